@@ -1,0 +1,190 @@
+"""The verbs that look (the verbs that make pictures by ascent are the files of `techniques/`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from convscope import attribution
+from convscope.errors import OptionError
+from convscope.models import load_model
+from convscope.probe import Probe
+from convscope.result import Result
+from convscope.target import Target, TargetLike
+from convscope.verb import PhotoLike, bytes_of, enter, verb
+
+if TYPE_CHECKING:
+    from convscope.model import Model
+
+__all__ = ["activations", "explain", "layers", "load_model", "predict"]
+
+
+@verb
+def predict(model: str | Model | None, photo: PhotoLike, *, top: int = 5) -> Result:
+    """What the network says a photo is: the top classes with their probabilities.
+
+    `result.table` has a row per photo and rank (photo, rank, index, label, probability); `result["score"]` are the raw
+    scores and `result["probability"]` the probabilities of all classes, n classes. A network with one output is read
+    through a sigmoid.
+
+    Args:
+        model: what `load_model` takes.
+        photo: a path, PIL image, array or tensor, or a list of these.
+        top: how many classes to name.
+
+    Example:
+        convscope.predict(model, "cat.jpg", top=3)
+    """
+    if top < 1:
+        raise OptionError(f"top must be 1 or more; {top} was given.")
+    with Probe(model) as probe:
+        scores = probe.scores(enter(model, photo))
+    likely = model.probabilities(scores)
+    table = []
+    for place, row in enumerate(likely):
+        order = row.argsort(descending=True, stable=True)[:top]
+        for rank, index in enumerate(order.tolist(), start=1):
+            table.append({"photo": place, "rank": rank, "index": index, "label": model.label(index), "probability": float(row[index])})
+    return Result("predict", "predictions", {"score": _array(scores), "probability": _array(likely)}, table, bytes_of(photo))
+
+
+@verb
+def layers(model: str | Model | None, *, match: str = "*") -> Result:
+    """Every layer of a network: dotted name, kind, output shape, units and parameters, from one dry run.
+
+    `result.table` has a row per layer in the order in which they finish (name, kind, shape, units, parameters, calls);
+    `parameters` of a container count its children's. `result.details` has the totals.
+
+    Args:
+        model: what `load_model` takes.
+        match: only layers whose name fits this shell pattern, such as "blocks.*".
+
+    Example:
+        convscope.layers(model, match="blocks.?")
+    """
+    with Probe(model) as probe:
+        found = probe.layers
+    rows = [found[name] for name in found.match(match)]
+    table = [
+        {
+            "name": layer.name,
+            "kind": layer.kind,
+            "shape": " x ".join(map(str, layer.shape)),
+            "units": layer.units,
+            "parameters": layer.parameters,
+            "calls": layer.calls,
+        }
+        for layer in rows
+    ]
+    totals = {"layers": len(table), "units": sum(layer.units for layer in rows), "parameters": found.parameters}
+    return Result("layers", "table", {}, table, details={"totals": totals, "title": f"{model.name}: {len(table)} layers, {found.parameters:,} parameters"})
+
+
+@verb
+def activations(model: str | Model | None, photo: PhotoLike, *, layers: Sequence[str] | str | None = None) -> Result:
+    """What every channel of a layer does on a photo (Chollet, Deep Learning with Python, 5.4.1).
+
+    The arrays are keyed by layer name, n c h w, raw float32; a dense layer has h = w = 1. `result.table` has a row per
+    photo and layer: the share of exact zeros, the share of blank channels (constant over all places; a dense layer's are
+    those at zero), and the five strongest channels by their mean.
+
+    Args:
+        model: what `load_model` takes.
+        photo: a path, PIL image, array or tensor, or a list of these.
+        layers: dotted names or shell patterns; by default an early, a middle and a late stage.
+
+    Example:
+        convscope.activations(model, "cat.jpg", layers=["blocks.1", "blocks.4"])
+    """
+    with Probe(model) as probe:
+        wanted = [layers] if isinstance(layers, str) else list(layers or probe.layers.spread(3))
+        names = list(dict.fromkeys(name for pattern in wanted for name in probe.layers.match(pattern)))
+        found = probe.activations(enter(model, photo), names)
+    table = []
+    for name, maps in found.items():
+        for place, one in enumerate(maps.float()):
+            flat = one.flatten(1)
+            strongest = flat.mean(1).argsort(descending=True, stable=True)[:5].tolist()
+            blank = (flat == flat[:, :1]).all(1) if flat.shape[1] > 1 else flat[:, 0] == 0
+            table.append(
+                {
+                    "photo": place,
+                    "layer": name,
+                    "shape": " x ".join(map(str, one.shape)),
+                    "zeros": float((one == 0).float().mean()),
+                    "blank": float(blank.float().mean()),
+                    "strongest": strongest,
+                }
+            )
+    return Result("activations", "activations", {name: _array(maps) for name, maps in found.items()}, table, bytes_of(photo))
+
+
+@verb
+def explain(
+    model: str | Model | None,
+    photo: PhotoLike,
+    *,
+    method: str = "grad_cam",
+    target: TargetLike | Sequence[TargetLike] = None,
+    layer: str | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> Result:
+    """Where in the photo the answer comes from, by any attribution method.
+
+    `result["attribution"]` is raw and signed, n c h w, at the method's own resolution (a CAM has c = 1 and no ReLU,
+    scaling or resizing); `result["heatmap"]`, n h w, is the method's own reduction over channels. Several targets of
+    one photo make a batch.
+
+    Args:
+        model: what `load_model` takes.
+        photo: a path, PIL image, array or tensor, or a list of these.
+        method: the attribution method.
+        target: a class index, a label or an unambiguous part of one, "a vs b", or a callable; by default the top prediction.
+        layer: for the methods that look at a layer; by default the last one whose output still has places.
+        seed: of the one random generator, for the methods that draw random numbers.
+
+    Example:
+        convscope.explain(model, "cat.jpg", method="grad_cam", target="Egyptian cat")
+    """
+    function = attribution.registry.get(method)
+    traits = attribution.registry.traits(method)
+    schema = attribution.registry.schema(method)
+    taken = {parameter.name for parameter in schema.parameters}
+    chosen = schema.validate(options)
+    with Probe(model) as probe:
+        if "layer" in taken:
+            chosen["layer"] = layer or probe.layers.last_spatial()
+            probe.layers[chosen["layer"]]
+        elif layer is not None:
+            raise OptionError(f"{method} looks at the image, not at a layer; leave out layer={layer!r}.")
+        if "generator" in taken:
+            chosen["generator"] = torch.Generator(model.device).manual_seed(seed)
+        image = enter(model, photo)
+        wanted = Target.of(model, target)
+        photo_of = list(range(len(photo)))
+        if len(photo) == 1 and len(wanted) > 1:
+            image, photo_of = image.expand(len(wanted), -1, -1, -1), [0] * len(wanted)
+        wanted = wanted.expand(len(image))
+        if wanted.open and not traits.get("single_run", False):
+            wanted = wanted.resolved(probe.output(image))
+        found = function(probe, image, wanted, **chosen)
+        wanted = wanted.resolved(probe.seen)
+    heatmap = attribution.reduce_channels(found, traits.get("heatmap", "sum"))
+    details = {
+        "titles": wanted.titles(),
+        "photo_of": photo_of,
+        "boxes": [model.preprocessing.box(*photo[place].shape[-2:]) for place in photo_of],
+        "space": traits["space"],
+        "signed": traits.get("heatmap", "sum") == "sum",
+        "method": method,
+        "layer": chosen.get("layer"),
+    }
+    return Result("explain", "attribution", {"attribution": _array(found), "heatmap": _array(heatmap)}, [], bytes_of(photo), details)
+
+
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().float().cpu().contiguous().numpy()

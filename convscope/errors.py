@@ -1,0 +1,100 @@
+"""Every error Convscope raises on purpose, as one tree.
+
+    ConvscopeError
+    ├── InputError              what the caller gave cannot be used
+    │   ├── ImageError          a photo that cannot be read or used
+    │   ├── ModelError          a network that cannot be found, loaded or run
+    │   ├── LayerError          a layer name the network does not have
+    │   ├── UnitError           a unit or place the layer does not have
+    │   ├── TargetError         a class the network does not have
+    │   ├── OptionError         an unknown method, preset or parameter, or a value out of range
+    │   ├── OutputError         a place that cannot be written
+    │   └── ExtraError          an optional dependency that is not installed
+    └── ComputeError            the computation itself cannot give an answer
+        ├── NoGradientError     the score does not depend on what is asked about
+        ├── DeadUnitError       the unit never fired, so there is nothing to show
+        ├── NumericError        NaN or infinity
+        └── RuleError           a backward rule that changed nothing
+
+A message is one sentence: what was given, what exists, what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ConvscopeError(Exception):
+    """The root: catch this to catch everything Convscope raises on purpose."""
+
+
+class InputError(ConvscopeError, ValueError):
+    """What the caller gave cannot be used."""
+
+
+class ImageError(InputError):
+    """A photo that cannot be read or used."""
+
+
+class ModelError(InputError):
+    """A network that cannot be found, loaded or run."""
+
+
+class LayerError(InputError):
+    """A layer name the network does not have."""
+
+
+class UnitError(InputError):
+    """A unit or place the layer does not have."""
+
+
+class TargetError(InputError):
+    """A class the network does not have."""
+
+
+class OptionError(InputError):
+    """An unknown method, preset or parameter, or a value out of range."""
+
+
+class OutputError(InputError):
+    """A place that cannot be written."""
+
+
+class ExtraError(InputError):
+    """An optional dependency that is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"This needs the package {package}, which is not installed: pip install 'convscope[{extra}]'.")
+
+
+class ComputeError(ConvscopeError, RuntimeError):
+    """The computation itself cannot give an answer."""
+
+
+class NoGradientError(ComputeError):
+    """The score does not depend on what is asked about."""
+
+
+class DeadUnitError(ComputeError):
+    """The unit never fired, so there is nothing to show."""
+
+
+class NumericError(ComputeError):
+    """NaN or infinity."""
+
+
+class RuleError(ComputeError):
+    """A backward rule that changed nothing."""
+
+
+def suggest(given: str, known: Iterable[str], *, most: int = 5) -> str:
+    """The half sentence that helps after a misspelt name: near misses, or else what exists."""
+    names = list(known)
+    lowered = {name.lower(): name for name in names}
+    near = [lowered[match] for match in get_close_matches(given.lower(), lowered, n=most, cutoff=0.6)]
+    near += [name for name in names if given and given.lower() in name.lower() and name not in near][: most - len(near)]
+    if near:
+        return "did you mean " + " or ".join(repr(name) for name in near[:most]) + "?"
+    shown = ", ".join(names[:12]) + (f" ... ({len(names)} in all)" if len(names) > 12 else "")
+    return f"there is: {shown}." if names else "there is none."

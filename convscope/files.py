@@ -1,0 +1,39 @@
+"""Files are written aside and renamed, so that a reader sees the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from convscope.errors import OutputError
+
+
+def write_whole(path: str | Path, data: bytes) -> Path:
+    """Write `data` to `path` in one step; the folder is made where it is missing.
+
+    Raises:
+        OutputError: the place cannot be written; nothing is left behind.
+    """
+    path = Path(path)
+    aside: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(aside, 0o666 & ~_umask())
+        os.replace(aside, path)
+        aside = None
+    except OSError as error:
+        raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        if aside is not None and os.path.exists(aside):
+            os.unlink(aside)
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,153 @@
+"""Layers and units: names, kinds, shapes, and the one sentence when a name is wrong.
+
+A layer is named as in `named_modules()` ("blocks.3.0.conv_pw"). A module that runs several times in one forward pass
+is named once for its last run, and `name#k` is its k-th run. A unit is `layer:index`, a neuron `layer:index:row,column`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from convscope.errors import LayerError, UnitError, suggest
+
+_UNIT = re.compile(r"^(?P<layer>[^:]+):(?P<index>\d+)(?::(?P<row>\d+),(?P<column>\d+))?$")
+
+PASSING = ("Identity", "Dropout", "Dropout2d", "DropPath", "StochasticDepth")
+"""Kinds that hand on what they are given when a network is not trained."""
+
+POOLING = ("Pool", "Flatten", *PASSING)
+"""Kinds whose output is not a place where a network decides what it sees: never a default layer."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer as one dry run saw it.
+
+    `shape` is the output for one image as c h w (1 x 1 for a dense layer), `parameters` counts its own and its
+    children's, `calls` how often it ran, `order` when its last run ended, and `source` is the innermost layer that made
+    the same tensor (a container gives what its last child gave).
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, int, int]
+    parameters: int
+    calls: int
+    order: int
+    source: str
+
+    @property
+    def units(self) -> int:
+        """How many channels it has."""
+        return self.shape[0]
+
+    @property
+    def spatial(self) -> bool:
+        """Whether its output has more than one place."""
+        return self.shape[1] * self.shape[2] > 1
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A channel of a layer, or one neuron of it where row and column are given."""
+
+    layer: str
+    index: int
+    row: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        place = "" if self.row is None else f":{self.row},{self.column}"
+        return f"{self.layer}:{self.index}{place}"
+
+
+class Layers(Mapping[str, Layer]):
+    """All layers of a network in the order in which they finish."""
+
+    def __init__(self, layers: list[Layer], parameters: int) -> None:
+        self._layers = {layer.name: layer for layer in sorted(layers, key=lambda layer: layer.order)}
+        self.parameters = parameters
+
+    def __getitem__(self, name: str) -> Layer:
+        base, mark, call = name.partition("#")
+        layer = self._layers.get(base)
+        if layer is None:
+            raise LayerError(f"The network has no layer {name!r}; {suggest(name, self._layers)}")
+        if mark and not (call.isdigit() and 1 <= int(call) <= layer.calls):
+            raise LayerError(f"{base!r} runs {layer.calls} time(s), so its runs are {base}#1 to {base}#{layer.calls}; {name!r} was given.")
+        return layer
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._layers
+
+    def match(self, pattern: str) -> list[str]:
+        """The names that a shell pattern fits ("blocks.*"), or the name itself.
+
+        Raises:
+            LayerError: none fits.
+        """
+        if not any(mark in pattern for mark in "*?["):
+            self[pattern]
+            return [pattern]
+        found = [name for name in self._layers if fnmatchcase(name, pattern)]
+        if not found:
+            raise LayerError(f"No layer of the network fits {pattern!r}; {suggest(pattern.strip('*?.'), self._layers)}")
+        return found
+
+    def unit(self, text: str) -> Unit:
+        """A unit or neuron from its text, checked against the layer's shape.
+
+        Raises:
+            LayerError: no such layer.
+            UnitError: the text is no unit, or the layer has fewer units or places.
+        """
+        found = _UNIT.match(text.strip())
+        if found is None:
+            raise UnitError(f"{text!r} is not a unit; write layer:index (as in {self.example()}) or layer:index:row,column.")
+        name, index = found["layer"], int(found["index"])
+        units, height, width = self[name].shape
+        if index >= units:
+            raise UnitError(f"Layer {name!r} has {units} units, 0 to {units - 1}; {index} was given.")
+        if found["row"] is None:
+            return Unit(name, index)
+        row, column = int(found["row"]), int(found["column"])
+        if row >= height or column >= width:
+            raise UnitError(f"Layer {name!r} has {height} x {width} places; row {row}, column {column} was given.")
+        return Unit(name, index, row, column)
+
+    def example(self) -> str:
+        """A unit that exists, for messages."""
+        return f"{self.last_spatial() or next(iter(self._layers), 'layer')}:0"
+
+    def last_spatial(self) -> str | None:
+        """The last layer whose output still has places, poolings left out; the outermost name where several share it."""
+        chosen = None
+        for layer in self._layers.values():
+            source = self._layers.get(layer.source, layer)
+            if layer.spatial and not any(word in source.kind for word in POOLING):
+                chosen = layer.name
+        return chosen
+
+    def spread(self, count: int = 3) -> list[str]:
+        """`count` layers from early to late, each the outermost name of a stage: what to show when nobody chose."""
+        names = [layer.name for layer in self._layers.values() if layer.spatial and self._is_stage(layer)]
+        if len(names) < count:
+            names = [layer.name for layer in self._layers.values() if layer.spatial and layer.kind.startswith(("Conv", "ReLU"))] or names
+        last = len(names) - 1
+        if count == 1 or last < 1:
+            return names[-1:]
+        return list(dict.fromkeys(names[round(place * last / (count - 1))] for place in range(count)))
+
+    def _is_stage(self, layer: Layer) -> bool:
+        """A container at most two names deep that is not the trunk which holds most of the network."""
+        inner = sum(name.startswith(layer.name + ".") for name in self._layers)
+        return inner > 2 and layer.name.count(".") < 2 and inner < 0.6 * len(self._layers)

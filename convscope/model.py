@@ -1,0 +1,284 @@
+"""A network with everything a method must not need to know: preprocessing, labels, layer layout, identity."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from convscope import image as images
+from convscope.errors import ImageError, ModelError
+from convscope.layout import Layout, first_tensor
+
+Head = Literal["softmax", "sigmoid", "probability"]
+Interpolation = Literal["bicubic", "bilinear", "nearest"]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Channel statistics of ImageNet's training photos, as torchvision's networks expect them."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """From a photo in [0, 1] to the network's input.
+
+    The shorter side is resized so that the centre crop of `size` (height, width) is the share `crop` of it; then
+    `(image * scale - mean) / std`, with the channels reversed first where `bgr` is set, and with `mean_image` (c h w, in
+    the scaled units) subtracted where there is one.
+    """
+
+    size: tuple[int, int] = (224, 224)
+    crop: float = 1.0
+    interpolation: Interpolation = "bicubic"
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    scale: float = 1.0
+    bgr: bool = False
+    mean_image: Tensor | None = field(default=None, compare=False)
+
+    def fit(self, photo: Tensor) -> Tensor:
+        """The part of a photo (n c h w in [0, 1]) that the network sees, at the network's size."""
+        return images.resize_shorter_and_crop(photo, self.size, self.crop, self.interpolation)
+
+    def box(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """Where that part lies in the photo: top, left, height, width in photo pixels."""
+        return images.visible_box(height, width, self.size, self.crop)
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """Image in [0, 1] to network input; differentiable."""
+        if self.bgr:
+            image = image.flip(1)
+        image = image * self.scale if self.scale != 1.0 else image
+        if self.mean_image is not None:
+            mean = self.mean_image.to(image)[None]
+            if mean.shape[-2:] != image.shape[-2:]:
+                mean = nn.functional.interpolate(mean, image.shape[-2:], mode="bilinear", align_corners=False)
+            image = image - mean
+        return (image - self._column(self.mean, image)) / self._column(self.std, image)
+
+    def denormalise(self, image: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
+        image = image * self._column(self.std, image) + self._column(self.mean, image)
+        if self.mean_image is not None:
+            mean = self.mean_image.to(image)[None]
+            if mean.shape[-2:] != image.shape[-2:]:
+                mean = nn.functional.interpolate(mean, image.shape[-2:], mode="bilinear", align_corners=False)
+            image = image + mean
+        image = image / self.scale
+        return image.flip(1) if self.bgr else image
+
+    @staticmethod
+    def _column(values: tuple[float, ...], image: Tensor) -> Tensor:
+        return torch.tensor(values, dtype=image.dtype, device=image.device)[None, :, None, None]
+
+
+class Model:
+    """A network and what is known about it.
+
+    Args:
+        network: any `nn.Module` that takes n c h w (or what `enter` makes of it).
+        name: shown in titles.
+        spec: the text that `load_model` was given, or None for a module that exists in memory only.
+        options: what else `load_model` was given, as JSON.
+        preprocessing: how a photo becomes an input.
+        labels: one text per class; synonyms separated by commas.
+        channels: how many channels the input has.
+        head: how the last scores become probabilities; `probability` says that the network's output already is one.
+        layout: how a layer's output becomes maps.
+        modules: layer name -> module, where `named_modules()` is not the right list.
+        channels_last: whether the network takes n h w c.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        name: str | None = None,
+        spec: str | None = None,
+        options: dict[str, Any] | None = None,
+        preprocessing: Preprocessing | None = None,
+        labels: Sequence[str] | None = None,
+        channels: int = 3,
+        head: Head | None = None,
+        layout: Layout | None = None,
+        modules: dict[str, nn.Module] | None = None,
+        channels_last: bool = False,
+    ) -> None:
+        self.network = _normal(unwrap(network))
+        self.name = name or type(self.network).__name__
+        self.spec = spec
+        self.options = options or {}
+        self.preprocessing = preprocessing or Preprocessing()
+        self.labels = tuple(labels) if labels is not None else None
+        self.channels = channels
+        self.layout = layout or Layout()
+        self.channels_last = channels_last
+        self._modules = modules
+        self._head = head
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name}, {self.preprocessing.size[0]} x {self.preprocessing.size[1]}>"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the input the network was made for."""
+        return self.preprocessing.size
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next((tensor.device for tensor in self._tensors()), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating type of the weights."""
+        return next((tensor.dtype for tensor in self._tensors() if tensor.is_floating_point()), torch.float32)
+
+    def _tensors(self) -> list[Tensor]:
+        return [*self.network.parameters(), *self.network.buffers()]
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """Layer name -> module."""
+        return self._modules if self._modules is not None else {name: module for name, module in self.network.named_modules() if name}
+
+    def fit(self, photo: Tensor) -> Tensor:
+        """What the network sees of a photo (n c h w in [0, 1]), at the network's size and on its device.
+
+        Raises:
+            ImageError: the photo has another number of channels.
+        """
+        if photo.shape[1] != self.channels:
+            if self.channels == 1 and photo.shape[1] == 3:
+                photo = photo.mean(1, keepdim=True)
+            elif self.channels == 3 and photo.shape[1] == 1:
+                photo = photo.expand(-1, 3, -1, -1)
+            else:
+                raise ImageError(f"The photo has {photo.shape[1]} channel(s), but {self.name} takes {self.channels}.")
+        return self.preprocessing.fit(photo.to(self.device))
+
+    def enter(self, image: Tensor) -> Tensor:
+        """Image in [0, 1] (n c h w) to network input, in the weights' type; differentiable."""
+        return self.preprocessing.normalise(image.to(self.device)).to(self.dtype)
+
+    def leave(self, entered: Tensor) -> Tensor:
+        """Network input back to an image in [0, 1]."""
+        return self.preprocessing.denormalise(entered.float())
+
+    def __call__(self, entered: Tensor) -> Any:
+        """Run the network on an input (n c h w); the raw output."""
+        return self.network(entered.permute(0, 2, 3, 1) if self.channels_last else entered)
+
+    def scores(self, output: Any) -> Tensor:
+        """The class scores (n classes) in what the network returned.
+
+        Raises:
+            ModelError: there is no such tensor in it.
+        """
+        scores = first_tensor(output.logits if hasattr(output, "logits") else output)
+        if scores is None:
+            raise ModelError(f"{self.name} returned {type(output).__name__} without a tensor in it, so it has no class scores.")
+        if scores.ndim == 1:
+            scores = scores[:, None]
+        if scores.ndim == 4 and scores.shape[2:] == (1, 1):
+            scores = scores.flatten(1)
+        if scores.ndim != 2:
+            shape = " x ".join(map(str, scores.shape))
+            raise ModelError(f"{self.name} returned a tensor of {shape}, not one score per class; give a callable target that makes one score per image.")
+        return scores.float()
+
+    @property
+    def head(self) -> Head:
+        """How scores become probabilities: a single output is read through a sigmoid."""
+        return self._head or ("sigmoid" if self.classes == 1 else "softmax")
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Class probabilities (n classes) from scores."""
+        if self.head == "probability":
+            return scores
+        return scores.sigmoid() if self.head == "sigmoid" else scores.softmax(1)
+
+    @cached_property
+    def classes(self) -> int:
+        """How many scores the network gives; found by one dry run."""
+        with undisturbed(self.network), torch.inference_mode(False), torch.no_grad():
+            return self.scores(self(self.blank())).shape[1]
+
+    def blank(self) -> Tensor:
+        """A grey input of the network's own size, for dry runs."""
+        return self.enter(torch.full((1, self.channels, *self.size), 0.5))
+
+    def label(self, index: int) -> str:
+        """The short name of a class: its first synonym, or its number."""
+        if self.labels is None or index >= len(self.labels):
+            return f"class {index}"
+        return self.labels[index].split(",")[0].strip()
+
+    @cached_property
+    def identity(self) -> str:
+        """Hash over the names, shapes and values of all weights and over the preprocessing."""
+        found = hashlib.sha256(repr((type(self.network).__name__, self.preprocessing)).encode())
+        for name, tensor in self.network.state_dict().items():
+            if isinstance(tensor, Tensor):
+                found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+                found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return found.hexdigest()
+
+    def to(self, device: str | torch.device) -> Model:
+        """Move the network; the same Model is returned.
+
+        Raises:
+            ModelError: there is no such device.
+        """
+        try:
+            self.network.to(device)
+        except (RuntimeError, AssertionError) as error:
+            raise ModelError(f"The device {str(device)!r} cannot be used: {str(error).splitlines()[0]}") from None
+        return self
+
+
+@contextmanager
+def undisturbed(network: nn.Module) -> Iterator[None]:
+    """The network in evaluation mode with all weights frozen; every flag is put back at the end, whatever happens.
+
+    The flags are set one by one, since a network may do more in its own `train()` and `requires_grad_()`.
+    """
+    modes = [(module, module.training) for module in network.modules()]
+    wanted = [(weight, weight.requires_grad) for weight in network.parameters()]
+    try:
+        for module, _ in modes:
+            module.training = False
+        for weight, _ in wanted:
+            weight.requires_grad = False
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for weight, required in wanted:
+            weight.requires_grad = required
+
+
+def unwrap(network: nn.Module) -> nn.Module:
+    """The network inside DataParallel, DistributedDataParallel or torch.compile wrappers, so that names and hooks fit."""
+    while True:
+        if isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            network = network.module
+        elif isinstance(getattr(network, "_orig_mod", None), nn.Module):
+            network = network._orig_mod  # type: ignore[assignment]
+        else:
+            return network
+
+
+def _normal(network: nn.Module) -> nn.Module:
+    """A network built under `inference_mode` has weights that no gradient can pass; work on a copy of such a one."""
+    if not any(tensor.is_inference() for tensor in [*network.parameters(), *network.buffers()]):
+        return network
+    with torch.inference_mode(False):
+        return copy.deepcopy(network)

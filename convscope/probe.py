@@ -1,0 +1,416 @@
+"""The only hooks: look into a network while it runs, stop it early, change an activation and go on. Leaves no trace.
+
+    with Probe(model) as probe:
+        maps = probe.activations(image, ["blocks.1"])["blocks.1"]           # nothing after blocks.1 runs
+        maps, gradient = probe.activation_and_gradient(image, "blocks.4", target)
+        scores = probe.split(image, "blocks.4").scores(changed_maps)         # nothing before blocks.4 runs again
+
+Inside the block the network is in evaluation mode and its weights are frozen, so that no weight gradient is ever
+computed; afterwards every mode and flag is as it was. Images are network inputs (n c h w, after `model.enter`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import ImageError, LayerError, ModelError, NoGradientError
+from convscope.layer import PASSING, Layer, Layers
+from convscope.layout import first_tensor, replace_first
+from convscope.model import Model, undisturbed
+from convscope.target import Target
+
+TOLERANCE = 1e-4
+"""How far a replayed run may be from the original before it is not trusted (relative to the largest score)."""
+
+
+class _Stop(BaseException):
+    """Raised in a hook when nothing more of the network is wanted; no `except Exception` in a network catches it."""
+
+
+class Probe:
+    """Holds a model still while it is looked into.
+
+    `seen` is the raw output of the last complete run, so that a caller need not run the network again for it.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.seen: Any = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Probe:
+        with ExitStack() as stack:
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(undisturbed(self.model.network))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.seen = None
+        self._stack.close()
+
+    @property
+    def layers(self) -> Layers:
+        """All layers of the network, from one dry run that is remembered with the model."""
+        found = self.model.__dict__.get("_layers")
+        if found is None:
+            found = self.model.__dict__["_layers"] = trace(self.model)
+        return found  # type: ignore[no-any-return]
+
+    def output(self, image: Tensor) -> Any:
+        """The network's raw output; no gradient."""
+        with torch.no_grad():
+            self.seen = self._run(_plain(image))
+        return self.seen
+
+    def scores(self, image: Tensor) -> Tensor:
+        """Class scores (n classes); no gradient."""
+        return self.model.scores(self.output(image))
+
+    def activations(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Maps (n c h w) of the given layers; the network stops after the last of them.
+
+        Where `image` requires a gradient the maps are differentiable with respect to it, else no graph is kept.
+
+        Raises:
+            LayerError: a layer the network does not have.
+        """
+        with torch.set_grad_enabled(image.requires_grad), self._capture(layers) as captured:
+            self._run(image if image.requires_grad else _plain(image), stop=True)
+            return {name: self.model.layout.to_maps(captured.take(name), name) for name in layers}
+
+    def activations_and_output(self, image: Tensor, layers: Sequence[str]) -> tuple[dict[str, Tensor], Any]:
+        """Maps of the given layers and the raw output of the same run; differentiable where `image` is."""
+        with torch.set_grad_enabled(image.requires_grad), self._capture(layers, complete=True) as captured:
+            self.seen = self._run(image if image.requires_grad else _plain(image))
+            return {name: self.model.layout.to_maps(captured.take(name), name) for name in layers}, self.seen
+
+    def activations_and_gradients(self, image: Tensor, layers: Sequence[str], target: Target) -> dict[str, tuple[Tensor, Tensor]]:
+        """For each layer its maps and the gradient of the target's score there (both n c h w), from one run.
+
+        The graph begins at the first of the layers: everything before it runs as fast as without gradients.
+
+        Raises:
+            NoGradientError: the score does not depend on a layer.
+        """
+        with torch.enable_grad(), self._capture(layers, leaf=True, complete=True) as captured:
+            self.seen = self._run(_plain(image))
+            score = target(self.seen)
+            raw = [captured.take(name) for name in layers]
+            gradients = gradient_of(score, raw, "layer " + " or ".join(repr(name) for name in layers))
+            maps = self.model.layout.to_maps
+            return {
+                name: (maps(tensor.detach(), name).float(), maps(gradient, name).float())
+                for name, tensor, gradient in zip(layers, raw, gradients, strict=True)
+            }
+
+    def activation_and_gradient(self, image: Tensor, layer: str, target: Target) -> tuple[Tensor, Tensor]:
+        """One layer's maps and the gradient of the target's score there, both n c h w."""
+        return self.activations_and_gradients(image, [layer], target)[layer]
+
+    def image_gradient(self, image: Tensor, target: Target) -> Tensor:
+        """The gradient of the target's score at the network's input (n c h w).
+
+        Raises:
+            NoGradientError: the score does not depend on the image.
+        """
+        with torch.enable_grad():
+            leaf = _plain(image).detach().requires_grad_()
+            self.seen = self._run(leaf.clone())
+            return gradient_of(target(self.seen), [leaf], "the image")[0].float()
+
+    def split(self, image: Tensor, layer: str) -> Rest:
+        """Run the network once on one image (1 c h w), and be ready to run only what follows `layer`, many times.
+
+        Raises:
+            ImageError: more than one image.
+        """
+        if image.shape[0] != 1:
+            raise ImageError(f"The network is split on one image at a time; {image.shape[0]} were given.")
+        return Rest(self, _plain(image), layer)
+
+    def _run(self, image: Tensor, *, stop: bool = False) -> Any:
+        """Run the network; foreign errors become one sentence."""
+        try:
+            return self.model(image)
+        except _Stop:
+            if stop:
+                return None
+            raise
+        except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+            raise self._translated(error, image) from error
+
+    def _translated(self, error: Exception, image: Tensor) -> Exception:
+        if isinstance(error, NoGradientError | LayerError | torch.OutOfMemoryError):
+            return error
+        size = " x ".join(map(str, image.shape[-2:]))
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if tuple(image.shape[-2:]) != tuple(self.model.size):
+            own = " x ".join(map(str, self.model.size))
+            return ImageError(f"{self.model.name} cannot run on an image of {size} (its own size is {own}): {said}")
+        return ModelError(f"{self.model.name} raised {type(error).__name__} while it ran on an image of {size}: {said}")
+
+    @contextmanager
+    def _capture(self, names: Sequence[str], *, leaf: bool = False, complete: bool = False) -> Iterator[_Captured]:
+        """Hooks on the named layers for the length of the block."""
+        captured = _Captured(names, self.layers, leaf=leaf, complete=complete)
+        handles = []
+        try:
+            for base in captured.bases:
+                handles.append(self.model.modules[base].register_forward_hook(captured.hook(base), always_call=False))
+            yield captured
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+class _Captured:
+    """What the hooks of one run bring back: the output of the wanted call of each wanted layer."""
+
+    def __init__(self, names: Sequence[str], layers: Layers, *, leaf: bool, complete: bool) -> None:
+        self.leaf = leaf
+        self.complete = complete
+        self.found: dict[str, Tensor] = {}
+        self.wanted: dict[str, dict[int, str]] = defaultdict(dict)
+        for name in names:
+            base, mark, call = name.partition("#")
+            self.wanted[base][int(call) if mark else layers[name].calls] = name
+            layers[name]
+        self.bases = list(self.wanted)
+        self.missing = set(names)
+        self.calls: dict[str, int] = dict.fromkeys(self.bases, 0)
+
+    def hook(self, base: str) -> Callable[[nn.Module, Any, Any], Any]:
+        """The forward hook of one layer."""
+
+        def look(module: nn.Module, given: Any, output: Any) -> Any:
+            self.calls[base] += 1
+            name = self.wanted[base].get(self.calls[base])
+            if name is None:
+                return None
+            tensor = first_tensor(output)
+            if tensor is None:
+                raise LayerError(f"Layer {name!r} gives {type(output).__name__} without a tensor in it, so there is nothing to look at.")
+            if self.leaf and not tensor.requires_grad:
+                tensor = tensor.detach().requires_grad_()
+            self.found[name] = tensor
+            self.missing.discard(name)
+            if not self.missing and not self.complete:
+                raise _Stop
+            # The network goes on with a copy: an in-place operation that follows must not change what was captured.
+            return replace_first(output, tensor.clone())
+
+        return look
+
+    def take(self, name: str) -> Tensor:
+        """The captured raw output.
+
+        Raises:
+            LayerError: the layer did not run.
+        """
+        if name not in self.found:
+            raise LayerError(f"Layer {name!r} did not run on this image, so there is nothing to look at.")
+        return self.found[name]
+
+
+class Rest:
+    """The part of a network that follows a layer, ready to be run on changed activations.
+
+    `maps` (1 c h w) is what the layer gave, `output` what the network returned. The modules that ended before the layer
+    are not run again: their recorded outputs are handed on, broadcast over the batch. Before that is trusted, the
+    original activation is replayed and compared with the original scores; a network that this does not fit is
+    run as a whole instead.
+    """
+
+    def __init__(self, probe: Probe, image: Tensor, layer: str) -> None:
+        self._probe = probe
+        self._model = probe.model
+        self._image = image
+        self._layer = layer
+        calls = probe.layers[layer].calls
+        base, mark, call = layer.partition("#")
+        self._module = self._model.modules[base]
+        self._call = int(call) if mark else calls
+        self._records: dict[nn.Module, list[Any]] = {}
+        with torch.no_grad():
+            self.output, self._raw, self._given = self._record()
+        self.maps = self._model.layout.to_maps(self._raw, layer)
+        self._way: Literal["view", "copy", "whole"] = self._check()
+
+    def __call__(self, maps: Tensor) -> Any:
+        """The network's raw output with the layer's maps (m c h w) in place of its own; differentiable where `maps` is."""
+        with torch.set_grad_enabled(maps.requires_grad):
+            return self._replay(maps, self._way)
+
+    def scores(self, maps: Tensor) -> Tensor:
+        """Class scores (m classes) with the layer's maps replaced by `maps` (m c h w)."""
+        return self._model.scores(self(maps))
+
+    def _record(self) -> tuple[Any, Tensor, Any]:
+        """One run; of every module that ends before the layer does, the outermost one's output is kept."""
+        frames: list[list[tuple[nn.Module, Any]]] = [[]]
+        calls = 0
+        taken: list[tuple[Tensor, Any]] = []
+
+        def before(module: nn.Module, given: Any) -> None:
+            if not taken:
+                frames.append([])
+
+        def after(module: nn.Module, given: Any, output: Any) -> Any:
+            nonlocal calls
+            if taken:
+                return None
+            frames.pop()
+            if module is self._module:
+                calls += 1
+                if calls == self._call:
+                    tensor = first_tensor(output)
+                    if tensor is None:
+                        raise LayerError(f"Layer {self._layer!r} gives no tensor, so it cannot be changed.")
+                    taken.append((tensor.clone(), output))
+                    return None
+            frames[-1].append((module, output))
+            return None
+
+        handles: list[Any] = []
+        try:
+            for module in self._model.network.modules():
+                handles += [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+            output = self._probe._run(self._image)
+        finally:
+            for handle in handles:
+                handle.remove()
+        if not taken:
+            raise LayerError(f"Layer {self._layer!r} did not run on this image, so it cannot be changed.")
+        for frame in frames:
+            for module, made in frame:
+                self._records.setdefault(module, []).append(made)
+        return output, *taken[0]
+
+    def _check(self) -> Literal["view", "copy", "whole"]:
+        """The cheapest way to go on that gives the original output for the original activation."""
+        original = first_tensor(self.output)
+        assert original is not None
+        scale = original.abs().max().clamp_min(1e-12)
+        twice = self.maps.expand(2, -1, -1, -1)
+        ways: tuple[Literal["view", "copy"], ...] = ("view", "copy")
+        for way in ways:
+            try:
+                with torch.no_grad():
+                    again = first_tensor(self._replay(twice, way))
+            except (RuntimeError, ValueError, TypeError, ImageError, ModelError):
+                continue
+            if again is not None and again.shape[1:] == original.shape[1:] and again.shape[0] == 2:
+                if bool(((again - original).abs().max() / scale) <= TOLERANCE):
+                    return way
+        return "whole"
+
+    def _replay(self, maps: Tensor, way: str) -> Any:
+        """One run on `maps` with every recorded module answering from its record."""
+        count = maps.shape[0]
+        swapped = self._model.layout.from_maps(maps.to(self._raw.dtype), self._raw, self._layer)
+        queues = {} if way == "whole" else {module: list(made) for module, made in self._records.items()}
+        patched: list[tuple[nn.Module, Any]] = []
+        calls = 0
+
+        def spread(made: Any) -> Any:
+            tensor = first_tensor(made)
+            if tensor is None or tensor.shape[0] != 1:
+                return made
+            wide = tensor.expand(count, *tensor.shape[1:])
+            return replace_first(made, wide if way == "view" else wide.clone())
+
+        def answer(module: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
+            def run(*given: Any, **named: Any) -> Any:
+                nonlocal calls
+                queue = queues.get(module)
+                if queue:
+                    calls += module is self._module
+                    return spread(queue.pop(0))
+                if module is self._module:
+                    calls += 1
+                    if calls == self._call:
+                        made = self._given if way != "whole" else forward(*given, **named)
+                        return replace_first(made, swapped)
+                return forward(*given, **named)
+
+            return run
+
+        try:
+            for module in {*queues, self._module}:
+                patched.append((module, module.__dict__.get("forward")))
+                module.forward = answer(module, module.forward)
+            image = self._image.expand(count, -1, -1, -1)
+            return self._probe._run(image if way == "view" else image.clone())
+        finally:
+            for module, own in patched:
+                if own is None:
+                    del module.forward
+                else:
+                    module.forward = own
+
+
+def gradient_of(score: Tensor, places: list[Tensor], what: str) -> list[Tensor]:
+    """Gradients of the summed score at `places`; never at a weight.
+
+    Raises:
+        NoGradientError: the score does not depend on them.
+    """
+    if not score.requires_grad:
+        raise NoGradientError(f"The score does not depend on {what}, so it has no gradient there.")
+    found = torch.autograd.grad(score.sum(), places, allow_unused=True)
+    if any(gradient is None for gradient in found):
+        raise NoGradientError(f"The score does not depend on {what}, so it has no gradient there.")
+    return [gradient for gradient in found if gradient is not None]
+
+
+def trace(model: Model) -> Layers:
+    """One dry run on a grey image: every module that gave a tensor, in the order in which the last runs ended."""
+    names = {module: name for name, module in reversed(model.modules.items())}
+    calls: dict[str, int] = defaultdict(int)
+    seen: dict[str, tuple[int, tuple[int, ...], str]] = {}
+    made: dict[int, tuple[str, Tensor]] = {}
+    order = 0
+
+    def look(module: nn.Module, given: Any, output: Any) -> None:
+        nonlocal order
+        tensor = first_tensor(output)
+        if tensor is None or tensor.ndim == 0 or tensor.shape[0] == 0:
+            return
+        name = names[module]
+        order += 1
+        calls[name] += 1
+        if type(module).__name__.endswith(PASSING) and any(tensor is one for one in given):
+            source = name
+        else:
+            # The tensor is held until the end, since a freed one's number is given out again.
+            source = made.setdefault(id(tensor), (name, tensor))[0]
+        maps = model.layout.to_maps(tensor, name)
+        seen[name] = (order, tuple(maps.shape[1:]), source)
+
+    handles = []
+    with Probe(model) as probe:
+        try:
+            for module in names:
+                handles.append(module.register_forward_hook(look))
+            probe.output(model.blank())
+        finally:
+            for handle in handles:
+                handle.remove()
+    layers = []
+    for name, (ended, shape, source) in seen.items():
+        module = model.modules[name]
+        parameters = sum(weight.numel() for weight in module.parameters())
+        layers.append(Layer(name, type(module).__name__, (shape[0], shape[1], shape[2]), parameters, calls[name], ended, source))
+    return Layers(layers, sum(weight.numel() for weight in model.network.parameters()))
+
+
+def _plain(image: Tensor) -> Tensor:
+    """An image that autograd may work on, also when the caller made it under `inference_mode`."""
+    return image.clone() if image.is_inference() else image

@@ -1,0 +1,40 @@
+"""Progress of long work: the core reports it, a shell decides whether and how to show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+T = TypeVar("T")
+
+Reporter = Callable[[str, int, int], None]
+"""Called with what is being done, how many steps are done, and how many there are."""
+
+_reporter: ContextVar[Reporter | None] = ContextVar("convscope_progress", default=None)
+
+
+@contextmanager
+def report_to(reporter: Reporter) -> Iterator[None]:
+    """Send the progress of everything inside the block to `reporter`."""
+    token = _reporter.set(reporter)
+    try:
+        yield
+    finally:
+        _reporter.reset(token)
+
+
+def advance(what: str, done: int, total: int) -> None:
+    """Say that `done` of `total` steps are done."""
+    reporter = _reporter.get()
+    if reporter is not None:
+        reporter(what, done, total)
+
+
+def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
+    """Iterate over `items`, reporting after each."""
+    advance(what, 0, total)
+    for done, item in enumerate(items, start=1):
+        yield item
+        advance(what, done, total)

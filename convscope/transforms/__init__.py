@@ -1,0 +1,8 @@
+"""TODO"""
+
+from __future__ import annotations
+
+from convscope.registry import Registry
+
+registry = Registry(__name__, "transform")
+register = registry.register

@@ -1,0 +1,94 @@
+"""What every verb shares: load what was given, time it, and write down how the result was made."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import torch
+from torch import Tensor
+
+from convscope import image as images
+from convscope import provenance
+from convscope.errors import NumericError
+from convscope.model import Model
+from convscope.models import load_model
+from convscope.result import Result
+
+P = ParamSpec("P")
+
+PhotoLike = Any
+"""A path, PIL image, array or tensor, what `load_image` gave, or a list of these."""
+
+
+def verb(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Decorator for the public functions that take a `model` (and perhaps a `photo`) and return a `Result`.
+
+    The function receives a `Model`, and its photos as a list of tensors (1 c h w in [0, 1], each at its own size); its
+    result leaves with its provenance.
+    """
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def run(*given: P.args, **named: P.kwargs) -> Result:
+        bound = signature.bind(*given, **named)
+        bound.apply_defaults()
+        arguments = bound.arguments
+        started = time.perf_counter()
+        model = arguments["model"] = load_model(arguments["model"])
+        photos: list[dict[str, Any]] = []
+        if arguments.get("photo") is not None:
+            source = arguments["photo"]
+            arguments["photo"] = images.load_photos(source)
+            photos = [_photo(path, photo) for path, photo in zip(_paths(source), arguments["photo"], strict=True)]
+        result = function(*bound.args, **bound.kwargs)
+        for name, array in result.arrays.items():
+            if not bool(torch.isfinite(torch.from_numpy(array)).all()):
+                raise NumericError(f"{function.__name__}: {name!r} came out as NaN or infinity; nothing is drawn from it.")
+        record = provenance.describe(
+            function.__name__,
+            {name: value for name, value in _flat(arguments).items() if name not in ("model", "photo")},
+            model={"name": model.name, "spec": model.spec, "options": provenance.plain(model.options), "weights": model.identity},
+            photos=photos,
+            device=str(model.device),
+            threads=torch.get_num_threads(),
+        )
+        return replace(result, provenance=record | {"seconds": round(time.perf_counter() - started, 3)})
+
+    return run
+
+
+def _flat(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments with what came through `**options` beside the named ones."""
+    found = {name: value for name, value in arguments.items() if name != "options"}
+    return found | arguments.get("options", {})
+
+
+def _paths(source: Any) -> list[str | None]:
+    """The path of each photo, absolute, or None for one from memory; a batch in one tensor counts by its length."""
+    if isinstance(source, (str, Path)):
+        return [str(Path(source).resolve())]
+    if isinstance(source, (list, tuple)):
+        return [path for each in source for path in _paths(each)]
+    return [None] * len(images.load_photos(source))
+
+
+def _photo(path: str | None, photo: Tensor) -> dict[str, Any]:
+    return {"path": path, "sha256": images.fingerprint(photo), "height": photo.shape[-2], "width": photo.shape[-1]}
+
+
+def enter(model: Model, photos: list[Tensor]) -> Tensor:
+    """Photos of any sizes as one network input (n c h w)."""
+    return model.enter(torch.cat([model.fit(photo) for photo in photos]))
+
+
+def bytes_of(photos: list[Tensor]) -> list[Any]:
+    """The photos as a `Result` keeps them: uint8, h w c, each at its own size."""
+    from convscope.picture import to_uint8
+
+    return [to_uint8(photo[0].permute(1, 2, 0).cpu().numpy()) for photo in photos]
