@@ -32,7 +32,7 @@ _WHERE = {
     "load_model": "convscope.models",
     "predict": "convscope.api",
     "report": "convscope.html_report",
-    "rerun": "convscope.api",
+    "rerun": "convscope.again",
     "visualize": "convscope.techniques.visualize",
 }
 """Public name -> the module that defines it."""

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from convscope import attribution
-from convscope.errors import OptionError
+from convscope.attribution._method import Method, check_options, fitting
+from convscope.errors import OptionError, TargetError
 from convscope.models import load_model
 from convscope.probe import Probe
 from convscope.result import Result
@@ -37,6 +38,7 @@ def predict(model: str | Model | None, photo: PhotoLike, *, top: int = 5) -> Res
 
     Example:
         convscope.predict(model, "cat.jpg", top=3)
+        $ convscope predict cat.jpg --top 3
     """
     if top < 1:
         raise OptionError(f"top must be 1 or more; {top} was given.")
@@ -64,6 +66,7 @@ def layers(model: str | Model | None, *, match: str = "*") -> Result:
 
     Example:
         convscope.layers(model, match="blocks.?")
+        $ convscope layers --match "blocks.?"
     """
     with Probe(model) as probe:
         found = probe.layers
@@ -80,7 +83,13 @@ def layers(model: str | Model | None, *, match: str = "*") -> Result:
         for layer in rows
     ]
     totals = {"layers": len(table), "units": sum(layer.units for layer in rows), "parameters": found.parameters}
-    return Result("layers", "table", {}, table, details={"totals": totals, "title": f"{model.name}: {len(table)} layers, {found.parameters:,} parameters"})
+    return Result(
+        "layers",
+        "table",
+        {},
+        table,
+        details={"totals": totals, "title": f"{model.name}: {len(table)} layers, {found.parameters:,} parameters"},
+    )
 
 
 @verb
@@ -98,6 +107,7 @@ def activations(model: str | Model | None, photo: PhotoLike, *, layers: Sequence
 
     Example:
         convscope.activations(model, "cat.jpg", layers=["blocks.1", "blocks.4"])
+        $ convscope activations cat.jpg --layers blocks.1,blocks.4 --out maps.png
     """
     with Probe(model) as probe:
         wanted = [layers] if isinstance(layers, str) else list(layers or probe.layers.spread(3))
@@ -127,9 +137,9 @@ def explain(
     model: str | Model | None,
     photo: PhotoLike,
     *,
-    method: str = "grad_cam",
+    method: str | Sequence[str] = "grad_cam",
     target: TargetLike | Sequence[TargetLike] = None,
-    layer: str | None = None,
+    layer: str | Sequence[str] | None = None,
     seed: int = 0,
     **options: Any,
 ) -> Result:
@@ -137,53 +147,74 @@ def explain(
 
     `result["attribution"]` is raw and signed, n c h w, at the method's own resolution (a CAM has c = 1 and no ReLU,
     scaling or resizing); `result["heatmap"]`, n h w, is the method's own reduction over channels. Several targets of
-    one photo make a batch.
+    one photo make a batch. Several methods make one sheet, methods by targets, with the arrays `METHOD.attribution` and
+    `METHOD.heatmap`. Several layers are fused into one map. What a method measured on its way is in `result.table`.
 
     Args:
         model: what `load_model` takes.
         photo: a path, PIL image, array or tensor, or a list of these.
-        method: the attribution method.
-        target: a class index, a label or an unambiguous part of one, "a vs b", or a callable; by default the top prediction.
-        layer: for the methods that look at a layer; by default the last one whose output still has places.
+        method: the attribution method, or several, as a list or separated by commas.
+        target: a class index, a label or an unambiguous part of one, "a vs b", or a callable; several as a list or separated
+            by commas; by default the top prediction.
+        layer: for the methods that look at a layer, or several to fuse; by default the last one whose output still has places.
         seed: of the one random generator, for the methods that draw random numbers.
 
     Example:
         convscope.explain(model, "cat.jpg", method="grad_cam", target="Egyptian cat")
     """
-    function = attribution.registry.get(method)
-    traits = attribution.registry.traits(method)
-    schema = attribution.registry.schema(method)
-    taken = {parameter.name for parameter in schema.parameters}
-    chosen = schema.validate(options)
+    names = _listed(method)
+    check_options(names, options)
     with Probe(model) as probe:
-        if "layer" in taken:
-            chosen["layer"] = layer or probe.layers.last_spatial()
-            probe.layers[chosen["layer"]]
-        elif layer is not None:
-            raise OptionError(f"{method} looks at the image, not at a layer; leave out layer={layer!r}.")
-        if "generator" in taken:
-            chosen["generator"] = torch.Generator(model.device).manual_seed(seed)
+        runs = [Method.of(name, probe, seed=seed, **fitting(name, layer, options, alone=len(names) == 1)) for name in names]
         image = enter(model, photo)
-        wanted = Target.of(model, target)
+        wanted = Target.of(model, _targets(model, target))
         photo_of = list(range(len(photo)))
         if len(photo) == 1 and len(wanted) > 1:
             image, photo_of = image.expand(len(wanted), -1, -1, -1), [0] * len(wanted)
         wanted = wanted.expand(len(image))
-        if wanted.open and not traits.get("single_run", False):
-            wanted = wanted.resolved(probe.output(image))
-        found = function(probe, image, wanted, **chosen)
-        wanted = wanted.resolved(probe.seen)
-    heatmap = attribution.reduce_channels(found, traits.get("heatmap", "sum"))
-    details = {
+        found = []
+        for run in runs:
+            if wanted.open and not run.single_run:
+                wanted = wanted.resolved(probe.output(image))
+            found.append(run(probe, image, wanted))
+            wanted = wanted.resolved(probe.seen)
+        notes = probe.notes
+    details: dict[str, Any] = {
         "titles": wanted.titles(),
         "photo_of": photo_of,
         "boxes": [model.preprocessing.box(*photo[place].shape[-2:]) for place in photo_of],
-        "space": traits["space"],
-        "signed": traits.get("heatmap", "sum") == "sum",
-        "method": method,
-        "layer": chosen.get("layer"),
     }
-    return Result("explain", "attribution", {"attribution": _array(found), "heatmap": _array(heatmap)}, [], bytes_of(photo), details)
+    table = [{"photo": photo_of[place], "target": title} for place, title in enumerate(details["titles"])] if notes else []
+    for row, values in zip(table, zip(*notes.values(), strict=False), strict=False):
+        row |= dict(zip(notes, values, strict=True))
+    described = [{"method": run.name, "space": run.space, "signed": run.signed, "layer": ", ".join(run.layers) or None} for run in runs]
+    heatmaps = [attribution.reduce_channels(maps, run.heatmap) for run, maps in zip(runs, found, strict=True)]
+    if len(runs) == 1:
+        arrays = {"attribution": _array(found[0]), "heatmap": _array(heatmaps[0])}
+        return Result("explain", "attribution", arrays, table, bytes_of(photo), details | described[0])
+    arrays = {f"{name}.attribution": _array(maps) for name, maps in zip(names, found, strict=True)}
+    arrays |= {f"{name}.heatmap": _array(maps) for name, maps in zip(names, heatmaps, strict=True)}
+    return Result("explain", "comparison", arrays, table, bytes_of(photo), details | {"methods": described})
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    """Names from a list or from text with commas, each once."""
+    parts = names.split(",") if isinstance(names, str) else list(names)
+    found = list(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    if not found:
+        raise OptionError(f"No method was given; there is: {', '.join(attribution.registry.names())}.")
+    return found
+
+
+def _targets(model: Model, target: TargetLike | Sequence[TargetLike]) -> TargetLike | Sequence[TargetLike]:
+    """Text with commas is one label where the network has it (labels hold commas), and else several targets."""
+    if not isinstance(target, str) or "," not in target:
+        return target
+    try:
+        Target.of(model, target)
+    except TargetError:
+        return [part.strip() for part in target.split(",") if part.strip()]
+    return target
 
 
 def _array(tensor: Tensor) -> Any:

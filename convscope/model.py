@@ -191,7 +191,9 @@ class Model:
             scores = scores.flatten(1)
         if scores.ndim != 2:
             shape = " x ".join(map(str, scores.shape))
-            raise ModelError(f"{self.name} returned a tensor of {shape}, not one score per class; give a callable target that makes one score per image.")
+            raise ModelError(
+                f"{self.name} returned a tensor of {shape}, not one score per class; give a callable target that makes one score per image."
+            )
         return scores.float()
 
     @property

@@ -36,12 +36,14 @@ class _Stop(BaseException):
 class Probe:
     """Holds a model still while it is looked into.
 
-    `seen` is the raw output of the last complete run, so that a caller need not run the network again for it.
+    `seen` is the raw output of the last complete run, so that a caller need not run the network again for it. `notes` holds
+    what a method measured on its way, one number per image.
     """
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.seen: Any = None
+        self.notes: dict[str, list[float]] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Probe:
@@ -54,6 +56,10 @@ class Probe:
     def __exit__(self, *failure: object) -> None:
         self.seen = None
         self._stack.close()
+
+    def note(self, name: str, value: float) -> None:
+        """Keep a number that a method found out about the image it is at."""
+        self.notes.setdefault(name, []).append(value)
 
     @property
     def layers(self) -> Layers:
@@ -177,11 +183,11 @@ class _Captured:
         self.leaf = leaf
         self.complete = complete
         self.found: dict[str, Tensor] = {}
-        self.wanted: dict[str, dict[int, str]] = defaultdict(dict)
+        self.wanted: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
         for name in names:
+            calls = layers[name].calls
             base, mark, call = name.partition("#")
-            self.wanted[base][int(call) if mark else layers[name].calls] = name
-            layers[name]
+            self.wanted[base][int(call) if mark else calls].append(name)
         self.bases = list(self.wanted)
         self.missing = set(names)
         self.calls: dict[str, int] = dict.fromkeys(self.bases, 0)
@@ -191,16 +197,16 @@ class _Captured:
 
         def look(module: nn.Module, given: Any, output: Any) -> Any:
             self.calls[base] += 1
-            name = self.wanted[base].get(self.calls[base])
-            if name is None:
+            fitting = self.wanted[base].get(self.calls[base])
+            if fitting is None:
                 return None
             tensor = first_tensor(output)
             if tensor is None:
-                raise LayerError(f"Layer {name!r} gives {type(output).__name__} without a tensor in it, so there is nothing to look at.")
+                raise LayerError(f"Layer {base!r} gives {type(output).__name__} without a tensor in it, so there is nothing to look at.")
             if self.leaf and not tensor.requires_grad:
                 tensor = tensor.detach().requires_grad_()
-            self.found[name] = tensor
-            self.missing.discard(name)
+            self.found |= dict.fromkeys(fitting, tensor)
+            self.missing -= set(fitting)
             if not self.missing and not self.complete:
                 raise _Stop
             # The network goes on with a copy: an in-place operation that follows must not change what was captured.
@@ -314,7 +320,8 @@ class Rest:
     def _replay(self, maps: Tensor, way: str) -> Any:
         """One run on `maps` with every recorded module answering from its record."""
         count = maps.shape[0]
-        swapped = self._model.layout.from_maps(maps.to(self._raw.dtype), self._raw, self._layer)
+        # A copy, since the network may go on in place.
+        swapped = self._model.layout.from_maps(maps.to(self._raw.dtype), self._raw, self._layer).clone()
         queues = {} if way == "whole" else {module: list(made) for module, made in self._records.items()}
         patched: list[tuple[nn.Module, Any]] = []
         calls = 0
@@ -356,15 +363,15 @@ class Rest:
                     module.forward = own
 
 
-def gradient_of(score: Tensor, places: list[Tensor], what: str) -> list[Tensor]:
-    """Gradients of the summed score at `places`; never at a weight.
+def gradient_of(score: Tensor, places: list[Tensor], what: str, *, differentiable: bool = False) -> list[Tensor]:
+    """Gradients of the summed score at `places`; never at a weight. They can be differentiated again if `differentiable`.
 
     Raises:
         NoGradientError: the score does not depend on them.
     """
     if not score.requires_grad:
         raise NoGradientError(f"The score does not depend on {what}, so it has no gradient there.")
-    found = torch.autograd.grad(score.sum(), places, allow_unused=True)
+    found = torch.autograd.grad(score.sum(), places, allow_unused=True, create_graph=differentiable)
     if any(gradient is None for gradient in found):
         raise NoGradientError(f"The score does not depend on {what}, so it has no gradient there.")
     return [gradient for gradient in found if gradient is not None]

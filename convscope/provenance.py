@@ -38,7 +38,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def describe(verb: str, arguments: dict[str, Any], *, model: dict[str, Any], photos: list[dict[str, Any]], device: str, threads: int) -> dict[str, Any]:
+def describe(
+    verb: str, arguments: dict[str, Any], *, model: dict[str, Any], photos: list[dict[str, Any]], device: str, threads: int
+) -> dict[str, Any]:
     """The provenance of one call, ready to be completed with `seconds`."""
     return {
         "schema": SCHEMA,

@@ -82,8 +82,9 @@ class Result:
         """The picture as a PNG file that carries its provenance in a text chunk."""
         from PIL.PngImagePlugin import PngInfo
 
+        options = options or self.provenance.get("picture", {})
         info = PngInfo()
-        info.add_itxt(PNG_KEY, _provenance.text(self.provenance))
+        info.add_itxt(PNG_KEY, _provenance.text(self.provenance | ({"picture": _provenance.plain(options)} if options else {})))
         buffer = io.BytesIO()
         self.picture(**options).save(buffer, "PNG", pnginfo=info)
         return buffer.getvalue()
@@ -130,15 +131,17 @@ class Result:
             InputError: the file is missing, is not such a file, or was written by a newer Convscope.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as stored, np.load(stored, allow_pickle=False) as file:
                 head = json.loads(str(file["head"]))
                 if head["schema"] > SCHEMA:
-                    raise InputError(f"{path} was written by a newer Convscope (layout {head['schema']}, this one reads {SCHEMA}); update Convscope.")
+                    raise InputError(
+                        f"{path} was written by a newer Convscope (layout {head['schema']}, this one reads {SCHEMA}); update Convscope."
+                    )
                 arrays = {name.removeprefix("array/"): file[name] for name in file.files if name.startswith("array/")}
                 photos = [file[f"photo/{index}"] for index in range(sum(name.startswith("photo/") for name in file.files))]
         except FileNotFoundError:
             raise InputError(f"There is no file {path}.") from None
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{path} is not a result that Convscope saved as .npz.") from None

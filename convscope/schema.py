@@ -34,6 +34,8 @@ _SIMPLE: dict[str, Any] = {
     "Sequence": list,
     "Literal": Literal,
     "Any": Any,
+    "Path": str,
+    "TargetLike": int | str | None,
 }
 
 
@@ -58,7 +60,9 @@ class Parameter:
     @property
     def choices(self) -> tuple[str, ...]:
         """The allowed words of a `Literal`, else nothing."""
-        return tuple(str(word) for option in _options(self.type) if typing.get_origin(option) is Literal for word in typing.get_args(option))
+        return tuple(
+            str(word) for option in _options(self.type) if typing.get_origin(option) is Literal for word in typing.get_args(option)
+        )
 
     @property
     def simple(self) -> bool:
@@ -143,9 +147,22 @@ def _from_text(parameter: Parameter, text: str) -> Any:
     kinds = [typing.get_origin(option) or option for option in _options(parameter.type)]
     if text.lower() in ("none", "") and type(None) in kinds:
         return None
-    if (list in kinds or tuple in kinds) and str not in kinds:
-        return [part.strip() for part in text.strip("()[]").split(",") if part.strip()]
-    return text
+    if bool in kinds and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if str in kinds or Literal in kinds:
+        return text
+    parts = [_number(part.strip()) for part in text.strip("()[]").split(",") if part.strip()]
+    listed = list in kinds or tuple in kinds
+    return parts if listed and (len(parts) > 1 or not {int, float} & set(kinds)) else (parts[0] if len(parts) == 1 else text)
+
+
+def _number(text: str) -> str | float:
+    """A fraction such as 1/255 as a number; anything else is left to the check."""
+    above, slash, below = text.partition("/")
+    try:
+        return float(above) / float(below) if slash else text
+    except (ValueError, ZeroDivisionError):
+        return text
 
 
 def _options(annotation: Any) -> tuple[Any, ...]:

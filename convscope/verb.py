@@ -19,6 +19,7 @@ from convscope.errors import NumericError
 from convscope.model import Model
 from convscope.models import load_model
 from convscope.result import Result
+from convscope.samples import PREFIX
 
 P = ParamSpec("P")
 
@@ -72,7 +73,7 @@ def _flat(arguments: dict[str, Any]) -> dict[str, Any]:
 def _paths(source: Any) -> list[str | None]:
     """The path of each photo, absolute, or None for one from memory; a batch in one tensor counts by its length."""
     if isinstance(source, (str, Path)):
-        return [str(Path(source).resolve())]
+        return [str(source) if str(source).startswith(PREFIX) else str(Path(source).resolve())]
     if isinstance(source, (list, tuple)):
         return [path for each in source for path in _paths(each)]
     return [None] * len(images.load_photos(source))

@@ -76,7 +76,9 @@ def load_model(
 def _from_source(spec: str, weights: bool | str | Path | None, options: dict[str, Any]) -> Model:
     source, _, name = spec.partition(":")
     if source not in registry:
-        raise ModelError(f"There is no model source {source!r} (in {spec!r}); a model is written source:name, and {suggest(source, registry.names())}")
+        raise ModelError(
+            f"There is no model source {source!r} (in {spec!r}); a model is written source:name, and {suggest(source, registry.names())}"
+        )
     schema = registry.schema(source)
     checked = schema.validate(options)
     if isinstance(weights, (str, Path)) and not Path(weights).is_file():

@@ -1,0 +1,138 @@
+"""A method with its parameters filled in: what `explain`, the wrappers and the benchmark call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convscope.attribution import registry
+from convscope.attribution._work import enlarge
+from convscope.errors import OptionError, suggest
+from convscope.probe import Probe
+from convscope.target import Target
+
+
+@dataclass(frozen=True)
+class Method:
+    """One attribution method, ready to run on any images.
+
+    `space`, `heatmap`, `single_run` and `positive` are the method's traits, or those of the method a wrapper wraps. With several
+    `layers` the map is their fusion: positive parts, each divided by its maximum, resized to the finest, averaged.
+    """
+
+    name: str
+    options: dict[str, Any]
+    space: str
+    heatmap: str
+    single_run: bool
+    positive: bool
+    layers: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def of(
+        cls, name: str, probe: Probe, *, layer: str | Sequence[str] | None = None, seed: int = 0, options: dict[str, Any] | None = None
+    ) -> Method:
+        """Fill in a method's parameters: the given options checked, the rest from the model and the seed.
+
+        Raises:
+            OptionError: an unknown method, or an option or layer that it does not take.
+            LayerError: the network has no such layer.
+        """
+        schema, traits = registry.schema(name), registry.traits(name)
+        taken = _parameters(name)
+        own = {parameter.name for parameter in schema.options}
+        given = dict(options or {})
+        inner = None
+        if "inner" in taken:
+            base = _with_base(name, given)[1]
+            if "inner" in _parameters(base):
+                raise OptionError(f"{name} wraps a method that is no wrapper itself; base={base!r} was given.")
+            rest = {key: given.pop(key) for key in list(given) if key not in own}
+            inner = cls.of(base, probe, layer=layer, seed=seed, options=rest)
+        chosen: dict[str, Any] = schema.validate({key: value for key, value in given.items() if key != "layer"})
+        layers: tuple[str, ...] = ()
+        if "layer" in taken:
+            layers = tuple(_layers(probe, layer))
+            chosen["layer"] = layers[0]
+        elif layer is not None and (inner is None or not inner.layers):
+            raise OptionError(f"{name if inner is None else inner.name} does not look at one layer; leave out layer={layer!r}.")
+        if "generator" in taken:
+            chosen["generator"] = torch.Generator(probe.model.device).manual_seed(seed)
+        if inner is not None:
+            chosen["inner"], layers = inner, inner.layers
+        if len(layers) > 1 and traits["space"] == "input":
+            raise OptionError(f"{name} takes one layer; {', '.join(layers)} were given.")
+        space, heatmap = (
+            getattr(inner, trait) if inner is not None and traits.get(trait, "sum") == "base" else traits.get(trait, "sum")
+            for trait in ("space", "heatmap")
+        )
+        positive = bool(traits.get("positive", False)) or len(layers) > 1
+        return cls(name, chosen, space, heatmap, bool(traits.get("single_run", False)) and len(layers) < 2, positive, layers)
+
+    @property
+    def signed(self) -> bool:
+        """Whether the heatmap has two directions."""
+        return self.heatmap == "sum" and not self.positive
+
+    def __call__(self, probe: Probe, image: Tensor, target: Target) -> Tensor:
+        """The raw map (n c h w) of each image for its target."""
+        function = registry.get(self.name)
+        if len(self.layers) < 2 or "inner" in self.options:
+            found: Tensor = function(probe, image, target, **self.options)
+            return found
+        maps = [function(probe, image, target, **{**self.options, "layer": layer}).clamp_min(0) for layer in self.layers]
+        finest = max((each.shape[-2:] for each in maps), key=lambda size: size[0] * size[1])
+        scaled = [each / each.amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo(each.dtype).tiny) for each in maps]
+        return torch.stack([enlarge(each, finest) for each in scaled]).mean(0)
+
+
+def fitting(name: str, layer: str | Sequence[str] | None, options: dict[str, Any], *, alone: bool) -> dict[str, Any]:
+    """The layer and the options for one of several methods: those that it takes. A method alone gets all, and says what it cannot take."""
+    if alone:
+        return {"layer": layer, "options": options}
+    names = _with_base(name, options)
+    known = {parameter.name for each in names for parameter in registry.schema(each).options}
+    kept = {option: value for option, value in options.items() if option in known}
+    return {"layer": layer if any("layer" in _parameters(each) for each in names) else None, "options": kept}
+
+
+def check_options(names: Sequence[str], options: dict[str, Any]) -> None:
+    """Every option must be one that at least one of the methods, or the method it wraps, takes.
+
+    Raises:
+        OptionError: one is not, or there is no such method.
+    """
+    known = {parameter.name for name in names for each in _with_base(name, options) for parameter in registry.schema(each).options}
+    for option in set(options) - known:
+        hint = suggest(option, sorted(known - {"layer"})) if known - {"layer"} else "it takes no options."
+        raise OptionError(f"{' and '.join(names)} has no option {option!r}; {hint}")
+
+
+def _parameters(name: str) -> set[str]:
+    return {parameter.name for parameter in registry.schema(name).parameters}
+
+
+def _with_base(name: str, options: dict[str, Any]) -> list[str]:
+    """A method, and the one it wraps where it is a wrapper."""
+    if "inner" not in _parameters(name):
+        return [name]
+    default = next(parameter.default for parameter in registry.schema(name).options if parameter.name == "base")
+    return [name, str(options.get("base", default))]
+
+
+def _layers(probe: Probe, layer: str | Sequence[str] | None) -> list[str]:
+    """The wanted layers by name; the default one where none is given."""
+    if layer is None:
+        default = probe.layers.last_spatial()
+        if default is None:
+            raise OptionError(f"{probe.model.name} has no layer with places in it; use a method that looks at the image, such as saliency.")
+        return [default]
+    parts = [part.strip() for part in layer.split(",")] if isinstance(layer, str) else list(layer)
+    names = [name for part in parts if part for name in probe.layers.match(part)]
+    if not names:
+        raise OptionError("No layer was given; leave layer out for the default one.")
+    return list(dict.fromkeys(names))

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from convscope.attribution import register
+from convscope.attribution._work import chunks, singles
+from convscope.probe import Probe
+from convscope.target import Target
+
+
+@register(space="layer")
+def ablation_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, batch: int = 32) -> Tensor:
+    """Each channel weighted by how much the score drops when the channel is set to 0; no gradient (Desai & Ramaswamy, 2020).
+
+    Weights are (score - score without the channel) / |score|: n 1 h w, raw. Only what follows the layer runs again, and not for
+    channels that are 0 already. The paper divides by the score itself, which turns the map of a negative score round.
+    pytorch-grad-cam sets a channel to -1e7 below the layer's minimum where that is not 0; after a ReLU the two are equal.
+
+    Args:
+        batch: how many ablated activations run at once; bounds the memory.
+
+    Raises:
+        LayerError: the network has no such layer.
+
+    Example:
+        convscope.explain(model, "cat.jpg", method="ablation_cam", target="tabby")
+    """
+    found = []
+    for one, wanted in singles(image, target):
+        rest = probe.split(one, layer)
+        maps = rest.maps
+        before = wanted(rest.output)
+        firing = maps[0].flatten(1).any(1).nonzero()[:, 0]
+        weight = torch.zeros(maps.shape[1], device=maps.device)
+        for part in chunks(len(firing), batch, "Ablation-CAM") if len(firing) else ():
+            without = maps.repeat(part.stop - part.start, 1, 1, 1)
+            without[torch.arange(len(without)), firing[part]] = 0
+            weight[firing[part]] = before - wanted(rest(without))
+        share = weight / before.abs().clamp_min(torch.finfo(weight.dtype).tiny)
+        found.append((share[None, :, None, None] * maps.float()).sum(1, keepdim=True))
+    return torch.cat(found)

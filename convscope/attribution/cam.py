@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from convscope.attribution import register
+from convscope.attribution._work import singles
+from convscope.errors import OptionError
+from convscope.probe import Probe
+from convscope.target import Target
+
+AFFINE = 1e-3
+"""How far the score may be from an affine function of the maps, relative to its change, to count as one."""
+
+
+@register(space="layer")
+def cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
+    """Which places vote for the class, in a network that ends in global average pooling and one linear layer (Zhou et al., 2016).
+
+    The layer's maps weighted with the class's row of the linear layer: n 1 h w at the layer's resolution, whose mean is the
+    score without its bias. The weights are read off the gradient, which is exact there (so contrasts work too). Elsewhere
+    CAM does not exist, and this is refused; Grad-CAM is CAM divided by the number of places.
+
+    Raises:
+        LayerError: the network has no such layer.
+        OptionError: something other than average pooling and a linear layer follows the layer.
+
+    Example:
+        convscope.explain(model, "cat.jpg", method="cam", target="tabby")
+    """
+    found = []
+    for one, wanted in singles(image, target):
+        rest = probe.split(one, layer)
+        activation, gradient = probe.activation_and_gradient(one, layer, wanted)
+        full, half, none = wanted.expand(3)(rest(activation * torch.tensor([1.0, 0.5, 0.0], device=one.device)[:, None, None, None]))
+        weight = gradient.mean((2, 3), keepdim=True)
+        even = (gradient - weight).abs().amax() <= AFFINE * gradient.abs().amax()
+        affine = (full + none - 2 * half).abs() <= AFFINE * ((full - none).abs() + full.abs())
+        if not bool(even & affine):
+            raise OptionError(
+                f"CAM needs a layer that only average pooling and one linear layer follow, and {layer!r} is not one; use method='grad_cam'."
+            )
+        places = activation.shape[-2] * activation.shape[-1]
+        found.append((weight * places * activation).sum(1, keepdim=True))
+    return torch.cat(found)

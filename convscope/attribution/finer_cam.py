@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from convscope.attribution import register
+from convscope.attribution.grad_cam import grad_cam
+from convscope.errors import TargetError
+from convscope.probe import Probe
+from convscope.target import Choice, Target
+
+
+@register(space="layer")
+def finer_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, rivals: int = 3, strength: float = 1.0) -> Tensor:
+    """What tells the class from the classes most like it (Zhang et al., 2025).
+
+    Grad-CAM of the class's score minus `strength` times the mean score of its rivals, weighted by their probabilities: the classes whose scores lie nearest to
+    it in this image. n 1 h w, raw. As in pytorch-grad-cam's `FinerCAM`, whose target also lets the gradient run through the
+    probabilities; here they are constants, as in the paper.
+
+    Args:
+        rivals: how many of the nearest classes to compare with.
+        strength: share of the rivals' mean score that is subtracted; 0 is Grad-CAM.
+
+    Raises:
+        LayerError: the network has no such layer.
+        TargetError: a target that is no single class, or a network without other classes.
+
+    Example:
+        convscope.explain(model, "cat.jpg", method="finer_cam", target="tabby")
+    """
+    scores = probe.scores(image)
+    names = [choice.index for choice in target.resolved(scores).expand(len(image)).choices]
+    if any(choice.function or choice.against is not None for choice in target.choices) or scores.shape[1] < 2:
+        raise TargetError("Finer-CAM compares a class with the classes like it: give one class of a network with several.")
+    own = torch.tensor(names, device=scores.device)[:, None]
+    near = (scores - scores.gather(1, own)).abs().scatter(1, own, -1).argsort(dim=1, stable=True)[:, 1 : rivals + 1]
+    share = scores.softmax(1).gather(1, near)
+    share = share / share.sum(1, keepdim=True)
+
+    def finer(output: object) -> Tensor:
+        found = probe.model.scores(output)
+        return found.gather(1, own)[:, 0] - strength * (share * found.gather(1, near)).sum(1)
+
+    return grad_cam(probe, image, Target(probe.model, (Choice(function=finer),)), layer=layer)

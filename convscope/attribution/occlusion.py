@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from math import ceil
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from convscope.attribution import register
+from convscope.attribution._work import baseline_of, chunks, fast, singles
+from convscope.errors import OptionError
+from convscope.probe import Probe
+from convscope.target import Target
+
+
+@register(space="input")
+def occlusion(
+    probe: Probe,
+    image: Tensor,
+    target: Target,
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    baseline: Literal["mean", "black", "white", "blur"] = "mean",
+    batch: int = 16,
+) -> Tensor:
+    """How much the score drops when a square of the image is covered (Zeiler & Fergus, 2013).
+
+    A square slides over the image; each pixel gets the mean drop over the squares that covered it: n 1 h w, signed, in
+    units of the score. The last squares are cut off by the border. Equals Captum's `Occlusion`, which says it per channel.
+
+    Args:
+        window: side of the square in pixels; by default a seventh of the shorter side.
+        stride: pixels between squares; by default half the window.
+        baseline: what covers: mean colour of the training data, black, white, or the image blurred.
+        batch: how many covered images run at once; bounds the memory.
+
+    Raises:
+        OptionError: a window larger than the image, or a stride larger than the window, which would leave pixels uncovered.
+
+    Example:
+        convscope.explain(model, "cat.jpg", method="occlusion", window=32, stride=16)
+    """
+    height, width = image.shape[-2:]
+    window = window or max(1, min(height, width) // 7)
+    stride = stride or max(1, window // 2)
+    if not 1 <= stride <= window <= min(height, width):
+        raise OptionError(f"occlusion: 1 <= stride <= window <= {min(height, width)} must hold; stride {stride}, window {window} were given.")
+    rows, columns = (range(0, stride * (ceil((side - window) / stride) + 1), stride) for side in (height, width))
+    squares = [(slice(row, row + window), slice(column, column + window)) for row in rows for column in columns]
+    found = []
+    for one, wanted in singles(image, target):
+        cover, before = baseline_of(probe.model, one, baseline)[0], wanted(probe.output(one))
+        total, count = torch.zeros(2, 1, 1, height, width, device=image.device)
+        for part in chunks(len(squares), batch, "occlusion"):
+            covered = one.repeat(part.stop - part.start, 1, 1, 1)
+            for copy, (row, column) in zip(covered, squares[part], strict=True):
+                copy[:, row, column] = cover[:, row, column]
+            drops = before - wanted(probe.output(fast(covered)))
+            for drop, (row, column) in zip(drops, squares[part], strict=True):
+                total[..., row, column] += drop
+                count[..., row, column] += 1
+        found.append(total / count)
+    return torch.cat(found)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from convscope.attribution import register
+from convscope.attribution._work import chunks, fast, singles
+from convscope.probe import Probe
+from convscope.target import Target
+
+
+@register(space="layer")
+def score_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, batch: int = 8) -> Tensor:
+    """Each channel weighted by what the network says when it sees only what the channel saw; no gradient (Wang et al., 2020).
+
+    Every map, resized to the image and scaled to [0, 1], multiplies the image; the weights are the softmax over channels of the
+    class scores: n 1 h w, raw. One run for each channel with something in it: those that are constant all see the same
+    empty image, which runs once. Equals pytorch-grad-cam's `ScoreCAM`; the paper's own score of an empty image is a constant
+    that cancels in the softmax.
+
+    Args:
+        batch: how many masked images run at once; bounds the memory.
+
+    Raises:
+        LayerError: the network has no such layer.
+
+    Example:
+        convscope.explain(model, "cat.jpg", method="score_cam", target="tabby")
+    """
+    found = []
+    for one, wanted in singles(image, target):
+        maps = probe.activations(one, [layer])[layer].float()
+        moving = (maps.amax((2, 3)) > maps.amin((2, 3)))[0].nonzero()[:, 0]
+        scores = wanted(probe.output(torch.zeros_like(one))).expand(maps.shape[1]).clone()
+        for part in chunks(len(moving), batch, "Score-CAM") if len(moving) else ():
+            mask = functional.interpolate(maps[0, moving[part], None], one.shape[-2:], mode="bilinear", align_corners=True)
+            low, high = mask.amin((2, 3), keepdim=True), mask.amax((2, 3), keepdim=True)
+            scores[moving[part]] = wanted(probe.output(fast(one * ((mask - low) / (high - low)).to(one))))
+        found.append((scores.softmax(0)[None, :, None, None] * maps).sum(1, keepdim=True))
+    return torch.cat(found)

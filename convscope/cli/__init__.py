@@ -1,0 +1,50 @@
+"""The command line: parse, call the verb, write. No arithmetic, and no torch until a verb runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `convscope ...` and return its exit code: 0, 2 for anything the user can mend, 130 after Ctrl-C."""
+    import click
+
+    from convscope.cli.commands import Verbs
+    from convscope.errors import ConvscopeError
+
+    code = 0
+    try:
+        returned = Verbs().main(list(sys.argv[1:] if arguments is None else arguments), prog_name="convscope", standalone_mode=False)
+        code = returned if isinstance(returned, int) else 0
+    except ConvscopeError as error:
+        code = _say(str(error))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = 2
+    except click.UsageError as error:
+        help_for = (
+            f" (convscope {error.ctx.info_name} --help)"
+            if error.ctx is not None and error.ctx.parent is not None
+            else " (convscope --help)"
+        )
+        code = _say(error.format_message() + help_for)
+    except click.ClickException as error:
+        code = _say(error.format_message())
+    except (KeyboardInterrupt, click.Abort):
+        _say("stopped.")
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _say(sentence: str) -> int:
+    print(f"convscope: {sentence}", file=sys.stderr)
+    return 2
+
+
+def run() -> None:
+    """The entry point of the `convscope` script."""
+    sys.exit(main())

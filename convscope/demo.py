@@ -1,0 +1,19 @@
+"""`make demo`: the report on the embedded network and two sample photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import convscope
+from convscope.cli import show
+
+
+def main() -> None:
+    """Write the page and say where it is."""
+    with show.progress(quiet=False):
+        result = convscope.report(None, ["sample:chelsea", "sample:cat-and-coffee"], out="out/report.html")
+    print(f"The report is at {Path(result.details['path']).resolve()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Results drawn: the only place where float becomes uint8.
+
+One view a file: a function of a `Result` and keyword options that returns a PIL image. `Result.picture()` calls the one
+that the result names. Nothing here changes numbers for anybody else: clipping, normalising and colouring happen on the
+way to the screen, and each picture says what was done. The pieces below are for pages that lay results out themselves.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from convscope.registry import Registry
+
+registry = Registry(__name__, "picture")
+register = registry.register
+
+_PIECES = {
+    "colour": "_colour",
+    "to_rgb": "_colour",
+    "to_uint8": "_colour",
+    "activation_tile": "_tile",
+    "is_blank": "_tile",
+    "heat_of": "_heat",
+    "overlay_heat": "_heat",
+    "Panel": "_canvas",
+    "colour_bar": "_canvas",
+    "sheet": "_canvas",
+}
+
+if TYPE_CHECKING:
+    from convscope.picture._canvas import Panel, colour_bar, sheet
+    from convscope.picture._colour import colour, to_rgb, to_uint8
+    from convscope.picture._heat import heat_of, overlay_heat
+    from convscope.picture._tile import activation_tile, is_blank
+
+__all__ = [
+    "Panel",
+    "activation_tile",
+    "colour",
+    "colour_bar",
+    "heat_of",
+    "is_blank",
+    "overlay_heat",
+    "register",
+    "registry",
+    "sheet",
+    "to_rgb",
+    "to_uint8",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The pieces, imported when first used: listing the views needs neither NumPy nor Pillow."""
+    if name not in _PIECES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_PIECES[name]}"), name)

@@ -1,0 +1,90 @@
+"""Attribution maps over photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from convscope.picture._colour import HEAT, Map, Pixels, colour, to_rgb, to_uint8
+
+ALPHA = 0.4
+"""Share of heat in an overlay (Chollet, Deep Learning with Python, 5.4.3)."""
+
+PERCENTILE = 99.0
+"""Where input-space maps are cut off: a few extreme pixels would leave the rest black (Smilkov et al., SmoothGrad, 2017)."""
+
+UNSEEN_FADE, UNSEEN_GREY = 0.6, 0.78
+"""The photo outside of what the network saw: this share of it is replaced by this grey. Lighter, where cold heat is darker."""
+
+Box = tuple[float, float, float, float]
+"""Top, left, height and width, in pixels of the photo."""
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A map ready to colour: `share` in [0, 1], and the raw values that 0 and 1 stand for."""
+
+    share: Map
+    low: float
+    high: float
+    blank: bool
+
+
+def heat_of(values: Map, space: Literal["layer", "input"], *, signed: bool = False, percentile: float = PERCENTILE) -> Heat:
+    """Scale a raw map (`h w`) for drawing.
+
+    At a layer (CAM): negative values dropped, divided by the maximum (Selvaraju et al., 2017). At the input: cut off at a
+    percentile of the magnitude and divided by it; a signed map keeps its sign, with zero at 0.5. A map with nothing to show
+    gives all 0 (0.5 if signed) and `blank`.
+    """
+    values = values.astype(np.float64)
+    if space == "layer":
+        values, high, signed = np.maximum(values, 0), float(values.max()), False
+    else:
+        magnitude = np.abs(values) if signed else np.maximum(values, 0)
+        high = float(np.percentile(magnitude, percentile)) or float(magnitude.max())
+    blank = not high > 0
+    scaled = np.zeros(values.shape) if blank else np.clip(values / high, -1 if signed else 0, 1)
+    high = 0.0 if blank else high
+    return Heat((scaled + 1) / 2 if signed else scaled, -high if signed else 0.0, high, blank)
+
+
+def overlay_heat(photo: Pixels, heat: Map, box: Box | None = None, alpha: float = ALPHA, colours: str = HEAT) -> Pixels:
+    """Heat in [0, 1] (`h w`, any size) blended over a photo (`h w c`, uint8), at the photo's own size.
+
+    The heat is resized (bilinear) into `box`, the part of the photo that the network saw; None is the whole photo. Outside
+    of it the photo is drawn faded and grey: there, nothing was asked.
+    """
+    shown = to_rgb(photo).astype(np.float64) / 255
+    rows, columns = _inside(shown.shape[:2], box)
+    coloured = colour(_resized(heat, rows, columns), colours) / 255
+    blended = np.empty_like(shown)
+    blended[:] = shown.mean(axis=2, keepdims=True) * (1 - UNSEEN_FADE) + UNSEEN_GREY * UNSEEN_FADE
+    blended[rows, columns] = (1 - alpha) * shown[rows, columns] + alpha * coloured
+    return to_uint8(blended)
+
+
+def heat_alone(size: tuple[int, int], heat: Map, box: Box | None = None, colours: str = HEAT) -> Pixels:
+    """Heat in [0, 1] on an empty sheet of the photo's size (height, width); light grey where the network saw nothing."""
+    sheet = np.full((*size, 3), round(UNSEEN_GREY * 255), np.uint8)
+    rows, columns = _inside(size, box)
+    sheet[rows, columns] = colour(_resized(heat, rows, columns), colours)
+    return sheet
+
+
+def _inside(size: tuple[int, ...], box: Box | None) -> tuple[slice, slice]:
+    """The rows and columns of a box, in whole pixels, at least one of each."""
+    height, width = size[0], size[1]
+    top, left, box_height, box_width = box or (0.0, 0.0, float(height), float(width))
+    first_row, first_column = min(max(round(top), 0), height - 1), min(max(round(left), 0), width - 1)
+    last_row = min(max(round(top + box_height), first_row + 1), height)
+    last_column = min(max(round(left + box_width), first_column + 1), width)
+    return slice(first_row, last_row), slice(first_column, last_column)
+
+
+def _resized(heat: Map, rows: slice, columns: slice) -> Map:
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    return np.asarray(Image.fromarray(heat.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))

@@ -1,0 +1,98 @@
+"""Images that were made, in a grid."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from convscope.errors import OptionError
+from convscope.picture import register
+from convscope.picture._canvas import SMALLEST, TEXT, Panel, columns_for, fits, sheet, stack, text_size
+from convscope.picture._colour import Pixels, to_rgb, to_uint8
+from convscope.picture._curve import curve_picture
+from convscope.result import Result
+
+MARGIN = 5
+"""Pixels between tiles (Chollet, Deep Learning with Python, 5.4.2)."""
+
+WIDTH = 640
+"""Small tiles are enlarged by a whole factor while a row of them stays within this width ..."""
+
+LARGEST_TILE = 256
+"""... and a tile within this."""
+
+
+@register()
+def images(
+    result: Result,
+    *,
+    columns: int | None = None,
+    margin: int = MARGIN,
+    plain: bool = False,
+    curve: bool = False,
+) -> Image.Image:
+    """The images of a result as a grid with titles.
+
+    Reads `image` (`n c h w` in [0, 1]) and from the details `titles`. One channel is drawn grey; of more than three, the
+    first three are shown. What the titles share before a colon goes into the heading; titles too long for their tile become
+    numbers, explained below the grid.
+
+    Args:
+        columns: images a row; by default what comes nearest to the shape of a page.
+        margin: pixels between images.
+        plain: the pixels alone, neither titles nor frame, nor enlarged; a single image is exact.
+        curve: the score at each step below the grid.
+
+    Raises:
+        NumericError: an image with NaN or infinity.
+        OptionError: a count below 1, or a curve where there is no score.
+    """
+    if (columns is not None and columns < 1) or margin < 0:
+        raise OptionError(f"columns must be at least 1 and margin at least 0, but {columns} and {margin} were given.")
+    made = result["image"]
+    tiles = [to_rgb(to_uint8(image.transpose(1, 2, 0))) for image in made]
+    count, (height, width) = len(tiles), tiles[0].shape[:2]
+    columns = min(columns or columns_for(count, width, height), count)
+    if plain:
+        return _grid(tiles, columns, margin)
+    factor = max(1, min(WIDTH // (columns * width), LARGEST_TILE // max(height, width)))
+    titles = [str(title) for title in result.details.get("titles") or [""] * count]
+    heading, labels, legend = _labels(titles, width * factor, text_size(columns * width * factor))
+    panels = [
+        Panel(Image.fromarray(tile).resize((width * factor, height * factor), Image.Resampling.NEAREST), label)
+        for tile, label in zip(tiles, labels, strict=True)
+    ]
+    notes = [legend] if legend else []
+    if made.shape[1] == 2:
+        notes.append("Two channels: the first is shown.")
+    elif made.shape[1] > 3:
+        notes.append(f"The first three of {made.shape[1]} channels are shown.")
+    drawn = sheet(panels, columns=columns, heading=heading, notes=" ".join(notes), gap=margin)
+    if not curve:
+        return drawn
+    names = titles if any(titles) else [str(index + 1) for index in range(count)]
+    return stack([drawn, curve_picture(result["score"], names, drawn.width)], 0)
+
+
+def _grid(tiles: list[Pixels], columns: int, margin: int) -> Image.Image:
+    """Tiles, white between them."""
+    height, width = tiles[0].shape[:2]
+    rows = -(-len(tiles) // columns)
+    grid = np.full((rows * (height + margin) - margin, columns * (width + margin) - margin, 3), 255, np.uint8)
+    for index, tile in enumerate(tiles):
+        top, left = (index // columns) * (height + margin), (index % columns) * (width + margin)
+        grid[top : top + height, left : left + width] = tile
+    return Image.fromarray(grid)
+
+
+def _labels(titles: list[str], width: int, size: int) -> tuple[str, list[str], str]:
+    """Heading, one label a tile, and a legend: whatever it takes for each title to be read in full."""
+    heads = {title.partition(":")[0] for title in titles}
+    heading = ""
+    if len(titles) > 1 and len(heads) == 1 and all(":" in title for title in titles):
+        heading = heads.pop()
+        titles = [title.partition(":")[2].strip() for title in titles]
+    if len(titles) == 1 or all(fits(title, width, min(size, TEXT)) or fits(title, width, SMALLEST) for title in titles):
+        return heading, titles, ""
+    numbers = [str(index + 1) for index in range(len(titles))]
+    return heading, numbers, "; ".join(f"{index}\N{NO-BREAK SPACE}{title}" for index, title in zip(numbers, titles, strict=True)) + "."

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def embedded():
+    """The embedded network, loaded once a process."""
+    import convscope
+
+    return convscope.load_model()
+
+
+@pytest.fixture(scope="session")
+def chelsea():
+    """A photo of a cat, h w 3, uint8."""
+    from convscope.samples import sample
+
+    return sample("chelsea")

@@ -1,0 +1,105 @@
+"""What a fresh interpreter loads, and that a method is one file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import convscope
+
+ROOT = Path(convscope.__file__).parent
+
+LOADED = (
+    "import sys, json; {}; print(json.dumps([name for name in ('torch', 'numpy', 'PIL', 'matplotlib', 'pydantic') if name in sys.modules]))"
+)
+
+
+def run(code: str, folder: Path | None = None) -> str:
+    """Run in `folder`, whose modules come before the installed ones."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import convscope",
+        "import convscope; dir(convscope)",
+        "from convscope.cli import main; assert main(['--help']) == 0",
+        "from convscope.cli import main; assert main(['explain', '--help']) == 0",
+        "from convscope.cli import main; assert main(['nonsense']) == 2",
+    ],
+)
+def test_loads_no_torch(statement):
+    assert json.loads(run(LOADED.format(statement)).splitlines()[-1]) == []
+
+
+def test_all_is_sorted_and_complete():
+    assert convscope.__all__ == sorted(convscope.__all__)
+    for name in convscope.__all__:
+        assert getattr(convscope, name) is not None
+
+
+TOY = '''from __future__ import annotations
+
+from torch import Tensor
+
+from convscope.attribution import register
+from convscope.probe import Probe
+from convscope.target import Target
+
+
+@register(space="input")
+def toy(probe: Probe, image: Tensor, target: Target, *, strength: float = 2.0) -> Tensor:
+    """Shows the image itself, {strength} times as bright (nobody, 2026).
+
+    Signed, n c h w, at the input's resolution.
+
+    Args:
+        strength: how bright the toy is.
+
+    Example:
+        convscope.explain(model, "cat.jpg", method="toy")
+    """
+    return image * strength
+'''
+
+USE = """
+import numpy as np, torch
+import convscope
+from convscope.cli import main
+assert convscope.__file__.startswith({folder!r}), convscope.__file__
+network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+model = convscope.load_model(network, size=8)
+photo = np.full((8, 8, 3), 0.25, dtype=np.float32)
+assert np.allclose(convscope.explain(model, photo, method="toy")["attribution"], 0.5)
+assert np.allclose(convscope.explain(model, photo, method="toy", strength=4.0)["attribution"], 1.0)
+main(["explain", "--help"])
+"""
+
+
+def test_a_method_is_one_file(tmp_path):
+    """A new file in a copy of the package appears in the API, in the CLI's help and in the contract tests."""
+    shutil.copytree(ROOT, tmp_path / "convscope", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "convscope" / "attribution" / "toy.py").write_text(TOY)
+    printed = run(USE.format(folder=str(tmp_path)), tmp_path)
+    assert "--strength" in printed
+    assert "how bright the toy is" in " ".join(printed.split())
+    tests = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "toy", str(tests / "contract")],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed" in done.stdout

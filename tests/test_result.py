@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import convscope
+from convscope.errors import InputError, OptionError, OutputError
+from convscope.files import write_whole
+from convscope.result import PNG_KEY, Result, read_provenance
+
+
+@pytest.fixture
+def result():
+    image = np.linspace(0, 1, 3 * 8 * 8, dtype=np.float32).reshape(1, 3, 8, 8)
+    photo = np.full((4, 5, 3), 7, dtype=np.uint8)
+    details = {"titles": ["ä"]}
+    return Result(
+        "visualize", "images", {"image": image}, [{"a": 1, "b": 0.5}], [photo], details, {"verb": "visualize", "seconds": 1.5, "seed": 0}
+    )
+
+
+def test_npz_round_trip(result, tmp_path):
+    again = Result.load(result.save(tmp_path / "deep" / "r.npz"))
+    assert np.array_equal(again["image"], result["image"])
+    assert again["image"].dtype == np.float32
+    assert np.array_equal(again.photos[0], result.photos[0])
+    assert (again.verb, again.view, again.table, again.details, again.provenance) == (
+        result.verb, result.view, result.table, result.details, result.provenance,
+    )  # fmt: skip
+
+
+def test_png_carries_its_provenance_but_not_the_time(result, tmp_path):
+    path = result.save(tmp_path / "r.png")
+    with Image.open(path) as picture:
+        assert json.loads(picture.info[PNG_KEY]) == {"verb": "visualize", "seed": 0}
+    assert read_provenance(path) == {"verb": "visualize", "seed": 0}
+    assert result._repr_png_() == path.read_bytes()
+
+
+def test_json_has_no_arrays(result, tmp_path):
+    found = json.loads(result.save(tmp_path / "r.json").read_text())
+    assert found["arrays"] == {"image": {"shape": [1, 3, 8, 8]}}
+
+
+def test_refusals(result, tmp_path):
+    with pytest.raises(OptionError, match="no array 'imagee'; did you mean 'image'"):
+        result["imagee"]
+    with pytest.raises(OutputError, match=r"must end in \.png"):
+        result.save(tmp_path / "r.bmp")
+    for text in (b"", b"nonsense", b"PK\x03\x04broken"):
+        (tmp_path / "bad.npz").write_bytes(text)
+        with pytest.raises(InputError, match="not a result"):
+            Result.load(tmp_path / "bad.npz")
+    np.savez(tmp_path / "pickled.npz", head=np.array([{}], dtype=object))
+    with pytest.raises(InputError, match="not a result"):
+        Result.load(tmp_path / "pickled.npz")
+    whole = result.save(tmp_path / "r.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="not a result"):
+        Result.load(tmp_path / "cut.npz")
+    Image.new("RGB", (2, 2)).save(tmp_path / "plain.png")
+    with pytest.raises(InputError, match="carries no provenance"):
+        read_provenance(tmp_path / "plain.png")
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = write_whole(tmp_path / "f", b"old")
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OutputError, match="No space left"):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_folder_cannot_be_written_through_a_file(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="Cannot write"):
+        write_whole(tmp_path / "file" / "r.png", b"")
+
+
+@pytest.mark.parametrize(
+    ("verb", "options"),
+    [
+        ("explain", {"target": "Egyptian cat"}),
+        ("explain", {"method": "saliency"}),
+        ("predict", {"top": 2}),
+        ("activations", {"layers": ["blocks.1"]}),
+    ],
+)
+def test_rerun_gives_the_same_bytes(verb, options, embedded, tmp_path):
+    first = getattr(convscope, verb)(None, "sample:chelsea", **options).save(tmp_path / "first.png")
+    second = convscope.rerun(str(first)).save(tmp_path / "second.png")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_rerun_keeps_the_options_of_the_picture(embedded, tmp_path):
+    first = convscope.explain(None, "sample:chelsea").save(tmp_path / "first.png", style="overlay")
+    with Image.open(first) as picture:
+        assert picture.size == (451, 300)
+    assert convscope.rerun(str(first)).save(tmp_path / "second.png").read_bytes() == first.read_bytes()
+
+
+def test_rerun_says_what_is_missing(embedded, chelsea, tmp_path):
+    path = convscope.predict(embedded, chelsea).save(tmp_path / "memory.png")
+    with pytest.raises(InputError, match="only existed in memory; say where it is"):
+        convscope.rerun(str(path))
+    Image.fromarray(chelsea).save(tmp_path / "cat.png")
+    assert convscope.rerun(str(path), photo=str(tmp_path / "cat.png")).table == convscope.predict(embedded, chelsea).table
+    Image.fromarray(chelsea[::-1].copy()).save(tmp_path / "other.png")
+    with pytest.raises(InputError, match="its pixels differ"):
+        convscope.rerun(str(path), photo=str(tmp_path / "other.png"))
+    path = convscope.explain(embedded, "sample:chelsea", target=lambda output: output[:, 1]).save(tmp_path / "callable.png")
+    with pytest.raises(InputError, match="an object that only existed in memory"):
+        convscope.rerun(str(path))
