@@ -53,10 +53,22 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from convscope.api import activations, explain, layers, predict
-    from convscope.errors import ConvscopeError
-    from convscope.image import load_image
-    from convscope.model import Model
-    from convscope.models import load_model
-    from convscope.probe import Probe
-    from convscope.result import Result
+    from convscope.again import rerun as rerun
+    from convscope.api import activations as activations
+    from convscope.api import evaluate as evaluate
+    from convscope.api import explain as explain
+    from convscope.api import layers as layers
+    from convscope.api import predict as predict
+    from convscope.errors import ConvscopeError as ConvscopeError
+    from convscope.html_report import report as report
+    from convscope.image import load_image as load_image
+    from convscope.model import Model as Model
+    from convscope.models import load_model as load_model
+    from convscope.probe import Probe as Probe
+    from convscope.result import Result as Result
+    from convscope.techniques.caricature import caricature as caricature
+    from convscope.techniques.class_image import class_image as class_image
+    from convscope.techniques.dream import dream as dream
+    from convscope.techniques.fool import fool as fool
+    from convscope.techniques.invert import invert as invert
+    from convscope.techniques.visualize import visualize as visualize

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from convscope import attribution
@@ -24,7 +23,7 @@ __all__ = ["activations", "explain", "layers", "load_model", "predict"]
 
 
 @verb
-def predict(model: str | Model | None, photo: PhotoLike, *, top: int = 5) -> Result:
+def predict(model: Model, photo: PhotoLike, *, top: int = 5) -> Result:
     """What the network says a photo is: the top classes with their probabilities.
 
     `result.table` has a row per photo and rank (photo, rank, index, label, probability); `result["score"]` are the raw
@@ -54,7 +53,7 @@ def predict(model: str | Model | None, photo: PhotoLike, *, top: int = 5) -> Res
 
 
 @verb
-def layers(model: str | Model | None, *, match: str = "*") -> Result:
+def layers(model: Model, *, match: str = "*") -> Result:
     """Every layer of a network: dotted name, kind, output shape, units and parameters, from one dry run.
 
     `result.table` has a row per layer in the order in which they finish (name, kind, shape, units, parameters, calls);
@@ -93,7 +92,7 @@ def layers(model: str | Model | None, *, match: str = "*") -> Result:
 
 
 @verb
-def activations(model: str | Model | None, photo: PhotoLike, *, layers: Sequence[str] | str | None = None) -> Result:
+def activations(model: Model, photo: PhotoLike, *, layers: Sequence[str] | str | None = None) -> Result:
     """What every channel of a layer does on a photo (Chollet, Deep Learning with Python, 5.4.1).
 
     The arrays are keyed by layer name, n c h w, raw float32; a dense layer has h = w = 1. `result.table` has a row per
@@ -132,9 +131,9 @@ def activations(model: str | Model | None, photo: PhotoLike, *, layers: Sequence
     return Result("activations", "activations", {name: _array(maps) for name, maps in found.items()}, table, bytes_of(photo))
 
 
-@verb
+@verb  # type: ignore[arg-type]  # mypy: a `model` among the options would clash
 def explain(
-    model: str | Model | None,
+    model: Model,
     photo: PhotoLike,
     *,
     method: str | Sequence[str] = "grad_cam",

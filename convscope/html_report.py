@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
-
 from torch import Tensor
 
 from convscope import api
 from convscope.files import write_whole
 from convscope.picture import overlay_heat, to_uint8
-from convscope.probe import Probe
 from convscope.progress import advance
 from convscope.result import Result
 from convscope.techniques.visualize import visualize
@@ -37,7 +35,7 @@ PATTERN_SIDE = 160
 
 
 @verb
-def report(model: str | Model | None, photo: PhotoLike, out: str = "report.html", *, seed: int = 0) -> Result:
+def report(model: Model, photo: PhotoLike, out: str = "report.html", *, seed: int = 0) -> Result:
     """What a network sees in a photo, as one HTML page with everything inlined.
 
     The page shows the top predictions, where the network looks for each of the top three classes (Grad-CAM and saliency),

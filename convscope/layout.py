@@ -36,7 +36,7 @@ class Layout:
             return output[:, :, None, None]
         if output.ndim == 3:
             extra, rows, columns = self._tokens(output.shape[1])
-            return output[:, extra:].transpose(1, 2).unflatten(2, (rows, columns))
+            return output[:, extra:].transpose(1, 2).reshape(output.shape[0], -1, rows, columns)
         if output.ndim == 1:
             return output[:, None, None, None]
         return output.flatten(2)[..., None]

@@ -122,6 +122,7 @@ class Model:
         self.channels_last = channels_last
         self._modules = modules
         self._head = head
+        self._known: tuple[Any, str] | None = None
 
     def __repr__(self) -> str:
         return f"<Model {self.name}, {self.preprocessing.size[0]} x {self.preprocessing.size[1]}>"
@@ -223,15 +224,18 @@ class Model:
             return f"class {index}"
         return self.labels[index].split(",")[0].strip()
 
-    @cached_property
+    @property
     def identity(self) -> str:
-        """Hash over the names, shapes and values of all weights and over the preprocessing."""
-        found = hashlib.sha256(repr((type(self.network).__name__, self.preprocessing)).encode())
-        for name, tensor in self.network.state_dict().items():
-            if isinstance(tensor, Tensor):
+        """Hash over the names, shapes and values of all weights and over the preprocessing; remembered until one changes."""
+        state = {name: tensor for name, tensor in self.network.state_dict(keep_vars=True).items() if isinstance(tensor, Tensor)}
+        now = (self.preprocessing, *((id(tensor), tensor.data_ptr(), tensor._version) for tensor in state.values()))
+        if self._known is None or self._known[0] != now:
+            found = hashlib.sha256(repr((type(self.network).__name__, self.preprocessing)).encode())
+            for name, tensor in state.items():
                 found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
                 found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        return found.hexdigest()
+            self._known = (now, found.hexdigest())
+        return self._known[1]
 
     def to(self, device: str | torch.device) -> Model:
         """Move the network; the same Model is returned.

@@ -63,11 +63,12 @@ class Probe:
 
     @property
     def layers(self) -> Layers:
-        """All layers of the network, from one dry run that is remembered with the model."""
-        found = self.model.__dict__.get("_layers")
-        if found is None:
-            found = self.model.__dict__["_layers"] = trace(self.model)
-        return found  # type: ignore[no-any-return]
+        """All layers of the network, from one dry run that is remembered until a module is exchanged."""
+        now = tuple((name, id(module)) for name, module in self.model.modules.items())
+        known: tuple[Any, Layers] | None = self.model.__dict__.get("_layers")
+        if known is None or known[0] != now:
+            known = self.model.__dict__["_layers"] = (now, trace(self.model))
+        return known[1]
 
     def output(self, image: Tensor) -> Any:
         """The network's raw output; no gradient."""
@@ -312,9 +313,9 @@ class Rest:
                     again = first_tensor(self._replay(twice, way))
             except (RuntimeError, ValueError, TypeError, ImageError, ModelError):
                 continue
-            if again is not None and again.shape[1:] == original.shape[1:] and again.shape[0] == 2:
-                if bool(((again - original).abs().max() / scale) <= TOLERANCE):
-                    return way
+            fits = again is not None and again.shape == (2, *original.shape[1:])
+            if fits and again is not None and bool((again - original).abs().max() / scale <= TOLERANCE):
+                return way
         return "whole"
 
     def _replay(self, maps: Tensor, way: str) -> Any:

@@ -57,7 +57,7 @@ class Target:
         Raises:
             TargetError: no such class; the message names the range or the near misses.
         """
-        many = given if isinstance(given, (list, tuple)) else [given]
+        many: list[Any] = list(given) if isinstance(given, (list, tuple)) else [given]
         return cls(model, tuple(_choice(model, each) for each in many))
 
     def __len__(self) -> int:

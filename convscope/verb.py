@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from convscope import image as images
 from convscope import provenance
@@ -27,7 +27,11 @@ PhotoLike = Any
 """A path, PIL image, array or tensor, what `load_image` gave, or a list of these."""
 
 
-def verb(function: Callable[P, Result]) -> Callable[P, Result]:
+ModelLike = Model | nn.Module | str | None
+"""What `load_model` takes."""
+
+
+def verb(function: Callable[Concatenate[Model, P], Result]) -> Callable[Concatenate[ModelLike, P], Result]:
     """Decorator for the public functions that take a `model` (and perhaps a `photo`) and return a `Result`.
 
     The function receives a `Model`, and its photos as a list of tensors (1 c h w in [0, 1], each at its own size); its
@@ -36,7 +40,7 @@ def verb(function: Callable[P, Result]) -> Callable[P, Result]:
     signature = inspect.signature(function)
 
     @wraps(function)
-    def run(*given: P.args, **named: P.kwargs) -> Result:
+    def run(*given: Any, **named: Any) -> Result:
         bound = signature.bind(*given, **named)
         bound.apply_defaults()
         arguments = bound.arguments
@@ -67,7 +71,8 @@ def verb(function: Callable[P, Result]) -> Callable[P, Result]:
 def _flat(arguments: dict[str, Any]) -> dict[str, Any]:
     """Arguments with what came through `**options` beside the named ones."""
     found = {name: value for name, value in arguments.items() if name != "options"}
-    return found | arguments.get("options", {})
+    more: dict[str, Any] = arguments.get("options", {})
+    return found | more
 
 
 def _paths(source: Any) -> list[str | None]:

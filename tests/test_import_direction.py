@@ -59,7 +59,7 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("convscope."):
             found.add(node.module.split(".")[1])
         elif isinstance(node, ast.Import):
-            found |= {(alias.name.split(".") + ["<root>"])[1] for alias in node.names if alias.name.split(".")[0] == "convscope"}
+            found |= {[*alias.name.split("."), "<root>"][1] for alias in node.names if alias.name.split(".")[0] == "convscope"}
     return found
 
 

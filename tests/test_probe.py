@@ -157,7 +157,7 @@ def test_split_runs_the_first_part_once(image):
     forward = network.first[0].forward
     network.first[0].forward = lambda given: runs.append(len(given)) or forward(given)
     with Probe(model_of(network)) as probe:
-        probe.layers
+        assert probe.layers
         runs.clear()
         rest = probe.split(image[:1], "third")
         for _ in range(3):

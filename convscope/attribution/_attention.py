@@ -85,6 +85,7 @@ def run_with_attention(probe: Probe, image: Tensor, method: str) -> tuple[list[A
 def unwindow(scores: Tensor, images: int, shift: tuple[int, int], aspect: float) -> Tensor:
     """Scores of the tokens of windows (images * windows, tokens) as maps, n 1 h w; windows lie row by row, shifted cyclically."""
     windows, side = scores.shape[0] // images, math.isqrt(scores.shape[1])
-    rows = min((count for count in range(1, windows + 1) if windows % count == 0), key=lambda count: abs(math.log(count * count / windows / aspect)))
+    possible = [count for count in range(1, windows + 1) if windows % count == 0]
+    rows = min(possible, key=lambda count: abs(math.log(count * count / windows / aspect)))
     maps = scores.reshape(images, rows, windows // rows, side, side).permute(0, 1, 3, 2, 4)
     return maps.reshape(images, 1, rows * side, windows // rows * side).roll(shift, (2, 3))

@@ -27,7 +27,8 @@ def attention_rollout(probe: Probe, image: Tensor, target: Target) -> Tensor:
     layers, _ = run_with_attention(probe, image, "attention_rollout")
     tokens = layers[0].weights.shape[-1]
     if any(layer.weights.shape[0] != len(image) or layer.weights.shape[-1] != tokens for layer in layers):
-        raise OptionError(f"attention_rollout needs attention between all tokens, and {probe.model.name} attends within windows; use method='legrad'.")
+        name = probe.model.name
+        raise OptionError(f"attention_rollout needs attention between all tokens, and {name} attends within windows; use method='legrad'.")
     identity = torch.eye(tokens, device=image.device)
     rolled = identity
     for layer in layers:

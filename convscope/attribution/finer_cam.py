@@ -14,9 +14,9 @@ from convscope.target import Choice, Target
 def finer_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, rivals: int = 3, strength: float = 1.0) -> Tensor:
     """What tells the class from the classes most like it (Zhang et al., 2025).
 
-    Grad-CAM of the class's score minus `strength` times the mean score of its rivals, weighted by their probabilities: the classes whose scores lie nearest to
-    it in this image. n 1 h w, raw. As in pytorch-grad-cam's `FinerCAM`, whose target also lets the gradient run through the
-    probabilities; here they are constants, as in the paper.
+    Grad-CAM of the class's score minus `strength` times the mean score of its rivals, the classes whose scores lie nearest to it
+    in this image, weighted by their probabilities: n 1 h w, raw. So does pytorch-grad-cam's `FinerCAM`, whose gradient also
+    runs through the probabilities; here they are constants, so that the weights stay those of a difference of logits.
 
     Args:
         rivals: how many of the nearest classes to compare with.

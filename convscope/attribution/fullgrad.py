@@ -42,9 +42,11 @@ def fullgrad(probe: Probe, image: Tensor, target: Target, *, scale: Literal["cha
     def convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None, *rest: Any, **named: Any) -> Tensor:
         return note(torch.conv2d(x, weight, bias, *rest, **named), bias)
 
-    def norm(x: Tensor, mean: Tensor, var: Tensor, w: Any = None, b: Any = None, training: bool = False, m: float = 0.1, eps: float = 1e-5) -> Tensor:
-        scaling = (1 if w is None else w) / (var + eps).sqrt()
-        return note(functional.batch_norm(x, mean, var, w, b, training, m, eps), (0 if b is None else b) - mean * scaling)
+    def norm(x: Tensor, mean: Tensor, var: Tensor, *rest: Any, **named: Any) -> Tensor:
+        given = dict(zip(("weight", "bias", "training", "momentum", "eps"), rest, strict=False)) | named
+        weight, bias = (given.get(name) for name in ("weight", "bias"))
+        scaling = (1 if weight is None else weight) / (var + given.get("eps", 1e-5)).sqrt()
+        return note(functional.batch_norm(x, mean, var, **given), (0 if bias is None else bias) - mean * scaling)
 
     _ = probe.layers  # a first dry run must not be counted below
     leaf = image.detach().clone().requires_grad_()

@@ -45,7 +45,8 @@ def occlusion(
     window = window or max(1, min(height, width) // 7)
     stride = stride or max(1, window // 2)
     if not 1 <= stride <= window <= min(height, width):
-        raise OptionError(f"occlusion: 1 <= stride <= window <= {min(height, width)} must hold; stride {stride}, window {window} were given.")
+        most = min(height, width)
+        raise OptionError(f"occlusion: 1 <= stride <= window <= {most} must hold; stride {stride}, window {window} were given.")
     rows, columns = (range(0, stride * (ceil((side - window) / stride) + 1), stride) for side in (height, width))
     squares = [(slice(row, row + window), slice(column, column + window)) for row in rows for column in columns]
     found = []
