@@ -7,7 +7,7 @@ is named once for its last run, and `name#k` is its k-th run. A unit is `layer:i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -15,7 +15,7 @@ from convscope.errors import LayerError, UnitError, suggest
 
 _UNIT = re.compile(r"^(?P<layer>[^:]+):(?P<index>\d+)(?::(?P<row>\d+),(?P<column>\d+))?$")
 
-PASSING = ("Identity", "Dropout", "Dropout2d", "DropPath", "StochasticDepth")
+PASSING = ("Identity", "Dropout", "Dropout2d", "DropPath", "StochasticDepth", "Permute")
 """Kinds that hand on what they are given when a network is not trained."""
 
 POOLING = ("Pool", "Flatten", *PASSING)
@@ -65,11 +65,15 @@ class Unit:
 
 
 class Layers(Mapping[str, Layer]):
-    """All layers of a network in the order in which they finish."""
+    """All layers of a network in the order in which they finish.
 
-    def __init__(self, layers: list[Layer], parameters: int) -> None:
+    `unread` are late layers whose places no score depends on (a transformer reads only its class token at the end).
+    """
+
+    def __init__(self, layers: list[Layer], parameters: int, unread: Collection[str] = ()) -> None:
         self._layers = {layer.name: layer for layer in sorted(layers, key=lambda layer: layer.order)}
         self.parameters = parameters
+        self.unread = frozenset(unread)
 
     def __getitem__(self, name: str) -> Layer:
         base, mark, call = name.partition("#")
@@ -129,23 +133,42 @@ class Layers(Mapping[str, Layer]):
         return f"{self.last_spatial() or next(iter(self._layers), 'layer')}:0"
 
     def last_spatial(self) -> str | None:
-        """The last layer whose output still has places, poolings left out; the outermost name where several share it."""
-        chosen = None
-        for layer in self._layers.values():
-            source = self._layers.get(layer.source, layer)
-            if layer.spatial and not any(word in source.kind for word in POOLING):
-                chosen = layer.name
-        return chosen
+        """The last layer whose output still has places, poolings left out; the outermost name where several share it.
+
+        Where the places of the last ones are not read, it is the last one of their shape that is read.
+        """
+        fitting = [
+            layer
+            for layer in self._layers.values()
+            if layer.spatial and not any(word in self._layers.get(layer.source, layer).kind for word in POOLING)
+        ]
+        if not fitting:
+            return None
+        fitting = [layer for layer in fitting if min(layer.shape[1:]) > 1] or fitting
+        read = [layer for layer in fitting if layer.shape == fitting[-1].shape and layer.name not in self.unread]
+        return (read or fitting)[-1].name
 
     def spread(self, count: int = 3) -> list[str]:
         """`count` layers from early to late, each the outermost name of a stage: what to show when nobody chose."""
         names = [layer.name for layer in self._layers.values() if layer.spatial and self._is_stage(layer)]
+        names = [name for name in names if name.rpartition(".")[0] not in names]
+        if len(names) < count:
+            names = self._repeated()
         if len(names) < count:
             names = [layer.name for layer in self._layers.values() if layer.spatial and layer.kind.startswith(("Conv", "ReLU"))] or names
         last = len(names) - 1
         if count == 1 or last < 1:
             return names[-1:]
         return list(dict.fromkeys(names[round(place * last / (count - 1))] for place in range(count)))
+
+    def _repeated(self) -> list[str]:
+        """The members of the largest group of like containers: the blocks of a network that is not cut into stages."""
+        groups: dict[str, list[str]] = {}
+        for layer in self._layers.values():
+            inner = sum(name.startswith(layer.name + ".") for name in self._layers)
+            if inner > 2 and min(layer.shape[1:]) > 1:
+                groups.setdefault(layer.name.rpartition(".")[0], []).append(layer.name)
+        return max(groups.values(), key=len, default=[])
 
     def _is_stage(self, layer: Layer) -> bool:
         """A container at most two names deep that is not the trunk which holds most of the network."""

@@ -1,11 +1,14 @@
 """How a layer's output becomes maps: n c h w, whatever the network makes of it.
 
 Convolutional outputs are maps already; a dense output is c maps of 1 x 1; tokens of a transformer become the grid they
-were cut from, class and register tokens dropped. The inverse puts changed maps back.
+were cut from, class and register tokens dropped; windows are laid back where they came from. The inverse puts changed
+maps back. What a layer gives is found by looking at one dry run (`forms.py`), not from a table of names.
 """
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -13,53 +16,128 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from convscope.errors import LayerError
+
 MOST_EXTRA_TOKENS = 16
 """More class, distillation and register tokens than any published transformer has."""
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The default: decides by looking at the tensor.
+class Form:
+    """How the output of one layer lies in its tensor.
 
-    `grid` is the patch grid (rows, columns) of a transformer with one, `channels_last` says that four-dimensional
-    outputs are n h w c.
+    `channel` and `batch` are axes. Where the first axis counts more than images (windows, tokens), `parts` is how many of its
+    rows belong to one image. `extra` tokens at the start are no places, the others are the `grid` (rows, columns) line
+    by line, or lie where `places` (rows * columns) says.
     """
 
+    channel: int = 1
+    batch: int = 0
+    parts: int = 1
+    extra: int = 0
     grid: tuple[int, int] | None = None
-    channels_last: bool = False
+    places: Tensor | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether moving the channel axis is all it takes."""
+        return self.grid is None
+
+
+class Layout:
+    """How the outputs of a network's layers become maps.
+
+    `grid` is the patch grid (rows, columns) where it is known beforehand; `channels_last` says that four-dimensional outputs
+    are n h w c. `forms` has what a dry run found: layer name -> a form for each of its calls. `image_size` (height, width)
+    is that of the input that ran last: it tells 4 x 9 tokens from 6 x 6.
+    """
+
+    def __init__(self, grid: tuple[int, int] | None = None, channels_last: bool = False) -> None:
+        self.grid = grid
+        self.channels_last = channels_last
+        self.forms: dict[str, list[Form]] = {}
+        self.image_size: tuple[int, int] = (1, 1)
 
     def to_maps(self, output: Tensor, name: str = "") -> Tensor:
-        """n c h w from a layer's raw output. A gradient of that output goes the same way."""
-        if output.ndim == 4:
-            return output.permute(0, 3, 1, 2) if self.channels_last else output
-        if output.ndim == 2:
-            return output[:, :, None, None]
-        if output.ndim == 3:
-            extra, rows, columns = self._tokens(output.shape[1])
-            return output[:, extra:].transpose(1, 2).reshape(output.shape[0], -1, rows, columns)
+        """n c h w from a layer's raw output. A gradient of that output goes the same way.
+
+        Raises:
+            LayerError: a layer that works in windows ran on another size than the network's own.
+        """
+        form = self.form(output, name)
         if output.ndim == 1:
             return output[:, None, None, None]
-        return output.flatten(2)[..., None]
+        if form.plain:
+            return output.flatten(2)[..., None] if output.ndim not in (2, 4) else self._moved(output, form)
+        tokens, (rows, columns) = self._tokens(output, form, name)
+        chosen = tokens[:, form.extra :] if form.places is None else tokens[:, form.places.to(tokens.device)]
+        return chosen.transpose(1, 2).unflatten(2, (rows, columns))
 
     def from_maps(self, maps: Tensor, like: Tensor, name: str = "") -> Tensor:
-        """The raw output that `maps` (m c h w) stand for; `like` (1 ...) is the raw output they replace."""
-        if like.ndim == 4:
-            return maps.permute(0, 2, 3, 1) if self.channels_last else maps
-        if like.ndim == 3:
-            extra, _, _ = self._tokens(like.shape[1])
-            kept = like[:, :extra].expand(maps.shape[0], -1, -1)
-            return torch.cat([kept, maps.flatten(2).transpose(1, 2)], dim=1)
-        return maps.reshape(maps.shape[0], *like.shape[1:])
+        """The raw output that `maps` (m c h w) stand for; `like` (one image's raw output) is what they replace."""
+        form = self.form(like, name)
+        if form.plain:
+            if like.ndim == 4:
+                return maps.movedim(1, form.channel)
+            return maps.reshape(maps.shape[0], *like.shape[1:])
+        tokens, _ = self._tokens(like, form, name)
+        given = maps.flatten(2).transpose(1, 2)
+        kept = tokens.expand(maps.shape[0], -1, -1)
+        if form.places is None:
+            whole = torch.cat([kept[:, : form.extra], given], dim=1)
+        else:
+            whole = kept.index_copy(1, form.places.to(kept.device), given.to(kept.dtype))
+        order = _order(form, like.ndim)
+        inner = [like.shape[axis] for axis in order]
+        return whole.reshape(-1, *inner[1:]).permute([order.index(axis) for axis in range(like.ndim)])
 
-    def _tokens(self, count: int) -> tuple[int, int, int]:
-        """How many leading tokens are no places, and the rows and columns of the rest."""
-        if self.grid is not None and 0 <= count - self.grid[0] * self.grid[1] <= MOST_EXTRA_TOKENS:
-            return count - self.grid[0] * self.grid[1], *self.grid
-        for extra in range(MOST_EXTRA_TOKENS + 1):
-            side = math.isqrt(max(count - extra, 0))
-            if side > 1 and side * side == count - extra:
-                return extra, side, side
-        return 0, count, 1
+    def form(self, output: Tensor, name: str = "") -> Form:
+        """What is known of a layer's output, or else the best guess from its shape."""
+        base, mark, call = name.partition("#")
+        known = self.forms.get(base)
+        if known:
+            return known[min(int(call), len(known)) - 1 if mark else -1]
+        if output.ndim == 4:
+            return Form(channel=3 if self.channels_last else 1)
+        if output.ndim == 3:
+            extra, grid = self.token_grid(output.shape[1]) or (0, (output.shape[1], 1))
+            return Form(channel=2, extra=extra, grid=grid)
+        return Form()
+
+    def token_grid(self, count: int, fewest: int = 0, most: int = MOST_EXTRA_TOKENS) -> tuple[int, tuple[int, int]] | None:
+        """How many of `count` tokens are no places, and the rows and columns of the rest, from the shape of the image."""
+        if self.grid is not None and fewest <= count - math.prod(self.grid) <= most:
+            return count - math.prod(self.grid), self.grid
+        height, width = self.image_size
+        for extra in range(fewest, most + 1):
+            places = count - extra
+            rows = round(math.sqrt(max(places, 0) * height / width))
+            if rows > 1 and places % rows == 0 and places // rows > 1 and abs(rows * width - places // rows * height) < max(height, width):
+                return extra, (rows, places // rows)
+        return None
+
+    @staticmethod
+    def _moved(output: Tensor, form: Form) -> Tensor:
+        return output[:, :, None, None] if output.ndim == 2 else output.movedim(form.channel, 1)
+
+    def _tokens(self, output: Tensor, form: Form, name: str) -> tuple[Tensor, tuple[int, int]]:
+        """n tokens channels, and the grid; at another size than the dry run's, the grid follows the image."""
+        moved = output.permute(_order(form, output.ndim))
+        tokens = moved.reshape(max(moved.shape[0] // form.parts, 1), -1, moved.shape[-1])
+        assert form.grid is not None
+        if form.places is None and tokens.shape[1] - form.extra == math.prod(form.grid):
+            return tokens, form.grid
+        if form.places is not None and moved.shape[0] % form.parts == 0 and int(form.places.max()) < tokens.shape[1]:
+            return tokens, form.grid
+        found = self.token_grid(tokens.shape[1], form.extra, form.extra) if form.places is None and form.parts == 1 else None
+        if found is None and (form.places is not None or form.parts > 1):
+            raise LayerError(f"Layer {name!r} works in windows, which are known for the network's own size only; use that size.")
+        return tokens, found[1] if found else (tokens.shape[1] - form.extra, 1)
+
+
+def _order(form: Form, dimensions: int) -> list[int]:
+    """The axes with the images first and the channels last."""
+    return [form.batch, *(axis for axis in range(dimensions) if axis not in (form.batch, form.channel)), form.channel]
 
 
 def first_tensor(output: Any) -> Tensor | None:
@@ -94,4 +172,11 @@ def replace_first(output: Any, tensor: Tensor) -> Any:
                 parts[place] = replace_first(part, tensor)
                 break
         return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
+    if dataclasses.is_dataclass(output) or hasattr(output, "__dict__"):
+        changed = copy.copy(output)
+        for key, part in vars(output).items():
+            if first_tensor(part) is not None:
+                object.__setattr__(changed, key, replace_first(part, tensor))
+                break
+        return changed
     return output

@@ -175,6 +175,7 @@ class Model:
 
     def __call__(self, entered: Tensor) -> Any:
         """Run the network on an input (n c h w); the raw output."""
+        self.layout.image_size = (entered.shape[-2], entered.shape[-1])
         return self.network(entered.permute(0, 2, 3, 1) if self.channels_last else entered)
 
     def scores(self, output: Any) -> Tensor:
@@ -217,6 +218,11 @@ class Model:
     def blank(self) -> Tensor:
         """A grey input of the network's own size, for dry runs."""
         return self.enter(torch.full((1, self.channels, *self.size), 0.5))
+
+    def speckled(self) -> Tensor:
+        """A grey input with fine noise, always the same, in which no two places are alike."""
+        noise = torch.rand((1, self.channels, *self.size), generator=torch.Generator().manual_seed(0))
+        return self.enter(0.25 + 0.5 * noise)
 
     def label(self, index: int) -> str:
         """The short name of a class: its first synonym, or its number."""

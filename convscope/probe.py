@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ImageError, LayerError, ModelError, NoGradientError
+from convscope.forms import Learner
 from convscope.layer import PASSING, Layer, Layers
 from convscope.layout import first_tensor, replace_first
 from convscope.model import Model, undisturbed
@@ -27,6 +28,10 @@ from convscope.target import Target
 
 TOLERANCE = 1e-4
 """How far a replayed run may be from the original before it is not trusted (relative to the largest score)."""
+
+
+MOST_UNREAD = 48
+"""How many layers from the end are asked whether their places matter: more than a transformer's last two blocks have."""
 
 
 class _Stop(BaseException):
@@ -379,12 +384,14 @@ def gradient_of(score: Tensor, places: list[Tensor], what: str, *, differentiabl
 
 
 def trace(model: Model) -> Layers:
-    """One dry run on a grey image: every module that gave a tensor, in the order in which the last runs ended."""
+    """One dry run on a speckled image: every module that gave a tensor, in the order in which the last runs ended."""
     names = {module: name for name, module in reversed(model.modules.items())}
     calls: dict[str, int] = defaultdict(int)
     seen: dict[str, tuple[int, tuple[int, ...], str]] = {}
     made: dict[int, tuple[str, Tensor]] = {}
     order = 0
+    learner = Learner(model.layout, model.size)
+    model.layout.forms = forms = defaultdict(list)
 
     def look(module: nn.Module, given: Any, output: Any) -> None:
         nonlocal order
@@ -399,24 +406,50 @@ def trace(model: Model) -> Layers:
         else:
             # The tensor is held until the end, since a freed one's number is given out again.
             source = made.setdefault(id(tensor), (name, tensor))[0]
+        forms[name].append(learner.see(module, given, tensor))
         maps = model.layout.to_maps(tensor, name)
         seen[name] = (order, tuple(maps.shape[1:]), source)
 
-    handles = []
+    handles: list[Any] = []
     with Probe(model) as probe:
         try:
             for module in names:
-                handles.append(module.register_forward_hook(look))
-            probe.output(model.blank())
+                handles += [module.register_forward_pre_hook(learner.enter), module.register_forward_hook(look)]
+            probe.output(model.speckled())
         finally:
             for handle in handles:
                 handle.remove()
+    model.layout.forms = dict(forms)
     layers = []
     for name, (ended, shape, source) in seen.items():
         module = model.modules[name]
         parameters = sum(weight.numel() for weight in module.parameters())
         layers.append(Layer(name, type(module).__name__, (shape[0], shape[1], shape[2]), parameters, calls[name], ended, source))
-    return Layers(layers, sum(weight.numel() for weight in model.network.parameters()))
+    total = sum(weight.numel() for weight in model.network.parameters())
+    found = Layers(layers, total)
+    return Layers(layers, total, _unread(model, found)) if found else found
+
+
+def _unread(model: Model, layers: Layers) -> set[str]:
+    """The late layers of a transformer whose places no score depends on, since only the class token is read afterwards."""
+    last = layers.last_spatial()
+    if last is None or model.layout.forms[last][-1].extra == 0:
+        return set()
+    names = [name for name, layer in layers.items() if layer.shape == layers[last].shape][-MOST_UNREAD:]
+    with Probe(model) as probe, torch.enable_grad():
+        captured = _Captured(names, layers, leaf=True, complete=True)
+        handles = [model.modules[name].register_forward_hook(captured.hook(name)) for name in names]
+        try:
+            scores = model.scores(probe._run(model.speckled()))
+        finally:
+            for handle in handles:
+                handle.remove()
+        if not scores.requires_grad:
+            return set()
+        gradients = torch.autograd.grad(scores.norm(), [captured.take(name) for name in names], allow_unused=True)
+    maps = model.layout.to_maps
+    unread = {name for name, one in zip(names, gradients, strict=True) if one is None or not bool(maps(one, name).any())}
+    return unread if len(unread) < len(names) else set()
 
 
 def _plain(image: Tensor) -> Tensor:

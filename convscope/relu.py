@@ -88,7 +88,7 @@ class _Ruled(torch.autograd.Function):
         return x.clamp(0, None if math.isinf(high) else high)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
         on = (x > 0) & (x < ctx.high)
@@ -115,7 +115,7 @@ class _Rectifiers(TorchFunctionMode):
             return function(*args, **kwargs)
         self.changed += 1
         # In place, the input is overwritten by the result: the copy kept for the backward pass is one of its own.
-        found = _Ruled.apply(x.clone() if in_place else x, high, self.name, self.ascending)  # type: ignore[no-untyped-call]
+        found = _Ruled.apply(x.clone() if in_place else x, high, self.name, self.ascending)
         return x.copy_(found) if in_place else found
 
 

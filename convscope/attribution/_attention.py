@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,19 +39,19 @@ def run_with_attention(probe: Probe, image: Tensor, method: str) -> tuple[list[A
         shift = (0, 0)
         return weights
 
-    def fused(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, *rest: Any, scale: float | None = None, **named: Any) -> Tensor:
+    def fused(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, *rest: Any, scale: Any = None, **named: Any) -> Tensor:
         if q.shape[-2] != k.shape[-2] or rest or any(named.values()):
-            return functional.scaled_dot_product_attention(q, k, v, attn_mask, *rest, scale=scale, **named)
+            return functional.scaled_dot_product_attention(q, k, v, attn_mask, *rest, **{**named, "scale": scale})
         logits = q @ k.transpose(-2, -1) * (scale or 1 / math.sqrt(q.shape[-1]))
         if attn_mask is not None:
             logits = logits.masked_fill(~attn_mask, -math.inf) if attn_mask.dtype == torch.bool else logits + attn_mask
         return keep(logits.softmax(-1)) @ v
 
-    def packed(query: Tensor, key: Tensor, value: Tensor, width: int, heads: int, weight: Tensor, bias: Tensor, *rest: Any, **named: Any) -> Any:
+    def packed(query: Tensor, key: Tensor, value: Tensor, width: int, heads: int, weight: Any, bias: Any, *rest: Any, **named: Any) -> Any:
         special = [named.get(name) is not None for name in ("attn_mask", "key_padding_mask", "q_proj_weight")]
         if query is not key or key is not value or weight is None or any(special) or named.get("is_causal"):
             return functional.multi_head_attention_forward(query, key, value, width, heads, weight, bias, *rest, **named)
-        parts = functional.linear(query, weight, bias).unflatten(-1, (3, heads, -1))
+        parts = functional.linear(query, weight, bias).view(*query.shape[:2], 3, heads, width // heads)
         q, k, v = parts.permute(2, 1, 3, 0, 4)
         mixed = fused(q, k, v).permute(2, 0, 1, 3).flatten(2)
         return functional.linear(mixed, *rest[4:6]), None
@@ -66,7 +67,7 @@ def run_with_attention(probe: Probe, image: Tensor, method: str) -> tuple[list[A
             shift = (-int(shifts[0]), -int(shifts[1]))
         return torch.roll(x, shifts, dims)
 
-    answers = {
+    answers: dict[Any, Callable[..., Any]] = {
         functional.scaled_dot_product_attention: fused,
         functional.multi_head_attention_forward: packed,
         functional.softmax: softmax,

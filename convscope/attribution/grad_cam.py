@@ -24,4 +24,5 @@ def grad_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tens
     """
     activation, gradient = probe.activation_and_gradient(image, layer, target)
     weight = reduce(gradient, "n c h w -> n c 1 1", "mean")
-    return reduce(weight * activation, "n c h w -> n 1 h w", "sum")
+    found: Tensor = reduce(weight * activation, "n c h w -> n 1 h w", "sum")
+    return found

@@ -31,4 +31,5 @@ def grad_cam_plus_plus(probe: Probe, image: Tensor, target: Target, *, layer: st
     denominator = 2 + reduce(activation, "n c h w -> n c 1 1", "sum") * alive(gradient, layer)
     alpha = torch.where(denominator > 0, 1 / denominator, 0)
     weight = reduce(alpha * gradient.clamp_min(0), "n c h w -> n c 1 1", "sum")
-    return reduce(weight * activation, "n c h w -> n 1 h w", "sum")
+    found: Tensor = reduce(weight * activation, "n c h w -> n 1 h w", "sum")
+    return found

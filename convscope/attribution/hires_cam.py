@@ -25,4 +25,5 @@ def hires_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Ten
         convscope.explain(model, "cat.jpg", method="hires_cam", target="tabby")
     """
     activation, gradient = probe.activation_and_gradient(image, layer, target)
-    return reduce(alive(gradient, layer) * activation, "n c h w -> n 1 h w", "sum")
+    found: Tensor = reduce(alive(gradient, layer) * activation, "n c h w -> n 1 h w", "sum")
+    return found

@@ -24,4 +24,5 @@ def layer_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Ten
         convscope.explain(model, "cat.jpg", method="layer_cam", layer=["blocks.2", "blocks.4", "blocks.6"])
     """
     activation, gradient = probe.activation_and_gradient(image, layer, target)
-    return reduce(alive(gradient, layer).clamp_min(0) * activation, "n c h w -> n 1 h w", "sum")
+    found: Tensor = reduce(alive(gradient, layer).clamp_min(0) * activation, "n c h w -> n 1 h w", "sum")
+    return found

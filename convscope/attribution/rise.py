@@ -45,15 +45,14 @@ def rise(
     height, width = image.shape[-2:]
     cell = (ceil(height / cells), ceil(width / cells))
     whole = ((cells + 1) * cell[0], (cells + 1) * cell[1])
-    draw = {"generator": generator, "device": image.device}
     found = []
     for one, wanted in singles(image, likely(target), generator):
         total = torch.zeros(1, 1, height, width, device=image.device)
         for part in chunks(masks, batch, "RISE"):
             drawn = []
             for _ in range(part.stop - part.start):
-                grid = enlarge((torch.rand(1, 1, cells, cells, **draw) < keep).float(), whole)
-                top, left = (int(torch.randint(0, side, (), **draw)) for side in cell)
+                grid = enlarge((torch.rand(1, 1, cells, cells, generator=generator, device=image.device) < keep).float(), whole)
+                top, left = (int(torch.randint(0, side, (1,), generator=generator, device=image.device)) for side in cell)
                 drawn.append(grid[..., top : top + height, left : left + width])
             mask = torch.cat(drawn)
             score = wanted(probe.output(fast(one * mask.to(one))))

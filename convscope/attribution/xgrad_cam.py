@@ -29,4 +29,5 @@ def xgrad_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Ten
     total = reduce(activation, "n c h w -> n c 1 1", "sum")
     share = reduce(alive(gradient, layer) * activation, "n c h w -> n c 1 1", "sum")
     weight = torch.where(total == 0, 0, share / torch.where(total == 0, 1, total))
-    return reduce(weight * activation, "n c h w -> n 1 h w", "sum")
+    found: Tensor = reduce(weight * activation, "n c h w -> n 1 h w", "sum")
+    return found

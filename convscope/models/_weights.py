@@ -16,11 +16,22 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
 """What DataParallel, torch.compile and Lightning put before every key."""
 
 
+ZERO_HEAD_STD = 0.02
+"""Spread of a matrix that would start at zero: what vision transformers start their other matrices with."""
+
+
 def random_weights(build: Callable[[], nn.Module]) -> nn.Module:
-    """A network with random weights from seed 0; the caller's random state is left alone."""
+    """A network with random weights from seed 0; the caller's random state is left alone.
+
+    A weight matrix that starts at zero (torchvision's ViT head) is drawn as well: every score would be the same number.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return build()
+        network = build()
+        for weight in network.parameters():
+            if weight.ndim > 1 and weight.numel() > 0 and not weight.any():
+                nn.init.normal_(weight, std=ZERO_HEAD_STD)
+        return network
 
 
 def read_weights(path: str) -> dict[str, Tensor]:

@@ -17,8 +17,8 @@ from convscope.result import Result
 SIDES = ((1, 340), (2, 280), (4, 220), (8, 170))
 """Up to how many columns each panel's longer side has how many pixels; more columns get the last."""
 
-NAME, BAR = 160, 76
-"""Pixels for the method's name at the left, and for a colour bar with its numbers."""
+NAME = 170
+"""Pixels for the method's name at the left."""
 
 
 @register()
@@ -44,23 +44,23 @@ def comparison(result: Result, *, colours: str | None = None, alpha: float = ALP
     titles, photo_of, boxes = details["titles"], details["photo_of"], details["boxes"]
     side = next((side for most, side in SIDES if len(titles) <= most), SIDES[-1][1])
     photos = [fit(to_rgb(result.photos[place]), side) for place in photo_of]
-    blank = text("", NAME, TEXT)
-    widths = [NAME, *(photo.width + BAR for photo in photos)]
-    rows = [_even([blank, *(_cell(photo, title) for photo, title in zip(photos, titles, strict=True))], widths)]
+    above = [stack([text(title, photo.width, TEXT, bold=True), photo], 4) for photo, title in zip(photos, titles, strict=True)]
+    rows = [[text("", NAME, TEXT), *above]]
     for method in details["methods"]:
-        cells = []
+        layer = method.get("layer") or ""
+        row = [stack([text(method["method"], NAME, TEXT, bold=True), text(layer, NAME, TEXT - 3, ink=FAINT)], 2)]
         for place, values in enumerate(result[f"{method['method']}.heatmap"]):
             signed = bool(method["signed"]) and method["space"] == "input"
             heat = heat_of(values, method["space"], signed=signed, percentile=percentile)
             shown = _drawn(result.photos[photo_of[place]], heat, tuple(boxes[place]), signed, alpha, colours or HEAT)
             picture = fit(shown, side)
             bar = colour_bar(picture.height, SIGNED if signed else colours or HEAT, heat.low, heat.high, TEXT - 3)
-            cells.append(beside([picture, bar], 6))
-        label = stack([text(method["method"], NAME, TEXT, bold=True), text(method.get("layer") or "", NAME, TEXT - 3, ink=FAINT)], 2)
-        rows.append(_even([label, *cells], widths))
+            row.append(beside([picture, bar], 6))
+        rows.append(row)
+    widths = [max(part.width for part in column) for column in zip(*rows, strict=True)]
     notes = "Every map on its own scale. At a layer negative values are dropped; maps at the input are cut off at the "
     notes += f"{percentile:g}th percentile, signed ones (blue below 0, red above) are centred on 0."
-    whole = stack(rows, MARGIN)
+    whole = stack([_even(row, widths) for row in rows], MARGIN)
     return framed(stack([whole, text(notes, whole.width, TEXT - 2, ink=FAINT)], MARGIN))
 
 
@@ -71,16 +71,11 @@ def _drawn(photo: Pixels, heat: Heat, box: tuple[float, float, float, float], si
     return overlay_heat(photo, heat.share, box, 0.0 if heat.blank else alpha, colours)
 
 
-def _cell(photo: Image.Image, title: str) -> Image.Image:
-    return stack([text(title, photo.width, TEXT, bold=True), photo], 4)
-
-
 def _even(parts: list[Image.Image], widths: list[int]) -> Image.Image:
     """Parts in columns of the given widths, their tops in line."""
     sheet = np.full((max(part.height for part in parts), sum(widths) + MARGIN * (len(parts) - 1), 3), 255, np.uint8)
     left = 0
     for part, width in zip(parts, widths, strict=True):
-        pixels = np.asarray(part)[:, :width]
-        sheet[: pixels.shape[0], left : left + pixels.shape[1]] = pixels
+        sheet[: part.height, left : left + part.width] = np.asarray(part)
         left += width + MARGIN
     return Image.fromarray(sheet)

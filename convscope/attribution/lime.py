@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from convscope.attribution import register
+from convscope.attribution._captum import attribute, cells_of
+from convscope.attribution._work import baseline_of
+from convscope.probe import Probe
+from convscope.target import Target
+
+
+@register(space="input", extra="captum")
+def lime(
+    probe: Probe,
+    image: Tensor,
+    target: Target,
+    *,
+    cells: int = 7,
+    samples: int = 200,
+    baseline: Literal["mean", "black", "white", "blur"] = "mean",
+    batch: int = 8,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Each cell's weight in a sparse linear model that imitates the network near the image (Ribeiro et al., 2016).
+
+    Captum's `Lime` (exponential kernel, Lasso): n 1 h w, constant in each cell, signed. Needs scikit-learn, as Captum says.
+
+    Args:
+        cells: the image is cut into cells x cells features.
+        samples: random sets of hidden cells; at least a few for each cell.
+        baseline: what hides a cell: mean colour of the training data, black, white, or the image blurred.
+        batch: how many changed images run at once; bounds the memory.
+
+    Raises:
+        ExtraError: captum is not installed.
+
+    Example:
+        convscope.explain(model, "cat.jpg", method="lime", target="tabby", seed=0)
+    """
+    generator = generator or torch.Generator(image.device).manual_seed(0)
+
+    def given(one: Tensor) -> dict[str, object]:
+        cover = baseline_of(probe.model, one, baseline)
+        return {"baselines": cover, "feature_mask": cells_of(one, cells), "n_samples": samples, "perturbations_per_eval": batch}
+
+    return attribute(probe, image, target, "Lime", given=given, generator=generator)[:, :1]

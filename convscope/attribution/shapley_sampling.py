@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from convscope.attribution import register
+from convscope.attribution._captum import attribute, cells_of
+from convscope.attribution._work import baseline_of
+from convscope.probe import Probe
+from convscope.target import Target
+
+
+@register(space="input", extra="captum")
+def shapley_sampling(
+    probe: Probe,
+    image: Tensor,
+    target: Target,
+    *,
+    cells: int = 7,
+    samples: int = 5,
+    baseline: Literal["mean", "black", "white", "blur"] = "mean",
+    batch: int = 8,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Each cell's Shapley value, from random orders of uncovering (Strumbelj & Kononenko, 2010; Castro et al., 2009).
+
+    Captum's `ShapleyValueSampling`: n 1 h w, constant in each cell, signed, in units of the score; the cells sum to
+    score(image) - score(baseline).
+
+    Args:
+        cells: the image is cut into cells x cells features.
+        samples: random orders; each runs the network once per cell.
+        baseline: what hides a cell: mean colour of the training data, black, white, or the image blurred.
+        batch: how many changed images run at once; bounds the memory.
+
+    Raises:
+        ExtraError: captum is not installed.
+
+    Example:
+        convscope.explain(model, "cat.jpg", method="shapley_sampling", target="tabby", seed=0)
+    """
+    generator = generator or torch.Generator(image.device).manual_seed(0)
+
+    def given(one: Tensor) -> dict[str, object]:
+        cover = baseline_of(probe.model, one, baseline)
+        return {"baselines": cover, "feature_mask": cells_of(one, cells), "n_samples": samples, "perturbations_per_eval": batch}
+
+    return attribute(probe, image, target, "ShapleyValueSampling", given=given, generator=generator)[:, :1]
