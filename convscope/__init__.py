@@ -20,6 +20,7 @@ _WHERE = {
     "Probe": "convscope.probe",
     "Result": "convscope.result",
     "activations": "convscope.api",
+    "benchmark_attribution": "convscope.benchmark",
     "caricature": "convscope.techniques.caricature",
     "class_image": "convscope.techniques.class_image",
     "dream": "convscope.techniques.dream",

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
-from convscope import attribution
+from convscope import attribution, metrics
 from convscope.attribution._method import Method, check_options, fitting
 from convscope.errors import OptionError, TargetError
+from convscope.metrics._case import Case
+from convscope.metrics._run import check_metrics, heatmaps_in, masks_of, measure, method_in, target_in
 from convscope.models import load_model
 from convscope.probe import Probe
+from convscope.registry import Registry
 from convscope.result import Result
 from convscope.target import Target, TargetLike
 from convscope.verb import PhotoLike, bytes_of, enter, verb
@@ -19,7 +23,7 @@ from convscope.verb import PhotoLike, bytes_of, enter, verb
 if TYPE_CHECKING:
     from convscope.model import Model
 
-__all__ = ["activations", "explain", "layers", "load_model", "predict"]
+__all__ = ["activations", "evaluate", "explain", "layers", "load_model", "predict"]
 
 
 @verb
@@ -161,7 +165,7 @@ def explain(
     Example:
         convscope.explain(model, "cat.jpg", method="grad_cam", target="Egyptian cat")
     """
-    names = _listed(method)
+    names = _listed(method, attribution.registry)
     check_options(names, options)
     with Probe(model) as probe:
         runs = [Method.of(name, probe, seed=seed, **fitting(name, layer, options, alone=len(names) == 1)) for name in names]
@@ -182,12 +186,13 @@ def explain(
         "titles": wanted.titles(),
         "photo_of": photo_of,
         "boxes": [model.preprocessing.box(*photo[place].shape[-2:]) for place in photo_of],
+        "targets": [None if choice.function else {"index": choice.index, "against": choice.against} for choice in wanted.choices],
     }
     table = [{"photo": photo_of[place], "target": title} for place, title in enumerate(details["titles"])] if notes else []
     for row, values in zip(table, zip(*notes.values(), strict=False), strict=False):
         row |= dict(zip(notes, values, strict=True))
     described = [{"method": run.name, "space": run.space, "signed": run.signed, "layer": ", ".join(run.layers) or None} for run in runs]
-    heatmaps = [attribution.reduce_channels(maps, run.heatmap) for run, maps in zip(runs, found, strict=True)]
+    heatmaps = [run.heatmap_of(maps) for run, maps in zip(runs, found, strict=True)]
     if len(runs) == 1:
         arrays = {"attribution": _array(found[0]), "heatmap": _array(heatmaps[0])}
         return Result("explain", "attribution", arrays, table, bytes_of(photo), details | described[0])
@@ -196,12 +201,65 @@ def explain(
     return Result("explain", "comparison", arrays, table, bytes_of(photo), details | {"methods": described})
 
 
-def _listed(names: str | Sequence[str]) -> list[str]:
+@verb
+def evaluate(
+    model: Model,
+    photo: PhotoLike,
+    result: Result | str,
+    *,
+    metric: str | Sequence[str] = "insertion",
+    target: TargetLike | Sequence[TargetLike] = None,
+    mask: Any = None,
+    seed: int = 0,
+    **options: Any,
+) -> Result:
+    """How good the heatmaps of `explain` are, in numbers.
+
+    `result.table` has a row per photo, method and metric (photo, target, method, metric, value, better); metrics that make a
+    curve leave it as an array `METHOD.METRIC`, n steps.
+
+    Args:
+        model: what `load_model` takes.
+        photo: the photos that were explained.
+        result: what `explain` gave, or the .npz file it was saved in.
+        metric: the metric, or several, as a list or separated by commas.
+        target: what was asked about, where the result does not know it (a callable).
+        mask: for the metrics of place, where the object is: for each photo an image of its size, white there.
+        seed: of the one random generator, for the metrics that draw random numbers.
+
+    Example:
+        convscope.evaluate(model, "cat.jpg", convscope.explain(model, "cat.jpg"), metric="insertion,deletion")
+    """
+    given = Result.load(result) if isinstance(result, str) else result
+    names = _listed(metric, metrics.registry)
+    check_metrics(names, options)
+    photo_of = given.details.get("photo_of", [])
+    if not photo_of or max(photo_of) >= len(photo):
+        raise OptionError(f"The result is about {max(photo_of, default=-1) + 1} photo(s); {len(photo)} were given.")
+    table, arrays = [], {}
+    with Probe(model) as probe:
+        image = enter(model, photo)[photo_of]
+        wanted = target_in(given, model, target).expand(len(image))
+        masks = masks_of(model, mask, photo, photo_of)
+        for method, heatmap in heatmaps_in(given).items():
+            again = method_in(given, method, probe)
+            case = Case.of(probe, image, wanted, torch.from_numpy(heatmap), mask=masks, method=again, seed=seed)
+            for name in names:
+                better = metrics.registry.traits(name)["better"]
+                values = measure(case, name, options).tolist()
+                for place, (title, value) in enumerate(zip(wanted.titles(), values, strict=True)):
+                    row = {"photo": photo_of[place], "target": title, "method": method, "metric": name}
+                    table.append(row | {"value": value, "better": better})
+            arrays |= {f"{method}.{name}": _array(curve) for name, curve in case.curves.items()}
+    return Result("evaluate", "table", arrays, table, bytes_of(photo), {"title": "How good the heatmaps are"})
+
+
+def _listed(names: str | Sequence[str], known: Registry) -> list[str]:
     """Names from a list or from text with commas, each once."""
     parts = names.split(",") if isinstance(names, str) else list(names)
     found = list(dict.fromkeys(part.strip() for part in parts if part.strip()))
     if not found:
-        raise OptionError(f"No method was given; there is: {', '.join(attribution.registry.names())}.")
+        raise OptionError(f"No {known.kind} was given; there is: {', '.join(known.names())}.")
     return found
 
 

@@ -65,6 +65,11 @@ class Parameter:
         )
 
     @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        return self.default is REQUIRED
+
+    @property
     def simple(self) -> bool:
         """Whether a user can give it as text or JSON."""
         return self.annotation != "None" and self.type is not None

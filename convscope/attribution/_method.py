@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convscope.attribution import registry
+from convscope.attribution import reduce_channels, registry
 from convscope.attribution._work import enlarge
 from convscope.errors import OptionError, suggest
 from convscope.probe import Probe
@@ -73,14 +73,21 @@ class Method:
         positive = bool(traits.get("positive", False)) or len(layers) > 1
         return cls(name, chosen, space, heatmap, bool(traits.get("single_run", False)) and len(layers) < 2, positive, layers)
 
+    def heatmap_of(self, maps: Tensor) -> Tensor:
+        """The method's own reduction over channels (n h w)."""
+        return reduce_channels(maps, self.heatmap)
+
     @property
     def signed(self) -> bool:
         """Whether the heatmap has two directions."""
         return self.heatmap == "sum" and not self.positive
 
     def __call__(self, probe: Probe, image: Tensor, target: Target) -> Tensor:
-        """The raw map (n c h w) of each image for its target."""
+        """The raw map (n c h w) of each image for its target; the same random draws at every call."""
         function = registry.get(self.name)
+        generator = self.options.get("generator")
+        if generator is not None:
+            generator.manual_seed(generator.initial_seed())
         if len(self.layers) < 2 or "inner" in self.options:
             found: Tensor = function(probe, image, target, **self.options)
             return found

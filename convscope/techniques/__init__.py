@@ -1,4 +1,4 @@
-"""TODO"""
+"""Techniques: the public verbs that make pictures by composing the one ascent. File stem = verb."""
 
 from __future__ import annotations
 

@@ -1,8 +1,83 @@
-"""TODO"""
+"""Transforms: a unit's picture should still excite it when it is moved, turned or blurred a little (Olah et al., 2017).
+
+A transform is a function in a file of its own name, drawn anew at each step, per image. There are two kinds:
+
+    (images, streams, *, parameters) -> images           anything differentiable
+    (frame, streams, *, parameters) -> frame             trait `affine`: moves the frame through which the image is seen
+
+Neighbouring affine ones are multiplied out first, so that pad, jitter, scale and rotate together cost one resampling.
+At strength 0 every transform is the identity.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
 from convscope.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from convscope.streams import Streams
 
 registry = Registry(__name__, "transform")
 register = registry.register
+
+Step = tuple[str, dict[str, Any]]
+"""A transform's name and its parameters."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The view on an image: `matrix` (n 3 3) takes a point of the view, in pixels from its centre, to a point of the image,
+    in pixels from the image's centre. `size` is the view's height and width, `fill` what lies beyond the image (a grey
+    value, or None for the image mirrored there)."""
+
+    matrix: Tensor
+    size: tuple[int, int]
+    fill: float | None = 0.5
+
+    def after(self, matrix: Tensor, **changes: Any) -> Frame:
+        """The view through a further map (n 3 3) of its points."""
+        return replace(self, matrix=self.matrix @ matrix, **changes)
+
+
+def apply(images: Tensor, streams: Streams, steps: Sequence[Step]) -> Tensor:
+    """All transforms in order on a batch (n c h w); the result may be larger or smaller, or hold several crops of each image."""
+    frame: Frame | None = None
+    for name, options in steps:
+        function = registry.get(name)
+        if registry.traits(name).get("affine"):
+            frame = function(frame or _whole(images), streams, **options)
+            continue
+        if frame is not None:
+            images, frame = look(images, frame), None
+        images = function(images, streams, **options)
+    return images if frame is None else look(images, frame)
+
+
+def _whole(images: Tensor) -> Frame:
+    import torch
+
+    height, width = images.shape[-2:]
+    return Frame(torch.eye(3, device=images.device).expand(len(images), 3, 3), (height, width))
+
+
+def look(images: Tensor, frame: Frame) -> Tensor:
+    """Images seen through a frame, by bilinear resampling; differentiable."""
+    import torch
+
+    height, width = images.shape[-2:]
+    rows, columns = frame.size
+    if rows == height and columns == width and bool((frame.matrix == torch.eye(3, device=images.device)).all()):
+        return images
+    # From pixels about the centres to grid_sample's -1 .. 1 over the whole extent.
+    into = torch.diag(torch.tensor([2 / width, 2 / height, 1.0], device=images.device))
+    outof = torch.diag(torch.tensor([columns / 2, rows / 2, 1.0], device=images.device))
+    theta = (into @ frame.matrix @ outof)[:, :2]
+    grid = torch.nn.functional.affine_grid(theta, [len(images), images.shape[1], rows, columns], align_corners=False)
+    if frame.fill is None:
+        return torch.nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    return torch.nn.functional.grid_sample(images - frame.fill, grid, padding_mode="zeros", align_corners=False) + frame.fill

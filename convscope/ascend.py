@@ -1,0 +1,224 @@
+"""The one optimisation loop: raise each image's objective, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from convscope import regularizers
+from convscope.errors import DeadUnitError, ImageError, NoGradientError, NumericError
+from convscope.objectives import Seen, evaluate
+from convscope.probe import Probe
+from convscope.progress import advance
+from convscope.relu import backward_rule
+from convscope.streams import Streams
+from convscope.term import Objective
+from convscope.transforms import Step, apply
+from convscope.transforms.blur import smooth
+
+Optimiser = Literal["ascent", "adam", "nadam"]
+Normalise = Literal["none", "rms", "l2", "mean_abs"]
+
+EPSILON = 1e-5
+"""Added to the size a gradient is divided by (Chollet)."""
+
+PLATEAU = 1e-3
+"""A rise of less than this share of the score's range so far counts as none, for the early stop."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to climb. `rate` is Adam's, or the step of plain ascent; `regularizers` are (name, weight, options) and are
+    subtracted; `redirect` is for how many steps closed ReLUs let the gradient through; `blur` blurs the image's pixels by
+    `blur` pixels every `blur_every` steps, growing by `blur_growth` each time; `patience` stops when no image's score has
+    risen for so many steps."""
+
+    steps: int
+    optimiser: Optimiser = "adam"
+    rate: float = 0.05
+    normalise: Normalise = "none"
+    transforms: tuple[Step, ...] = ()
+    regularizers: tuple[tuple[str, float, dict[str, Any]], ...] = ()
+    redirect: int = 0
+    blur: float = 0.0
+    blur_every: int = 1
+    blur_growth: float = 0.0
+    patience: int | None = None
+    snapshots: tuple[int, ...] = ()
+
+
+@dataclass
+class Ascent:
+    """What came of it: the images (n c h w in [0, 1]), the score at each step (n steps; before that step), snapshots by
+    step, the accumulated size of the gradient at each pixel (n h w), and why it ended early, if it did."""
+
+    image: Tensor
+    score: Tensor
+    snapshots: dict[int, Tensor] = field(default_factory=dict)
+    transparency: Tensor | None = None
+    ended: str | None = None
+
+
+def ascend(
+    probe: Probe,
+    objectives: Sequence[Objective],
+    canvas: nn.Module,
+    streams: Streams,
+    recipe: Recipe,
+    *,
+    reference: dict[str, Tensor] | None = None,
+    done: Callable[[Tensor, Any], bool] | None = None,
+    what: str = "ascent",
+) -> Ascent:
+    """Change what `canvas` holds so that each of its images scores higher on its own objective.
+
+    Args:
+        objectives: one per image.
+        canvas: a parameterization.
+        streams: the random numbers, one stream per image.
+        recipe: how to climb.
+        reference: maps of a photo by layer, for the objectives that compare with one.
+        done: called after each step with the images and the network's output; True ends the ascent.
+        what: the name of the work, for progress bars.
+
+    Raises:
+        NoGradientError: no objective depends on the image.
+        DeadUnitError: an objective's gradient was exactly zero at every step.
+        NumericError: a score or image came out as NaN or infinity.
+        ImageError: the network cannot run on images of this size.
+    """
+    look = _Look(probe, objectives, streams, recipe, reference or {})
+    optimiser = _optimiser(canvas, recipe)
+    scores: list[Tensor] = []
+    found = Ascent(canvas().detach(), torch.empty(0))
+    alive = torch.zeros(len(objectives), dtype=torch.bool, device=found.image.device)
+    transparency = torch.zeros_like(found.image[:, 0])
+    try:
+        for step in range(recipe.steps):
+            advance(what, step, recipe.steps)
+            optimiser.zero_grad(set_to_none=True)
+            image = canvas()
+            image.retain_grad()
+            rule = backward_rule("redirected", required=False) if step < recipe.redirect else nullcontext()
+            with torch.enable_grad(), rule:
+                value, score = look(image)
+                if not value.requires_grad:
+                    raise NoGradientError(f"{objectives[0]} does not depend on the image, so there is nothing to climb.")
+                (-value.sum()).backward()  # type: ignore[no-untyped-call]
+            if not bool(torch.isfinite(score).all()):
+                raise NumericError(f"{objectives[int((~torch.isfinite(score)).nonzero()[0])]} became NaN or infinite at step {step}.")
+            assert image.grad is not None
+            alive |= image.grad.flatten(1).any(1)
+            transparency += image.grad.abs().mean(1)
+            _normalise(canvas, recipe.normalise)
+            optimiser.step()
+            with torch.no_grad():
+                _after(canvas, recipe, step)
+            scores.append(score.detach())
+            if step + 1 in recipe.snapshots:
+                found.snapshots[step + 1] = canvas().detach().clone()
+            if done is not None and done(canvas().detach(), look.output):
+                found.ended = f"done after {step + 1} steps"
+                break
+            if recipe.patience and _flat(scores, recipe.patience):
+                found.ended = f"no rise in {recipe.patience} steps, stopped after {step + 1}"
+                break
+        advance(what, recipe.steps, recipe.steps)
+    except KeyboardInterrupt:
+        if not scores:
+            raise
+        found.ended = f"interrupted after {len(scores)} of {recipe.steps} steps"
+    if recipe.steps and not bool(alive.all()):
+        dead = [str(objectives[place]) for place in (~alive).nonzero()[:, 0].tolist()]
+        raise DeadUnitError(f"{', '.join(dead[:5])}: no gradient reached the image in {len(scores)} steps; a dead unit has no picture.")
+    found.image = canvas().detach()
+    if not bool(torch.isfinite(found.image).all()):
+        raise NumericError("The image became NaN or infinite; a smaller rate may help.")
+    found.score = torch.stack(scores, dim=1) if scores else torch.empty(len(objectives), 0)
+    found.transparency = transparency
+    return found
+
+
+class _Look:
+    """One evaluation: transform, run the network as far as needed, score, and subtract what is regularized."""
+
+    def __init__(self, probe: Probe, objectives: Sequence[Objective], streams: Streams, recipe: Recipe, reference: dict[str, Tensor]) -> None:
+        self.probe, self.objectives, self.streams, self.recipe, self.reference = probe, objectives, streams, recipe, reference
+        self.layers = list(dict.fromkeys(layer for objective in objectives for layer in objective.layers))
+        self.complete = any(objective.reads_output for objective in objectives)
+        self.own_size = False
+        self.output: Any = None
+
+    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        model = self.probe.model
+        seen = apply(image, self.streams, self.recipe.transforms)
+        if self.own_size:
+            seen = nn.functional.interpolate(seen, model.size, mode="bilinear", align_corners=False)
+        entered = model.enter(seen)
+        try:
+            maps, self.output = self._run(entered)
+        except ImageError:
+            if self.own_size or tuple(seen.shape[-2:]) == tuple(model.size):
+                raise
+            # Some networks take their own size only (plain ViT, flattened heads).
+            self.own_size = True
+            return self(image)
+        copies = len(seen) // len(image)
+        many = [objective for objective in self.objectives for _ in range(copies)]
+        reference = self.reference if copies == 1 else {name: r.repeat_interleave(copies, 0) if len(r) > 1 else r for name, r in self.reference.items()}
+        score = evaluate(many, Seen(model, seen, maps, self.output, reference)).unflatten(0, (len(image), copies)).mean(1)
+        value = score
+        for name, weight, options in self.recipe.regularizers:
+            read = model.enter(image) if regularizers.registry.traits(name).get("network_units") else image
+            value = value - weight * regularizers.registry.get(name)(read, **options)
+        return value, score
+
+    def _run(self, entered: Tensor) -> tuple[dict[str, Tensor], Any]:
+        if self.complete:
+            return self.probe.activations_and_output(entered, self.layers)
+        return self.probe.activations(entered, self.layers), None
+
+
+def _optimiser(canvas: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    weights = [weight for weight in canvas.parameters() if weight.requires_grad]
+    if recipe.optimiser == "ascent":
+        return torch.optim.SGD(weights, recipe.rate)
+    kind = torch.optim.Adam if recipe.optimiser == "adam" else torch.optim.NAdam
+    return kind(weights, recipe.rate, foreach=True)
+
+
+@torch.no_grad()
+def _normalise(canvas: nn.Module, how: Normalise) -> None:
+    """Divide each image's gradient by its own size."""
+    if how == "none":
+        return
+    for weight in canvas.parameters():
+        if weight.grad is None:
+            continue
+        flat = weight.grad.flatten(1)
+        size = {"rms": lambda: flat.pow(2).mean(1).sqrt(), "l2": lambda: flat.norm(dim=1), "mean_abs": lambda: flat.abs().mean(1)}[how]()
+        weight.grad /= (size + EPSILON * (how == "rms") + 1e-30 * (how != "rms")).view(-1, *[1] * (weight.ndim - 1))
+
+
+def _after(canvas: nn.Module, recipe: Recipe, step: int) -> None:
+    """What happens to the pixels themselves between two steps."""
+    if recipe.blur and (step + 1) % recipe.blur_every == 0:
+        for weight in canvas.parameters():
+            weight.copy_(smooth(weight, recipe.blur + recipe.blur_growth * (step // recipe.blur_every)))
+    project = getattr(canvas, "project", None)
+    if project is not None:
+        project()
+
+
+def _flat(scores: list[Tensor], patience: int) -> bool:
+    """Whether no image's best score of the last `patience` steps is above its best before."""
+    if len(scores) <= 2 * patience:
+        return False
+    curve = torch.stack(scores)
+    before, now = curve[:-patience].amax(0), curve[-patience:].amax(0)
+    return bool((now - before <= PLATEAU * (before - curve[0]).abs()).all())

@@ -1,0 +1,95 @@
+"""One or several metrics over what `explain` gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convscope.attribution._method import Method, fitting
+from convscope.errors import OptionError, TargetError, suggest
+from convscope.image import load_photos
+from convscope.metrics import registry
+from convscope.metrics._case import Case
+from convscope.model import Model
+from convscope.probe import Probe
+from convscope.result import Result
+from convscope.target import Choice, Target, TargetLike
+
+
+def check_metrics(names: Sequence[str], options: dict[str, Any]) -> None:
+    """Every option must be one that at least one of the metrics takes.
+
+    Raises:
+        OptionError: one is not, or there is no such metric.
+    """
+    known = {parameter.name for name in names for parameter in registry.schema(name).options}
+    for option in set(options) - known:
+        hint = suggest(option, sorted(known)) if known else "it takes no options."
+        raise OptionError(f"{' and '.join(names)} has no option {option!r}; {hint}")
+
+
+def measure(case: Case, name: str, options: dict[str, Any]) -> Tensor:
+    """One metric on a case, one number per image; of the options, those that it takes."""
+    schema = registry.schema(name)
+    own = {parameter.name for parameter in schema.options}
+    found: Tensor = registry.get(name)(case, **schema.validate({key: value for key, value in options.items() if key in own}))
+    return found
+
+
+def heatmaps_in(result: Result) -> dict[str, Any]:
+    """Method -> its heatmaps (n h w) in a result of `explain`.
+
+    Raises:
+        OptionError: it is no such result.
+    """
+    if result.verb != "explain":
+        raise OptionError(f"A result of explain is measured; one of {result.verb} was given.")
+    if "heatmap" in result:
+        return {str(result.details["method"]): result["heatmap"]}
+    return {each["method"]: result[f"{each['method']}.heatmap"] for each in result.details["methods"]}
+
+
+def target_in(result: Result, model: Model, given: TargetLike | Sequence[TargetLike]) -> Target:
+    """What the result was asked about, or what is given instead.
+
+    Raises:
+        TargetError: it was asked about a callable, which is not kept with a result.
+    """
+    if given is not None:
+        return Target.of(model, given)
+    kept = result.details.get("targets") or []
+    if not kept or any(choice is None for choice in kept):
+        raise TargetError("The result was made with a callable target, which is not kept with it; give it again with target=.")
+    return Target(model, tuple(Choice(choice["index"], choice["against"]) for choice in kept))
+
+
+def method_in(result: Result, name: str, probe: Probe) -> Method | None:
+    """The method of a result, ready to be run again; None where the result does not say how it was made."""
+    arguments = dict(result.provenance.get("arguments", {}))
+    if not arguments:
+        return None
+    layer, seed = arguments.pop("layer", None), int(arguments.pop("seed", 0))
+    options = {key: value for key, value in arguments.items() if key not in ("method", "target")}
+    return Method.of(name, probe, seed=seed, **fitting(name, layer, options, alone="heatmap" in result))
+
+
+def masks_of(model: Model, mask: Any, photo: list[Tensor], photo_of: Sequence[int]) -> Tensor | None:
+    """One mask per photo (files, arrays; white is the object) as n h w, bool, where the network sees it.
+
+    Raises:
+        OptionError: another number of masks than photos, or a mask of another size than its photo.
+    """
+    if mask is None:
+        return None
+    found = [each.mean(1, keepdim=True) for each in load_photos(mask)]
+    if len(found) != len(photo):
+        raise OptionError(f"There must be one mask for each photo; {len(found)} mask(s) and {len(photo)} photo(s) were given.")
+    for each, one in zip(found, photo, strict=True):
+        if each.shape[-2:] != one.shape[-2:]:
+            sizes = " and ".join(f"{height} x {width}" for height, width in (one.shape[-2:], each.shape[-2:]))
+            raise OptionError(f"A mask must have the size of its photo; {sizes} were given.")
+    entered = [model.preprocessing.fit(each.to(model.device)) > 0.5 for each in found]
+    return torch.cat([entered[place][:, 0] for place in photo_of])

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from convscope.attribution._work import baseline_of
+from convscope.metrics import register
+from convscope.metrics._case import Case, area, order, swapped
+
+
+@register(better="higher")
+def insertion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] = "blur", steps: int = 32, batch: int = 16) -> Tensor:
+    """How fast the class comes back when the hottest pixels are shown first (Petsiuk et al., 2018).
+
+    The image is built up from a baseline, the hottest pixels first; the area under the curve of the class probability, in [0, 1].
+    The paper uncovers 224 pixels a step, and blurs a little less.
+
+    Args:
+        baseline: what is there before: the image blurred, the training data's mean colour, black or white.
+        steps: steps from nothing to all.
+        batch: how many images run at once.
+
+    Example:
+        convscope.evaluate(model, "cat.jpg", result, metric="insertion")
+    """
+    curves = []
+    for image, target, heatmap in case:
+        images = swapped(baseline_of(case.probe.model, image, baseline), image, order(heatmap), steps)
+        curves.append(case.probabilities(images, target, batch, "insertion"))
+    case.curves["insertion"] = torch.stack(curves)
+    return torch.stack([area(curve) for curve in curves])

@@ -1,0 +1,34 @@
+"""Colour in which the channels of natural images are independent."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+CORRELATION = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
+"""Square root of the covariance of ImageNet's RGB pixels, to two digits, as published with Lucid (Google, 2018, Apache-2.0)."""
+
+EDGE = 1e-4
+"""How far from 0 and 1 a photo is kept before it goes through the inverse sigmoid."""
+
+
+def matrix(channels: int, decorrelate: bool) -> Tensor:
+    """Independent values -> channels before the sigmoid; the identity for other than three channels."""
+    if not decorrelate or channels < 3:
+        return torch.eye(channels)
+    colour = torch.tensor(CORRELATION)
+    whole = torch.eye(channels)
+    if channels <= 4:
+        whole[:3, :3] = colour / colour.norm(dim=0).max()
+    return whole
+
+
+def to_image(values: Tensor, colours: Tensor) -> Tensor:
+    """Independent values (n c h w) to images in (0, 1)."""
+    return torch.einsum("nchw,dc->ndhw", values, colours).sigmoid()
+
+
+def from_image(image: Tensor, colours: Tensor) -> Tensor:
+    """The inverse of `to_image`."""
+    inside = image.clamp(EDGE, 1 - EDGE).logit()
+    return torch.einsum("nchw,dc->ndhw", inside, torch.linalg.inv(colours))

@@ -1,0 +1,53 @@
+"""One stream of random numbers for each image of a batch, all from one seed.
+
+An image's stream is seeded by the seed and by what the image is of, so that its picture does not depend on which other
+images are made in the same batch, nor on their order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class Streams:
+    """Random numbers per image: every draw has the images as its first axis. Drawn on the CPU, so that devices agree."""
+
+    def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._device = torch.device(device)
+
+    @classmethod
+    def of(cls, seed: int, keys: Sequence[str], device: torch.device | str = "cpu") -> Streams:
+        """A stream per key; equal keys get equal streams (see `keys`)."""
+        return cls([int.from_bytes(hashlib.sha256(f"{seed} {key}".encode()).digest()[:7], "big") for key in keys], device)
+
+    @staticmethod
+    def keys(names: Sequence[str]) -> list[str]:
+        """The names, each with how often it stood before, so that equal names get different streams."""
+        seen: Counter[str] = Counter()
+        found = []
+        for name in names:
+            found.append(f"{name} {seen[name]}")
+            seen[name] += 1
+        return found
+
+    def __len__(self) -> int:
+        return len(self._generators)
+
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """Uniform numbers, n x shape."""
+        drawn = torch.stack([torch.rand(shape, generator=generator) for generator in self._generators])
+        return (drawn * (high - low) + low).to(self._device)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers, n x shape."""
+        return torch.stack([torch.randn(shape, generator=generator) for generator in self._generators]).to(self._device)
+
+    def integers(self, low: int, high: int, *shape: int) -> Tensor:
+        """Integers from low to high inclusive, n x shape."""
+        return torch.stack([torch.randint(low, high + 1, shape, generator=generator) for generator in self._generators]).to(self._device)

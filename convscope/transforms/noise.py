@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from torch import Tensor
+
+from convscope.streams import Streams
+from convscope.transforms import register
+
+
+@register()
+def noise(images: Tensor, streams: Streams, *, uniform: float = 0.0, normal: float = 0.0) -> Tensor:
+    """A little noise on every pixel, so that the picture does not rest on exact values (Fel et al., 2023: 0.08).
+
+    Args:
+        uniform: half the width of uniform noise.
+        normal: standard deviation of normal noise.
+    """
+    count = len(images) // len(streams)
+    shape = (count, *images.shape[1:])
+    if normal:
+        images = images + normal * streams.normal(*shape).flatten(0, 1)
+    if uniform:
+        images = images + streams.uniform(*shape, low=-uniform, high=uniform).flatten(0, 1)
+    return images
