@@ -201,7 +201,7 @@ def explain(
     return Result("explain", "comparison", arrays, table, bytes_of(photo), details | {"methods": described})
 
 
-@verb
+@verb  # type: ignore[arg-type]  # mypy: a `model` among the options would clash
 def evaluate(
     model: Model,
     photo: PhotoLike,
@@ -236,7 +236,8 @@ def evaluate(
     photo_of = given.details.get("photo_of", [])
     if not photo_of or max(photo_of) >= len(photo):
         raise OptionError(f"The result is about {max(photo_of, default=-1) + 1} photo(s); {len(photo)} were given.")
-    table, arrays = [], {}
+    table: list[dict[str, Any]] = []
+    arrays: dict[str, Any] = {}
     with Probe(model) as probe:
         image = enter(model, photo)[photo_of]
         wanted = target_in(given, model, target).expand(len(image))

@@ -10,15 +10,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from convscope import regularizers
-from convscope.errors import DeadUnitError, ImageError, NoGradientError, NumericError
-from convscope.objectives import Seen, evaluate
+from convscope.errors import DeadUnitError, NumericError
+from convscope.look import Look
 from convscope.probe import Probe
 from convscope.progress import advance
 from convscope.relu import backward_rule
 from convscope.streams import Streams
 from convscope.term import Objective
-from convscope.transforms import Step, apply
+from convscope.transforms import Step
 from convscope.transforms.blur import smooth
 
 Optimiser = Literal["ascent", "adam", "nadam"]
@@ -36,7 +35,7 @@ class Recipe:
     """How to climb. `rate` is Adam's, or the step of plain ascent; `regularizers` are (name, weight, options) and are
     subtracted; `redirect` is for how many steps closed ReLUs let the gradient through; `blur` blurs the image's pixels by
     `blur` pixels every `blur_every` steps, growing by `blur_growth` each time; `patience` stops when no image's score has
-    risen for so many steps."""
+    risen for so many steps; `tile` is the largest side that the network sees at once, so that memory does not grow with the image."""
 
     steps: int
     optimiser: Optimiser = "adam"
@@ -50,6 +49,7 @@ class Recipe:
     blur_growth: float = 0.0
     patience: int | None = None
     snapshots: tuple[int, ...] = ()
+    tile: int | None = None
 
 
 @dataclass
@@ -83,7 +83,7 @@ def ascend(
         streams: the random numbers, one stream per image.
         recipe: how to climb.
         reference: maps of a photo by layer, for the objectives that compare with one.
-        done: called after each step with the images and the network's output; True ends the ascent.
+        done: called after each step with the images that were looked at and the network's output; True ends the ascent.
         what: the name of the work, for progress bars.
 
     Raises:
@@ -92,7 +92,7 @@ def ascend(
         NumericError: a score or image came out as NaN or infinity.
         ImageError: the network cannot run on images of this size.
     """
-    look = _Look(probe, objectives, streams, recipe, reference or {})
+    look = Look(probe, objectives, streams, recipe.transforms, recipe.regularizers, reference or {})
     optimiser = _optimiser(canvas, recipe)
     scores: list[Tensor] = []
     found = Ascent(canvas().detach(), torch.empty(0))
@@ -102,19 +102,17 @@ def ascend(
         for step in range(recipe.steps):
             advance(what, step, recipe.steps)
             optimiser.zero_grad(set_to_none=True)
-            image = canvas()
-            image.retain_grad()
             rule = backward_rule("redirected", required=False) if step < recipe.redirect else nullcontext()
-            with torch.enable_grad(), rule:
-                value, score = look(image)
-                if not value.requires_grad:
-                    raise NoGradientError(f"{objectives[0]} does not depend on the image, so there is nothing to climb.")
-                (-value.sum()).backward()  # type: ignore[no-untyped-call]
+            with torch.enable_grad():
+                image = canvas()
+                with rule:
+                    score, gradient = look.gradient(image.detach(), recipe.tile)
+                # The only sign change: optimisers go down, pictures go up.
+                image.backward(-gradient)  # type: ignore[no-untyped-call]
             if not bool(torch.isfinite(score).all()):
                 raise NumericError(f"{objectives[int((~torch.isfinite(score)).nonzero()[0])]} became NaN or infinite at step {step}.")
-            assert image.grad is not None
-            alive |= image.grad.flatten(1).any(1)
-            transparency += image.grad.abs().mean(1)
+            alive |= gradient.flatten(1).any(1)
+            transparency += gradient.abs().mean(1)
             _normalise(canvas, recipe.normalise)
             optimiser.step()
             with torch.no_grad():
@@ -122,7 +120,7 @@ def ascend(
             scores.append(score.detach())
             if step + 1 in recipe.snapshots:
                 found.snapshots[step + 1] = canvas().detach().clone()
-            if done is not None and done(canvas().detach(), look.output):
+            if done is not None and done(image.detach(), look.output):
                 found.ended = f"done after {step + 1} steps"
                 break
             if recipe.patience and _flat(scores, recipe.patience):
@@ -142,46 +140,6 @@ def ascend(
     found.score = torch.stack(scores, dim=1) if scores else torch.empty(len(objectives), 0)
     found.transparency = transparency
     return found
-
-
-class _Look:
-    """One evaluation: transform, run the network as far as needed, score, and subtract what is regularized."""
-
-    def __init__(self, probe: Probe, objectives: Sequence[Objective], streams: Streams, recipe: Recipe, reference: dict[str, Tensor]) -> None:
-        self.probe, self.objectives, self.streams, self.recipe, self.reference = probe, objectives, streams, recipe, reference
-        self.layers = list(dict.fromkeys(layer for objective in objectives for layer in objective.layers))
-        self.complete = any(objective.reads_output for objective in objectives)
-        self.own_size = False
-        self.output: Any = None
-
-    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        model = self.probe.model
-        seen = apply(image, self.streams, self.recipe.transforms)
-        if self.own_size:
-            seen = nn.functional.interpolate(seen, model.size, mode="bilinear", align_corners=False)
-        entered = model.enter(seen)
-        try:
-            maps, self.output = self._run(entered)
-        except ImageError:
-            if self.own_size or tuple(seen.shape[-2:]) == tuple(model.size):
-                raise
-            # Some networks take their own size only (plain ViT, flattened heads).
-            self.own_size = True
-            return self(image)
-        copies = len(seen) // len(image)
-        many = [objective for objective in self.objectives for _ in range(copies)]
-        reference = self.reference if copies == 1 else {name: r.repeat_interleave(copies, 0) if len(r) > 1 else r for name, r in self.reference.items()}
-        score = evaluate(many, Seen(model, seen, maps, self.output, reference)).unflatten(0, (len(image), copies)).mean(1)
-        value = score
-        for name, weight, options in self.recipe.regularizers:
-            read = model.enter(image) if regularizers.registry.traits(name).get("network_units") else image
-            value = value - weight * regularizers.registry.get(name)(read, **options)
-        return value, score
-
-    def _run(self, entered: Tensor) -> tuple[dict[str, Tensor], Any]:
-        if self.complete:
-            return self.probe.activations_and_output(entered, self.layers)
-        return self.probe.activations(entered, self.layers), None
 
 
 def _optimiser(canvas: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

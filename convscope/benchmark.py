@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ class Labelled:
     mask: Tensor | None
 
 
-@verb
+@verb  # type: ignore[arg-type]  # mypy: a `model` among the options would clash
 def benchmark_attribution(
     model: Model,
     folder: str,
@@ -51,7 +51,7 @@ def benchmark_attribution(
     metric: str | Sequence[str] = "grid_pointing,insertion,deletion",
     grids: int = 40,
     tiles: int = 2,
-    masks: Literal["none", "alpha"] = "none",
+    alpha_masks: bool = False,
     layer: str | None = None,
     seed: int = 0,
     **options: Any,
@@ -64,12 +64,12 @@ def benchmark_attribution(
 
     Args:
         model: what `load_model` takes.
-        folder: photos, and a `labels.csv` with the columns file and index (or label); without it, the network's top prediction is the class.
+        folder: photos, and a `labels.csv` with the columns file and index (or label); without it, a photo's class is its top prediction.
         methods: a list, or names separated by commas; by default all that this network allows and that need no optional package.
         metric: a list, or names separated by commas.
         grids: how many tiled pictures.
         tiles: photos per row and column of a tiled picture.
-        masks: "alpha" where the photos' alpha channel is the object's mask: `pointing` and `energy` are then measured inside the tile.
+        alpha_masks: the photos' alpha channel is the object's mask: `pointing` and `energy` then ask for the object in its tile.
         layer: for the methods that look at a layer; the default one if none is given.
         seed: of the tiling and of the methods that draw random numbers.
 
@@ -86,7 +86,7 @@ def benchmark_attribution(
     with Probe(model) as probe:
         wanted = _names(methods, attribution.registry.names(), "attribution method") if methods is not None else _all(probe)
         check_options([*wanted], {key: value for key, value in options.items() if not _of_a_metric(key, measures)})
-        cases = list(tiled(model, labelled(probe, folder, masks), grids, tiles, seed))
+        cases = list(tiled(model, labelled(probe, folder, alpha_masks), grids, tiles, seed))
         values: dict[str, list[list[float]]] = {name: [] for name in measures}
         table = []
         for done, name in enumerate(wanted):
@@ -100,7 +100,8 @@ def benchmark_attribution(
     better = {name: metrics.registry.traits(name)["better"] for name in measures}
     details = {"methods": wanted, "metrics": better, "grids": [case.title for case in cases], "floor": "random_map", "tiles": tiles}
     table.sort(key=lambda row: -row[measures[0]] if better[measures[0]] == "higher" else row[measures[0]])
-    return Result("benchmark_attribution", "measurements", {name: np.array(rows, np.float32) for name, rows in values.items()}, table, [], details)
+    arrays = {name: np.array(rows, np.float32) for name, rows in values.items()}
+    return Result("benchmark_attribution", "measurements", arrays, table, [], details)
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Tiled:
     title: str
 
 
-def labelled(probe: Probe, folder: str, masks: str) -> list[Labelled]:
+def labelled(probe: Probe, folder: str, alpha_masks: bool) -> list[Labelled]:
     """The photos of a folder with their classes."""
     place = Path(folder)
     if not place.is_dir():
@@ -130,7 +131,7 @@ def labelled(probe: Probe, folder: str, masks: str) -> list[Labelled]:
     paths = [place / name for name in known] or sorted(path for path in place.iterdir() if path.suffix.lower() in PHOTOS)
     found = []
     for path in paths:
-        photo, mask = _read(path, masks)
+        photo, mask = _read(path, alpha_masks)
         fitted = probe.model.fit(photo)
         index = find_class(probe.model, known[path.name]) if known else int(probe.scores(probe.model.enter(fitted)).argmax())
         found.append(Labelled(path.stem, photo, index, mask))
@@ -149,8 +150,8 @@ def tiled(model: Model, photos: list[Labelled], grids: int, tiles: int, seed: in
     generator = torch.Generator().manual_seed(seed)
     height, width = (side // tiles for side in model.size)
     for number in range(grids):
-        order, taken = torch.randperm(len(photos), generator=generator).tolist(), {}
-        for place in order:
+        taken: dict[int, Labelled] = {}
+        for place in torch.randperm(len(photos), generator=generator).tolist():
             taken.setdefault(photos[place].index, photos[place])
         chosen = list(taken.values())[:count]
         sheet = torch.zeros(1, model.channels, *model.size)
@@ -164,7 +165,8 @@ def tiled(model: Model, photos: list[Labelled], grids: int, tiles: int, seed: in
                     thing[:, rows, columns] = resize(model.preprocessing.fit(photo.mask), (height, width))[:, 0] > 0.5
         asked = chosen[number % count]
         title = f"{asked.name} in {', '.join(photo.name for photo in chosen)}"
-        yield Tiled(model.enter(sheet), asked.index, tile.to(model.device), thing.to(model.device) if asked.mask is not None else None, title)
+        marked = None if asked.mask is None else thing.to(model.device)
+        yield Tiled(model.enter(sheet), asked.index, tile.to(model.device), marked, title)
 
 
 def _one(
@@ -186,14 +188,14 @@ def _one(
     return found, seconds / len(cases)
 
 
-def _read(path: Path, masks: str) -> tuple[Tensor, Tensor | None]:
+def _read(path: Path, alpha_masks: bool) -> tuple[Tensor, Tensor | None]:
     """A photo, and its mask where the alpha channel is one (the colours are then taken as they are)."""
-    if masks != "alpha":
+    if not alpha_masks:
         return load_photos(path)[0], None
     load_photos(path)  # refuses what cannot be read
     with Image.open(path) as picture:
         if "A" not in picture.getbands():
-            raise ImageError(f"{path} has no alpha channel, so it holds no mask; leave out masks='alpha'.")
+            raise ImageError(f"{path} has no alpha channel, so it holds no mask; leave out alpha_masks.")
         pixels = np.asarray(picture.convert("RGBA"))
     return load_photos(pixels[..., :3])[0], load_photos(pixels[..., 3])[0]
 

@@ -156,14 +156,21 @@ class Model:
         Raises:
             ImageError: the photo has another number of channels.
         """
-        if photo.shape[1] != self.channels:
-            if self.channels == 1 and photo.shape[1] == 3:
-                photo = photo.mean(1, keepdim=True)
-            elif self.channels == 3 and photo.shape[1] == 1:
-                photo = photo.expand(-1, 3, -1, -1)
-            else:
-                raise ImageError(f"The photo has {photo.shape[1]} channel(s), but {self.name} takes {self.channels}.")
-        return self.preprocessing.fit(photo.to(self.device))
+        return self.preprocessing.fit(self.channelled(photo).to(self.device))
+
+    def channelled(self, photo: Tensor) -> Tensor:
+        """A photo (n c h w) with the network's number of channels: grey is repeated, colour averaged where one is wanted.
+
+        Raises:
+            ImageError: there is no such way.
+        """
+        if photo.shape[1] == self.channels:
+            return photo
+        if self.channels == 1 and photo.shape[1] == 3:
+            return photo.mean(1, keepdim=True)
+        if self.channels == 3 and photo.shape[1] == 1:
+            return photo.expand(-1, 3, -1, -1)
+        raise ImageError(f"The photo has {photo.shape[1]} channel(s), but {self.name} takes {self.channels}.")
 
     def enter(self, image: Tensor) -> Tensor:
         """Image in [0, 1] (n c h w) to network input, in the weights' type; differentiable."""
@@ -202,6 +209,10 @@ class Model:
     def head(self) -> Head:
         """How scores become probabilities: a single output is read through a sigmoid."""
         return self._head or ("sigmoid" if self.classes == 1 else "softmax")
+
+    @head.setter
+    def head(self, head: Head) -> None:
+        self._head = head
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """Class probabilities (n classes) from scores."""

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import ImageError, LayerError, ModelError, NoGradientError
+from convscope.errors import ConvscopeError, ImageError, LayerError, ModelError, NoGradientError
 from convscope.forms import Learner
 from convscope.layer import PASSING, Layer, Layers
 from convscope.layout import first_tensor, replace_first
@@ -159,7 +159,7 @@ class Probe:
             raise self._translated(error, image) from error
 
     def _translated(self, error: Exception, image: Tensor) -> Exception:
-        if isinstance(error, NoGradientError | LayerError | torch.OutOfMemoryError):
+        if isinstance(error, ConvscopeError | torch.OutOfMemoryError):
             return error
         size = " x ".join(map(str, image.shape[-2:]))
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -396,7 +396,7 @@ def trace(model: Model) -> Layers:
     def look(module: nn.Module, given: Any, output: Any) -> None:
         nonlocal order
         tensor = first_tensor(output)
-        if tensor is None or tensor.ndim == 0 or tensor.shape[0] == 0:
+        if tensor is None or tensor.ndim == 0 or tensor.shape[0] == 0 or not tensor.is_floating_point():
             return
         name = names[module]
         order += 1

@@ -19,7 +19,9 @@ class Streams:
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._device = torch.device(device)
+        self.device = torch.device(device)
+        self.progress = 0.0
+        """How far the work has come, 0 to 1, for what changes on the way."""
 
     @classmethod
     def of(cls, seed: int, keys: Sequence[str], device: torch.device | str = "cpu") -> Streams:
@@ -42,12 +44,12 @@ class Streams:
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Uniform numbers, n x shape."""
         drawn = torch.stack([torch.rand(shape, generator=generator) for generator in self._generators])
-        return (drawn * (high - low) + low).to(self._device)
+        return (drawn * (high - low) + low).to(self.device)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers, n x shape."""
-        return torch.stack([torch.randn(shape, generator=generator) for generator in self._generators]).to(self._device)
+        return torch.stack([torch.randn(shape, generator=generator) for generator in self._generators]).to(self.device)
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
         """Integers from low to high inclusive, n x shape."""
-        return torch.stack([torch.randint(low, high + 1, shape, generator=generator) for generator in self._generators]).to(self._device)
+        return torch.stack([torch.randint(low, high + 1, shape, generator=generator) for generator in self._generators]).to(self.device)

@@ -59,7 +59,9 @@ class Method:
             layers = tuple(_layers(probe, layer))
             chosen["layer"] = layers[0]
         elif layer is not None and (inner is None or not inner.layers):
-            raise OptionError(f"{name if inner is None else inner.name} does not look at one layer; leave out layer={layer!r}.")
+            space = traits["space"] if inner is None else inner.space
+            place = "at the image, not at a layer" if space == "input" else "at no single layer"
+            raise OptionError(f"{name if inner is None else inner.name} looks {place}; leave out layer={layer!r}.")
         if "generator" in taken:
             chosen["generator"] = torch.Generator(probe.model.device).manual_seed(seed)
         if inner is not None:

@@ -16,8 +16,8 @@ def score_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, batch:
 
     Every map, resized to the image and scaled to [0, 1], multiplies the image; the weights are the softmax over channels of the
     class scores: n 1 h w, raw. One run for each channel with something in it: those that are constant all see the same
-    empty image, which runs once. Equals pytorch-grad-cam's `ScoreCAM`; the paper's own score of an empty image is a constant
-    that cancels in the softmax.
+    empty image, which runs once. Equals pytorch-grad-cam's `ScoreCAM`, but that what rounding leaves of a constant channel is
+    not blown up to an image; the paper's own score of an empty image is a constant that cancels in the softmax.
 
     Args:
         batch: how many masked images run at once; bounds the memory.

@@ -11,7 +11,7 @@ from convscope.metrics._case import Case, area, order, swapped
 
 
 @register(better="lower")
-def deletion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] = "mean", steps: int = 32, batch: int = 16) -> Tensor:
+def deletion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] = "mean", points: int = 32, batch: int = 16) -> Tensor:
     """How fast the class goes away when the hottest pixels are covered first (Petsiuk et al., 2018).
 
     The area under the curve of the class probability, in [0, 1], while the pixels are replaced by a baseline. Scattered heat
@@ -19,7 +19,7 @@ def deletion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] 
 
     Args:
         baseline: what covers: the training data's mean colour, the image blurred, black or white.
-        steps: steps from all to nothing.
+        points: steps from all to nothing.
         batch: how many images run at once.
 
     Example:
@@ -27,7 +27,7 @@ def deletion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] 
     """
     curves = []
     for image, target, heatmap in case:
-        images = swapped(image, baseline_of(case.probe.model, image, baseline), order(heatmap), steps)
+        images = swapped(image, baseline_of(case.probe.model, image, baseline), order(heatmap), points)
         curves.append(case.probabilities(images, target, batch, "deletion"))
     case.curves["deletion"] = torch.stack(curves)
     return torch.stack([area(curve) for curve in curves])

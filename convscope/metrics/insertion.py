@@ -11,7 +11,7 @@ from convscope.metrics._case import Case, area, order, swapped
 
 
 @register(better="higher")
-def insertion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] = "blur", steps: int = 32, batch: int = 16) -> Tensor:
+def insertion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] = "blur", points: int = 32, batch: int = 16) -> Tensor:
     """How fast the class comes back when the hottest pixels are shown first (Petsiuk et al., 2018).
 
     The image is built up from a baseline, the hottest pixels first; the area under the curve of the class probability, in [0, 1].
@@ -19,7 +19,7 @@ def insertion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"]
 
     Args:
         baseline: what is there before: the image blurred, the training data's mean colour, black or white.
-        steps: steps from nothing to all.
+        points: steps from nothing to all.
         batch: how many images run at once.
 
     Example:
@@ -27,7 +27,7 @@ def insertion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"]
     """
     curves = []
     for image, target, heatmap in case:
-        images = swapped(baseline_of(case.probe.model, image, baseline), image, order(heatmap), steps)
+        images = swapped(baseline_of(case.probe.model, image, baseline), image, order(heatmap), points)
         curves.append(case.probabilities(images, target, batch, "insertion"))
     case.curves["insertion"] = torch.stack(curves)
     return torch.stack([area(curve) for curve in curves])

@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from convscope.errors import NoGradientError
 from convscope.metrics import register
 from convscope.metrics._case import Case
 from convscope.probe import Probe
@@ -27,7 +28,8 @@ def sanity(case: Case, *, stages: int = 4) -> Tensor:
     """
     method, model = case.again, copy.copy(case.probe.model)
     model.network = copy.deepcopy(model.network)
-    layers = [module for module in model.network.modules() if hasattr(module, "reset_parameters") and list(module.parameters(recurse=False))]
+    modules = model.network.modules()
+    layers = [module for module in modules if hasattr(module, "reset_parameters") and list(module.parameters(recurse=False))]
     target = Target(model, case.target.choices)
     before = method.heatmap_of(method(case.probe, case.image, case.target)).abs().flatten(1)
     found = []
@@ -36,7 +38,10 @@ def sanity(case: Case, *, stages: int = 4) -> Tensor:
         for stage in range(stages):
             for layer in layers[len(layers) - (stage + 1) * len(layers) // stages : len(layers) - stage * len(layers) // stages]:
                 _randomise(layer)
-            after = method.heatmap_of(method(probe, case.image, target)).abs().flatten(1)
+            try:
+                after = method.heatmap_of(method(probe, case.image, target)).abs().flatten(1)
+            except NoGradientError:  # what is left of the network answers nothing, and neither does the method
+                after = torch.zeros_like(before)
             found.append(torch.stack([_rank_correlation(one, other) for one, other in zip(before, after, strict=True)]))
     return torch.stack(found).mean(0)
 
@@ -56,6 +61,6 @@ def _rank_correlation(one: Tensor, other: Tensor) -> Tensor:
 
 
 def _ranks(values: Tensor) -> Tensor:
-    _, group, counts = torch.unique(values, return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
+    _, group, counts = torch.unique(values, return_inverse=True, return_counts=True)
     ranks: Tensor = (counts.cumsum(0).double() - (counts.double() - 1) / 2)[group]
     return ranks

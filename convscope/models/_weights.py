@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ModelError
-
-PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
-"""What DataParallel, torch.compile and Lightning put before every key."""
-
 
 ZERO_HEAD_STD = 0.02
 """Spread of a matrix that would start at zero: what vision transformers start their other matrices with."""
@@ -32,6 +29,21 @@ def random_weights(build: Callable[[], nn.Module]) -> nn.Module:
             if weight.ndim > 1 and weight.numel() > 0 and not weight.any():
                 nn.init.normal_(weight, std=ZERO_HEAD_STD)
         return network
+
+
+def fetched(spec: str, build: Callable[[], Any]) -> Any:
+    """A network with the trained weights of its library, downloaded on first use into the library's own cache.
+
+    Raises:
+        ModelError: they could not be fetched; the message names the ways out.
+    """
+    try:
+        return random_weights(build)
+    except Exception as error:
+        raise ModelError(
+            f"The weights of {spec} could not be fetched ({type(error).__name__}); "
+            "use weights=False for random ones or weights=PATH for a local file."
+        ) from error
 
 
 def read_weights(path: str) -> dict[str, Tensor]:
@@ -65,25 +77,40 @@ def read_weights(path: str) -> dict[str, Tensor]:
 
 
 def load_weights(network: nn.Module, path: str) -> None:
-    """Put the weights of a file into a network; wrappers' key prefixes are taken off.
+    """Put the weights of a file into a network; what wrappers (DataParallel, Lightning ...) put before the keys is taken off.
 
     Raises:
         ModelError: keys are missing, left over, or of another shape; the message names them.
     """
-    found = read_weights(path)
-    own = network.state_dict()
-    while not own.keys() & found.keys():
-        prefix = next((prefix for prefix in PREFIXES if all(key.startswith(prefix) for key in found)), None)
-        if prefix is None:
-            break
-        found = {key.removeprefix(prefix): value for key, value in found.items()}
+    found, own = read_weights(path), network.state_dict()
+    prefix = _prefix(found, own)
+    found = {key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)}
     missing, unexpected = sorted(own.keys() - found.keys()), sorted(found.keys() - own.keys())
-    wrong = sorted(key for key in own.keys() & found.keys() if own[key].shape != found[key].shape)
+    wrong = [
+        f"{key} {_shape(found[key])} for {_shape(own[key])}" for key in own if key in found and own[key].shape != found[key].shape
+    ]
+    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     parts = [
         f"{len(keys)} {what} ({', '.join(keys[:3])}{' ...' if len(keys) > 3 else ''})"
         for what, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", wrong))
         if keys
     ]
     if parts:
-        raise ModelError(f"The weights in {path!r} do not fit {type(network).__name__}: {'; '.join(parts)}.")
-    network.load_state_dict(found)
+        hint = "; is it another architecture, or another number of classes (classes=)?"
+        raise ModelError(f"The weights in {path!r} do not fit {type(network).__name__}: {'; '.join(parts)}{hint}")
+    network.load_state_dict(found, strict=False)
+
+
+def _prefix(found: dict[str, Tensor], own: dict[str, Tensor]) -> str:
+    """What stands before the network's own keys in a checkpoint; keys without it belong to something else (a loss, say)."""
+    fitting = Counter(key.removesuffix(name) for name in own for key in _ending_with(found, name))
+    return max(fitting, key=lambda prefix: (fitting[prefix], -len(prefix)), default="")
+
+
+def _ending_with(found: dict[str, Tensor], name: str) -> list[str]:
+    tail = "." + name
+    return [key for key in found if key == name or key.endswith(tail)]
+
+
+def _shape(tensor: Tensor) -> str:
+    return " x ".join(map(str, tensor.shape)) or "one number"

@@ -8,38 +8,54 @@ from timm.data import ImageNetInfo
 from convscope.errors import ModelError, suggest
 from convscope.model import Model, Preprocessing
 from convscope.models import register
-from convscope.models._weights import load_weights, random_weights
+from convscope.models._hub import hub
+from convscope.models._weights import fetched, load_weights, random_weights
 
 
 @register()
-def timm(name: str, *, weights: bool | str | None = None) -> Model:
+def timm(name: str, *, weights: bool | str | None = None, classes: int | None = None, channels: int | None = None) -> Model:
     """Any network of timm; size, mean, std and labels come from its `pretrained_cfg`.
 
     Args:
         weights: False for random weights, or a local file; by default timm's own, downloaded on first use.
+        classes: how many classes the head has, for weights of your own.
+        channels: how many channels the input has, for weights of your own.
+
+    Example:
+        convscope.load_model("timm:resnet18", weights="mine.safetensors", classes=7)
     """
     if not library.is_model(name):
-        raise ModelError(f"timm has no network {name!r}; {suggest(name, library.list_models())}")
-    pretrained = weights is None or weights is True
-    try:
-        network: Any = random_weights(lambda: library.create_model(name, pretrained=pretrained))
-    except Exception as error:
-        raise ModelError(
-            f"The weights of timm:{name} could not be fetched ({type(error).__name__}); "
-            "use weights=False for random ones or weights=PATH for a local file."
-        ) from error
+        raise ModelError(f"timm has no network {name!r}; {suggest(name.partition('.')[0], library.list_models())}")
+    own: dict[str, Any] = {key: value for key, value in (("num_classes", classes), ("in_chans", channels)) if value is not None}
+    if weights is None or weights is True:
+        if library.get_pretrained_cfg(name) is None or not library.get_pretrained_cfg(name).has_weights:
+            raise ModelError(f"timm:{name} has no trained weights; use weights=False for random ones or weights=PATH for a local file.")
+        with hub():
+            network: Any = fetched(f"timm:{name}", lambda: library.create_model(name, pretrained=True, **own))
+    else:
+        network = random_weights(lambda: library.create_model(name, pretrained=False, **own))
     if isinstance(weights, str):
         load_weights(network, weights)
     known = network.pretrained_cfg
-    channels, height, width = known["input_size"]
+    depth, height, width = known["input_size"]
+    count = channels or depth
     interpolation = known.get("interpolation", "bicubic")
     preprocessing = Preprocessing(
         (height, width),
         known.get("crop_pct", 1.0),
         interpolation if interpolation in ("bicubic", "bilinear") else "bicubic",
-        tuple(known["mean"]),
-        tuple(known["std"]),
+        tuple(known["mean"]) if count == depth else (sum(known["mean"]) / depth,),
+        tuple(known["std"]) if count == depth else (sum(known["std"]) / depth,),
     )
-    info = ImageNetInfo()
-    labels = [info.index_to_description(index) for index in range(1000)] if known.get("num_classes") == 1000 else None
-    return Model(network, name=f"timm {name}", preprocessing=preprocessing, labels=labels, channels=channels)
+    return Model(network, name=f"timm {name}", preprocessing=preprocessing, labels=_labels(known, network), channels=count)
+
+
+def _labels(known: dict[str, Any], network: Any) -> list[str] | None:
+    """ImageNet's labels where the head has its classes, or those that came with the weights."""
+    classes = getattr(network, "num_classes", None)
+    if known.get("label_names") and len(known["label_names"]) == classes:
+        return list(known["label_names"])
+    if classes == 1000 and known.get("num_classes") == 1000:
+        info = ImageNetInfo()
+        return [info.index_to_description(index) for index in range(1000)]
+    return None

@@ -4,35 +4,40 @@ from typing import Any
 
 from torchvision import models as library
 
-from convscope.errors import ModelError, suggest
+from convscope.errors import ModelError, OptionError, suggest
 from convscope.model import IMAGENET_MEAN, IMAGENET_STD, Model, Preprocessing
 from convscope.models import register
-from convscope.models._weights import load_weights, random_weights
+from convscope.models._weights import fetched, load_weights, random_weights
+
+OWN_INITIALISATION = {"googlenet": {"init_weights": True}, "inception_v3": {"init_weights": True}}
+"""Networks that warn unless they are told whether to draw their weights as the paper did."""
 
 
 @register()
-def torchvision(name: str, *, weights: bool | str | None = None) -> Model:
+def torchvision(name: str, *, weights: bool | str | None = None, classes: int | None = None) -> Model:
     """A classifier of torchvision; preprocessing and labels come from its default weights' metadata.
 
     Args:
         weights: False for random weights, or a local file; by default torchvision's own, downloaded on first use.
+        classes: how many classes the head has, for weights of your own.
+
+    Example:
+        convscope.load_model("torchvision:vgg16", weights=False)
     """
     names = library.list_models(module=library)
     if name not in names:
         raise ModelError(f"torchvision has no classifier {name!r}; {suggest(name, names)}")
     choices = library.get_model_weights(name)
     default = choices.DEFAULT if len(choices) else None
-    options: dict[str, Any] = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
-    try:
-        if weights is None or weights is True:
-            network = library.get_model(name, weights=default)
-        else:
-            network = random_weights(lambda: library.get_model(name, weights=None, **options))
-    except Exception as error:
-        raise ModelError(
-            f"The weights of torchvision:{name} could not be fetched ({type(error).__name__}); "
-            "use weights=False for random ones or weights=PATH for a local file."
-        ) from error
+    if weights is None or weights is True:
+        if default is None:
+            raise ModelError(f"torchvision:{name} has no trained weights; use weights=False for random ones or weights=PATH for a local file.")
+        if classes not in (None, len(default.meta["categories"])):
+            raise OptionError(f"torchvision's own weights have {len(default.meta['categories'])} classes; give classes= together with weights=.")
+        network = fetched(f"torchvision:{name}", lambda: library.get_model(name, weights=default))
+    else:
+        own: dict[str, Any] = OWN_INITIALISATION.get(name, {}) | ({} if classes is None else {"num_classes": classes})
+        network = random_weights(lambda: library.get_model(name, weights=None, **own))
     if isinstance(weights, str):
         load_weights(network, weights)
     if default is None:
@@ -46,4 +51,5 @@ def torchvision(name: str, *, weights: bool | str | None = None) -> Model:
         tuple(transforms.mean),
         tuple(transforms.std),
     )
-    return Model(network, name=f"torchvision {name}", preprocessing=preprocessing, labels=default.meta["categories"])
+    labels = default.meta["categories"] if classes in (None, len(default.meta["categories"])) else None
+    return Model(network, name=f"torchvision {name}", preprocessing=preprocessing, labels=labels)

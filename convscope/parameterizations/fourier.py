@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from convscope.parameterizations import register
 from convscope.parameterizations._colour import from_image, matrix, to_image
+from convscope.parameterizations._spectrum import Spectrum, entries
 from convscope.streams import Streams
-
-CONTRAST = 4.0
-"""Lucid's divisor: with it a spectrum of deviation 0.01 starts near grey, and Adam's step of 0.05 is a good one."""
 
 
 @register()
@@ -27,30 +24,20 @@ def fourier(
     Example:
         convscope.visualize(model, "blocks.3:11", parameterization="fourier")
     """
-    count, channels, height, width = shape
-    frequency = frequencies(height, width).to(streams.uniform(1).device)
-    scale = frequency.clamp_min(1 / max(height, width)) ** -decay / CONTRAST
-    colours = matrix(channels, decorrelate).to(scale.device)
-    if start is None:
-        spectrum = sd * streams.normal(channels, height, width // 2 + 1, 2)
-    else:
-        spectrum = torch.view_as_real(torch.fft.rfft2(from_image(start, colours), norm="ortho") / scale).contiguous()
-    return _Fourier(spectrum, scale, colours, (height, width))
+    _, channels, height, width = shape
+    colours = matrix(channels, decorrelate).to(streams.device)
+    if start is not None:
+        return _Fourier(Spectrum.of(from_image(start, colours), decay), colours)
+    return _Fourier(Spectrum(sd * streams.normal(*entries(channels, height, width)), (height, width), decay), colours)
 
 
 class _Fourier(nn.Module):
-    def __init__(self, spectrum: Tensor, scale: Tensor, colours: Tensor, size: tuple[int, int]) -> None:
+    colours: Tensor
+
+    def __init__(self, values: Spectrum, colours: Tensor) -> None:
         super().__init__()
-        self.spectrum = nn.Parameter(spectrum)
-        self.register_buffer("scale", scale)
+        self.values = values
         self.register_buffer("colours", colours)
-        self.size = size
 
     def forward(self) -> Tensor:
-        whole = torch.view_as_complex(self.spectrum) * self.scale
-        return to_image(torch.fft.irfft2(whole, s=self.size, norm="ortho"), self.colours)  # type: ignore[arg-type]
-
-
-def frequencies(height: int, width: int) -> Tensor:
-    """Distance from the zero frequency of each entry of a real spectrum (h, w // 2 + 1), in cycles per pixel."""
-    return (torch.fft.fftfreq(height)[:, None] ** 2 + torch.fft.rfftfreq(width)[None] ** 2).sqrt()
+        return to_image(self.values(), self.colours)

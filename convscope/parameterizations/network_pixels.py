@@ -29,6 +29,9 @@ def network_pixels(
 
 
 class _NetworkPixels(nn.Module):
+    low: Tensor
+    high: Tensor
+
     def __init__(self, entered: Tensor, model: Model, low: Tensor, high: Tensor) -> None:
         super().__init__()
         self.entered = nn.Parameter(entered)

@@ -1,8 +1,8 @@
 """Presets: published ways of making a picture, as data.
 
 A preset is a TOML file: `source` says where its numbers are from, `steps` and `size` are its own, `parameterization` names
-one with its options, `transforms` and `regularizers` are lists in order, and `[recipe]` is how to climb. What a caller
-gives overrides it.
+one with its options, `transforms` and `regularizers` are lists in order, and `[recipe]` is how to climb. A table named
+after a technique replaces what it holds for that technique. What a caller gives overrides it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,17 @@ def names() -> list[str]:
 
 
 @lru_cache
-def preset(name: str) -> dict[str, Any]:
-    """The preset of that name.
+def preset(name: str, technique: str = "") -> dict[str, Any]:
+    """The preset of that name, as it is for one technique.
 
     Raises:
         OptionError: there is none.
     """
     if name not in names():
         raise OptionError(f"There is no preset {name!r}; {suggest(name, names())}")
-    return tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    whole = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    found = whole | whole.get(technique, {})
+    if "recipe" not in found:
+        known = [key for key, value in whole.items() if isinstance(value, dict) and "recipe" in value]
+        raise OptionError(f"The preset {name!r} is for {' and '.join(known)}, not for {technique}.")
+    return found

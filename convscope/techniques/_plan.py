@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from convscope import parameterizations, presets, regularizers, transforms
 from convscope.ascend import Ascent, Recipe
-from convscope.errors import OptionError, suggest
+from convscope.errors import OptionError
 from convscope.model import Model
 from convscope.streams import Streams
 
@@ -18,14 +18,15 @@ from convscope.streams import Streams
 class Plan:
     """A preset with the caller's changes in it."""
 
-    def __init__(self, name: str, **changes: Any) -> None:
-        self.data = presets.preset(name)
+    def __init__(self, name: str, technique: str, **changes: Any) -> None:
+        self.data = presets.preset(name, technique)
         given = {key: value for key, value in changes.items() if value is not None}
         self.steps = _positive("steps", given.pop("steps", self.data["steps"]))
         self._size = given.pop("size", self.data.get("size", 224))
         self._parts: dict[str, Any] = {"parameterization": dict(self.data["parameterization"])}
         if "parameterization" in given:
-            self._parts["parameterization"] = {"name": given.pop("parameterization")}
+            name, options = parse_steps(given.pop("parameterization"), parameterizations.registry)[0]
+            self._parts["parameterization"] = {"name": name, **options}
         self._transforms = parse_steps(given.pop("transforms"), transforms.registry) if "transforms" in given else self._listed("transforms")
         self._regularizers = (
             parse_weighted(given.pop("regularizers")) if "regularizers" in given else tuple(_weighted(self._listed("regularizers")))
@@ -119,9 +120,3 @@ def _positive(name: str, value: Any) -> int:
 def numpy(tensor: Tensor) -> Any:
     """As a `Result` keeps it."""
     return tensor.detach().to("cpu", torch.float32).contiguous().numpy()
-
-
-def check_choice(what: str, given: str, known: Sequence[str]) -> None:
-    """One sentence for a word that is none of the choices."""
-    if given not in known:
-        raise OptionError(f"There is no {what} {given!r}; {suggest(given, known)}")

@@ -3,23 +3,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
-from convscope.ascend import ascend
 from convscope.errors import OptionError
 from convscope.model import Model
-from convscope.prepare import prepare
 from convscope.probe import Probe
 from convscope.result import Result
-from convscope.streams import Streams
 from convscope.techniques import register
-from convscope.techniques._plan import Plan, numpy
+from convscope.techniques._climb import BATCH, climb
+from convscope.techniques._plan import Plan
 from convscope.term import Objective, objective, parse
 from convscope.verb import verb
-
-BATCH = 16
-"""Images optimised at once; more gain little on a CPU and cost memory."""
-
 
 @register()
 @verb
@@ -78,49 +70,24 @@ def visualize(
         $ convscope visualize blocks.3:11 --steps 256 --out unit.png
     """
     plan = Plan(
-        preset, steps=steps, size=size, parameterization=parameterization, transforms=transforms, regularizers=regularizers,
-        optimiser=optimiser, rate=rate, redirect=redirect, patience=patience, snapshots=tuple(snapshots or ()),
+        preset, "visualize", steps=steps, size=size, parameterization=parameterization, transforms=transforms, regularizers=regularizers,
+        optimiser=optimiser, rate=rate, redirect=redirect, patience=patience, snapshots=tuple(snapshots) if snapshots else None,
     )  # fmt: skip
-    if diversity < 1 or batch < 1:
-        raise OptionError(f"diversity and batch must be 1 or more; {diversity} and {batch} were given.")
+    if diversity < 1:
+        raise OptionError(f"diversity must be 1 or more; {diversity} was given.")
     with Probe(model) as probe:
         layers = probe.layers
         given: list[Any] = [units] if isinstance(units, (str, Objective)) else list(units)
         wanted = [parse(each, model, layers) for text in given for each in _spread(text, layers)]
-    return _climb(model, wanted, plan, seed, diversity, diversity_weight, batch, half)
-
-
-def _climb(model: Model, wanted: list[Objective], plan: Plan, seed: int, diversity: int, weight: float, batch: int, half: bool) -> Result:
-    titles = [str(each) for each in wanted for _ in range(diversity)]
-    if diversity > 1:
-        wanted = [
-            each + objective("diversity", layer=each.layers[0] if each.layers else _late(model)) * _scaled(weight) for each in wanted for _ in range(diversity)
-        ]
-    fast = prepare(model, list(dict.fromkeys(name for each in wanted for name in each.layers)), half=half)
-    streams_of = [str(each) for each in wanted]
-    per = max(diversity, batch // diversity * diversity)
-    pieces = []
-    with Probe(fast) as probe:
-        keys = Streams.keys(streams_of)
-        for first in range(0, len(wanted), per):
-            part = slice(first, first + per)
-            streams = Streams.of(seed, keys[part], model.device)
-            canvas = plan.canvas(model, len(wanted[part]), streams)
-            recipe = plan.recipe()
-            made = ascend(probe, wanted[part], canvas, streams, recipe, what=f"visualize {first + 1} to {first + len(wanted[part])} of {len(wanted)}")
-            pieces.append((plan.shown(made), made))
-    short = min(made.score.shape[1] for _, made in pieces)
-    arrays = {
-        "image": numpy(torch.cat([shown for shown, _ in pieces])),
-        "score": numpy(torch.cat([made.score[:, :short] for _, made in pieces])),
-        "transparency": numpy(torch.cat([made.transparency for _, made in pieces if made.transparency is not None])),
-    }
-    kept = sorted(set.intersection(*(set(made.snapshots) for _, made in pieces)))
-    if kept:
-        arrays["snapshot"] = numpy(torch.stack([torch.cat([made.snapshots[step] for _, made in pieces]) for step in kept]).clamp(0, 1))
-    ended = [made.ended for _, made in pieces if made.ended]
-    details = {"titles": titles, "snapshots": kept, "ended": ended[0] if ended else None}
-    return Result("visualize", "images", arrays, [], [], details)
+        if diversity > 1:
+            late = layers.last_spatial() or next(iter(layers))
+            apart = [objective("diversity", layer=each.layers[0] if each.layers else late) * diversity_weight for each in wanted]
+            titles = [f"{each} face {face}" for each in wanted for face in range(1, diversity + 1)]
+            wanted = [each + other for each, other in zip(wanted, apart, strict=True) for _ in range(diversity)]
+        else:
+            titles = [str(each) for each in wanted]
+    found = climb(model, wanted, plan, seed=seed, batch=batch, half=half, together=diversity, what="visualize")
+    return found.result("visualize", titles=titles[: len(found.image)], objectives=[each.to_json() for each in wanted])
 
 
 def _spread(text: Any, layers: Any) -> list[Any]:
@@ -134,12 +101,3 @@ def _spread(text: Any, layers: Any) -> list[Any]:
     if colon and dash and first.isdigit() and last.isdigit() and layer in layers:
         return [f"{layer}:{index}" for index in range(int(first), int(last) + 1)]
     return [text]
-
-
-def _scaled(weight: float) -> float:
-    return weight / 100.0
-
-
-def _late(model: Model) -> str:
-    with Probe(model) as probe:
-        return probe.layers.last_spatial() or next(iter(probe.layers))

@@ -1,0 +1,73 @@
+"""Which attribution method finds what the network looks at: the table and the picture of docs/attribution.md.
+
+    python benchmarks/attribution_quality.py FOLDER [--out docs] [--grids 40]
+
+FOLDER holds labelled photos whose alpha channel is the object's mask (see `convscope.benchmark_attribution`). Takes about half an
+hour on 2 cores with the defaults, most of it in RISE, Score-CAM and the sampling methods.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import convscope
+from convscope.attribution import registry
+
+METRICS = "grid_pointing,insertion,deletion,pointing,energy"
+SPECIAL = {"smoothgrad of grad_cam_plus_plus": {"methods": "smoothgrad", "base": "grad_cam_plus_plus"}}
+"""Wrappers around other methods than their default."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("--out", default="docs")
+    parser.add_argument("--grids", type=int, default=40)
+    parser.add_argument("--masks", type=int, default=500, help="of RISE")
+    given = parser.parse_args()
+    model = convscope.load_model()
+    common = {"metric": METRICS, "grids": given.grids, "alpha_masks": True, "points": 16}
+    names = [name for name in registry if registry.traits(name).get("needs") != "attention" and name not in ("cam", "lrp")]
+    result = None
+    for title in [*names, *SPECIAL]:
+        options = SPECIAL.get(title, {"methods": title})
+        if title == "rise":
+            options = {**options, "masks": given.masks}
+        one = convscope.benchmark_attribution(model, given.folder, **common, **options)
+        one.table[0]["method"] = title
+        row = one.table[0]
+        print(f"{title:34s}" + "".join(f"{name} {row[name]:.3f} ± {row[name + '_sd']:.3f}   " for name in METRICS.split(",")), row["seconds"], flush=True)
+        one = replace(one, details={**one.details, "methods": [title]})
+        result = one if result is None else merged(result, one)
+    assert result is not None
+    result.table.sort(key=lambda row: -row["grid_pointing"])
+    out = Path(given.out)
+    result.save(out / "attribution.png")
+    (out / "attribution_table.md").write_text(text(result.table))
+    (out / "attribution.json").write_text(json.dumps(result.table, indent=1))
+
+
+def merged(first: convscope.Result, second: convscope.Result) -> convscope.Result:
+    """The rows of both."""
+    arrays = {name: np.concatenate([first[name], second[name]]) for name in first.keys()}
+    details = {**first.details, "methods": first.details["methods"] + second.details["methods"]}
+    return replace(first, arrays=arrays, table=first.table + second.table, details=details)
+
+
+def text(table: list[dict[str, object]]) -> str:
+    """The table in Markdown: mean ± standard deviation."""
+    names = METRICS.split(",")
+    lines = ["| method | " + " | ".join(name.replace("_", " ") for name in names) + " | seconds |", "|---|" + "---|" * (len(names) + 1)]
+    for row in table:
+        cells = [f"{row[name]:.2f} ± {row[name + '_sd']:.2f}" for name in names]
+        lines.append(f"| {row['method']} | " + " | ".join(cells) + f" | {row['seconds']:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

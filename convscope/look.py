@@ -1,0 +1,106 @@
+"""One look at a batch of images: transform, run the network as far as needed, score, and subtract penalties."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from convscope import regularizers
+from convscope.errors import ImageError, NoGradientError
+from convscope.objectives import Seen, evaluate
+from convscope.probe import Probe
+from convscope.streams import Streams
+from convscope.term import Objective
+from convscope.transforms import Step, apply
+
+Penalty = tuple[str, float, dict[str, Any]]
+"""A regularizer's name, its weight, and its parameters."""
+
+
+class Look:
+    """One evaluation: transform, run the network as far as needed, score, and subtract what is regularized."""
+
+    def __init__(
+        self,
+        probe: Probe,
+        objectives: Sequence[Objective],
+        streams: Streams,
+        transforms: Sequence[Step] = (),
+        penalties: Sequence[Penalty] = (),
+        reference: dict[str, Tensor] | None = None,
+    ) -> None:
+        self.probe, self.objectives, self.streams = probe, objectives, streams
+        self.transforms, self.penalties, self.reference = transforms, penalties, reference or {}
+        self.layers = list(dict.fromkeys(layer for objective in objectives for layer in objective.layers))
+        self.complete = any(objective.reads_output for objective in objectives)
+        self.own_size = False
+        self.output: Any = None
+
+    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        model = self.probe.model
+        seen = apply(image, self.streams, self.transforms)
+        if self.own_size:
+            seen = nn.functional.interpolate(seen, model.size, mode="bilinear", align_corners=False)
+        entered = model.enter(seen)
+        try:
+            maps, self.output = self._run(entered)
+        except ImageError:
+            if self.own_size or tuple(seen.shape[-2:]) == tuple(model.size):
+                raise
+            # Some networks take their own size only (plain ViT, flattened heads).
+            self.own_size = True
+            return self(image)
+        copies = len(seen) // len(image)
+        many = [objective for objective in self.objectives for _ in range(copies)]
+        reference = self.reference if copies == 1 else {name: r.repeat_interleave(copies, 0) if len(r) > 1 else r for name, r in self.reference.items()}
+        score = evaluate(many, Seen(model, seen, maps, self.output, reference)).unflatten(0, (len(image), copies)).mean(1)
+        value = score
+        for name, weight, options in self.penalties:
+            read = model.enter(image) if regularizers.registry.traits(name).get("network_units") else image
+            value = value - weight * regularizers.registry.get(name)(read, **options)
+        return value, score
+
+    def gradient(self, image: Tensor, tile: int | None = None) -> tuple[Tensor, Tensor]:
+        """The score (n) and the gradient of score less penalties at the image (n c h w); with `tile`, piece by piece.
+
+        Pieces are cut anew at a random place each time, and the image closes on itself, so that no seam stays in one place.
+
+        Raises:
+            NoGradientError: no objective depends on the image.
+        """
+        height, width = image.shape[-2:]
+        if tile is None or max(height, width) <= tile:
+            return self._one(image)
+        down, right = self.streams.integers(0, tile - 1, 2)[0].tolist()
+        image = image.roll((down, right), (2, 3))
+        found = torch.empty_like(image)
+        total = torch.zeros(len(image), device=image.device)
+        for rows in _cut(height, tile):
+            for columns in _cut(width, tile):
+                score, found[..., rows, columns] = self._one(image[..., rows, columns].contiguous())
+                total += score * ((rows.stop - rows.start) * (columns.stop - columns.start) / (height * width))
+        return total, found.roll((-down, -right), (2, 3))
+
+    def _one(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        leaf = image.clone().requires_grad_()
+        value, score = self(leaf)
+        if not value.requires_grad:
+            raise NoGradientError(f"{self.objectives[0]} does not depend on the image, so there is nothing to climb.")
+        return score.detach(), torch.autograd.grad(value.sum(), leaf)[0]
+
+    def _run(self, entered: Tensor) -> tuple[dict[str, Tensor], Any]:
+        if self.complete:
+            return self.probe.activations_and_output(entered, self.layers)
+        return self.probe.activations(entered, self.layers), None
+
+
+def _cut(length: int, tile: int) -> list[slice]:
+    """A length in equal pieces of at most `tile`."""
+    count = math.ceil(length / tile)
+    edges = [round(place * length / count) for place in range(count + 1)]
+    return [slice(first, last) for first, last in pairwise(edges)]

@@ -1,0 +1,59 @@
+"""A flat graph of operations as a network with layers: every operation becomes a module that hooks fit on."""
+
+from __future__ import annotations
+
+import logging
+import operator
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import fx, nn
+
+
+class Operation(nn.Module):
+    """One operation of a graph."""
+
+    def __init__(self, run: Callable[..., Any]) -> None:
+        super().__init__()
+        self.run = run
+
+    def forward(self, *given: Any, **named: Any) -> Any:
+        """What the operation gives."""
+        return self.run(*given, **named)
+
+    def _get_name(self) -> str:
+        return str(getattr(self.run, "__name__", self.run)).partition(".")[0]
+
+
+def layered(graph: fx.GraphModule) -> dict[str, nn.Module]:
+    """Turn each operation of a graph into a module, in place; layer name -> module.
+
+    An operation with weights has the name of the module they belonged to ("layer1.0.conv1"), any other its own.
+    """
+    found: dict[str, nn.Module] = {}
+    for node in list(graph.graph.nodes):
+        if node.op != "call_function" or node.target is operator.getitem:
+            continue
+        owners = [str(each.target).rpartition(".")[0] for each in node.all_input_nodes if each.op == "get_attr"]
+        name = owners[0] if owners and owners[0] and owners[0] not in found else node.name
+        place = f"operation_{len(found)}"
+        found[name] = Operation(node.target)
+        graph.add_submodule(place, found[name])
+        node.op, node.target = "call_module", place
+    graph.recompile()
+    return found
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """torch.export and its converters write whole tracebacks and many notes to the log before they raise."""
+    before = logging.root.manager.disable
+    try:
+        logging.disable(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from convscope.errors import ModelError
+from convscope.model import Model
+from convscope.models import register, registry
+
+
+@register()
+def file(
+    name: str, *, weights: bool | str | None = None, arch: str | None = None, classes: int | None = None, channels: int | None = None
+) -> Model:
+    """A checkpoint of your own: the weights are in the file, the architecture is named.
+
+    What DataParallel, `torch.compile` and Lightning put before the keys is taken off. A `.pt2` file or a TorchScript file carries its
+    own architecture, so `arch` is left out.
+
+    Args:
+        weights: not used: the file has them.
+        arch: the architecture: "timm:NAME", "torchvision:NAME", or "python:PACKAGE.MODULE:FUNCTION" for a function or
+            class of an installed package that makes the network.
+        classes: how many classes the head has.
+        channels: how many channels the input has.
+
+    Example:
+        convscope.load_model("file:flowers.ckpt", arch="timm:resnet50", classes=7, labels="labels.txt")
+    """
+    if weights is not None:
+        raise ModelError("file:PATH is the weights file itself; leave out weights=.")
+    if not Path(name).is_file():
+        raise ModelError(f"There is no file {name!r}.")
+    if arch is None:
+        found = _kind(name)
+        if found is None:
+            raise ModelError(f"{name!r} holds weights only, so say which network they belong to, such as arch='timm:resnet50'.")
+        own: Model = registry.get(found)(name)
+        return own
+    if _kind(name) is not None:
+        raise ModelError(f"{name!r} carries its own architecture, so leave out arch={arch!r}.")
+    source, _, rest = arch.partition(":")
+    if source not in ("timm", "torchvision", "python") or not rest:
+        raise ModelError(f"arch is written timm:NAME, torchvision:NAME or python:MODULE:FUNCTION; {arch!r} was given.")
+    given: dict[str, Any] = {key: value for key, value in (("classes", classes), ("channels", channels)) if value is not None}
+    given = registry.schema(source).validate(given)
+    model: Model = registry.get(source)(rest, weights=name, **given)
+    model.name = Path(name).stem
+    return model
+
+
+def _kind(path: str) -> str | None:
+    """The source that reads a file which carries its own architecture: both kinds are zip archives with a known member."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        members = [member.partition("/")[2] for member in archive.namelist()]
+    if any(member.startswith("code/") for member in members):
+        return "torchscript"
+    return "pt2" if any("archive_format" in member for member in members) else None

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from convscope.errors import ModelError
+from convscope.model import Model, Preprocessing
+from convscope.models import register
+from convscope.models._batch import OneAtATime, takes_any_number
+from convscope.models._graph import layered, quiet
+
+_VIEWS = (torch.ops.aten.view.default, torch.ops.aten.reshape.default, torch.ops.aten._unsafe_view.default)
+
+
+@register()
+def pt2(name: str, *, weights: bool | str | None = None) -> Model:
+    """A network that `torch.export.save` wrote; its layers keep the names they had.
+
+    Args:
+        weights: not used: the file has them.
+
+    Example:
+        convscope.load_model("pt2:net.pt2", mean=0.5, std=0.5)
+    """
+    if weights is not None:
+        raise ModelError("A .pt2 file has its own weights; leave out weights=.")
+    if not Path(name).is_file():
+        raise ModelError(f"There is no file {name!r}.")
+    try:
+        with quiet():
+            program = torch.export.load(name)
+    except Exception as error:
+        raise ModelError(f"{name!r} cannot be read as a torch.export file ({type(error).__name__}); it is damaged or of another format.") from error
+    return from_program(program, name)
+
+
+def from_program(program: Any, path: str, *, flat: bool = False) -> Model:
+    """A Model of an exported program; a `flat` one lost its modules, so that each of its operations becomes a layer.
+
+    Raises:
+        ModelError: its input is not one batch of images.
+    """
+    inputs = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in program.graph_signature.user_inputs]
+    shapes = [tuple(side if isinstance(side, int) else None for side in node.meta["val"].shape) for node in inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        raise ModelError(f"{path!r} takes {len(shapes)} input(s) of {shapes}, not one batch of images n c h w.")
+    batch, channels, height, width = shapes[0]
+    shape = (1, channels or 3, height or 224, width or 224)
+    if batch == 1:
+        _loosen(program)
+    network: Any = program.module(check_guards=False) if flat else torch.export.unflatten(program)
+    if flat:
+        modules = layered(network)
+    else:
+        network.check_input_constraints = False
+        modules = {layer: module for layer, module in network.named_modules() if layer}
+    outer: nn.Module = network
+    if batch is not None and not (batch == 1 and takes_any_number(network, shape)):
+        outer = OneAtATime(network, batch, Path(path).stem)
+    return Model(outer, name=Path(path).stem, channels=shape[1], preprocessing=Preprocessing((shape[2], shape[3])), modules=modules)
+
+
+def _loosen(program: Any) -> None:
+    """Let the first axis of every view follow the input where it was fixed to one image."""
+    for node in program.graph.nodes:
+        if node.op == "call_function" and node.target in _VIEWS:
+            tensor, sides = node.args[0], list(node.args[1])
+            if sides and sides[0] == 1 and -1 not in sides:
+                node.args = (tensor, [-1, *sides[1:]])
+    program.graph_module.recompile()

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import grid_sample, interpolate
+
+from convscope.errors import OptionError
+from convscope.parameterizations import register
+from convscope.parameterizations._colour import from_image, matrix, to_image
+from convscope.parameterizations._spectrum import frequencies, inverse
+from convscope.streams import Streams
+
+MEASURED = 256
+"""Side in pixels to which photos are brought before their magnitude is measured."""
+
+
+@register()
+def maco(
+    shape: tuple[int, int, int, int],
+    streams: Streams,
+    *,
+    magnitude: str | None = None,
+    contrast: float = 1.0,
+    decorrelate: bool = True,
+    start: Tensor | None = None,
+) -> nn.Module:
+    """Only the phase of the spectrum is free; its magnitude stays that of natural images (Fel et al., 2023).
+
+    No high frequencies can grow, so that no other regularization is needed. The image is standardised before the sigmoid, as
+    the authors' code does. The magnitude is 1 / frequency, or measured from photos by `measure_magnitude`, or, with a
+    photo to start from, that photo's own (as in Feature Accentuation, Hamblin et al., 2024).
+
+    Args:
+        magnitude: path of a .npy file with a measured magnitude; 1 / frequency by default.
+        contrast: standard deviation of the image before colours and sigmoid.
+        decorrelate: use colours that are independent in natural images.
+
+    Raises:
+        OptionError: the file cannot be read, or it is of another number of channels.
+
+    Example:
+        convscope.visualize(model, "logit(tarantula)", preset="maco")
+    """
+    count, channels, height, width = shape
+    colours = matrix(channels, decorrelate).to(streams.device)
+    if start is not None:
+        values = from_image(start, colours)
+        spectrum = torch.fft.rfft2(values)
+        own = None if magnitude is None else _read(magnitude, channels, height, width).to(values)
+        phase, spread = spectrum.angle(), values.std((1, 2, 3), keepdim=True, correction=0)
+        centre = values.mean((1, 2, 3), keepdim=True)
+        return _Maco(phase, spectrum.abs() if own is None else own, colours, (height, width), centre, spread, kept=True)
+    if magnitude is None:
+        own = inverse(height, width).expand(channels, -1, -1)
+    else:
+        own = _read(magnitude, channels, height, width)
+    phase = streams.normal(channels, height, width // 2 + 1)
+    return _Maco(phase, own.to(phase), colours, (height, width), phase.new_zeros(count, 1, 1, 1), phase.new_full((count, 1, 1, 1), contrast))
+
+
+class _Maco(nn.Module):
+    magnitude: Tensor
+    colours: Tensor
+    centre: Tensor
+    spread: Tensor
+    middle: Tensor
+    width: Tensor
+
+    def __init__(
+        self,
+        phase: Tensor,
+        magnitude: Tensor,
+        colours: Tensor,
+        size: tuple[int, int],
+        centre: Tensor,
+        spread: Tensor,
+        *,
+        kept: bool = False,
+    ) -> None:
+        super().__init__()
+        self.phase = nn.Parameter(phase)
+        self.size = size
+        middle, width = _moments(phase)
+        # The phase is standardised too; one that belongs to a photo is brought back to what it was.
+        parts = {
+            "magnitude": magnitude,
+            "colours": colours,
+            "centre": centre,
+            "spread": spread,
+            "middle": middle if kept else torch.zeros_like(middle),
+            "width": width if kept else torch.ones_like(width),
+        }
+        for name, part in parts.items():
+            self.register_buffer(name, part)
+
+    def forward(self) -> Tensor:
+        middle, width = _moments(self.phase)
+        phase = (self.phase - middle) / width * self.width + self.middle
+        values = torch.fft.irfft2(torch.polar(self.magnitude.expand_as(phase), phase), s=self.size)
+        mean, deviation = _moments(values)
+        return to_image((values - mean) / deviation * self.spread + self.centre, self.colours)
+
+
+def measure_magnitude(photos: Tensor, path: str | Path | None = None, *, decorrelate: bool = True) -> Tensor:
+    """The mean magnitude of the spectra of photos, c h w // 2 + 1, for `maco(magnitude=path)`.
+
+    Args:
+        photos: n c h w in [0, 1]; they are brought to 256 x 256.
+        path: where to write it, as .npy.
+        decorrelate: measure in colours that are independent in natural images.
+
+    Example:
+        measure_magnitude(torch.cat([convscope.load_image(path, size=256) for path in paths]), "magnitude.npy")
+    """
+    square = interpolate(photos.float(), (MEASURED, MEASURED), mode="bilinear", antialias=True, align_corners=False)
+    values = from_image(square, matrix(photos.shape[1], decorrelate).to(photos.device))
+    found = torch.fft.rfft2(values - values.mean((2, 3), keepdim=True)).abs().mean(0)
+    if path is not None:
+        np.save(path, found.cpu().numpy(), allow_pickle=False)
+    return found
+
+
+def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each image."""
+    return values.mean((1, 2, 3), keepdim=True), values.std((1, 2, 3), keepdim=True, correction=0) + 1e-5
+
+
+def _read(path: str, channels: int, height: int, width: int) -> Tensor:
+    """A measured magnitude, brought to the frequencies of another size."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise OptionError(f"The magnitude {path} cannot be read as an array: {error}") from None
+    if isinstance(array, np.lib.npyio.NpzFile):
+        array = array[array.files[0]]
+    if array.ndim != 3 or len(array) != channels:
+        raise OptionError(f"The magnitude in {path} has shape {array.shape}; {channels} channels of a real spectrum are needed.")
+    found = torch.from_numpy(array.astype(np.float32))
+    rows, columns = found.shape[1], (found.shape[2] - 1) * 2
+    # Times the frequency it is nearly flat, so that it can be interpolated; the rows are brought in order for it.
+    flat = (found * frequencies(rows, columns)).roll(rows // 2, 1)
+    # Half a cycle per pixel is the grid's border.
+    down = torch.fft.fftfreq(height)[:, None].expand(height, width // 2 + 1) * 2
+    right = torch.fft.rfftfreq(width)[None].expand(height, -1) * 4 - 1
+    down = ((down + 1) * rows / 2) / (rows - 1) * 2 - 1
+    grid = torch.stack([right, down], dim=-1)[None]
+    return grid_sample(flat[None], grid, padding_mode="border", align_corners=True)[0] * inverse(height, width)

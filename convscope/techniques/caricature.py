@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from convscope.model import Model
+from convscope.probe import Probe
+from convscope.result import Result
+from convscope.techniques import register
+from convscope.techniques._climb import BATCH, climb
+from convscope.techniques._plan import Plan
+from convscope.term import objective
+from convscope.verb import PhotoLike, bytes_of, verb
+
+
+@register()
+@verb
+def caricature(
+    model: Model,
+    photo: PhotoLike,
+    *,
+    layer: str | None = None,
+    preset: str = "caricature",
+    power: float = 1.0,
+    steps: int | None = None,
+    seed: int = 0,
+    half: bool = False,
+    batch: int = BATCH,
+) -> Result:
+    """A photo as a layer sees it, exaggerated: dot product times cosine with its own features (Lucid, 2018).
+
+    `result["image"]` is n 3 h w in [0, 1] at the network's size, `result["score"]` n steps.
+
+    Args:
+        model: what `load_model` takes.
+        photo: a path, PIL image, array or tensor, or a list of these.
+        layer: the layer; by default one in the second half of the network.
+        preset: caricature.
+        power: of the cosine: higher keeps closer to the photo.
+        steps: how many steps; the preset's number by default.
+        seed: of the one random generator.
+        half: compute in bfloat16.
+        batch: images optimised at once.
+
+    Raises:
+        LayerError: no such layer.
+
+    Example:
+        convscope.caricature(model, "cat.jpg", layer="blocks.4")
+        $ convscope caricature cat.jpg --layer blocks.4 --out caricature.png
+    """
+    plan = Plan(preset, "caricature", steps=steps, size=model.size)
+    with Probe(model) as probe:
+        name = layer or probe.layers.spread(4)[-2:][0]
+        reference = probe.activations(model.enter(torch.cat([model.fit(one) for one in photo])), [name])
+    wanted = [objective("caricature", layer=name, power=power)] * len(photo)
+    found = climb(model, wanted, plan, seed=seed, batch=batch, half=half, reference=reference, what=f"caricature {name}")
+    made = found.result("caricature", titles=[name] * len(photo), layer=name)
+    return Result(made.verb, made.view, made.arrays, [], bytes_of(photo), made.details)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convscope.model import Model
+from convscope.result import Result
+from convscope.target import find_class
+from convscope.techniques import register
+from convscope.techniques._climb import BATCH, climb
+from convscope.techniques._plan import Plan
+from convscope.term import objective
+from convscope.verb import verb
+
+
+@register()
+@verb
+def class_image(
+    model: Model,
+    target: int | str | Sequence[int | str],
+    *,
+    preset: str = "simonyan",
+    steps: int | None = None,
+    size: int | tuple[int, int] | None = None,
+    seed: int = 0,
+    rate: float | None = None,
+    regularizers: str | None = None,
+    snapshots: list[int] | None = None,
+    half: bool = False,
+    batch: int = BATCH,
+) -> Result:
+    """What a class looks like to the network: the image that scores highest (Simonyan et al., 2013).
+
+    Ascends the unnormalised score. `result["image"]` is n 3 h w in [0, 1], `result["score"]` n steps. The preset `simonyan` is the
+    paper's way with CS231n's numbers; `distill` gives clearer pictures.
+
+    Args:
+        model: what `load_model` takes.
+        target: a class index, a label or an unambiguous part of one, or a list of these.
+        preset: simonyan (224 px), simonyan64 (64 px), distill, maco ...
+        steps: how many steps; the preset's number by default.
+        size: height and width of the picture in pixels; the network's own by default.
+        seed: of the one random generator.
+        rate: step size.
+        regularizers: instead of the preset's, such as "1e-3*l2".
+        snapshots: steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w).
+        half: compute in bfloat16.
+        batch: images optimised at once.
+
+    Raises:
+        TargetError: no such class.
+
+    Example:
+        convscope.class_image(model, "tarantula", preset="simonyan")
+        $ convscope class_image tarantula --preset distill --out tarantula.png
+    """
+    plan = Plan(
+        preset, "class_image", steps=steps, size=size or model.size, rate=rate, regularizers=regularizers, snapshots=tuple(snapshots) if snapshots else None
+    )
+    many = list(target) if isinstance(target, (list, tuple)) else [target]
+    classes = [find_class(model, each) for each in many]
+    found = climb(model, [objective("logit", target=index) for index in classes], plan, seed=seed, batch=batch, half=half, what="class image")
+    return found.result("class_image", titles=[model.label(index) for index in classes], targets=classes)

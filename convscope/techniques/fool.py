@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from convscope.ascend import ascend
+from convscope.errors import TargetError
+from convscope.model import Model
+from convscope.probe import Probe
+from convscope.result import Result
+from convscope.streams import Streams
+from convscope.target import find_class
+from convscope.techniques import register
+from convscope.techniques._climb import BATCH
+from convscope.techniques._plan import Plan, numpy
+from convscope.term import objective
+from convscope.verb import PhotoLike, bytes_of, verb
+
+
+@register()
+@verb
+def fool(
+    model: Model,
+    photo: PhotoLike,
+    *,
+    target: int | str | Sequence[int | str] | None = None,
+    preset: str = "cs231n",
+    steps: int | None = None,
+    rate: float | None = None,
+    seed: int = 0,
+) -> Result:
+    """The smallest steps that make the network say something else (Szegedy et al., 2013; steps as in CS231n).
+
+    Ascends the target's score by rate * g / ||g||, in the network's own units, until the network says the target. Every
+    image that the network is asked about is rounded to 8 bits first, so that the saved PNG fools too. `result["image"]` is
+    n 3 h w in [0, 1] at the network's size, `result["original"]` what the network saw before, `result["score"]` n steps. A table row per
+    photo says whether it was fooled, in how many steps, both answers, and the L2 and Linf size of the change in [0, 1] units.
+
+    Args:
+        model: what `load_model` takes.
+        photo: a path, PIL image, array or tensor, or a list of these.
+        target: a class index or label, or one for each photo; by default the least likely class.
+        preset: cs231n (normalised gradient), or plain (rate 200 on the gradient itself).
+        steps: at most so many steps.
+        rate: step size.
+        seed: of the one random generator; the published presets draw nothing.
+
+    Raises:
+        TargetError: no such class, or as many targets as there are not photos.
+
+    Example:
+        convscope.fool(model, "cat.jpg", target="stingray")
+        $ convscope fool cat.jpg --target stingray --out fooled.png
+    """
+    original = ((torch.cat([model.fit(one) for one in photo]) * 255).round() / 255).clamp(0, 1)
+    plan = Plan(preset, "fool", steps=steps, rate=rate, size=model.size)
+    with Probe(model) as probe:
+        before = model.probabilities(probe.scores(model.enter(original)))
+        wanted = torch.tensor(_targets(model, target, before), device=before.device)
+        canvas = _Eight(plan.canvas(model, len(original), Streams.of(seed, ["fool"] * len(original)), original))
+        watch = _Watch(model, canvas, wanted, original)
+        goals = [objective("logit", target=index) for index in wanted.tolist()]
+        streams = Streams.of(seed, ["fool"] * len(original), model.device)
+        # An image is looked at before the step that follows it, so the last step's needs a look of its own.
+        made = ascend(probe, goals, canvas, streams, plan.recipe(steps=plan.steps + 1), done=watch, what="fool")
+        taken, best = watch.taken, torch.where((watch.taken >= 0)[:, None, None, None], watch.best, canvas.shown)
+        after = model.probabilities(probe.scores(model.enter(best)))
+    change = best - original
+    table = [
+        {
+            "photo": place,
+            "fooled": bool(taken[place] >= 0),
+            "steps": int(taken[place]) if taken[place] >= 0 else plan.steps,
+            "target": model.label(int(wanted[place])),
+            "before": model.label(int(before[place].argmax())),
+            "before_probability": float(before[place].max()),
+            "after": model.label(int(after[place].argmax())),
+            "after_probability": float(after[place].max()),
+            "l2": float(change[place].norm()),
+            "linf": float(change[place].abs().max()),
+        }
+        for place in range(len(original))
+    ]
+    arrays = {"image": numpy(best), "original": numpy(original), "score": numpy(made.score), "target": wanted.cpu().float().numpy()}
+    titles = [f"{row['before']} to {row['after']}" for row in table]
+    return Result("fool", "fooling", arrays, table, bytes_of(photo), {"titles": titles, "ended": made.ended})
+
+
+class _Watch:
+    """Keeps each image at the first step at which the network says its target; true once all have done so."""
+
+    def __init__(self, model: Model, canvas: _Eight, wanted: Tensor, original: Tensor) -> None:
+        self.model, self.canvas, self.wanted = model, canvas, wanted
+        self.best = original.clone()
+        self.taken = torch.full_like(wanted, -1)
+        self.steps = 0
+
+    def __call__(self, image: Tensor, output: Any) -> bool:
+        fresh = (self.model.scores(output).argmax(1) == self.wanted) & (self.taken < 0)
+        self.taken[fresh] = self.steps
+        self.best[fresh] = self.canvas.seen[fresh]
+        self.steps += 1
+        return bool((self.taken >= 0).all())
+
+
+class _Eight(nn.Module):
+    """Images rounded to 8 bits, with the gradient of the unrounded ones; `seen` was last given to the network, `shown` was
+    last asked for."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.shown = self.seen = torch.empty(0)
+
+    def forward(self) -> Tensor:
+        image: Tensor = self.inner()
+        self.shown = ((image.detach() * 255).round() / 255).clamp(0, 1)
+        if torch.is_grad_enabled() and image.requires_grad:
+            self.seen = self.shown
+        return image + (self.shown - image.detach())
+
+    def project(self) -> None:
+        self.inner.project()  # type: ignore[operator]
+
+
+def _targets(model: Model, given: Any, before: Tensor) -> list[int]:
+    if given is None:
+        return [int(row.argmin()) for row in before]
+    many = list(given) if isinstance(given, (list, tuple)) else [given] * len(before)
+    if len(many) != len(before):
+        raise TargetError(f"{len(many)} targets were given for {len(before)} photos; give one, or one for each.")
+    return [find_class(model, each) for each in many]

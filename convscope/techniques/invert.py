@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from convscope.model import Model
+from convscope.probe import Probe
+from convscope.result import Result
+from convscope.techniques import register
+from convscope.techniques._climb import BATCH, climb
+from convscope.techniques._plan import Plan, numpy
+from convscope.term import objective
+from convscope.verb import PhotoLike, bytes_of, verb
+
+
+@register()
+@verb
+def invert(
+    model: Model,
+    photo: PhotoLike,
+    *,
+    layer: str | Sequence[str] | None = None,
+    preset: str = "inversion",
+    steps: int | None = None,
+    seed: int = 0,
+    rate: float | None = None,
+    parameterization: str | None = None,
+    regularizers: str | None = None,
+    half: bool = False,
+    batch: int = BATCH,
+) -> Result:
+    """What a layer still knows of a photo: an image from noise with the same features (Mahendran & Vedaldi, 2015).
+
+    Shallow layers give the photo back, deep ones its gist. `result["image"]` is n 3 h w in [0, 1] at the network's size, by layer
+    and then by photo; `result["error"]` (n) is ||f(x) - f(photo)||^2 / ||f(photo)||^2 of the finished images, and
+    `result["score"]` (n steps) its negative on the way.
+
+    Args:
+        model: what `load_model` takes.
+        photo: a path, PIL image, array or tensor, or a list of these.
+        layer: one or several names; by default four from early to late.
+        preset: inversion, or cs231n for networks of 64 px.
+        steps: how many steps; the preset's number by default.
+        seed: of the one random generator.
+        rate: step size.
+        parameterization: what the image is made of, instead of the preset's.
+        regularizers: instead of the preset's, such as "0.1*total_variation".
+        half: compute in bfloat16.
+        batch: images optimised at once.
+
+    Raises:
+        LayerError: no such layer.
+
+    Example:
+        convscope.invert(model, "cat.jpg", layer="blocks.3")
+        $ convscope invert cat.jpg --layer blocks.1 --out inverted.png
+    """
+    plan = Plan(
+        preset, "invert", steps=steps, size=model.size, rate=rate, parameterization=parameterization, regularizers=regularizers
+    )  # fmt: skip
+    seen = torch.cat([model.fit(one) for one in photo])
+    images, scores, errors, titles = [], [], [], []
+    with Probe(model) as probe:
+        wanted = [layer] if isinstance(layer, str) else list(layer or probe.layers.spread(4))
+        names = [name for text in wanted for part in text.split(",") for name in probe.layers.match(part.strip())]
+        references = probe.activations(model.enter(seen), names)
+        for name in names:
+            found = climb(
+                model, [objective("match", layer=name)] * len(photo), plan, seed=seed, batch=batch, half=half,
+                reference={name: references[name]}, what=f"invert {name}",
+            )  # fmt: skip
+            maps, reference = probe.activations(model.enter(found.image), [name])[name].flatten(1), references[name].flatten(1)
+            error = (maps - reference).pow(2).sum(1) / reference.pow(2).sum(1).clamp_min(1e-12)
+            images.append(numpy(found.image))
+            scores.append(numpy(found.score))
+            errors.append(numpy(error))
+            titles += [f"{name}, error {value:.3f}" for value in error.tolist()]
+    short = min(score.shape[1] for score in scores)
+    arrays = {"image": np.concatenate(images), "score": np.concatenate([score[:, :short] for score in scores]), "error": np.concatenate(errors)}
+    table = [{"layer": title.rpartition(",")[0], "error": float(value)} for title, value in zip(titles, arrays["error"], strict=True)]
+    return Result("invert", "images", arrays, table, bytes_of(photo), {"titles": titles, "layers": names})
