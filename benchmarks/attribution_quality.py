@@ -41,7 +41,8 @@ def main() -> None:
         one = convscope.benchmark_attribution(model, given.folder, **common, **options)
         one.table[0]["method"] = title
         row = one.table[0]
-        print(f"{title:34s}" + "".join(f"{name} {row[name]:.3f} ± {row[name + '_sd']:.3f}   " for name in METRICS.split(",")), row["seconds"], flush=True)
+        said = "".join(f"{name} {row[name]:.3f} ± {row[name + '_sd']:.3f}   " for name in METRICS.split(","))
+        print(f"{title:34s}{said}{row['seconds']}", flush=True)
         one = replace(one, details={**one.details, "methods": [title]})
         result = one if result is None else merged(result, one)
     assert result is not None
@@ -54,7 +55,7 @@ def main() -> None:
 
 def merged(first: convscope.Result, second: convscope.Result) -> convscope.Result:
     """The rows of both."""
-    arrays = {name: np.concatenate([first[name], second[name]]) for name in first.keys()}
+    arrays = {name: np.concatenate([first[name], second[name]]) for name in first}
     details = {**first.details, "methods": first.details["methods"] + second.details["methods"]}
     return replace(first, arrays=arrays, table=first.table + second.table, details=details)
 

@@ -100,7 +100,7 @@ def activations(model: Model, photo: PhotoLike, *, layers: Sequence[str] | str |
     """What every channel of a layer does on a photo (Chollet, Deep Learning with Python, 5.4.1).
 
     The arrays are keyed by layer name, n c h w, raw float32; a dense layer has h = w = 1. `result.table` has a row per
-    photo and layer: the share of exact zeros, the share of blank channels (constant over all places; a dense layer's are
+    photo and layer: the share of exact zeros, of values at or below zero, of blank channels (constant over all places; a dense layer's are
     those at zero), and the five strongest channels by their mean.
 
     Args:
@@ -128,6 +128,7 @@ def activations(model: Model, photo: PhotoLike, *, layers: Sequence[str] | str |
                     "layer": name,
                     "shape": " x ".join(map(str, one.shape)),
                     "zeros": float((one == 0).float().mean()),
+                    "inactive": float((one <= 0).float().mean()),
                     "blank": float(blank.float().mean()),
                     "strongest": strongest,
                 }
@@ -233,16 +234,17 @@ def evaluate(
     given = Result.load(result) if isinstance(result, str) else result
     names = _listed(metric, metrics.registry)
     check_metrics(names, options)
-    photo_of = given.details.get("photo_of", [])
-    if not photo_of or max(photo_of) >= len(photo):
-        raise OptionError(f"The result is about {max(photo_of, default=-1) + 1} photo(s); {len(photo)} were given.")
+    maps = heatmaps_in(given)
+    photo_of = given.details["photo_of"]
+    if max(photo_of) >= len(photo):
+        raise OptionError(f"The result is about {max(photo_of) + 1} photo(s); {len(photo)} were given.")
     table: list[dict[str, Any]] = []
     arrays: dict[str, Any] = {}
     with Probe(model) as probe:
         image = enter(model, photo)[photo_of]
         wanted = target_in(given, model, target).expand(len(image))
         masks = masks_of(model, mask, photo, photo_of)
-        for method, heatmap in heatmaps_in(given).items():
+        for method, heatmap in maps.items():
             again = method_in(given, method, probe)
             case = Case.of(probe, image, wanted, torch.from_numpy(heatmap), mask=masks, method=again, seed=seed)
             for name in names:

@@ -101,6 +101,7 @@ def ascend(
     try:
         for step in range(recipe.steps):
             advance(what, step, recipe.steps)
+            streams.progress = step / recipe.steps
             optimiser.zero_grad(set_to_none=True)
             rule = backward_rule("redirected", required=False) if step < recipe.redirect else nullcontext()
             with torch.enable_grad():

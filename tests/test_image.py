@@ -157,7 +157,7 @@ def test_channels_are_moved_not_reshaped() -> None:
 
 @pytest.mark.parametrize("shape", [(1797, 8, 8), (64, 64, 64), (5,), (1, 2, 3, 4, 5)])
 def test_arrays_that_could_be_anything_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ImageError, match="ax[ie]s"):
+    with pytest.raises(ImageError, match=r"ax[ie]s"):
         load_image(np.zeros(shape, np.uint8))
 
 
@@ -269,7 +269,7 @@ def test_batches() -> None:
     a, b = DATA, 255 - DATA
     assert load_image(a, b).shape == (2, 3, 6, 9)
     assert load_image([a, [b, np.stack([a, b])]]).shape == (4, 3, 6, 9)
-    with pytest.raises(ImageError, match="6 x 9, 8 x 8.*size="):
+    with pytest.raises(ImageError, match=r"6 x 9, 8 x 8.*size="):
         load_image(a, np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(ImageError, match="1 and 3 channels"):
         load_image(a, a[..., 0])

@@ -67,7 +67,7 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, float):
-        return f"{value:.1%}" if name in ("probability", "zeros", "blank") else f"{value:.4g}"
+        return f"{value:.1%}" if name in ("probability", "zeros", "inactive", "blank") else f"{value:.4g}"
     if isinstance(value, int):
         return f"{value:,}" if name in ("parameters", "units") else str(value)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

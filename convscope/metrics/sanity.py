@@ -30,6 +30,7 @@ def sanity(case: Case, *, stages: int = 4) -> Tensor:
     model.network = copy.deepcopy(model.network)
     modules = model.network.modules()
     layers = [module for module in modules if hasattr(module, "reset_parameters") and list(module.parameters(recurse=False))]
+    stages = min(stages, len(layers))
     target = Target(model, case.target.choices)
     before = method.heatmap_of(method(case.probe, case.image, case.target)).abs().flatten(1)
     found = []

@@ -16,6 +16,8 @@ try:
     import onnx as library
     from onnx import numpy_helper
     from onnx2pytorch import ConvertModel
+
+    from convscope.models._onnx_operations import exchange
 except ImportError:
     library = None
 
@@ -141,6 +143,7 @@ def _convert(stored: Any, name: str) -> tuple[nn.Module, dict[str, nn.Module]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             network = ConvertModel(stored).eval()
+            exchange(network, network.mapping)
     except Exception as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{name!r} cannot be turned into PyTorch operations: {said}") from error

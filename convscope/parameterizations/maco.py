@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,8 @@ def maco(
 ) -> nn.Module:
     """Only the phase of the spectrum is free; its magnitude stays that of natural images (Fel et al., 2023).
 
-    No high frequencies can grow, so that no other regularization is needed. The image is standardised before the sigmoid, as
-    the authors' code does. The magnitude is 1 / frequency, or measured from photos by `measure_magnitude`, or, with a
+    No high frequencies can grow, so that no other regularization is needed. Phase and image are standardised, as in
+    the authors' code. The magnitude is 1 / frequency, or measured from photos by `measure_magnitude`, or, with a
     photo to start from, that photo's own (as in Feature Accentuation, Hamblin et al., 2024).
 
     Args:
@@ -52,13 +53,15 @@ def maco(
         own = None if magnitude is None else _read(magnitude, channels, height, width).to(values)
         phase, spread = spectrum.angle(), values.std((1, 2, 3), keepdim=True, correction=0)
         centre = values.mean((1, 2, 3), keepdim=True)
-        return _Maco(phase, spectrum.abs() if own is None else own, colours, (height, width), centre, spread, kept=True)
+        return _Maco(phase, spectrum.abs() if own is None else own, colours, (height, width), centre, spread)
     if magnitude is None:
         own = inverse(height, width).expand(channels, -1, -1)
     else:
         own = _read(magnitude, channels, height, width)
-    phase = streams.normal(channels, height, width // 2 + 1)
-    return _Maco(phase, own.to(phase), colours, (height, width), phase.new_zeros(count, 1, 1, 1), phase.new_full((count, 1, 1, 1), contrast))
+    # The authors' code draws normal phases, whose waves agree in one corner and make a bright spot there; uniform ones do not.
+    phase = streams.uniform(channels, height, width // 2 + 1, low=-math.pi, high=math.pi)
+    centre = phase.new_zeros(count, 1, 1, 1)
+    return _Maco(phase, own.to(phase), colours, (height, width), centre, centre + contrast)
 
 
 class _Maco(nn.Module):
@@ -69,30 +72,13 @@ class _Maco(nn.Module):
     middle: Tensor
     width: Tensor
 
-    def __init__(
-        self,
-        phase: Tensor,
-        magnitude: Tensor,
-        colours: Tensor,
-        size: tuple[int, int],
-        centre: Tensor,
-        spread: Tensor,
-        *,
-        kept: bool = False,
-    ) -> None:
+    def __init__(self, phase: Tensor, magnitude: Tensor, colours: Tensor, size: tuple[int, int], centre: Tensor, spread: Tensor) -> None:
         super().__init__()
         self.phase = nn.Parameter(phase)
         self.size = size
+        # However far the phases are driven, their mean and deviation stay what they were at the start.
         middle, width = _moments(phase)
-        # The phase is standardised too; one that belongs to a photo is brought back to what it was.
-        parts = {
-            "magnitude": magnitude,
-            "colours": colours,
-            "centre": centre,
-            "spread": spread,
-            "middle": middle if kept else torch.zeros_like(middle),
-            "width": width if kept else torch.ones_like(width),
-        }
+        parts = {"magnitude": magnitude, "colours": colours, "centre": centre, "spread": spread, "middle": middle, "width": width}
         for name, part in parts.items():
             self.register_buffer(name, part)
 

@@ -148,9 +148,13 @@ def fit(pixels: Pixels, side: int) -> Image.Image:
     return picture.resize((picture.width * (side // longest), picture.height * (side // longest)), Image.Resampling.NEAREST)
 
 
-def number(value: float) -> str:
-    """A number for a scale: three digits."""
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}") if value else "0"
+def number(value: float, scale: float) -> str:
+    """A number on a scale that reaches to `scale`: as many decimals as tell a hundredth of it, the same along the scale."""
+    if value == 0:
+        return "0"
+    decimals = 1 - math.floor(math.log10(abs(scale) or 1))
+    written = f"{value:.{max(decimals, 0)}f}" if -3 <= decimals <= 5 else f"{value:.1e}"
+    return written.replace("-", "\N{MINUS SIGN}")
 
 
 def colour_bar(height: int, colours: str, low: float, high: float, size: int = TEXT) -> Image.Image:
@@ -158,7 +162,7 @@ def colour_bar(height: int, colours: str, low: float, high: float, size: int = T
     height = max(height, 3 * line_height(size))
     face, thick, tick = font(size), max(12, size), 5
     places = [(0, high), (height // 2, (low + high) / 2), (height - 1, low)] if high > low else [(height - 1, low)]
-    labels = [(row, number(value)) for row, value in places]
+    labels = [(row, number(value, max(abs(low), abs(high)))) for row, value in places]
     width = thick + tick + 4 + math.ceil(max(face.getlength(label) for _, label in labels))
     bar = Image.new("RGB", (width, height), PAPER)
     scale = np.repeat(np.linspace(1, 0, height)[:, None], thick, axis=1)
@@ -172,14 +176,14 @@ def colour_bar(height: int, colours: str, low: float, high: float, size: int = T
     return bar
 
 
-def columns_for(count: int, width: int, height: int) -> int:
-    """How many columns bring `count` cells of that size nearest to `SHAPE`, with few cells left over."""
+def columns_for(count: int, width: int, height: int, shape: float = SHAPE) -> int:
+    """How many columns bring `count` cells of that size nearest to a shape (width to height), with few cells left over."""
 
     def badness(columns: int) -> float:
         rows = math.ceil(count / columns)
-        return abs(math.log(columns * width / (rows * height) / SHAPE)) + (rows * columns - count) / count
+        return abs(math.log(columns * width / (rows * height) / shape)) + (rows * columns - count) / count
 
-    return min(range(1, count + 1), key=badness)
+    return min(range(count, 0, -1), key=badness)
 
 
 def sheet(

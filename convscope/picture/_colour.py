@@ -31,7 +31,7 @@ def to_uint8(image: Map) -> Pixels:
     Raises:
         NumericError: NaN or infinity.
     """
-    _check_finite(image, "image")
+    check_finite(image, "image")
     return np.rint(np.clip(image, 0, 1).astype(np.float64) * 255).astype(np.uint8)
 
 
@@ -44,7 +44,7 @@ def colour(values: Map, name: str = HEAT, low: float = 0.0, high: float = 1.0) -
         NumericError: NaN or infinity.
         OptionError: an unknown colour map.
     """
-    _check_finite(values, "map")
+    check_finite(values, "map")
     span = float(high) - float(low)
     share = (values.astype(np.float64) - low) / span if span > 0 else np.zeros(values.shape)
     return colour_table(name)[to_uint8(share)]
@@ -58,7 +58,7 @@ def colour_table(name: str) -> Pixels:
     if name not in colormaps:
         hint = suggest(name, [known for known in colormaps if not known.endswith("_r")])
         raise OptionError(f"There is no colour map {name!r}; {hint}")
-    table: Pixels = colormaps[name](np.linspace(0, 1, 256), bytes=True)[:, :3]
+    table = to_uint8(np.asarray(colormaps[name](np.linspace(0, 1, 256)))[:, :3])
     table.flags.writeable = False
     return table
 
@@ -73,6 +73,7 @@ def to_rgb(photo: Pixels) -> Pixels:
     return np.ascontiguousarray(np.repeat(photo[..., :1], 3, axis=2) if photo.shape[2] < 3 else photo[..., :3])
 
 
-def _check_finite(values: Map, what: str) -> None:
+def check_finite(values: Map, what: str) -> None:
+    """Raise a NumericError where there is NaN or infinity."""
     if not np.isfinite(values).all():
         raise NumericError(f"The {what} to draw holds NaN or infinity; the numbers before the picture went wrong.")

@@ -27,7 +27,7 @@ def curve_picture(scores: Map, names: list[str], width: int) -> Image.Image:
         raise NumericError("The scores to draw hold NaN or infinity; the optimisation went wrong.")
     size = text_size(width)
     face, step = font(size), line_height(size)
-    left = math.ceil(max(face.getlength(number(value)) for value in (low, high))) + 26
+    left = math.ceil(max(face.getlength(number(value, high - low)) for value in (low, high))) + 26
     named = names if 1 < len(names) <= MOST_NAMES else []
     height, right, top = max(140, width // 5), width - 20, step
     picture = Image.new("RGB", (width, top + height + step * (2 + len(named))), PAPER)
@@ -35,7 +35,7 @@ def curve_picture(scores: Map, names: list[str], width: int) -> Image.Image:
     draw.text((left, 0), "score", fill=FAINT, font=face)
     draw.rectangle((left, top, right, top + height), outline=RULE)
     for value, row in ((high, top + step // 2), (low, top + height - step // 2)):
-        draw.text((left - 8, row), number(value), fill=INK, font=face, anchor="rm")
+        draw.text((left - 8, row), number(value, high - low), fill=INK, font=face, anchor="rm")
     last = scores.shape[1] - 1
     draw.text((left, top + height + 2), "step 0", fill=FAINT, font=face)
     draw.text((right, top + height + 2), str(last), fill=FAINT, font=face, anchor="ra")

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from convscope.picture._colour import HEAT, Map, Pixels, colour, to_rgb, to_uint8
+from convscope.picture._colour import HEAT, Map, Pixels, check_finite, colour, to_rgb, to_uint8
 
 ALPHA = 0.4
 """Share of heat in an overlay (Chollet, Deep Learning with Python, 5.4.3)."""
@@ -39,7 +39,11 @@ def heat_of(values: Map, space: Literal["layer", "input"], *, signed: bool = Fal
     At a layer (CAM): negative values dropped, divided by the maximum (Selvaraju et al., 2017). At the input: cut off at a
     percentile of the magnitude and divided by it; a signed map keeps its sign, with zero at 0.5. A map with nothing to show
     gives all 0 (0.5 if signed) and `blank`.
+
+    Raises:
+        NumericError: NaN or infinity.
     """
+    check_finite(values, "map")
     values = values.astype(np.float64)
     if space == "layer":
         values, high, signed = np.maximum(values, 0), float(values.max()), False

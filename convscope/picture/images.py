@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from PIL import Image
 
@@ -21,6 +23,12 @@ WIDTH = 640
 LARGEST_TILE = 256
 """... and a tile within this."""
 
+ONE_ROW = 3
+"""Up to so many images stand in one row; more make a square, as 64 patterns do 8 by 8."""
+
+UNIT = re.compile(r"[\w.]+:[\d,]+")
+"""A unit or neuron by its name, and not a sum of several."""
+
 
 @register()
 def images(
@@ -34,11 +42,12 @@ def images(
     """The images of a result as a grid with titles.
 
     Reads `image` (`n c h w` in [0, 1]) and from the details `titles`. One channel is drawn grey; of more than three, the
-    first three are shown. What the titles share before a colon goes into the heading; titles too long for their tile become
+    first three are shown. Where all titles are units of one layer, the
+    layer goes into the heading; titles too long for their tile become
     numbers, explained below the grid.
 
     Args:
-        columns: images a row; by default what comes nearest to the shape of a page.
+        columns: images a row; by default what comes nearest to a square.
         margin: pixels between images.
         plain: the pixels alone, neither titles nor frame, nor enlarged; a single image is exact.
         curve: the score at each step below the grid.
@@ -52,7 +61,7 @@ def images(
     made = result["image"]
     tiles = [to_rgb(to_uint8(image.transpose(1, 2, 0))) for image in made]
     count, (height, width) = len(tiles), tiles[0].shape[:2]
-    columns = min(columns or columns_for(count, width, height), count)
+    columns = min(columns or (count if count <= ONE_ROW else columns_for(count, width, height, shape=1.0)), count)
     if plain:
         return _grid(tiles, columns, margin)
     factor = max(1, min(WIDTH // (columns * width), LARGEST_TILE // max(height, width)))
@@ -89,7 +98,7 @@ def _labels(titles: list[str], width: int, size: int) -> tuple[str, list[str], s
     """Heading, one label a tile, and a legend: whatever it takes for each title to be read in full."""
     heads = {title.partition(":")[0] for title in titles}
     heading = ""
-    if len(titles) > 1 and len(heads) == 1 and all(":" in title for title in titles):
+    if len(titles) > 1 and len(heads) == 1 and all(UNIT.fullmatch(title) for title in titles):
         heading = heads.pop()
         titles = [title.partition(":")[2].strip() for title in titles]
     if len(titles) == 1 or all(fits(title, width, min(size, TEXT)) or fits(title, width, SMALLEST) for title in titles):

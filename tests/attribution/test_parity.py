@@ -21,7 +21,7 @@ CLOSE = 1e-4
 INDEX = 281
 
 NETWORKS = {
-    "embedded": ("embedded", None, "bn2", "blocks.2.0.bn2"),
+    "embedded": ("embedded", None, "bn2", "blocks.1.1.bn2"),
     "resnet50": ("torchvision:resnet50", False, "layer4", "layer1"),
     "vgg16": ("torchvision:vgg16", False, "features.29", "features.4"),
 }
@@ -136,7 +136,9 @@ def test_fullgrad(case):
     assert closeness(ours(model, "fullgrad", image[:1])[:, 0], theirs) < 1e-3
 
 
-@pytest.mark.parametrize(("method", "peer"), [("grad_cam", "GradCAM"), ("layer_cam", "LayerCAM"), ("xgrad_cam", "XGradCAM"), ("cam", "CAM")])
+@pytest.mark.parametrize(
+    ("method", "peer"), [("grad_cam", "GradCAM"), ("layer_cam", "LayerCAM"), ("xgrad_cam", "XGradCAM"), ("cam", "CAM")]
+)
 def test_torch_cam(case, method, peer):
     from torchcam import methods
 

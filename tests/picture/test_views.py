@@ -1,0 +1,181 @@
+"""Every view draws what it is given; contract over the registry, and what is particular to each."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope.errors import ConvscopeError, NumericError, OptionError
+from convscope.picture import registry
+from convscope.picture._colour import colour_table
+from convscope.result import Result
+
+RANDOM = np.random.default_rng(0)
+PHOTO = RANDOM.integers(0, 256, (60, 90, 3), dtype=np.uint8)
+BLANK_GREY = (214, 214, 214)
+
+
+def attribution(maps: np.ndarray, photo: np.ndarray = PHOTO, **details: Any) -> Result:
+    known = {"titles": [f"class {i}" for i in range(len(maps))], "boxes": [[0, 15, 60, 60]] * len(maps), "photo_of": [0] * len(maps)}
+    details = known | {"space": "layer", "signed": False} | details
+    return Result(
+        "explain", "attribution", {"heatmap": maps.astype(np.float32), "attribution": maps[:, None]}, photos=[photo], details=details
+    )
+
+
+def images(count: int, channels: int = 3, side: int = 64, **details: Any) -> Result:
+    arrays = {"image": RANDOM.random((count, channels, side, side), np.float32), "score": RANDOM.random((count, 9), np.float32)}
+    return Result("visualize", "images", arrays, details=details)
+
+
+def activations() -> Result:
+    maps = RANDOM.random((1, 20, 8, 8), np.float32)
+    maps[0, 3] = 2
+    return Result("activations", "activations", {"blocks.1": maps, "head": RANDOM.random((1, 1000, 1, 1), np.float32)})
+
+
+PREDICTIONS = [
+    {"photo": 0, "rank": rank, "label": "x" * 90 if rank == 2 else "cat", "index": 1, "probability": 0.5 / rank} for rank in (1, 2, 3)
+]
+LAYERS = [
+    {"name": "a.b", "kind": "Conv2d", "shape": [3, 4, 5], "units": 3, "parameters": 12345, "shared": True, "note": None, "share": 0.25}
+] * 5
+
+SAMPLES: dict[str, list[Result]] = {
+    "attribution": [
+        attribution(RANDOM.random((3, 7, 7)) - 0.2),
+        attribution(RANDOM.random((1, 60, 60)), space="input"),
+        attribution(RANDOM.random((2, 60, 60)) - 0.5, space="input", signed=True),
+        attribution(RANDOM.random((64, 4, 4))),
+        attribution(RANDOM.random((1, 4, 4)), PHOTO[..., :1], boxes=None, titles=None),
+        attribution(RANDOM.random((1, 4, 4)), np.repeat(PHOTO, 2, axis=2)),
+    ],
+    "activations": [activations()],
+    "images": [
+        images(1),
+        images(64, titles=[f"blocks.3:{i}" for i in range(64)]),
+        images(3, 1, 28),
+        images(2, 6),
+        images(5, 3, 12, titles=["word" * 9] * 5),
+    ],
+    "predictions": [Result("predict", "predictions", table=PREDICTIONS, photos=[PHOTO]), Result("predict", "predictions")],
+    "table": [Result("layers", "table", table=LAYERS), Result("layers", "table")],
+}
+
+
+@pytest.mark.parametrize("view", registry.names())
+def test_every_view_is_documented_and_draws(view: str) -> None:
+    schema = registry.schema(view)
+    assert schema.summary and all(option.help for option in schema.options), view
+    if view in SAMPLES:
+        for result in SAMPLES[view]:
+            before = {name: array.copy() for name, array in result.arrays.items()}
+            drawn = result.picture(view)
+            assert isinstance(drawn, Image.Image) and drawn.mode == "RGB" and min(drawn.size) > 20
+            assert np.asarray(drawn).tobytes() == np.asarray(result.picture(view)).tobytes()
+            assert all(np.array_equal(before[name], result[name]) for name in before)
+            border = np.asarray(drawn)[[0, -1]]
+            assert (border == 255).all(), "nothing may touch the edge"
+
+
+@pytest.mark.parametrize("view", registry.names())
+def test_every_view_has_a_light_background(view: str) -> None:
+    for result in SAMPLES.get(view, []):
+        assert np.asarray(result.picture(view))[0, 0].min() >= 240
+
+
+def test_an_overlay_has_the_photos_size() -> None:
+    result = attribution(RANDOM.random((1, 7, 7)))
+    assert result.picture(style="overlay").size == (90, 60)
+    assert result.picture(style="heatmap").size == (90, 60)
+    assert np.array_equal(np.asarray(result.picture(style="overlay", alpha=0))[:, 15:75], PHOTO[:, 15:75])
+
+
+def test_the_hottest_place_of_a_map_is_the_hottest_of_the_picture() -> None:
+    maps = np.zeros((1, 3, 3))
+    maps[0, 2, 0] = 7
+    drawn = np.asarray(attribution(maps).picture(style="heatmap", colours="jet"))
+    assert tuple(drawn[59, 15]) == tuple(colour_table("jet")[255]) and tuple(drawn[5, 65]) == tuple(colour_table("jet")[0])
+
+
+@pytest.mark.parametrize("space", ["layer", "input"])
+def test_a_map_with_nothing_in_it_leaves_the_photo_alone(space: str) -> None:
+    result = attribution(np.zeros((1, 7, 7)), space=space)
+    assert np.array_equal(np.asarray(result.picture(style="overlay"))[:, 15:75], PHOTO[:, 15:75])
+    assert result.picture().width > 100
+
+
+def test_nan_is_refused() -> None:
+    with pytest.raises(NumericError):
+        attribution(np.full((1, 3, 3), np.nan)).picture()
+    with pytest.raises(NumericError):
+        attribution(np.full((1, 3, 3), np.nan), space="input").picture()
+
+
+@pytest.mark.parametrize(
+    ("view", "options"),
+    [
+        ("attribution", {"alpha": 1.5}),
+        ("attribution", {"percentile": 0}),
+        ("attribution", {"colours": "no such"}),
+        ("images", {"columns": 0}),
+        ("images", {"margin": -1}),
+        ("activations", {"first": 0}),
+        ("table", {"first": 0}),
+    ],
+)
+def test_options_out_of_range(view: str, options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError):
+        SAMPLES[view][0].picture(**options)
+
+
+def test_activation_tiles_lie_where_their_channels_are() -> None:
+    maps = np.zeros((1, 10, 4, 4), np.float32)
+    maps[0, 9, 0, 0] = 1
+    drawn = np.asarray(Result("activations", "activations", {"layer": maps}).picture())
+    lit = np.argwhere((drawn == colour_table("viridis")[255]).all(axis=2))
+    blank = (drawn == BLANK_GREY).all(axis=2)
+    # 8 a row, tiles of 128 pixels, a cell is 32: channel 9 is the second tile of the second row; nine tiles are blank.
+    top, left = (np.flatnonzero(blank.sum(axis=axis) >= 128)[0] for axis in (1, 0))
+    assert blank[top:].sum() >= 9 * 128 * 128
+    assert len(lit) == 32 * 32 and (lit.min(axis=0) - (top, left)).tolist() == [129, 129]
+
+
+def test_sixteen_tiles_a_row_and_the_first_channels_only() -> None:
+    maps = RANDOM.random((1, 300, 4, 4), np.float32)
+    result = Result("activations", "activations", {"layer": maps})
+    assert result.picture().width == 16 * 64 + 15 + 28
+    assert result.picture(first=16).height < 400 < result.picture(first=None).height
+    assert result.picture(columns=4, first=4).width < 600
+
+
+def test_a_plain_image_keeps_its_pixels() -> None:
+    levels = RANDOM.integers(0, 256, (1, 3, 40, 30), dtype=np.uint8)
+    result = Result("fool", "images", {"image": levels.astype(np.float32) / 255}, details={"titles": ["goose"]})
+    assert np.array_equal(np.asarray(result.picture(plain=True)), levels[0].transpose(1, 2, 0))
+    assert images(4).picture(plain=True, columns=2).size == (64 * 2 + 5, 64 * 2 + 5)
+
+
+def test_titles_become_numbers_where_they_do_not_fit() -> None:
+    from convscope.picture.images import _labels
+
+    assert _labels(["blocks.3:1", "blocks.3:22"], 64, 15) == ("blocks.3", ["1", "22"], "")
+    assert _labels(["tarantula", "goose"], 128, 15) == ("", ["tarantula", "goose"], "")
+    heading, labels, legend = _labels(["Appenzellersennenhund", "goose"], 64, 15)
+    assert (heading, labels) == ("", ["1", "2"]) and re.sub(r"\s", " ", legend) == "1 Appenzellersennenhund; 2 goose."
+    assert _labels(["0.5*a:1+b:2", "0.5*a:1+b:3"], 300, 15)[0] == ""
+
+
+def test_curves() -> None:
+    assert images(2).picture(curve=True).height > images(2).picture().height + 100
+    with pytest.raises(ConvscopeError, match="score"):
+        Result("x", "images", {"image": RANDOM.random((1, 3, 8, 8), np.float32)}).picture(curve=True)
+
+
+def test_long_tables_say_what_they_leave_out() -> None:
+    long = Result("layers", "table", table=LAYERS * 100)
+    assert long.picture().height < long.picture(first=None).height
