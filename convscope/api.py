@@ -165,6 +165,7 @@ def explain(
 
     Example:
         convscope.explain(model, "cat.jpg", method="grad_cam", target="Egyptian cat")
+        $ convscope explain cat.jpg --method grad_cam,saliency --target "tabby,tiger cat" --out heat.png
     """
     names = _listed(method, attribution.registry)
     check_options(names, options)
@@ -230,6 +231,7 @@ def evaluate(
 
     Example:
         convscope.evaluate(model, "cat.jpg", convscope.explain(model, "cat.jpg"), metric="insertion,deletion")
+        $ convscope evaluate cat.jpg heat.npz --metric insertion,deletion
     """
     given = Result.load(result) if isinstance(result, str) else result
     names = _listed(metric, metrics.registry)

@@ -55,13 +55,21 @@ class Recipe:
 @dataclass
 class Ascent:
     """What came of it: the images (n c h w in [0, 1]), the score at each step (n steps; before that step), snapshots by
-    step, the accumulated size of the gradient at each pixel (n h w), and why it ended early, if it did."""
+    step, the accumulated size of the gradient at each pixel (n h w), why it ended early, if it did, and which objectives are
+    dead: their score stood still and no gradient reaches the image; such an image is plain grey."""
 
     image: Tensor
     score: Tensor
     snapshots: dict[int, Tensor] = field(default_factory=dict)
     transparency: Tensor | None = None
     ended: str | None = None
+    dead: list[str] = field(default_factory=list)
+
+    def living(self) -> Ascent:
+        """The same; a `DeadUnitError` where every objective is dead."""
+        if self.dead and len(self.dead) == len(self.image):
+            raise DeadUnitError(f"{', '.join(self.dead[:5])}: no gradient reaches the image; a dead unit has no picture.")
+        return self
 
 
 def ascend(
@@ -88,7 +96,6 @@ def ascend(
 
     Raises:
         NoGradientError: no objective depends on the image.
-        DeadUnitError: an objective's gradient was exactly zero at every step.
         NumericError: a score or image came out as NaN or infinity.
         ImageError: the network cannot run on images of this size.
     """
@@ -132,15 +139,26 @@ def ascend(
         if not scores:
             raise
         found.ended = f"interrupted after {len(scores)} of {recipe.steps} steps"
-    if recipe.steps and not bool(alive.all()):
-        dead = [str(objectives[place]) for place in (~alive).nonzero()[:, 0].tolist()]
-        raise DeadUnitError(f"{', '.join(dead[:5])}: no gradient reached the image in {len(scores)} steps; a dead unit has no picture.")
     found.image = canvas().detach()
     if not bool(torch.isfinite(found.image).all()):
         raise NumericError("The image became NaN or infinite; a smaller rate may help.")
-    found.score = torch.stack(scores, dim=1) if scores else torch.empty(len(objectives), 0)
+    found.score = torch.stack(scores, dim=1)
     found.transparency = transparency
+    dead = _dead(look, found, alive, recipe)
+    found.image[dead] = 0.5
+    found.dead = [str(objectives[place]) for place in dead.nonzero()[:, 0].tolist()]
     return found
+
+
+def _dead(look: Look, found: Ascent, alive: Tensor, recipe: Recipe) -> Tensor:
+    """Which images (n) had no gradient, or a score that stood still once closed ReLUs let nothing through, and have no gradient now."""
+    late = found.score[:, recipe.redirect :] if found.score.shape[1] > recipe.redirect + 1 else found.score
+    still = (late.amax(1) == late.amin(1)) & (found.score[:, -1] <= found.score[:, 0])
+    suspect: Tensor = ~alive | still
+    if bool(suspect.any()):
+        look.penalties = ()
+        suspect &= ~look.gradient(found.image.clone(), recipe.tile)[1].flatten(1).any(1)
+    return suspect
 
 
 def _optimiser(canvas: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -169,9 +187,7 @@ def _after(canvas: nn.Module, recipe: Recipe, step: int) -> None:
     if recipe.blur and (step + 1) % recipe.blur_every == 0:
         for weight in canvas.parameters():
             weight.copy_(smooth(weight, recipe.blur + recipe.blur_growth * (step // recipe.blur_every)))
-    project = getattr(canvas, "project", None)
-    if project is not None:
-        project()
+    getattr(canvas, "project", lambda: None)()
 
 
 def _flat(scores: list[Tensor], patience: int) -> bool:

@@ -21,6 +21,7 @@ from convscope.image import load_photos, resize
 from convscope.metrics._case import Case
 from convscope.metrics._run import measure
 from convscope.model import Model
+from convscope.prepare import prepare
 from convscope.probe import Probe
 from convscope.result import Result
 from convscope.target import Choice, Target, find_class
@@ -79,18 +80,19 @@ def benchmark_attribution(
 
     Example:
         convscope.benchmark_attribution(model, "photos/", methods="grad_cam,layer_cam,random_map")
+        $ convscope benchmark_attribution photos/ --methods grad_cam,layer_cam,random_map --out table.png
     """
     if grids < 1 or tiles < 1:
         raise OptionError(f"grids and tiles must be 1 or more; {grids} and {tiles} were given.")
     measures = _names(metric, metrics.registry.names(), "metric")
-    with Probe(model) as probe:
+    with Probe(model) as probe, Probe(prepare(model)) as judge:
         wanted = _names(methods, attribution.registry.names(), "attribution method") if methods is not None else _all(probe)
         check_options([*wanted], {key: value for key, value in options.items() if not _of_a_metric(key, measures)})
         cases = list(tiled(model, labelled(probe, folder, alpha_masks), grids, tiles, seed))
         values: dict[str, list[list[float]]] = {name: [] for name in measures}
         table = []
         for done, name in enumerate(wanted):
-            found, seconds = _one(probe, name, cases, measures, layer, seed, options)
+            found, seconds = _one(probe, judge, name, cases, measures, layer, seed, options)
             row: dict[str, Any] = {"method": name}
             for each in measures:
                 values[each].append(found[each])
@@ -170,7 +172,7 @@ def tiled(model: Model, photos: list[Labelled], grids: int, tiles: int, seed: in
 
 
 def _one(
-    probe: Probe, name: str, cases: list[Tiled], measures: list[str], layer: str | None, seed: int, options: dict[str, Any]
+    probe: Probe, judge: Probe, name: str, cases: list[Tiled], measures: list[str], layer: str | None, seed: int, options: dict[str, Any]
 ) -> tuple[dict[str, list[float]], float]:
     """All metrics of one method over all pictures, and the seconds an explanation took."""
     found: dict[str, list[float]] = {each: [] for each in measures}
@@ -183,7 +185,8 @@ def _one(
         seconds += time.perf_counter() - started
         for each in measures:
             place = case.tile if each == "grid_pointing" else case.object
-            looked = Case.of(probe, case.image, target, heatmap, mask=place, method=method, seed=seed + number)
+            asked = probe if metrics.registry.traits(each).get("needs") == "method" else judge
+            looked = Case.of(asked, case.image, target, heatmap, mask=place, method=method, seed=seed + number)
             found[each].append(float(measure(looked, each, options)))
     return found, seconds / len(cases)
 

@@ -16,7 +16,7 @@ from convscope import api
 from convscope.files import write_whole
 from convscope.model import Model
 from convscope.models import load_model
-from convscope.picture import overlay_heat, to_rgb, to_uint8
+from convscope.picture import heat_of, overlay_heat, to_rgb, to_uint8
 from convscope.probe import Probe
 from convscope.progress import advance
 from convscope.result import Result
@@ -119,8 +119,7 @@ def _layers(model: Model, source: Any, seed: int) -> list[dict[str, Any]]:
         box = model.preprocessing.box(*looked.photos[0].shape[:2])
         shown = []
         for place, index in enumerate(chosen):
-            heat = np.clip(looked[name][0, index], 0, None)
-            where = overlay_heat(to_rgb(looked.photos[0]), heat / max(float(heat.max()), 1e-12), box)
+            where = overlay_heat(to_rgb(looked.photos[0]), heat_of(looked[name][0, index], "layer").share, box)
             shown.append(
                 {"index": index, "where": _uri(_drawn(where), PHOTO_SIDE // 2), "pattern": _made(patterns, place), "distilled": _made(clear, place)}
             )

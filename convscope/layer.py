@@ -146,6 +146,8 @@ class Layers(Mapping[str, Layer]):
             return None
         fitting = [layer for layer in fitting if min(layer.shape[1:]) > 1] or fitting
         read = [layer for layer in fitting if layer.shape == fitting[-1].shape and layer.name not in self.unread]
+        if self.unread:  # of a block's norm and its queries, keys and values, the norm
+            read = [layer for layer in read if layer.kind != "Linear"] or read
         return (read or fitting)[-1].name
 
     def spread(self, count: int = 3) -> list[str]:
@@ -153,9 +155,8 @@ class Layers(Mapping[str, Layer]):
         names = [layer.name for layer in self._layers.values() if layer.spatial and self._is_stage(layer)]
         names = [name for name in names if name.rpartition(".")[0] not in names]
         if len(names) < count:
-            names = self._repeated()
-        if len(names) < count:
-            names = [layer.name for layer in self._layers.values() if layer.spatial and layer.kind.startswith(("Conv", "ReLU"))] or names
+            kinds = [layer.name for layer in self._layers.values() if layer.spatial and layer.kind.startswith(("Conv", "ReLU"))]
+            names = next((found for found in (self._repeated(), kinds) if len(found) >= count), max(names, self._repeated(), kinds, key=len))
         last = len(names) - 1
         if count == 1 or last < 1:
             return names[-1:]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope import regularizers
-from convscope.errors import ImageError, NoGradientError
+from convscope.errors import ImageError, ModelError, NoGradientError, OptionError
 from convscope.objectives import Seen, evaluate
 from convscope.probe import Probe
 from convscope.streams import Streams
@@ -52,12 +52,14 @@ class Look:
         except ImageError:
             if self.own_size or tuple(seen.shape[-2:]) == tuple(model.size):
                 raise
-            # Some networks take their own size only (plain ViT, flattened heads).
+            # Some networks take their own size only (plain ViT, flattened heads); for others the image is too small.
+            if self._takes_larger():
+                raise
             self.own_size = True
             return self(image)
         copies = len(seen) // len(image)
         many = [objective for objective in self.objectives for _ in range(copies)]
-        reference = self.reference if copies == 1 else {name: r.repeat_interleave(copies, 0) if len(r) > 1 else r for name, r in self.reference.items()}
+        reference = _Reference({name: _fitted(own, maps, name, copies) for name, own in self.reference.items()})
         score = evaluate(many, Seen(model, seen, maps, self.output, reference)).unflatten(0, (len(image), copies)).mean(1)
         value = score
         for name, weight, options in self.penalties:
@@ -93,10 +95,36 @@ class Look:
             raise NoGradientError(f"{self.objectives[0]} does not depend on the image, so there is nothing to climb.")
         return score.detach(), torch.autograd.grad(value.sum(), leaf)[0]
 
+    def _takes_larger(self) -> bool:
+        """Whether the network runs on an image larger than its own size."""
+        model = self.probe.model
+        height, width = model.size
+        try:
+            self.probe.output(model.enter(torch.full((1, model.channels, height + height // 2, width + width // 2), 0.5)))
+        except (ImageError, ModelError):
+            return False
+        return True
+
     def _run(self, entered: Tensor) -> tuple[dict[str, Tensor], Any]:
         if self.complete:
             return self.probe.activations_and_output(entered, self.layers)
         return self.probe.activations(entered, self.layers), None
+
+
+class _Reference(dict[str, Tensor]):
+    """Maps of a reference photo by layer; asking where there is none is an error of the user's."""
+
+    def __missing__(self, name: str) -> Tensor:
+        raise OptionError(f"The objective compares with a photo's maps at {name!r}, but no photo was given; pass photo=.")
+
+
+def _fitted(reference: Tensor, maps: dict[str, Tensor], name: str, copies: int) -> Tensor:
+    """A photo's maps, for copies of each image and at the size that transforms leave them."""
+    if len(reference) > 1 and copies > 1:
+        reference = reference.repeat_interleave(copies, 0)
+    if name in maps and reference.shape[-2:] != maps[name].shape[-2:]:
+        reference = nn.functional.interpolate(reference, maps[name].shape[-2:], mode="bilinear", align_corners=False)
+    return reference
 
 
 def _cut(length: int, tile: int) -> list[slice]:

@@ -390,6 +390,7 @@ def trace(model: Model) -> Layers:
     seen: dict[str, tuple[int, tuple[int, ...], str]] = {}
     made: dict[int, tuple[str, Tensor]] = {}
     order = 0
+    wrapped: set[str] = set()
     learner = Learner(model.layout, model.size)
     model.layout.forms = forms = defaultdict(list)
 
@@ -406,6 +407,8 @@ def trace(model: Model) -> Layers:
         else:
             # The tensor is held until the end, since a freed one's number is given out again.
             source = made.setdefault(id(tensor), (name, tensor))[0]
+        if tensor is not output:
+            wrapped.add(name)
         forms[name].append(learner.see(module, given, tensor))
         maps = model.layout.to_maps(tensor, name)
         seen[name] = (order, tuple(maps.shape[1:]), source)
@@ -427,13 +430,16 @@ def trace(model: Model) -> Layers:
         layers.append(Layer(name, type(module).__name__, (shape[0], shape[1], shape[2]), parameters, calls[name], ended, source))
     total = sum(weight.numel() for weight in model.network.parameters())
     found = Layers(layers, total)
-    return Layers(layers, total, _unread(model, found)) if found else found
+    return Layers(layers, total, _unread(model, found, wrapped)) if found else found
 
 
-def _unread(model: Model, layers: Layers) -> set[str]:
-    """The late layers of a transformer whose places no score depends on, since only the class token is read afterwards."""
+def _unread(model: Model, layers: Layers, wrapped: set[str]) -> set[str]:
+    """The late layers whose places no score depends on: only the class token is read afterwards, or only another output.
+
+    Asked only where it may be so: the last layer has such tokens, or its output is a structure (`wrapped`).
+    """
     last = layers.last_spatial()
-    if last is None or model.layout.forms[last][-1].extra == 0:
+    if last is None or (model.layout.forms[last][-1].extra == 0 and last not in wrapped):
         return set()
     names = [name for name, layer in layers.items() if layer.shape == layers[last].shape][-MOST_UNREAD:]
     with Probe(model) as probe, torch.enable_grad():
@@ -449,6 +455,8 @@ def _unread(model: Model, layers: Layers) -> set[str]:
         gradients = torch.autograd.grad(scores.norm(), [captured.take(name) for name in names], allow_unused=True)
     maps = model.layout.to_maps
     unread = {name for name, one in zip(names, gradients, strict=True) if one is None or not bool(maps(one, name).any())}
+    # What a structure hands on beside the tensor was made from that tensor before it could be exchanged.
+    unread |= {name for name in names if name in wrapped and layers[name].source != name}
     return unread if len(unread) < len(names) else set()
 
 

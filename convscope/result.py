@@ -27,6 +27,9 @@ SCHEMA = 1
 PNG_KEY = "convscope"
 """The keyword of the PNG text chunk that holds the provenance."""
 
+ENDINGS = (".png", ".npz", ".json", ".gif", ".webp")
+"""What `Result.save` can write."""
+
 Array = npt.NDArray[np.float32]
 
 
@@ -100,7 +103,8 @@ class Result:
         }
 
     def save(self, path: str | Path, **options: Any) -> Path:
-        """Save as a picture (`.png`), as everything (`.npz`, see `load`), or as text (`.json`, without the arrays).
+        """Save as a picture (`.png`), as everything (`.npz`, see `load`), as text (`.json`, without the arrays), or, where there
+        are snapshots, as a moving picture (`.gif`, `.webp`).
 
         Raises:
             OutputError: another ending, or a place that cannot be written; nothing half-written is left.
@@ -112,7 +116,11 @@ class Result:
             return write_whole(path, json.dumps(self.json(), indent=2, ensure_ascii=False).encode())
         if suffix == ".npz":
             return write_whole(path, self._npz())
-        raise OutputError(f"Cannot save a result as {Path(path).name!r}: the name must end in .png, .npz or .json.")
+        if suffix in (".gif", ".webp"):
+            buffer = io.BytesIO()
+            self.picture("animation", **options).save(buffer, suffix[1:].upper(), save_all=True, loop=0)
+            return write_whole(path, buffer.getvalue())
+        raise OutputError(f"Cannot save a result as {Path(path).name!r}: the name must end in {', '.join(ENDINGS)}.")
 
     def _npz(self) -> bytes:
         head = {"schema": SCHEMA, "verb": self.verb, "view": self.view, "table": _provenance.plain(self.table)}

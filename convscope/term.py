@@ -9,8 +9,9 @@ term computes is the function of that name in `objectives/`.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,14 @@ from convscope.target import find_class
 if TYPE_CHECKING:
     from convscope.model import Model
 
+MOST = 40
+"""Characters of a parameter's value in a title."""
+
 _NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_TIGHT = re.compile(r"(:\d+(?:,\d+)?|\))([+-])(?=\S)")
 _SPLIT = re.compile(r"\s+([+-])\s+(?![^(]*\))")
 _WEIGHTED = re.compile(rf"^(?P<weight>{_NUMBER})\s*\*\s*(?P<atom>.+)$")
+_COMMA = re.compile(r",(?![^(\[]*[)\]])")
 _CALL = re.compile(r"^(?P<kind>\w+)\((?P<inside>.*)\)$")
 
 
@@ -42,16 +48,27 @@ class Term:
         return dict(self.parameters)
 
     def __str__(self) -> str:
+        return self.written()
+
+    def written(self, most: int | None = None) -> str:
+        """As `parse` reads it; for titles, values are cut to `most` characters."""
         options = self.options
         if self.kind == "channel":
             atom = f"{options['layer']}:{options['index']}"
-        elif self.kind == "neuron":
+        elif self.kind == "neuron" and None not in (options["row"], options["column"]):
             atom = f"{options['layer']}:{options['index']}:{options['row']},{options['column']}"
         elif self.kind == "layer":
             atom = str(options["layer"])
         else:
-            atom = f"{self.kind}({', '.join(_short(value) for value in options.values())})"
-        return atom if self.weight == 1 else f"{self.weight:g}*{atom}"
+            known = Registry.of("convscope.objectives").schema(self.kind).options
+            said = [parameter for parameter in known if parameter.required or options[parameter.name] != parameter.default]
+            first = str(options[said[0].name]) if said else ""
+            rest = [f"{parameter.name}={_short(options[parameter.name], most)}" for parameter in said[1:]]
+            atom = f"{self.kind}({', '.join([first, *rest])})"
+        if self.weight == 1:
+            return atom
+        weight = f"{self.weight:g}"
+        return f"{weight if float(weight) == self.weight else repr(self.weight)}*{atom}"
 
 
 @dataclass(frozen=True)
@@ -80,7 +97,12 @@ class Objective:
         return self + -other
 
     def __str__(self) -> str:
-        return " + ".join(map(str, self.terms)).replace("+ -", "- ")
+        return _sum(term.written() for term in self.terms)
+
+    @property
+    def title(self) -> str:
+        """As text, with long vectors cut."""
+        return _sum(term.written(MOST) for term in self.terms)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -142,7 +164,7 @@ def interpolate(first: Objective, second: Objective, steps: int) -> list[Objecti
 
 
 def parse(given: Any, model: Model, layers: Layers) -> Objective:
-    """An objective from text, a `Unit`, or an objective; everything it names is checked.
+    """An objective from text, a `Unit`, JSON, or an objective; everything it names is checked.
 
     `layer:index` is a channel, `layer:index:row,column` a neuron, a layer's name alone the whole layer (DeepDream), and
     `logit(label)`, `probability(label)` or `name(layer, ...)` an objective by name; sums and weights as in
@@ -151,20 +173,38 @@ def parse(given: Any, model: Model, layers: Layers) -> Objective:
     Raises:
         LayerError, UnitError, TargetError, OptionError: what it names does not exist.
     """
+    if isinstance(given, (list, tuple, dict)):
+        given = Objective.from_json([given] if isinstance(given, dict) else given)
     if isinstance(given, Objective):
-        for name in given.layers:
-            layers[name]
+        _check(given, model, layers)
         return given
     if isinstance(given, Unit):
         given = str(given)
     if not isinstance(given, str) or not given.strip():
         raise UnitError(f"A unit is written layer:index (as in {layers.example()}); {given!r} was given.")
-    parts = _SPLIT.split(given.strip())
+    parts = _SPLIT.split(_TIGHT.sub(r"\1 \2 ", given.strip()))
     total = _atom(parts[0], model, layers)
     for sign, part in zip(parts[1::2], parts[2::2], strict=True):
         term = _atom(part, model, layers)
         total = total + term if sign == "+" else total - term
+    _check(total, model, layers)
     return total
+
+
+def _check(objective: Objective, model: Model, layers: Layers) -> None:
+    """Whether the network has what an objective names."""
+    for term in objective.terms:
+        Registry.of("convscope.objectives").get(term.kind)
+        options = term.options
+        if "layer" in options:
+            layer = layers[options["layer"]]
+            if options.get("index") is not None:
+                place = "" if options.get("row") is None or options.get("column") is None else f":{options['row']},{options['column']}"
+                layers.unit(f"{options['layer']}:{options['index']}{place}")
+            if "vector" in options and len(options["vector"]) != layer.units:
+                raise OptionError(f"A direction at {layer.name!r} has {layer.units} numbers, one per channel; {len(options['vector'])} were given.")
+        if "target" in options:
+            find_class(model, options["target"])
 
 
 def _atom(text: str, model: Model, layers: Layers) -> Objective:
@@ -174,7 +214,7 @@ def _atom(text: str, model: Model, layers: Layers) -> Objective:
     if text.startswith("-"):
         return -_atom(text[1:], model, layers)
     if call := _CALL.match(text):
-        return _call(call["kind"], [part.strip() for part in call["inside"].split(",") if part.strip()], model, layers)
+        return _call(call["kind"], [part.strip() for part in _COMMA.split(call["inside"]) if part.strip()], model, layers)
     if text in layers or ("#" in text and ":" not in text):
         layers[text]
         return objective("layer", layer=text)
@@ -202,6 +242,10 @@ def _call(kind: str, arguments: list[str], model: Model, layers: Layers) -> Obje
     return found
 
 
-def _short(value: Any) -> str:
+def _sum(terms: Iterable[str]) -> str:
+    return " + ".join(terms).replace("+ -", "- ")
+
+
+def _short(value: Any, most: int | None) -> str:
     text = str(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+    return text if most is None or len(text) <= most else text[: most - 3] + "..."

@@ -188,7 +188,7 @@ def test_weights_that_are_refused(tmp_path):
         (lambda model: convscope.explain(model, PHOTO, layer="cnv"), LayerError, "did you mean 'conv'"),
         (lambda model: convscope.explain(model, PHOTO, method="saliency", layer="conv"), OptionError, "not at a layer"),
         (lambda model: convscope.explain(model, PHOTO, method="saliency", nonsense=1), OptionError, "nonsense"),
-        (lambda model: convscope.predict(model, np.zeros((2, 2, 5), dtype=np.float32)), ImageError, "5 channel"),
+        (lambda model: convscope.predict(model, np.zeros((16, 16, 6), dtype=np.float32)), ImageError, "6 channel"),
         (lambda model: convscope.predict(model, PHOTO, top=0), OptionError, "1 or more"),
         (lambda model: convscope.load_model(3), ModelError, "int was given"),
         (lambda model: convscope.load_model("torchvision:vgg160"), ModelError, "did you mean 'vgg16'"),

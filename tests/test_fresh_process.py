@@ -94,7 +94,7 @@ def test_a_method_is_one_file(tmp_path):
     assert "how bright the toy is" in " ".join(printed.split())
     tests = Path(__file__).parent
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "toy", str(tests / "contract")],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "toy", str(tests / "contract")],
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},

@@ -36,7 +36,8 @@ def test_lossless_files_give_their_pixels(tmp_path: Path, suffix: str) -> None:
     Image.fromarray(DATA).save(path, **({"lossless": True} if suffix == "webp" else {}))
     for given in (path, str(path), path.read_bytes(), Image.open(path)):
         image = load_image(given)
-        assert image.dtype == torch.float32 and torch.allclose(image, as_tensor(DATA), atol=1e-7)
+        assert image.dtype == torch.float32
+        assert torch.allclose(image, as_tensor(DATA), atol=1e-7)
 
 
 def test_rgb_kept_when_grey_palette_bilevel(tmp_path: Path) -> None:
@@ -191,7 +192,8 @@ def test_number_types() -> None:
 def test_what_is_no_photo_is_refused_in_one_sentence(given: object, words: str) -> None:
     with pytest.raises(ImageError, match=words) as caught:
         load_image(given)  # type: ignore[arg-type]
-    assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
+    assert str(caught.value).endswith(".")
+    assert "\n" not in str(caught.value)
 
 
 def test_rounding_outside_the_range_is_clamped() -> None:
@@ -294,7 +296,8 @@ def test_resize_is_pillows(chelsea: Image.Image, size: tuple[int, int], interpol
     drawn = chelsea.resize((size[1], size[0]), Image.Resampling[interpolation.upper()])
     ours = resize(load_image(chelsea), size, interpolation)  # type: ignore[arg-type]
     assert (ours - as_tensor(np.asarray(drawn))).abs().max() <= 2 / 255
-    assert ours.min() >= 0 and ours.max() <= 1
+    assert ours.min() >= 0
+    assert ours.max() <= 1
 
 
 def test_resize_is_pillows_at_hard_edges() -> None:
@@ -335,6 +338,7 @@ def test_the_visible_box() -> None:
 
 def test_fingerprints() -> None:
     image = load_image(DATA)
-    assert fingerprint(image) == fingerprint(load_image(DATA.copy())) and len(fingerprint(image)) == 64
+    assert fingerprint(image) == fingerprint(load_image(DATA.copy()))
+    assert len(fingerprint(image)) == 64
     assert fingerprint(image) != fingerprint(image.flip(-1))
     assert fingerprint(torch.zeros(1, 1, 2, 3)) != fingerprint(torch.zeros(1, 1, 3, 2))

@@ -45,6 +45,18 @@ def test_json_has_no_arrays(result, tmp_path):
     assert found["arrays"] == {"image": {"shape": [1, 3, 8, 8]}}
 
 
+def test_snapshots_become_a_moving_picture(result, tmp_path):
+    with pytest.raises(OptionError, match="no snapshots"):
+        result.save(tmp_path / "r.gif")
+    moving = Result(
+        "visualize", "images", {"image": result["image"], "snapshot": np.stack([result["image"] * part for part in (0.2, 0.5, 1)])},
+        details={"titles": ["unit"], "snapshots": [1, 2, 4]},
+    )  # fmt: skip
+    for name in ("r.gif", "r.webp"):
+        with Image.open(moving.save(tmp_path / name)) as picture:
+            assert picture.n_frames == 3
+
+
 def test_refusals(result, tmp_path):
     with pytest.raises(OptionError, match="no array 'imagee'; did you mean 'image'"):
         result["imagee"]

@@ -4,6 +4,7 @@ from einops import reduce
 from torch import Tensor
 
 from convscope.attribution import register
+from convscope.attribution._work import alive
 from convscope.probe import Probe
 from convscope.target import Target
 
@@ -23,6 +24,6 @@ def grad_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tens
         convscope.explain(model, "cat.jpg", method="grad_cam", target="tabby", layer="blocks.6")
     """
     activation, gradient = probe.activation_and_gradient(image, layer, target)
-    weight = reduce(gradient, "n c h w -> n c 1 1", "mean")
+    weight = reduce(alive(gradient, layer), "n c h w -> n c 1 1", "mean")
     found: Tensor = reduce(weight * activation, "n c h w -> n 1 h w", "sum")
     return found

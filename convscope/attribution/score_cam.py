@@ -5,13 +5,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.attribution import register
-from convscope.attribution._work import chunks, fast, singles
+from convscope.attribution._work import chunks, fast, repeating, singles
 from convscope.probe import Probe
 from convscope.target import Target
 
 
 @register(space="layer")
-def score_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, batch: int = 8) -> Tensor:
+def score_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, most: int | None = None, batch: int = 8) -> Tensor:
     """Each channel weighted by what the network says when it sees only what the channel saw; no gradient (Wang et al., 2020).
 
     Every map, resized to the image and scaled to [0, 1], multiplies the image; the weights are the softmax over channels of the
@@ -20,6 +20,7 @@ def score_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, batch:
     not blown up to an image; the paper's own score of an empty image is a constant that cancels in the softmax.
 
     Args:
+        most: run only this many channels, those that vary most (Faster Score-CAM); all by default.
         batch: how many masked images run at once; bounds the memory.
 
     Raises:
@@ -33,9 +34,13 @@ def score_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, batch:
         maps = probe.activations(one, [layer])[layer].float()
         moving = (maps.amax((2, 3)) > maps.amin((2, 3)))[0].nonzero()[:, 0]
         scores = wanted(probe.output(torch.zeros_like(one))).expand(maps.shape[1]).clone()
-        for part in chunks(len(moving), batch, "Score-CAM") if len(moving) else ():
-            mask = functional.interpolate(maps[0, moving[part], None], one.shape[-2:], mode="bilinear", align_corners=True)
-            low, high = mask.amin((2, 3), keepdim=True), mask.amax((2, 3), keepdim=True)
-            scores[moving[part]] = wanted(probe.output(fast(one * ((mask - low) / (high - low)).to(one))))
+        if most is not None and 0 < most < len(moving):
+            moving = moving[maps[0, moving].var((1, 2)).argsort(descending=True, stable=True)[:most]]
+            scores[:] = -torch.inf
+        with repeating(probe, len(moving)) as often:
+            for part in chunks(len(moving), batch, "Score-CAM") if len(moving) else ():
+                mask = functional.interpolate(maps[0, moving[part], None], one.shape[-2:], mode="bilinear", align_corners=True)
+                low, high = mask.amin((2, 3), keepdim=True), mask.amax((2, 3), keepdim=True)
+                scores[moving[part]] = wanted(often.output(fast(one * ((mask - low) / (high - low)).to(one))))
         found.append((scores.softmax(0)[None, :, None, None] * maps).sum(1, keepdim=True))
     return torch.cat(found)

@@ -12,7 +12,8 @@ from convscope.cli import show
 from convscope.cli.commands import PLUGGED, values
 from convscope.errors import OptionError, OutputError, suggest
 from convscope.registry import Registry
-from convscope.result import Result
+from convscope.result import ENDINGS, Result
+from convscope.samples import PREFIX
 from convscope.schema import Schema, convert
 
 TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "activations")
@@ -23,6 +24,7 @@ def run_verb(schema: Schema, given: dict[str, Any]) -> int:
     """Run one verb; the exit code."""
     out = given.pop("out")
     _check_out(out, schema.name)
+    usual = _default_name(schema.name, given)
     positional = [
         _positional(parameter.name, given)
         for parameter in schema.parameters
@@ -40,18 +42,21 @@ def run_verb(schema: Schema, given: dict[str, Any]) -> int:
     if isinstance(answer, Path):
         print(answer)
         return 0
-    return _write(schema.name, answer, out, given)
+    return _write(schema.name, answer, out, given, usual)
 
 
-def _write(name: str, result: Any, out: str | None, given: dict[str, Any]) -> int:
+def _write(name: str, result: Any, out: str | None, given: dict[str, Any], usual: str) -> int:
     if not isinstance(result, Result):
         show.lines(result, as_json=given["as_json"])
         return 0
     drawing = _drawing(result, given["draw"])
     if out is None and name not in TABLES and not given["as_json"]:
-        out = _default_name(name, given)
+        out = usual
     if out is not None:
         path = result.save(out, **(drawing if Path(out).suffix.lower() == ".png" else {}))
+    ended = str(result.details.get("ended") or "")
+    if ended.startswith("interrupted"):
+        print(f"convscope: {ended}; what was made so far is kept.", file=sys.stderr)
     if given["as_json"]:
         print(json.dumps(result.json(), indent=2, ensure_ascii=False))
     else:
@@ -63,8 +68,9 @@ def _write(name: str, result: Any, out: str | None, given: dict[str, Any]) -> in
 
 
 def _default_name(name: str, given: dict[str, Any]) -> str:
+    """Where a picture goes when nobody said: named after the photo and the verb, in this folder."""
     photos = given.get("photo") or ()
-    stem = Path(photos[0]).stem + "-" if photos else ""
+    stem = Path(photos[0].removeprefix(PREFIX)).stem + "-" if photos else ""
     return f"{stem}{name}.png"
 
 
@@ -121,7 +127,7 @@ def _drawing(result: Result, typed: tuple[str, ...]) -> dict[str, Any]:
 
 def _check_out(out: str | None, name: str) -> None:
     """Refuse an ending that cannot be written before any work is done."""
-    allowed = (".html",) if name == "report" else (".png", ".npz", ".json")
+    allowed = (".html",) if name == "report" else ENDINGS
     if out is not None and Path(out).suffix.lower() not in allowed:
         raise OutputError(f"--out {out}: the name must end in {' or '.join(allowed)}.")
     if out is not None and Path(out).is_dir():

@@ -10,6 +10,7 @@ entry per image, so that a batch of 64 units is one call. Traits:
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -54,7 +55,8 @@ class Seen:
         index = torch.tensor(places, device=self.image.device)
         maps = {name: found.index_select(0, index) for name, found in self.maps.items()}
         output = None if self.output is None else self.scores().index_select(0, index)
-        reference = {name: found if len(found) == 1 else found.index_select(0, index) for name, found in self.reference.items()}
+        reference = copy.copy(self.reference)
+        reference.update({name: found.index_select(0, index) for name, found in self.reference.items() if len(found) > 1})
         return Seen(self.model, self.image.index_select(0, index), maps, output, reference)
 
 

@@ -18,5 +18,5 @@ def caricature(seen: Seen, *, layer: str, power: float = 1.0) -> Tensor:
     """
     maps, wanted = seen.maps[layer].flatten(1), seen.reference[layer].flatten(1)
     dot = (maps * wanted).sum(1)
-    cosine = dot / (maps.norm(dim=1) * wanted.norm(dim=1)).clamp_min(1e-8)
+    cosine: Tensor = dot / (maps.norm(dim=1) * wanted.norm(dim=1)).clamp_min(1e-8)
     return dot / wanted.pow(2).sum(1).clamp_min(1e-12) * cosine.clamp_min(0.1) ** power

@@ -22,6 +22,6 @@ def diversity(seen: Seen, *, layer: str) -> Tensor:
     flat = seen.maps[layer].flatten(2)
     grams = torch.einsum("nck,ndk->ncd", flat, flat).flatten(1)
     grams = grams / grams.norm(dim=1, keepdim=True).clamp_min(1e-10)
-    cosine = grams @ grams.T
-    others = cosine.sum(1) - cosine.diagonal()
+    cosine: Tensor = grams @ grams.T
+    others: Tensor = cosine.sum(1) - cosine.diagonal()
     return -others / max(len(flat) - 1, 1)

@@ -28,7 +28,8 @@ class Spectrum(nn.Module):
         return cls(torch.view_as_real(whole).contiguous(), size, decay)
 
     def forward(self) -> Tensor:
-        return torch.fft.irfft2(torch.view_as_complex(self.spectrum) * self.scale, s=self.size, norm="ortho")
+        values: Tensor = torch.fft.irfft2(torch.view_as_complex(self.spectrum) * self.scale, s=self.size, norm="ortho")
+        return values
 
 
 def entries(channels: int, height: int, width: int) -> tuple[int, int, int, int]:
@@ -38,7 +39,8 @@ def entries(channels: int, height: int, width: int) -> tuple[int, int, int, int]
 
 def frequencies(height: int, width: int) -> Tensor:
     """Distance from the zero frequency of each entry of a real spectrum (h, w // 2 + 1), in cycles per pixel."""
-    return (torch.fft.fftfreq(height)[:, None] ** 2 + torch.fft.rfftfreq(width)[None] ** 2).sqrt()
+    square: Tensor = torch.fft.fftfreq(height)[:, None] ** 2 + torch.fft.rfftfreq(width)[None] ** 2
+    return square.sqrt()
 
 
 def inverse(height: int, width: int) -> Tensor:

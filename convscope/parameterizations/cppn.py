@@ -71,7 +71,7 @@ class _Cppn(nn.Module):
             if place < len(self.weights) - 1:
                 bent = values.atan()
                 values = torch.cat([bent / ODD, bent.square() / EVEN], dim=1)
-        painted = values.unflatten(2, (height, width))
+        painted = values.reshape(*values.shape[:2], height, width)
         if self.below is not None:
             painted = painted + torch.nn.functional.interpolate(self.below, (height, width), mode="bilinear", align_corners=False)
         return to_image(painted, self.plain)

@@ -103,7 +103,7 @@ def measure_magnitude(photos: Tensor, path: str | Path | None = None, *, decorre
     """
     square = interpolate(photos.float(), (MEASURED, MEASURED), mode="bilinear", antialias=True, align_corners=False)
     values = from_image(square, matrix(photos.shape[1], decorrelate).to(photos.device))
-    found = torch.fft.rfft2(values - values.mean((2, 3), keepdim=True)).abs().mean(0)
+    found: Tensor = torch.fft.rfft2(values - values.mean((2, 3), keepdim=True)).abs().mean(0)
     if path is not None:
         np.save(path, found.cpu().numpy(), allow_pickle=False)
     return found

@@ -19,6 +19,9 @@ PERCENTILE = 99.0
 UNSEEN_FADE, UNSEEN_GREY = 0.6, 0.78
 """The photo outside of what the network saw: this share of it is replaced by this grey. Lighter, where cold heat is darker."""
 
+OUTLINE_PART, OUTLINE_GREY = 400, 0.3
+"""A dark line around what the network saw, this part of the photo's longer side wide."""
+
 Box = tuple[float, float, float, float]
 """Top, left, height and width, in pixels of the photo."""
 
@@ -60,13 +63,15 @@ def overlay_heat(photo: Pixels, heat: Map, box: Box | None = None, alpha: float 
     """Heat in [0, 1] (`h w`, any size) blended over a photo (`h w c`, uint8), at the photo's own size.
 
     The heat is resized (bilinear) into `box`, the part of the photo that the network saw; None is the whole photo. Outside
-    of it the photo is drawn faded and grey: there, nothing was asked.
+    of it the photo is drawn faded and grey, behind a thin line: there, nothing was asked.
     """
     shown = to_rgb(photo).astype(np.float64) / 255
     rows, columns = _inside(shown.shape[:2], box)
     coloured = colour(_resized(heat, rows, columns), colours) / 255
     blended = np.empty_like(shown)
     blended[:] = shown.mean(axis=2, keepdims=True) * (1 - UNSEEN_FADE) + UNSEEN_GREY * UNSEEN_FADE
+    line = max(1, round(max(shown.shape) / OUTLINE_PART))
+    blended[max(0, rows.start - line) : rows.stop + line, max(0, columns.start - line) : columns.stop + line] = OUTLINE_GREY
     blended[rows, columns] = (1 - alpha) * shown[rows, columns] + alpha * coloured
     return to_uint8(blended)
 

@@ -10,7 +10,7 @@ from PIL import Image
 from convscope.errors import OptionError
 from convscope.picture import register
 from convscope.picture._canvas import FAINT, Panel, beside, colour_bar, columns_for, fit, sheet, stack, text, text_size
-from convscope.picture._colour import HEAT, SIGNED, Pixels, to_rgb
+from convscope.picture._colour import HEAT, SIGNED, Pixels, to_rgb, to_uint8
 from convscope.picture._heat import ALPHA, PERCENTILE, Box, Heat, heat_alone, heat_of, overlay_heat
 from convscope.result import Result
 
@@ -84,8 +84,12 @@ class _Item:
         return self.box is not None and (self.box[2] < self.photo.shape[0] - 0.5 or self.box[3] < self.photo.shape[1] - 0.5)
 
     def overlay(self, alpha: float, colours: str) -> Pixels:
-        """The heat over the photo, at its size; a blank map leaves the photo as it is."""
-        return overlay_heat(self.photo, self.heat.share, self.box, 0.0 if self.heat.blank else alpha, colours)
+        """The heat over the photo, at its size; a blank map leaves the photo as it is, a signed one takes its colours away."""
+        photo = to_rgb(self.photo)
+        if self.heat.low < 0:
+            # Red and blue carry the sign; the photo's own reds and blues would be read as evidence.
+            photo = to_uint8(np.repeat(photo.mean(axis=2, keepdims=True) / 255, 3, axis=2))
+        return overlay_heat(photo, self.heat.share, self.box, 0.0 if self.heat.blank else alpha, colours)
 
     def alone(self, colours: str) -> Pixels:
         """The heat without the photo, at its size."""

@@ -76,7 +76,7 @@ def images(
         notes.append("Two channels: the first is shown.")
     elif made.shape[1] > 3:
         notes.append(f"The first three of {made.shape[1]} channels are shown.")
-    drawn = sheet(panels, columns=columns, heading=heading, notes=" ".join(notes), gap=margin)
+    drawn = sheet(panels, columns=columns, heading=heading, notes="\n".join(notes), gap=margin)
     if not curve:
         return drawn
     names = titles if any(titles) else [str(index + 1) for index in range(count)]
@@ -104,4 +104,6 @@ def _labels(titles: list[str], width: int, size: int) -> tuple[str, list[str], s
     if len(titles) == 1 or all(fits(title, width, min(size, TEXT)) or fits(title, width, SMALLEST) for title in titles):
         return heading, titles, ""
     numbers = [str(index + 1) for index in range(len(titles))]
-    return heading, numbers, "; ".join(f"{index}\N{NO-BREAK SPACE}{title}" for index, title in zip(numbers, titles, strict=True)) + "."
+    if len(set(titles)) == 1:
+        return titles[0], numbers, ""
+    return heading, numbers, "\n".join(f"{index}: {title}" for index, title in zip(numbers, titles, strict=True))

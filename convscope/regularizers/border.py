@@ -13,6 +13,8 @@ def border(image: Tensor, *, width: int = 8, grey: float = 0.5) -> Tensor:
         width: of the border in pixels.
         grey: the value that costs nothing.
     """
-    inside = image[..., width:-width, width:-width]
-    whole, middle = (image - grey).pow(2).flatten(1).sum(1), (inside - grey).pow(2).flatten(1).sum(1)
-    return (whole - middle) / max(image[0].numel() - inside[0].numel(), 1)
+    height, across = image.shape[-2:]
+    square = (image - grey).pow(2)
+    inside = square[..., width : max(height - width, width), width : max(across - width, width)]
+    places = max(square[0].numel() - inside[0].numel(), 1)
+    return (square.flatten(1).sum(1) - inside.flatten(1).sum(1)) / places

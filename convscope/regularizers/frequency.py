@@ -8,12 +8,14 @@ from convscope.regularizers import register
 
 @register()
 def frequency(image: Tensor, *, power: float = 1.0) -> Tensor:
-    """The image's energy weighted by frequency^(2 power): high frequencies cost, flat areas are free (Olah et al., 2017).
+    """The mean energy of the image's waves, each times its frequency^(2 power): fine detail costs (Olah et al., 2017).
+
+    Frequencies are in cycles per pixel; a flat area is free.
 
     Args:
         power: how fast the cost grows with the frequency.
     """
     height, width = image.shape[-2:]
-    distance = (torch.fft.fftfreq(height)[:, None] ** 2 + torch.fft.rfftfreq(width)[None] ** 2).sqrt().to(image.device)
-    spectrum = torch.fft.rfft2(image, norm="ortho")
-    return (spectrum.abs().pow(2) * distance ** (2 * power)).flatten(1).mean(1)
+    square: Tensor = torch.fft.fftfreq(height, device=image.device)[:, None] ** 2 + torch.fft.fftfreq(width, device=image.device)[None] ** 2
+    energy: Tensor = torch.fft.fft2(image, norm="ortho").abs().pow(2)
+    return (energy * square**power).flatten(1).mean(1)

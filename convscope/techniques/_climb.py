@@ -29,6 +29,7 @@ class Climbed:
 
     image: Tensor
     pieces: list[Ascent]
+    parts: list[Sequence[Objective]]
 
     @property
     def score(self) -> Tensor:
@@ -41,6 +42,12 @@ class Climbed:
         """Why it ended early, if it did."""
         return next((piece.ended for piece in self.pieces if piece.ended), None)
 
+    @property
+    def dead(self) -> list[int]:
+        """The places of the images whose unit no gradient reaches; they are plain grey."""
+        flags = [str(each) in piece.dead for piece, part in zip(self.pieces, self.parts, strict=True) for each in part]
+        return [place for place, flag in enumerate(flags) if flag]
+
     def result(self, verb: str, *, titles: Sequence[str], **details: Any) -> Result:
         """As the verbs give it back."""
         arrays = {"image": numpy(self.image), "score": numpy(self.score)}
@@ -49,7 +56,9 @@ class Climbed:
         kept = sorted(set.intersection(*(set(piece.snapshots) for piece in self.pieces)))
         if kept:
             arrays["snapshot"] = numpy(torch.stack([torch.cat([piece.snapshots[step] for piece in self.pieces]) for step in kept]).clamp(0, 1))
-        return Result(verb, "images", arrays, details={"titles": list(titles), "snapshots": kept, "ended": self.ended, **details})
+        named = [f"{title} (dead)" if place in self.dead else title for place, title in enumerate(titles)]
+        more = {"titles": named, "snapshots": kept, "ended": self.ended, "dead": self.dead}
+        return Result(verb, "images", arrays, details={**more, **details})
 
 
 def climb(
@@ -67,7 +76,11 @@ def climb(
     what: str = "ascent",
 ) -> Climbed:
     """Climb each objective, `batch` at a time; `together` neighbours always share a batch. `start` and the entries of
-    `reference` hold one image for all, or one for each."""
+    `reference` hold one image for all, or one for each.
+
+    Raises:
+        DeadUnitError: no gradient reaches the image for any of them; where some have one, the others come out grey.
+    """
     if batch < 1:
         raise OptionError(f"batch must be 1 or more; {batch} was given.")
     fast = prepare(model, list(dict.fromkeys(name for each in objectives for name in each.layers)), half=half)
@@ -86,4 +99,8 @@ def climb(
             pieces.append(ascend(probe, objectives[part], canvas, streams, plan.recipe(), reference=own, done=done, what=title))
             if pieces[-1].ended and "interrupted" in str(pieces[-1].ended):
                 break
-    return Climbed(torch.cat([plan.shown(piece) for piece in pieces]), pieces)
+    parts = [objectives[first : first + per] for first in range(0, len(pieces) * per, per)]
+    if all(len(piece.dead) == len(piece.image) for piece in pieces):
+        pieces[0].living()
+    image = torch.cat([plan.shown(piece) for piece in pieces])
+    return Climbed(image, pieces, parts)

@@ -83,11 +83,11 @@ def dream(
             base = interpolate(original, size, mode="bilinear", antialias=True) if size != (height, width) else original
             begun = (base + interpolate(detail, size, mode="bicubic")).clamp(0, 1)
             canvas = Plan(preset, "dream", size=size).canvas(model, 1, streams, begun)
-            made = ascend(probe, [wanted], canvas, streams, plan.recipe(tile=tile), what=f"dream, octave {octave} of {count}")
+            made = ascend(probe, [wanted], canvas, streams, plan.recipe(tile=tile), what=f"dream, octave {octave} of {count}").living()
             detail, ended = made.image - base, made.ended
             scores.append(made.score)
             if ended:
                 break
     image = (original + interpolate(detail, (height, width), mode="bicubic") if detail.shape != original.shape else made.image).clamp(0, 1)
-    details = {"titles": [str(wanted)], "ended": ended, "octaves": [list(size) for size in sizes]}
+    details = {"titles": [wanted.title], "ended": ended, "octaves": [list(size) for size in sizes]}
     return Result("dream", "images", {"image": numpy(image), "score": numpy(torch.cat(scores, dim=1))}, [], bytes_of(photo), details)

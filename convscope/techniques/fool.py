@@ -65,7 +65,7 @@ def fool(
         goals = [objective("logit", target=index) for index in wanted.tolist()]
         streams = Streams.of(seed, ["fool"] * len(original), model.device)
         # An image is looked at before the step that follows it, so the last step's needs a look of its own.
-        made = ascend(probe, goals, canvas, streams, plan.recipe(steps=plan.steps + 1), done=watch, what="fool")
+        made = ascend(probe, goals, canvas, streams, plan.recipe(steps=plan.steps + 1), done=watch, what="fool").living()
         taken, best = watch.taken, torch.where((watch.taken >= 0)[:, None, None, None], watch.best, canvas.shown)
         after = model.probabilities(probe.scores(model.enter(best)))
     change = best - original

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
 
 from convscope.errors import OptionError
+from convscope.image import resize_shorter_and_crop
 from convscope.model import Model
 from convscope.probe import Probe
 from convscope.result import Result
@@ -11,7 +15,8 @@ from convscope.techniques import register
 from convscope.techniques._climb import BATCH, climb
 from convscope.techniques._plan import Plan
 from convscope.term import Objective, objective, parse
-from convscope.verb import verb
+from convscope.verb import PhotoLike, verb
+
 
 @register()
 @verb
@@ -19,6 +24,8 @@ def visualize(
     model: Model,
     units: str | Objective | Sequence[str | Objective],
     *,
+    photo: PhotoLike = None,
+    start: Literal["noise", "photo", "mean"] | None = None,
     preset: str = "distill",
     steps: int | None = None,
     size: int | tuple[int, int] | None = None,
@@ -28,7 +35,7 @@ def visualize(
     parameterization: str | None = None,
     transforms: str | None = None,
     regularizers: str | None = None,
-    optimiser: str | None = None,
+    optimiser: Literal["ascent", "adam", "nadam"] | None = None,
     rate: float | None = None,
     redirect: int | None = None,
     patience: int | None = None,
@@ -44,6 +51,8 @@ def visualize(
     Args:
         model: what `load_model` takes.
         units: `layer:index`, `layer:index:row,column`, a layer, `logit(label)`, or a sum such as "0.5*a + b"; or a list.
+        photo: a photo to start from, and to compare with for `match`, `caricature` and `difference`; or one for each unit.
+        start: noise, the photo, or the mean of the data the network was trained on; by default the photo where there is one.
         preset: a published way: distill, lucid, chollet, maco, simonyan ...
         steps: how many steps; the preset's number by default.
         size: height and width of the picture in pixels; the preset's by default.
@@ -77,17 +86,45 @@ def visualize(
         raise OptionError(f"diversity must be 1 or more; {diversity} was given.")
     with Probe(model) as probe:
         layers = probe.layers
-        given: list[Any] = [units] if isinstance(units, (str, Objective)) else list(units)
+        given = _listed(units)
         wanted = [parse(each, model, layers) for text in given for each in _spread(text, layers)]
         if diversity > 1:
             late = layers.last_spatial() or next(iter(layers))
             apart = [objective("diversity", layer=each.layers[0] if each.layers else late) * diversity_weight for each in wanted]
-            titles = [f"{each} face {face}" for each in wanted for face in range(1, diversity + 1)]
+            titles = [f"{each.title} face {face}" for each in wanted for face in range(1, diversity + 1)]
             wanted = [each + other for each, other in zip(wanted, apart, strict=True) for _ in range(diversity)]
         else:
-            titles = [str(each) for each in wanted]
-    found = climb(model, wanted, plan, seed=seed, batch=batch, half=half, together=diversity, what="visualize")
+            titles = [each.title for each in wanted]
+        begun = _start(model, plan.size, photo, start)
+        seen = None if photo is None else _fitted(model, plan.size, photo)
+        names = list(dict.fromkeys(name for each in wanted for name in each.layers))
+        reference = {} if seen is None else probe.activations(model.enter(seen), names)
+    found = climb(
+        model, wanted, plan, seed=seed, batch=batch, half=half, start=begun, reference=reference, together=diversity, what="visualize"
+    )
     return found.result("visualize", titles=titles[: len(found.image)], objectives=[each.to_json() for each in wanted])
+
+
+def _listed(units: Any) -> list[Any]:
+    """One or several units as a list; JSON (a list of dictionaries) is one objective."""
+    single = isinstance(units, (str, Objective, dict)) or (len(units) > 0 and all(isinstance(each, dict) for each in units))
+    return [units] if single else list(units)
+
+
+def _start(model: Model, size: tuple[int, int], photo: Any, start: str | None) -> Tensor | None:
+    """What the pictures start from (1 or n, c h w in [0, 1]); None is noise."""
+    if start == "noise" or (start is None and photo is None):
+        return None
+    if start == "mean":
+        return model.leave(torch.zeros(1, model.channels, *size, device=model.device)).clamp(0, 1)
+    if photo is None:
+        raise OptionError("start='photo' needs a photo; pass photo=.")
+    return _fitted(model, size, photo)
+
+
+def _fitted(model: Model, size: tuple[int, int], photo: Any) -> Tensor:
+    """Photos at the pictures' size."""
+    return torch.cat([resize_shorter_and_crop(model.channelled(one), size) for one in photo]).to(model.device)
 
 
 def _spread(text: Any, layers: Any) -> list[Any]:

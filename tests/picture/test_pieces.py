@@ -38,7 +38,8 @@ def test_the_hottest_number_has_the_hottest_colour() -> None:
 
 def test_a_signed_map_is_centred_on_zero() -> None:
     left, middle, right = colour(np.array([[-2.0, 0, 2]]), "RdBu_r", -2, 2)[0].astype(int)
-    assert left[2] > left[0] and right[0] > right[2]
+    assert left[2] > left[0]
+    assert right[0] > right[2]
     assert middle.min() >= 245
 
 
@@ -62,22 +63,27 @@ def test_an_activation_tile_by_hand() -> None:
     spike = np.zeros((10, 10), np.float32)
     spike[3, 4] = 1
     tile = activation_tile(spike)
-    assert tile[3, 4] == 255 and tile[0, 0] == round(128 - 64 * 0.01 / 0.0099**0.5)
+    assert tile[3, 4] == 255
+    assert tile[0, 0] == round(128 - 64 * 0.01 / 0.0099**0.5)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -3e8])
 def test_a_constant_channel_is_blank(value: float) -> None:
     values = np.full((5, 7), value, np.float32)
-    assert is_blank(values) and activation_tile(values).max() == 0
+    assert is_blank(values)
+    assert activation_tile(values).max() == 0
     assert not is_blank(np.array([[1.0, 1.001]]))
 
 
 def test_heat_of_a_cam_drops_the_negative_and_divides_by_the_maximum() -> None:
     heat = heat_of(np.array([[-4, 1], [0.5, 2.0]]), "layer")
-    assert heat.share.tolist() == [[0, 0.5], [0.25, 1]] and (heat.low, heat.high, heat.blank) == (0, 2, False)
+    assert heat.share.tolist() == [[0, 0.5], [0.25, 1]]
+    assert (heat.low, heat.high, heat.blank) == (0, 2, False)
     for nothing in (np.zeros((3, 3)), -np.ones((3, 3))):
         heat = heat_of(nothing, "layer")
-        assert heat.blank and heat.share.tolist() == np.zeros((3, 3)).tolist() and heat.high == 0
+        assert heat.blank
+        assert heat.share.tolist() == np.zeros((3, 3)).tolist()
+        assert heat.high == 0
 
 
 def test_heat_at_the_input_is_cut_off_at_the_percentile() -> None:
@@ -85,7 +91,8 @@ def test_heat_at_the_input_is_cut_off_at_the_percentile() -> None:
     assert heat_of(values, "input", percentile=50).high == 50
     assert heat_of(values, "input", percentile=50).share[0, [0, 25, 50, 100]].tolist() == [0, 0.5, 1, 1]
     signed = heat_of(values - 50, "input", signed=True, percentile=100)
-    assert signed.share[0, [0, 50, 75, 100]].tolist() == [0, 0.5, 0.75, 1] and (signed.low, signed.high) == (-50, 50)
+    assert signed.share[0, [0, 50, 75, 100]].tolist() == [0, 0.5, 0.75, 1]
+    assert (signed.low, signed.high) == (-50, 50)
     sparse = np.zeros((20, 20))
     sparse[0, 0] = 3
     assert heat_of(sparse, "input", percentile=99).high == 3
@@ -99,7 +106,8 @@ def test_an_overlay_by_hand() -> None:
     heat[1, 2] = 1
     drawn = overlay_heat(photo, heat, alpha=0.4)
     hot, cold = (tuple(round(0.6 * 100 + 0.4 * value) for value in ends) for ends in (INFERNO_HOT, INFERNO_COLD))
-    assert tuple(drawn[16, 27]) == hot and tuple(drawn[16, 5]) == cold
+    assert tuple(drawn[16, 27]) == hot
+    assert tuple(drawn[16, 5]) == cold
     assert drawn.sum(axis=2).argmax() // 33 == 16
     assert np.array_equal(overlay_heat(photo, heat, alpha=0), photo)
     assert tuple(overlay_heat(photo, heat, alpha=1)[16, 27]) == INFERNO_HOT
@@ -130,12 +138,17 @@ def test_text_is_wrapped_and_nothing_is_lost(words: str, width: int) -> None:
 
 def test_text_has_paper_around_it() -> None:
     pixels = np.asarray(text("Appenzeller Sennenhund (gjpq)", 120, 15)).min(axis=2)
-    assert pixels.shape[1] == 120 and pixels.min() < 80
-    assert (pixels[0] == 255).all() and (pixels[-1] == 255).all() and (pixels[:, -1] == 255).all()
+    assert pixels.shape[1] == 120
+    assert pixels.min() < 80
+    assert (pixels[0] == 255).all()
+    assert (pixels[-1] == 255).all()
+    assert (pixels[:, -1] == 255).all()
 
 
 def test_text_grows_with_the_sheet() -> None:
-    assert text_size(300) == 15 and text_size(1600) == 24 and text_size(9000) == 30
+    assert text_size(300) == 15
+    assert text_size(1600) == 24
+    assert text_size(9000) == 30
 
 
 @pytest.mark.parametrize(
@@ -155,7 +168,8 @@ def test_numbers_on_scales(value: float, scale: float, wanted: str) -> None:
 
 def test_the_colour_bar_has_its_high_end_on_top() -> None:
     bar = np.asarray(colour_bar(200, "inferno", 0, 2.5)).astype(int)
-    assert tuple(bar[1, 5]) == pytest.approx(INFERNO_HOT, abs=6) and tuple(bar[-2, 5]) == pytest.approx(INFERNO_COLD, abs=6)
+    assert tuple(bar[1, 5]) == pytest.approx(INFERNO_HOT, abs=6)
+    assert tuple(bar[-2, 5]) == pytest.approx(INFERNO_COLD, abs=6)
     assert colour_bar(200, "inferno", 0, 0).height == 200
 
 

@@ -1,0 +1,105 @@
+"""Keras 3 on torch: chosen before it is imported, its layers by its own names, its head split, its preprocessing measured."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import ExtraError, ModelError
+from convscope.model import Head, Preprocessing
+
+SCALING = ("Rescaling", "Normalization")
+"""Layers that say that a network takes pixels from 0 to 255."""
+
+
+def library() -> Any:
+    """The Keras module, on torch.
+
+    Raises:
+        ExtraError: it is not installed; ModelError: it already runs on another backend in this process.
+    """
+    before = os.environ.get("KERAS_BACKEND")
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "torch"
+    try:
+        import keras
+    except ImportError:
+        raise ExtraError("keras", "keras") from None
+    finally:
+        os.environ.pop("KERAS_BACKEND", None) if before is None else os.environ.update(KERAS_BACKEND=before)
+    if keras.config.backend() != "torch":
+        raise ModelError(
+            f"Keras already runs on {keras.config.backend()} in this process, and Convscope needs it on torch: "
+            "set KERAS_BACKEND=torch before Keras is first imported."
+        )
+    return keras
+
+
+class Seated(nn.Module):
+    """A Keras network that computes where its input is; Keras itself moves everything to one default device."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+        # Keras keeps its layers where PyTorch does not look for modules.
+        self.parts = nn.ModuleList(layers_of(network).values())
+
+    def forward(self, images: Tensor) -> Any:
+        """The network's output for n h w c (or n c h w, as it was made)."""
+        import keras
+
+        with keras.device(str(images.device)):
+            return self.network(images, training=False)
+
+
+def layers_of(network: Any, prefix: str = "") -> dict[str, nn.Module]:
+    """Keras's layer names -> layers; those of a nested network behind its name and a slash."""
+    found: dict[str, nn.Module] = {}
+    for layer in network.layers:
+        if type(layer).__name__ == "InputLayer":
+            continue
+        found |= layers_of(layer, f"{prefix}{layer.name}/") if getattr(layer, "layers", None) else {}
+        found[f"{prefix}{layer.name}"] = layer
+    return found
+
+
+def split_head(keras: Any, network: Any) -> Head | None:
+    """Take a softmax or sigmoid off the end; how scores become probabilities then."""
+    last = network.outputs[0]._keras_history.operation
+    if getattr(last, "layers", None):
+        return split_head(keras, last)
+    activation = getattr(last, "activation", None)
+    if type(last).__name__ == "Softmax":
+        last.call = lambda inputs, mask=None: inputs
+        return "softmax"
+    heads: dict[Any, Head] = {keras.activations.softmax: "softmax", keras.activations.sigmoid: "sigmoid"}
+    if activation not in heads:
+        return None
+    last.activation = keras.activations.linear
+    return heads[activation]
+
+
+def preprocessing_of(network: Any, prepare: Callable[[Any], Any] | None, known: Preprocessing, channels: int) -> Preprocessing:
+    """What the network wants of pixels: as `preprocess_input` does it, measured on three colours, or as its layers say."""
+    if prepare is None:
+        own = any(type(layer).__name__ in SCALING for layer in layers_of(network).values())
+        return replace(known, scale=255.0 if own else 1.0)
+    if channels != 3:
+        raise ModelError(f"Keras's preprocess_input is for three channels; this network takes {channels}: leave out mode=.")
+    pixels = np.zeros((1, 4, 1, 3), dtype=np.float32)
+    for channel in range(3):
+        pixels[0, channel + 1, 0, channel] = 255.0
+    made = np.array(prepare(pixels.copy()))[0, :, 0]
+    rise = (made[1:] - made[0]) / 255.0
+    bgr = bool(rise[0, 2] != 0)
+    slope = np.diag(rise[:, ::-1] if bgr else rise)
+    std = tuple(float(1 / one) for one in (slope[::-1] if bgr else slope))
+    mean = tuple(float(-start * one) for start, one in zip(made[0], std, strict=True))
+    return replace(known, scale=255.0, bgr=bgr, mean=mean, std=std)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from convscope.errors import ExtraError, ModelError
+from convscope.model import Interpolation, Model, Preprocessing
+from convscope.models import register
+from convscope.models._hub import hub
+from convscope.models._weights import load_weights, random_weights
+
+RESAMPLING: dict[int, Interpolation] = {0: "nearest", 2: "bilinear", 3: "bicubic"}
+"""Pillow's numbers, as image processors store them; Lanczos (1) and box (4, 5) become bicubic."""
+
+USUAL_SIDE = 224
+
+
+@register()
+def hf(name: str, *, weights: bool | str | None = None) -> Model:
+    """An image classifier of Hugging Face: an id or a local folder; preprocessing from its image processor, labels from `id2label`.
+
+    Args:
+        weights: False for random weights, or a local file; by default the hub's own, downloaded on first use.
+
+    Example:
+        convscope.load_model("hf:microsoft/resnet-50")
+    """
+    try:
+        import transformers
+    except ImportError:
+        raise ExtraError("transformers", "hf") from None
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with hub(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            config: Any = transformers.AutoConfig.from_pretrained(name)
+            if weights is None or weights is True:
+                network: Any = transformers.AutoModelForImageClassification.from_pretrained(name, dtype="auto")
+            else:
+                network = random_weights(lambda: transformers.AutoModelForImageClassification.from_config(config))
+            processor = _processor(transformers, name)
+    except Exception as error:
+        said = " ".join(str(error).split())
+        if "Unrecognized configuration class" in said:
+            raise ModelError(f"hf:{name} is no image classifier (its type is {config.model_type!r}).") from error
+        raise ModelError(
+            f"hf:{name} could not be loaded ({type(error).__name__}): give an id that can be reached or is in the cache, or a folder "
+            "with config.json and weights; weights=False (random) and weights=PATH need only the configuration."
+        ) from error
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+    if isinstance(weights, str):
+        load_weights(network, weights)
+    labels = [str(config.id2label[index]) for index in sorted(config.id2label)] if config.id2label else None
+    if labels and all(label == f"LABEL_{index}" for index, label in enumerate(labels)):
+        labels = None
+    return Model(
+        network.eval(),
+        name=name.rstrip("/").rpartition("/")[2],
+        preprocessing=_preprocessing(processor, config),
+        labels=labels,
+        channels=int(getattr(config, "num_channels", None) or 3),
+    )
+
+
+def _processor(transformers: Any, name: str) -> dict[str, Any]:
+    """The stored settings of the image processor; nothing where the folder has none."""
+    try:
+        found: dict[str, Any] = transformers.AutoImageProcessor.from_pretrained(name).to_dict()
+    except (OSError, ValueError, ImportError):
+        return {}
+    return found
+
+
+def _preprocessing(processor: dict[str, Any], config: Any) -> Preprocessing:
+    """The processor's steps: resize, centre crop, rescale to [0, 1], subtract the mean and divide by the deviation."""
+    own = getattr(config, "image_size", None) or USUAL_SIDE
+    resized = _sides(processor.get("size") if processor.get("do_resize", True) else None, own)
+    cropped = _sides(processor.get("crop_size"), resized) if processor.get("do_center_crop") else resized
+    crop = processor.get("crop_pct") or (cropped[0] / resized[0] if processor.get("do_center_crop") else 1.0)
+    normalised = processor.get("do_normalize", False)
+    rescaled = processor.get("do_rescale", True)
+    factor = processor.get("rescale_factor") or 1 / 255
+    return Preprocessing(
+        cropped,
+        float(min(crop, 1.0)),
+        RESAMPLING.get(int(processor.get("resample") or 3), "bicubic"),
+        tuple(processor["image_mean"]) if normalised else (0.0,),
+        tuple(processor["image_std"]) if normalised else (1.0,),
+        scale=255.0 * factor if rescaled else 255.0,
+    )
+
+
+def _sides(given: Any, other: Any) -> tuple[int, int]:
+    if isinstance(given, dict):
+        if "height" in given:
+            return int(given["height"]), int(given["width"])
+        given = given.get("shortest_edge")
+    found = given or other
+    return (int(found), int(found)) if isinstance(found, (int, float)) else (int(found[0]), int(found[1]))
