@@ -89,7 +89,8 @@ def main() -> None:
         middle = {who: statistics.median(each) for who, each in times.items()}
         row = {"method": name, "peer": title, "ours_s": middle["ours"], "peer_s": middle["peer"], "ratio": middle["peer"] / middle["ours"]}
         rows.append(row | {"wanted": wanted, "times": times, "threads": torch.get_num_threads()})
-        print(f"{name:22s} ours {middle['ours']:8.2f} s   {title} {middle['peer']:8.2f} s   ratio {row['ratio']:.1f} (wanted {wanted})", flush=True)
+        said = f"{name:22s} ours {middle['ours']:8.2f} s   {title} {middle['peer']:8.2f} s"
+        print(f"{said}   ratio {row['ratio']:.1f} (wanted {wanted})", flush=True)
     if given.out:
         Path(given.out).write_text(json.dumps(rows, indent=1))
 

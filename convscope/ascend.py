@@ -23,19 +23,18 @@ from convscope.transforms.blur import smooth
 Optimiser = Literal["ascent", "adam", "nadam"]
 Normalise = Literal["none", "rms", "l2", "mean_abs"]
 
-EPSILON = 1e-5
-"""Added to the size a gradient is divided by (Chollet)."""
+EPSILON = 1e-5  # added to the size a gradient is divided by (Chollet)
 
-PLATEAU = 1e-3
-"""A rise of less than this share of the score's range so far counts as none, for the early stop."""
+PLATEAU = 1e-3  # a rise of less than this share of the score's range so far counts as none, for the early stop
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How to climb. `rate` is Adam's, or the step of plain ascent; `regularizers` are (name, weight, options) and are
-    subtracted; `redirect` is for how many steps closed ReLUs let the gradient through; `blur` blurs the image's pixels by
-    `blur` pixels every `blur_every` steps, growing by `blur_growth` each time; `patience` stops when no image's score has
-    risen for so many steps; `tile` is the largest side that the network sees at once, so that memory does not grow with the image."""
+    subtracted; `redirect` is for how many steps closed ReLUs let the gradient through; `settle` is the share of the steps, at
+    the end, in which the rate goes down to nothing; `blur` blurs the pixels by so many every `blur_every` steps, growing by
+    `blur_growth` each time; `patience` stops when no score has risen for so many steps; `tile` is the largest side that the
+    network sees at once, so that memory does not grow with the image."""
 
     steps: int
     optimiser: Optimiser = "adam"
@@ -44,6 +43,7 @@ class Recipe:
     transforms: tuple[Step, ...] = ()
     regularizers: tuple[tuple[str, float, dict[str, Any]], ...] = ()
     redirect: int = 0
+    settle: float = 0.0
     blur: float = 0.0
     blur_every: int = 1
     blur_growth: float = 0.0
@@ -109,6 +109,8 @@ def ascend(
         for step in range(recipe.steps):
             advance(what, step, recipe.steps)
             streams.progress = step / recipe.steps
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.rate * min(1.0, (recipe.steps - step) / max(recipe.settle * recipe.steps, 1.0))
             optimiser.zero_grad(set_to_none=True)
             rule = backward_rule("redirected", required=False) if step < recipe.redirect else nullcontext()
             with torch.enable_grad():
@@ -163,9 +165,7 @@ def _dead(look: Look, found: Ascent, alive: Tensor, recipe: Recipe) -> Tensor:
 
 def _optimiser(canvas: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     weights = [weight for weight in canvas.parameters() if weight.requires_grad]
-    if recipe.optimiser == "ascent":
-        return torch.optim.SGD(weights, recipe.rate)
-    kind = torch.optim.Adam if recipe.optimiser == "adam" else torch.optim.NAdam
+    kind = {"ascent": torch.optim.SGD, "adam": torch.optim.Adam, "nadam": torch.optim.NAdam}[recipe.optimiser]
     return kind(weights, recipe.rate, foreach=True)
 
 

@@ -18,8 +18,8 @@ _UNIT = re.compile(r"^(?P<layer>[^:]+):(?P<index>\d+)(?::(?P<row>\d+),(?P<column
 PASSING = ("Identity", "Dropout", "Dropout2d", "DropPath", "StochasticDepth", "Permute")
 """Kinds that hand on what they are given when a network is not trained."""
 
-POOLING = ("Pool", "Flatten", *PASSING)
-"""Kinds whose output is not a place where a network decides what it sees: never a default layer."""
+POOLING = ("pool", "flatten", *(kind.lower() for kind in PASSING))
+"""Words in kinds whose output is not a place where a network decides what it sees: never a default layer."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Layers(Mapping[str, Layer]):
         fitting = [
             layer
             for layer in self._layers.values()
-            if layer.spatial and not any(word in self._layers.get(layer.source, layer).kind for word in POOLING)
+            if layer.spatial and not any(word in self._layers.get(layer.source, layer).kind.lower() for word in POOLING)
         ]
         if not fitting:
             return None
@@ -155,7 +155,8 @@ class Layers(Mapping[str, Layer]):
         names = [layer.name for layer in self._layers.values() if layer.spatial and self._is_stage(layer)]
         names = [name for name in names if name.rpartition(".")[0] not in names]
         if len(names) < count:
-            kinds = [layer.name for layer in self._layers.values() if layer.spatial and layer.kind.startswith(("Conv", "ReLU"))]
+            places = [layer for layer in self._layers.values() if layer.spatial]
+            kinds = [layer.name for layer in places if layer.kind.lower().startswith(("conv", "relu"))] or [layer.name for layer in places]
             names = next((found for found in (self._repeated(), kinds) if len(found) >= count), max(names, self._repeated(), kinds, key=len))
         last = len(names) - 1
         if count == 1 or last < 1:

@@ -427,7 +427,7 @@ def trace(model: Model) -> Layers:
     for name, (ended, shape, source) in seen.items():
         module = model.modules[name]
         parameters = sum(weight.numel() for weight in module.parameters())
-        layers.append(Layer(name, type(module).__name__, (shape[0], shape[1], shape[2]), parameters, calls[name], ended, source))
+        layers.append(Layer(name, module._get_name(), (shape[0], shape[1], shape[2]), parameters, calls[name], ended, source))
     total = sum(weight.numel() for weight in model.network.parameters())
     found = Layers(layers, total)
     return Layers(layers, total, _unread(model, found, wrapped)) if found else found

@@ -38,6 +38,13 @@ class Streams:
             seen[name] += 1
         return found
 
+    def spread(self, copies: int) -> Streams:
+        """For `copies` of each image in a row: each image's copies draw one after the other from its stream."""
+        found = Streams([], self.device)
+        found._generators = [generator for generator in self._generators for _ in range(copies)]
+        found.progress = self.progress
+        return found
+
     def __len__(self) -> int:
         return len(self._generators)
 

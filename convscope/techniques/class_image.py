@@ -53,10 +53,10 @@ def class_image(
         convscope.class_image(model, "tarantula", preset="simonyan")
         $ convscope class_image tarantula --preset distill --out tarantula.png
     """
-    plan = Plan(
-        preset, "class_image", steps=steps, size=size or model.size, rate=rate, regularizers=regularizers, snapshots=tuple(snapshots) if snapshots else None
-    )
-    many = list(target) if isinstance(target, (list, tuple)) else [target]
+    kept = tuple(snapshots) if snapshots else None
+    plan = Plan(preset, "class_image", steps=steps, size=size or model.size, rate=rate, regularizers=regularizers, snapshots=kept)
+    many = [target] if isinstance(target, (int, str)) else list(target)
     classes = [find_class(model, each) for each in many]
-    found = climb(model, [objective("logit", target=index) for index in classes], plan, seed=seed, batch=batch, half=half, what="class image")
+    wanted = [objective("logit", target=index) for index in classes]
+    found = climb(model, wanted, plan, seed=seed, batch=batch, half=half, what="class image")
     return found.result("class_image", titles=[model.label(index) for index in classes], targets=classes)

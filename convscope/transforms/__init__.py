@@ -55,6 +55,8 @@ def apply(images: Tensor, streams: Streams, steps: Sequence[Step]) -> Tensor:
         if frame is not None:
             images, frame = look(images, frame), None
         images = function(images, streams, **options)
+        if len(images) > len(streams):
+            streams = streams.spread(len(images) // len(streams))
     return images if frame is None else look(images, frame)
 
 

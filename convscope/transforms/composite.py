@@ -20,7 +20,6 @@ def composite(images: Tensor, streams: Streams, *, sd: float = 0.5) -> Tensor:
     """
     image, opacity = images[:, :-1], images[:, -1:]
     _, channels, height, width = image.shape
-    copies = len(images) // len(streams)
-    spectrum = streams.normal(copies, *entries(channels, height, width)).flatten(0, 1)
+    spectrum = streams.normal(*entries(channels, height, width))
     background = to_image(Spectrum(sd * spectrum, (height, width), 1.0)(), matrix(channels, True).to(images.device)).detach()
     return image * opacity + background * (1 - opacity)

@@ -14,10 +14,8 @@ def noise(images: Tensor, streams: Streams, *, uniform: float = 0.0, normal: flo
         uniform: half the width of uniform noise.
         normal: standard deviation of normal noise.
     """
-    count = len(images) // len(streams)
-    shape = (count, *images.shape[1:])
     if normal:
-        images = images + normal * streams.normal(*shape).flatten(0, 1)
+        images = images + normal * streams.normal(*images.shape[1:])
     if uniform:
-        images = images + streams.uniform(*shape, low=-uniform, high=uniform).flatten(0, 1)
+        images = images + streams.uniform(*images.shape[1:], low=-uniform, high=uniform)
     return images

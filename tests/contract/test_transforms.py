@@ -109,12 +109,7 @@ def test_each_image_is_transformed_by_its_own_stream(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gradient_is_what_small_changes_do(name):
-    images = given(name).double()
-    images = images[:1].requires_grad_()
-    if name in ("composite", "blur", "noise", "roll"):
-        images = images.detach().float().requires_grad_()
-    else:
-        images = images.detach().float().requires_grad_()
+    images = given(name)[:1].requires_grad_()
     weights = torch.randn(run(name, images.detach(), "a", **SOMETHING[name]).shape, generator=torch.Generator().manual_seed(2))
 
     def value(x: Tensor) -> Tensor:

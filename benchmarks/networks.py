@@ -1,0 +1,146 @@
+"""Every network that people bring, and every verb on it: the table of docs/networks.md.
+
+    python benchmarks/networks.py             # all networks, each verb at full size with few steps
+    python benchmarks/networks.py onnx keras  # those whose name has one of these words
+    python benchmarks/networks.py --write     # and put the table into docs/networks.md
+
+A cell is the seconds that the verb took, picture included, or the one sentence that said why not. Weights are random
+where real ones come from a hub; what the tests cannot do is then not hidden: the numbers are about whether it works.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import convscope
+from convscope import Model
+from convscope.probe import Probe
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+import brought
+
+DOCS = Path(__file__).parent.parent / "docs" / "networks.md"
+MARK = "<!-- made by benchmarks/networks.py -->"
+
+
+@dataclass
+class Row:
+    """What one network did: verb -> seconds, or a sentence."""
+
+    name: str
+    cells: dict[str, float | str] = field(default_factory=dict)
+
+
+def photo_for(model: Model) -> Any:
+    """A real photo for three channels, a made one otherwise."""
+    if model.channels == 3:
+        return "sample:chelsea"
+    made = torch.rand((model.channels, *model.size), generator=torch.Generator().manual_seed(0))
+    return made
+
+
+def unit_of(model: Model) -> str:
+    """The unit of a middle layer that answers most to the dry run's image: with random weights many are dead."""
+    with Probe(model) as probe:
+        layers = probe.layers.spread(3)
+        layer = layers[len(layers) // 2]
+        maps = probe.activations(model.speckled(), [layer])[layer]
+    return f"{layer}:{int(maps.flatten(2).mean(2)[0].argmax())}"
+
+
+VERBS: dict[str, Callable[[Model], Any]] = {
+    "predict": lambda model: convscope.predict(model, photo_for(model)),
+    "layers": lambda model: convscope.layers(model),
+    "activations": lambda model: convscope.activations(model, photo_for(model)),
+    "explain": lambda model: convscope.explain(model, photo_for(model), method="grad_cam"),
+    "saliency": lambda model: convscope.explain(model, photo_for(model), method="saliency"),
+    "visualize": lambda model: convscope.visualize(model, unit_of(model), steps=2),
+    "class_image": lambda model: convscope.class_image(model, 0, steps=2),
+    "invert": lambda model: convscope.invert(model, photo_for(model), steps=2),
+    "dream": lambda model: convscope.dream(model, photo_for(model), octaves=1, steps=2),
+    "fool": lambda model: convscope.fool(model, photo_for(model), target=0, steps=2),
+    "caricature": lambda model: convscope.caricature(model, photo_for(model), steps=2),
+}
+
+
+def try_verb(run: Callable[[Model], Any], model: Model) -> float | str:
+    """Seconds, or the sentence. Anything but a sentence of ours is a failure of the matrix and comes through."""
+    started = time.perf_counter()
+    try:
+        result = run(model)
+        result.picture()
+        for name, array in result.arrays.items():
+            assert np.isfinite(array).all(), f"{name} is not finite"
+    except convscope.ConvscopeError as error:
+        assert "\n" not in str(error), f"not one sentence: {error}"
+        return f"{type(error).__name__}: {error}"
+    return time.perf_counter() - started
+
+
+def matrix(words: list[str], folder: Path) -> list[Row]:
+    """All rows whose network's name has one of the words."""
+    rows = []
+    for name, bring in brought.NETWORKS.items():
+        if words and not any(word in name for word in words):
+            continue
+        row = Row(name)
+        try:
+            model = bring(folder)
+        except convscope.ConvscopeError as error:
+            row.cells = dict.fromkeys(VERBS, f"{type(error).__name__}: {error}")
+        else:
+            for verb, run in VERBS.items():
+                row.cells[verb] = try_verb(run, model)
+        rows.append(row)
+        print(line(row), flush=True)
+    return rows
+
+
+def line(row: Row, notes: list[str] | None = None) -> str:
+    """A row of the table; sentences go to `notes` by number."""
+    cells = []
+    for cell in row.cells.values():
+        if isinstance(cell, float):
+            cells.append(f"{cell:.1f}")
+        elif notes is None:
+            cells.append(cell)
+        else:
+            notes.append(cell) if cell not in notes else None
+            cells.append(f"[{notes.index(cell) + 1}]")
+    return f"| {row.name} | {' | '.join(cells)} |"
+
+
+def table(rows: list[Row]) -> str:
+    """The whole table in Markdown, with the sentences below."""
+    notes: list[str] = []
+    head = f"| network | {' | '.join(VERBS)} |\n|---|{'---|' * len(VERBS)}"
+    body = "\n".join(line(row, notes) for row in rows)
+    said = "\n".join(f"{number}. {note}" for number, note in enumerate(notes, start=1))
+    return f"{head}\n{body}\n\n{said}".rstrip() + "\n"
+
+
+def main(arguments: list[str]) -> None:
+    """Run and print; with --write into the documentation."""
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(2)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = matrix([word for word in arguments if not word.startswith("--")], Path(folder))
+    if "--write" in arguments:
+        text = DOCS.read_text(encoding="utf-8")
+        DOCS.write_text(text.partition(MARK)[0] + MARK + "\n\n" + table(rows), encoding="utf-8")
+    failed = sum(isinstance(cell, str) for row in rows for cell in row.cells.values())
+    print(f"{len(rows)} networks x {len(VERBS)} verbs: {failed} sentences, {sum(len(row.cells) for row in rows) - failed} pictures")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
