@@ -24,8 +24,9 @@ METRICS = "grid_pointing,insertion,deletion,pointing,energy"
 SPECIAL = {"smoothgrad of grad_cam_plus_plus": {"methods": "smoothgrad", "base": "grad_cam_plus_plus"}}
 """Wrappers around other methods than their default."""
 
-FEWER = {"rise": {"masks": 200}, "score_cam": {"most": 200}, "kernel_shap": {"samples": 100}, "lime": {"samples": 100}}
-FEWER |= {"shapley_sampling": {"samples": 2}, "integrated_gradients": {"steps": 20}}
+FEWER = {"rise": {"masks": 150}, "score_cam": {"most": 150}, "kernel_shap": {"samples": 80}, "lime": {"samples": 80}}
+FEWER |= {"shapley_sampling": {"samples": 1}, "integrated_gradients": {"steps": 16}, "occlusion": {"window": 32, "stride": 24}}
+FEWER |= {name: {"samples": 10} for name in ("smoothgrad", "squaregrad", "vargrad", *SPECIAL)}
 """Cheaper than the defaults; the page says so."""
 
 SLOW = ("smoothgrad", "squaregrad", "vargrad", *SPECIAL, "integrated_gradients", "feature_ablation", "occlusion")

@@ -1,11 +1,11 @@
 """Every network that people bring, and every verb on it: the table of docs/networks.md.
 
-    python benchmarks/networks.py             # all networks, each verb at full size with few steps
+    python benchmarks/networks.py             # all networks, each verb with two steps
     python benchmarks/networks.py onnx keras  # those whose name has one of these words
     python benchmarks/networks.py --write     # and put the table into docs/networks.md
 
-A cell is the seconds that the verb took, picture included, or the one sentence that said why not. Weights are random
-where real ones come from a hub; what the tests cannot do is then not hidden: the numbers are about whether it works.
+A cell is the seconds that the verb took, picture included, or the number of the sentence that said why not. Weights are random where
+real ones come from a hub, and convolutional networks run at 96 px: the table is about whether it works, not how fast.
 """
 
 from __future__ import annotations
@@ -42,18 +42,23 @@ class Row:
 
 
 def photo_for(model: Model) -> Any:
-    """A real photo for three channels, a made one otherwise."""
-    if model.channels == 3:
-        return "sample:chelsea"
-    made = torch.rand((model.channels, *model.size), generator=torch.Generator().manual_seed(0))
-    return made
+    """What the network sees of a real photo; a made one where it does not take one or three channels."""
+    if model.channels in (1, 3):
+        return model.fit(convscope.load_image("sample:chelsea"))
+    return torch.rand((1, model.channels, *model.size), generator=torch.Generator().manual_seed(0))
+
+
+def middle(model: Model) -> str:
+    """A layer in the middle."""
+    with Probe(model) as probe:
+        layers = probe.layers.spread(3)
+    return layers[len(layers) // 2]
 
 
 def unit_of(model: Model) -> str:
-    """The unit of a middle layer that answers most to the dry run's image: with random weights many are dead."""
+    """The unit of that layer which answers most to the dry run's image: with random weights many are dead."""
+    layer = middle(model)
     with Probe(model) as probe:
-        layers = probe.layers.spread(3)
-        layer = layers[len(layers) // 2]
         maps = probe.activations(model.speckled(), [layer])[layer]
     return f"{layer}:{int(maps.flatten(2).mean(2)[0].argmax())}"
 
@@ -66,7 +71,7 @@ VERBS: dict[str, Callable[[Model], Any]] = {
     "saliency": lambda model: convscope.explain(model, photo_for(model), method="saliency"),
     "visualize": lambda model: convscope.visualize(model, unit_of(model), steps=2),
     "class_image": lambda model: convscope.class_image(model, 0, steps=2),
-    "invert": lambda model: convscope.invert(model, photo_for(model), steps=2),
+    "invert": lambda model: convscope.invert(model, photo_for(model), layer=middle(model), steps=2),
     "dream": lambda model: convscope.dream(model, photo_for(model), octaves=1, steps=2),
     "fool": lambda model: convscope.fool(model, photo_for(model), target=0, steps=2),
     "caricature": lambda model: convscope.caricature(model, photo_for(model), steps=2),

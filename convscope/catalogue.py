@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 _REGISTERED = re.compile(r"^@register_model\b[^\n]*\n(?:@[^\n]*\n(?:[ )][^\n]*\n)*)*def (\w+)", re.MULTILINE)
-_APPLICATION = re.compile(r"^def ([A-Z]\w*)\(", re.MULTILINE)
+_APPLICATION = re.compile(r'"keras\.applications\.([A-Z]\w*)"')
 
 FILES = ("card:", "file:", "hf:", "keras:", "onnx:", "pt2:", "python:", "torchscript:")
 """Sources whose names are files, folders or ids of the user's own."""

@@ -133,7 +133,9 @@ class Learner:
         if windows.shape[0] == 1 and (windows.ndim == 3 or tuple(windows.shape) in self._axes):
             return
         for channel in (windows.ndim - 1, 1) if windows.ndim == 4 else (windows.ndim - 1,):
-            fitting = [entry for entry in self._recent if entry[0].shape[1] == windows.shape[channel] and entry[0].numel() <= windows.numel()]
+            fitting = [
+                entry for entry in self._recent if entry[0].shape[1] == windows.shape[channel] and entry[0].numel() <= windows.numel()
+            ]
             if not fitting or _without(windows, channel)[1:] == fitting[-1][1]:
                 continue
             where = {row: place for place, row in enumerate(_rows(windows.movedim(channel, -1).flatten(0, -2)))}

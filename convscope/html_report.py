@@ -96,7 +96,9 @@ def _answer(model: Model, source: Any, seed: int) -> dict[str, Any]:
     """One photo: what it is called, and where the network looks for each of the first three names."""
     predicted = api.predict(model, source, top=5)
     top = predicted.table[:3]
-    cam, saliency = (api.explain(model, source, method=method, target=[row["index"] for row in top], seed=seed) for method in ("grad_cam", "saliency"))
+    cam, saliency = (
+        api.explain(model, source, method=method, target=[row["index"] for row in top], seed=seed) for method in ("grad_cam", "saliency")
+    )
     rows = [
         row | {name: _uri(_one(found, place).picture(style="overlay")) for name, found in (("cam", cam), ("saliency", saliency))}
         for place, row in enumerate(top)
@@ -121,11 +123,24 @@ def _layers(model: Model, source: Any, seed: int) -> list[dict[str, Any]]:
         for place, index in enumerate(chosen):
             where = overlay_heat(to_rgb(looked.photos[0]), heat_of(looked[name][0, index], "layer").share, box)
             shown.append(
-                {"index": index, "where": _uri(_drawn(where), PHOTO_SIDE // 2), "pattern": _made(patterns, place), "distilled": _made(clear, place)}
+                {
+                    "index": index,
+                    "where": _uri(_drawn(where), PHOTO_SIDE // 2),
+                    "pattern": _made(patterns, place),
+                    "distilled": _made(clear, place),
+                }
             )
         grid = Result("activations", "activations", {name: looked[name]}, [row], looked.photos, looked.details)
         picture = grid.picture(first=CHANNELS)
-        found.append({"name": name, "row": row, "shown": min(CHANNELS, looked[name].shape[1]), "grid": _uri(picture, 2000, lossless=True), "units": shown})
+        found.append(
+            {
+                "name": name,
+                "row": row,
+                "shown": min(CHANNELS, looked[name].shape[1]),
+                "grid": _uri(picture, 2000, lossless=True),
+                "units": shown,
+            }
+        )
     return found
 
 

@@ -157,7 +157,9 @@ class Layers(Mapping[str, Layer]):
         if len(names) < count:
             places = [layer for layer in self._layers.values() if layer.spatial]
             kinds = [layer.name for layer in places if layer.kind.lower().startswith(("conv", "relu"))] or [layer.name for layer in places]
-            names = next((found for found in (self._repeated(), kinds) if len(found) >= count), max(names, self._repeated(), kinds, key=len))
+            names = next(
+                (found for found in (self._repeated(), kinds) if len(found) >= count), max(names, self._repeated(), kinds, key=len)
+            )
         last = len(names) - 1
         if count == 1 or last < 1:
             return names[-1:]

@@ -107,8 +107,9 @@ class Look:
 
     def _run(self, entered: Tensor) -> tuple[dict[str, Tensor], Any]:
         if self.complete:
-            return self.probe.activations_and_output(entered, self.layers)
-        return self.probe.activations(entered, self.layers), None
+            maps, output = self.probe.activations_and_output(entered, self.layers)
+            return {name: found.float() for name, found in maps.items()}, output
+        return {name: found.float() for name, found in self.probe.activations(entered, self.layers).items()}, None
 
 
 class _Reference(dict[str, Tensor]):

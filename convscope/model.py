@@ -123,6 +123,7 @@ class Model:
         self._modules = modules
         self._head = head
         self._known: tuple[Any, str] | None = None
+        self.half = False
 
     def __repr__(self) -> str:
         return f"<Model {self.name}, {self.preprocessing.size[0]} x {self.preprocessing.size[1]}>"

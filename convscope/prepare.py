@@ -32,15 +32,14 @@ def prepare(model: Model, layers: Sequence[str] = (), *, half: bool = False) -> 
         half: compute in bfloat16 where a kernel exists (autocast); scores then differ by about one percent.
     """
     fast = copy.copy(model)
-    with torch.inference_mode(False):
-        network = copy.deepcopy(model.network).eval().requires_grad_(False)
-        fast.network = network
-        if model._modules is not None:
-            return model
-        fold_batch_norms(fast, {name.partition("#")[0] for name in layers})
-        fast.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if not _agree(model, fast, layers):
-            return model
+    # Where layers have names of their own (Keras), a copy's modules could not be found by them.
+    if model._modules is None:
+        with torch.inference_mode(False):
+            fast.network = copy.deepcopy(model.network).eval().requires_grad_(False)
+            fold_batch_norms(fast, {name.partition("#")[0] for name in layers})
+            fast.network = fast.network.to(memory_format=torch.channels_last)
+            if not _agree(model, fast, layers):
+                fast = copy.copy(model)
     fast.half = half
     return fast
 

@@ -150,7 +150,8 @@ class Probe:
     def _run(self, image: Tensor, *, stop: bool = False) -> Any:
         """Run the network; foreign errors become one sentence."""
         try:
-            return self.model(image)
+            with torch.autocast(image.device.type, torch.bfloat16, enabled=self.model.half):
+                return self.model(image)
         except _Stop:
             if stop:
                 return None

@@ -124,7 +124,9 @@ class Objective:
         """The objective that `to_json` wrote."""
         terms = []
         for entry in data:
-            rest = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items() if name not in ("kind", "weight")}
+            rest = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in entry.items() if name not in ("kind", "weight")
+            }
             terms.append(Term(entry["kind"], tuple(sorted(rest.items())), entry["weight"]))
         return cls(tuple(terms))
 
@@ -202,7 +204,9 @@ def _check(objective: Objective, model: Model, layers: Layers) -> None:
                 place = "" if options.get("row") is None or options.get("column") is None else f":{options['row']},{options['column']}"
                 layers.unit(f"{options['layer']}:{options['index']}{place}")
             if "vector" in options and len(options["vector"]) != layer.units:
-                raise OptionError(f"A direction at {layer.name!r} has {layer.units} numbers, one per channel; {len(options['vector'])} were given.")
+                raise OptionError(
+                    f"A direction at {layer.name!r} has {layer.units} numbers, one per channel; {len(options['vector'])} were given."
+                )
         if "target" in options:
             find_class(model, options["target"])
 

@@ -29,9 +29,16 @@ TORCHVISION = (
 )  # fmt: skip
 
 TIMM = (
-    "resnet18", "tf_efficientnet_lite0", "convnext_atto", "vit_tiny_patch16_224", "deit_tiny_distilled_patch16_224", "vit_small_patch14_reg4_dinov2",
+    "resnet18", "tf_efficientnet_lite0", "convnext_atto", "vit_tiny_patch16_224", "deit_tiny_distilled_patch16_224", "eva02_tiny_patch14_224",
     "swin_tiny_patch4_window7_224", "maxvit_rmlp_pico_rw_256", "mixer_s32_224", "xcit_nano_12_p16_224", "pvt_v2_b0", "mobilevit_xxs",
 )  # fmt: skip
+
+
+OWN_SIZE = {
+    "vit_b_16", "vit_tiny_patch16_224", "deit_tiny_distilled_patch16_224", "eva02_tiny_patch14_224",
+    "swin_tiny_patch4_window7_224", "maxvit_rmlp_pico_rw_256", "mixer_s32_224", "xcit_nano_12_p16_224",
+}  # fmt: skip
+"""Networks that take no other size than the one they were made for; the others are run at 96 px, to be quick."""
 
 
 def seeded(make: Callable[[], nn.Module]) -> nn.Module:
@@ -56,7 +63,10 @@ def cats_and_dogs(side: int = 150, units: tuple[int, ...] = (32, 64, 128, 128), 
     keras = library()
     layers: list[Any] = [keras.Input((side, side, 3))]
     for place, count in enumerate(units, start=1):
-        layers += [keras.layers.Conv2D(count, 3, activation="relu", name=f"conv2d_{place}"), keras.layers.MaxPooling2D(2, name=f"pool_{place}")]
+        layers += [
+            keras.layers.Conv2D(count, 3, activation="relu", name=f"conv2d_{place}"),
+            keras.layers.MaxPooling2D(2, name=f"pool_{place}"),
+        ]
     layers += [keras.layers.Flatten(name="flatten"), keras.layers.Dropout(0.5, name="dropout")]
     layers += [keras.layers.Dense(dense, activation="relu", name="dense"), keras.layers.Dense(1, activation="sigmoid", name="answer")]
     state = random.getstate()
@@ -159,7 +169,11 @@ ODD: dict[str, Bring] = {
     "tuple output": partial(module, partial(Wrapped, "tuple"), size=32),
     "dict output": partial(module, partial(Wrapped, "dict"), size=32),
     "nested Sequential": partial(
-        module, lambda: nn.Sequential(nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)), size=32
+        module,
+        lambda: nn.Sequential(
+            nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+        ),
+        size=32,
     ),
     "DataParallel": partial(module, lambda: nn.DataParallel(Trunk()), size=32),
     "torch.compile": partial(module, lambda: torch.compile(Trunk()), size=32),  # type: ignore[arg-type,return-value]
@@ -196,7 +210,9 @@ SMALL: dict[str, Bring] = {
     "onnx: small network": partial(onnx_file, Trunk, side=32),
     "pt2: small network": partial(exported, Trunk, side=32),
     "torchscript: small network": partial(scripted, Trunk, side=32),
-    "hf: ViT": partial(hugging_face, "ViT", hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=64, patch_size=16),
+    "hf: ViT": partial(
+        hugging_face, "ViT", hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=64, patch_size=16
+    ),
     "hf: ResNet": partial(hugging_face, "ResNet", embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic"),
 }
 
@@ -204,9 +220,11 @@ NETWORKS: dict[str, Bring] = {
     "embedded": lambda folder: convscope.load_model(),
     "embedded:efficientnet_lite1": lambda folder: convscope.load_model("embedded:efficientnet_lite1"),
     "embedded:efficientnet_lite2": lambda folder: convscope.load_model("embedded:efficientnet_lite2"),
-    **{f"torchvision:{name}": partial(by_name, f"torchvision:{name}") for name in TORCHVISION},
-    **{f"timm:{name}": partial(by_name, f"timm:{name}") for name in TIMM},
-    "hf: ViT": partial(hugging_face, "ViT", hidden_size=48, num_hidden_layers=4, num_attention_heads=4, intermediate_size=96, image_size=64, patch_size=8),
+    **{f"torchvision:{name}": partial(by_name, f"torchvision:{name}", size=None if name in OWN_SIZE else 96) for name in TORCHVISION},
+    **{f"timm:{name}": partial(by_name, f"timm:{name}", size=None if name in OWN_SIZE else 96) for name in TIMM},
+    "hf: ViT": partial(
+        hugging_face, "ViT", hidden_size=48, num_hidden_layers=4, num_attention_heads=4, intermediate_size=96, image_size=64, patch_size=8
+    ),
     "hf: Swin": partial(hugging_face, "Swin", image_size=64, patch_size=4, embed_dim=16, depths=[2, 2], num_heads=[2, 2], window_size=4),
     "hf: ConvNext": partial(hugging_face, "ConvNext", hidden_sizes=[8, 16, 16, 32], depths=[1, 1, 1, 1], image_size=64),
     "hf: ResNet": partial(hugging_face, "ResNet", embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic"),

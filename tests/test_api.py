@@ -52,7 +52,10 @@ def test_activations_by_hand(by_hand):
     assert result["head"].shape == (1, 2, 1, 1)
     # mean of the photo is 0.625: maps 1.25 and -0.625
     assert np.allclose(result["head"][0, :, 0, 0], [1.25 + 3 * -0.625, 1.25 + 0.625])
-    assert [(row["layer"], row["zeros"], row["blank"], row["strongest"]) for row in result.table] == [("conv", 0, 0, [0, 1]), ("head", 0, 0, [1, 0])]
+    assert [(row["layer"], row["zeros"], row["blank"], row["strongest"]) for row in result.table] == [
+        ("conv", 0, 0, [0, 1]),
+        ("head", 0, 0, [1, 0]),
+    ]
 
 
 def test_activations_count_zeros_and_blanks():

@@ -77,7 +77,9 @@ def evaluate(objectives: Sequence[Objective], seen: Seen) -> Tensor:
             shared = tuple((name, value) for name, value in term.parameters if name not in PER_IMAGE or value is None)
             alone = objective if registry.traits(term.kind).get("batch") == "same" else None
             key = (term.kind, shared, alone, sum(other.kind == term.kind for other in objective.terms[:position]))
-            groups[key].append((place, term.weight, {name: value for name, value in term.parameters if name in PER_IMAGE and value is not None}))
+            groups[key].append(
+                (place, term.weight, {name: value for name, value in term.parameters if name in PER_IMAGE and value is not None})
+            )
     total = torch.zeros(len(objectives), device=seen.image.device)
     for (kind, shared, _, _), members in groups.items():
         places = [place for place, _, _ in members]

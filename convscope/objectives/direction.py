@@ -8,7 +8,9 @@ from convscope.objectives import Seen, register
 
 
 @register()
-def direction(seen: Seen, *, layer: str, vector: tuple[float, ...], power: float = 0.0, row: int | None = None, column: int | None = None) -> Tensor:
+def direction(
+    seen: Seen, *, layer: str, vector: tuple[float, ...], power: float = 0.0, row: int | None = None, column: int | None = None
+) -> Tensor:
     """A direction in a layer's space of channels: dot product, or dot x cosine^power (Carter et al., 2019).
 
     With power 0 it is the mean dot product over all places; the cosine counts how well an activation is aligned, and keeps

@@ -27,7 +27,9 @@ def neuron(seen: Seen, *, layer: str, index: int, row: int | None = None, column
     height, width = maps.shape[1:]
     for place, size in ((row, height), (column, width)):
         if place is not None and int(torch.as_tensor(place).max()) >= size:
-            raise UnitError(f"On images of this size {layer!r} has {height} x {width} places; row {_said(row)}, column {_said(column)} was asked for.")
+            raise UnitError(
+                f"On images of this size {layer!r} has {height} x {width} places; row {_said(row)}, column {_said(column)} was asked for."
+            )
     rows = pick(maps, height // 2 if row is None else row)
     return pick(rows, width // 2 if column is None else column)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.parameterizations import register
-from convscope.parameterizations._colour import EDGE, to_image
+from convscope.parameterizations._colour import from_image, matrix, to_image
 from convscope.streams import Streams
 
 REACH = math.sqrt(3)
@@ -20,9 +20,7 @@ LAST = 0.02
 
 
 @register()
-def cppn(
-    shape: tuple[int, int, int, int], streams: Streams, *, hidden: int = 24, depth: int = 8, start: Tensor | None = None
-) -> nn.Module:
+def cppn(shape: tuple[int, int, int, int], streams: Streams, *, hidden: int = 24, depth: int = 8, decorrelate: bool = True, start: Tensor | None = None) -> nn.Module:
     """A small network that paints: from a pixel's coordinates to its colour (Mordvintsev et al., 2018; Stanley, 2007).
 
     The picture is made of smooth lines and areas, and `at(height, width)` paints it at any other size. Each image has a
@@ -31,6 +29,7 @@ def cppn(
     Args:
         hidden: units in each of its layers.
         depth: how many layers.
+        decorrelate: use colours that are independent in natural images (the publication does not); without, they are glaring.
 
     Example:
         convscope.visualize(model, "blocks.3:11", parameterization="cppn", rate=0.005)
@@ -39,19 +38,19 @@ def cppn(
     sizes = [2, *[2 * hidden] * (depth - 1)]
     weights = [streams.normal(hidden, inside) / math.sqrt(inside) for inside in sizes]
     weights.append(LAST * streams.normal(channels, 2 * hidden) / math.sqrt(2 * hidden))
-    below = None if start is None else start.clamp(EDGE, 1 - EDGE).logit()
-    return _Cppn(weights, channels, (height, width), below)
+    colours = matrix(channels, decorrelate).to(streams.device)
+    return _Cppn(weights, colours, (height, width), None if start is None else from_image(start, colours))
 
 
 class _Cppn(nn.Module):
-    plain: Tensor
+    colours: Tensor
     below: Tensor | None
 
-    def __init__(self, weights: list[Tensor], channels: int, size: tuple[int, int], below: Tensor | None) -> None:
+    def __init__(self, weights: list[Tensor], colours: Tensor, size: tuple[int, int], below: Tensor | None) -> None:
         super().__init__()
         self.weights = nn.ParameterList(weights)
         self.biases = nn.ParameterList([weight.new_zeros(*weight.shape[:2], 1) for weight in weights])
-        self.register_buffer("plain", torch.eye(channels, device=weights[0].device))
+        self.register_buffer("colours", colours)
         self.register_buffer("below", below)
         self.size = size
 
@@ -62,9 +61,7 @@ class _Cppn(nn.Module):
         """The same picture at another size."""
         scale = REACH / max(height, width)
         like = self.weights[0]
-        rows, columns = (
-            torch.arange(1 - size, size, 2, device=like.device, dtype=like.dtype) * scale for size in (height, width)
-        )
+        rows, columns = (torch.arange(1 - size, size, 2, device=like.device, dtype=like.dtype) * scale for size in (height, width))
         values = torch.stack(torch.meshgrid(rows, columns, indexing="ij")).flatten(1).expand(len(like), -1, -1)
         for place, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             values = torch.baddbmm(bias, weight, values)
@@ -74,4 +71,4 @@ class _Cppn(nn.Module):
         painted = values.reshape(*values.shape[:2], height, width)
         if self.below is not None:
             painted = painted + torch.nn.functional.interpolate(self.below, (height, width), mode="bilinear", align_corners=False)
-        return to_image(painted, self.plain)
+        return to_image(painted, self.colours)

@@ -10,7 +10,13 @@ from convscope.streams import Streams
 
 @register()
 def fourier(
-    shape: tuple[int, int, int, int], streams: Streams, *, sd: float = 0.01, decay: float = 1.0, decorrelate: bool = True, start: Tensor | None = None
+    shape: tuple[int, int, int, int],
+    streams: Streams,
+    *,
+    sd: float = 0.01,
+    decay: float = 1.0,
+    decorrelate: bool = True,
+    start: Tensor | None = None,
 ) -> nn.Module:
     """The image's spectrum, each frequency scaled by 1 / frequency, in decorrelated colour (Olah et al., 2017).
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -10,6 +12,9 @@ from convscope.streams import Streams
 
 SMALLEST = 4
 """The pyramid ends where the shorter side would become less than this."""
+
+FINEST = 0.25
+"""Weight of the full size, with which Adam's step of 0.05 is a good one, as it is for the Fourier basis."""
 
 
 @register()
@@ -40,8 +45,7 @@ def laplacian(
     sizes = [(height, width)]
     while min(sizes[-1]) >= 2 * SMALLEST and len(sizes) != levels:
         sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
-    # The smallest has weight 1.
-    weights = [2.0 ** (decay * (level - len(sizes) + 1)) for level in range(len(sizes))]
+    weights = [FINEST * 2.0 ** (decay * level) for level in range(len(sizes))]
     colours = matrix(channels, decorrelate).to(streams.device)
     if start is None:
         parts = [sd * streams.normal(channels, *size) for size in sizes]
@@ -76,4 +80,4 @@ def _pyramid(values: Tensor, sizes: list[tuple[int, int]]) -> list[Tensor]:
     smaller = [values]
     for size in sizes[1:]:
         smaller.append(interpolate(smaller[-1], size, mode="area"))
-    return [here - larger(below, here.shape[-2:]) for here, below in zip(smaller, smaller[1:], strict=False)] + [smaller[-1]]
+    return [here - larger(below, here.shape[-2:]) for here, below in pairwise(smaller)] + [smaller[-1]]

@@ -54,10 +54,7 @@ def maco(
         phase, spread = spectrum.angle(), values.std((1, 2, 3), keepdim=True, correction=0)
         centre = values.mean((1, 2, 3), keepdim=True)
         return _Maco(phase, spectrum.abs() if own is None else own, colours, (height, width), centre, spread)
-    if magnitude is None:
-        own = inverse(height, width).expand(channels, -1, -1)
-    else:
-        own = _read(magnitude, channels, height, width)
+    own = inverse(height, width).expand(channels, -1, -1) if magnitude is None else _read(magnitude, channels, height, width)
     # The authors' code draws normal phases, whose waves agree in one corner and make a bright spot there; uniform ones do not.
     phase = streams.uniform(channels, height, width // 2 + 1, low=-math.pi, high=math.pi)
     centre = phase.new_zeros(count, 1, 1, 1)

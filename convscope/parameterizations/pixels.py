@@ -9,7 +9,9 @@ from convscope.streams import Streams
 
 
 @register()
-def pixels(shape: tuple[int, int, int, int], streams: Streams, *, noise: float = 20 / 255, grey: float = 128 / 255, start: Tensor | None = None) -> nn.Module:
+def pixels(
+    shape: tuple[int, int, int, int], streams: Streams, *, noise: float = 20 / 255, grey: float = 128 / 255, start: Tensor | None = None
+) -> nn.Module:
     """The pixels themselves, kept in (0, 1) by clipping after each step (Chollet, Deep Learning with Python, 5.4.2).
 
     Args:

@@ -55,7 +55,9 @@ class Climbed:
             arrays["transparency"] = numpy(torch.cat([piece.transparency for piece in self.pieces if piece.transparency is not None]))
         kept = sorted(set.intersection(*(set(piece.snapshots) for piece in self.pieces)))
         if kept:
-            arrays["snapshot"] = numpy(torch.stack([torch.cat([piece.snapshots[step] for piece in self.pieces]) for step in kept]).clamp(0, 1))
+            arrays["snapshot"] = numpy(
+                torch.stack([torch.cat([piece.snapshots[step] for piece in self.pieces]) for step in kept]).clamp(0, 1)
+            )
         named = [f"{title} (dead)" if place in self.dead else title for place, title in enumerate(titles)]
         more = {"titles": named, "snapshots": kept, "ended": self.ended, "dead": self.dead}
         return Result(verb, "images", arrays, details={**more, **details})

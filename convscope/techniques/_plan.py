@@ -27,7 +27,9 @@ class Plan:
         if "parameterization" in given:
             name, options = parse_steps(given.pop("parameterization"), parameterizations.registry)[0]
             self._parts["parameterization"] = {"name": name, **options}
-        self._transforms = parse_steps(given.pop("transforms"), transforms.registry) if "transforms" in given else self._listed("transforms")
+        self._transforms = (
+            parse_steps(given.pop("transforms"), transforms.registry) if "transforms" in given else self._listed("transforms")
+        )
         self._regularizers = (
             parse_weighted(given.pop("regularizers")) if "regularizers" in given else tuple(_weighted(self._listed("regularizers")))
         )

@@ -78,6 +78,10 @@ def invert(
             errors.append(numpy(error))
             titles += [f"{name}, error {value:.3f}" for value in error.tolist()]
     short = min(score.shape[1] for score in scores)
-    arrays = {"image": np.concatenate(images), "score": np.concatenate([score[:, :short] for score in scores]), "error": np.concatenate(errors)}
+    arrays = {
+        "image": np.concatenate(images),
+        "score": np.concatenate([score[:, :short] for score in scores]),
+        "error": np.concatenate(errors),
+    }
     table = [{"layer": title.rpartition(",")[0], "error": float(value)} for title, value in zip(titles, arrays["error"], strict=True)]
     return Result("invert", "images", arrays, table, bytes_of(photo), {"titles": titles, "layers": names})

@@ -7,7 +7,6 @@ from torch.nn.functional import affine_grid, grid_sample
 from convscope.streams import Streams
 from convscope.transforms import register
 
-
 WANDER = 0.15
 """Deviation of a shrinking crop's centre, as a share of the image's side (Fel et al., 2023, authors' code)."""
 

@@ -291,3 +291,9 @@ def test_missing_captum(trunk, image, monkeypatch):
     monkeypatch.setitem(sys.modules, "captum", None)
     with pytest.raises(ExtraError, match=r"convscope\[captum\]"):
         run(trunk, "deep_lift", image, 1)
+
+
+def test_score_cam_of_the_channels_that_vary_most(trunk, image):
+    every = run(trunk, "score_cam", image, 1, "third")
+    assert torch.equal(run(trunk, "score_cam", image, 1, "third", most=12), every)
+    assert not torch.allclose(run(trunk, "score_cam", image, 1, "third", most=2), every)

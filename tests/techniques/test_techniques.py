@@ -113,7 +113,11 @@ def test_the_order_and_the_batch_do_not_matter(trunk):
 
 def test_whole_layers_and_ranges(trunk):
     assert convscope.visualize(trunk, "third:*", preset="chollet", steps=1, size=16)["image"].shape[0] == 12
-    assert convscope.visualize(trunk, "third:2-4", preset="chollet", steps=1, size=16).details["titles"] == ["third:2", "third:3", "third:4"]
+    assert convscope.visualize(trunk, "third:2-4", preset="chollet", steps=1, size=16).details["titles"] == [
+        "third:2",
+        "third:3",
+        "third:4",
+    ]
 
 
 def test_fooled_and_still_fooled_from_the_file(embedded, tmp_path):

@@ -1,0 +1,134 @@
+"""Fooling beside foolbox: how many are fooled, and how small the change is.
+
+    python benchmarks/fooling_quality.py PHOTOS --pairs 100 --out fooling.json
+
+Pairs of a photo and a random target. Convscope's `fool` (at most 100 steps); foolbox's L2 PGD (40 steps) at the smallest of a few
+bounds that fools, image by image; foolbox's L2 DeepFool, which goes for any other class, so that its changes are smaller. Every fooled
+image is rounded to 8 bits, as a PNG does, and asked about again. Needs foolbox 3.3.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+import convscope
+from convscope.files import write_whole
+from convscope.model import Model
+from convscope.probe import Probe
+
+BOUNDS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+PGD_STEPS = 40
+
+
+class Classifier(nn.Module):
+    """The network from images in [0, 1] to class scores, as foolbox wants it."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+        self.network = model.network.eval()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.model.scores(self.model(self.model.enter(image)))
+
+
+def photos(folder: Path, size: int) -> list[Tensor]:
+    """All pictures of a folder, 1 3 h w; an alpha channel is left out."""
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
+    return [convscope.load_image(Image.open(path).convert("RGB"), size=size) for path in files]
+
+
+def rounded(image: Tensor) -> Tensor:
+    """As a PNG keeps it."""
+    return (image * 255).round() / 255
+
+
+def describe(model: Model, image: Tensor, original: Tensor, wanted: Tensor | None, before: Tensor) -> dict[str, Any]:
+    """The share fooled after rounding, and the size of the changes of those."""
+    with Probe(model) as probe:
+        said = torch.cat([probe.scores(model.enter(part)).argmax(1) for part in rounded(image).split(16)])
+    fooled = said == wanted if wanted is not None else said != before
+    change = (rounded(image) - original)[fooled].flatten(1)
+    return {
+        "fooled": float(fooled.float().mean()),
+        "median_l2": float(change.norm(dim=1).median()) if len(change) else None,
+        "median_linf": float(change.abs().amax(1).median()) if len(change) else None,
+    }
+
+
+def pgd(model: Model, original: Tensor, wanted: Tensor) -> Tensor:
+    """For each image the result of the smallest bound that fools it, else of the largest."""
+    import foolbox
+
+    network = foolbox.PyTorchModel(Classifier(model).eval(), bounds=(0, 1))
+    found = original.clone()
+    left = torch.ones(len(original), dtype=torch.bool)
+    for bound in BOUNDS:
+        places = left.nonzero()[:, 0]
+        for part in places.split(16):
+            criterion = foolbox.criteria.TargetedMisclassification(wanted[part])
+            _, made, success = foolbox.attacks.L2PGD(steps=PGD_STEPS)(network, original[part], criterion, epsilons=bound)
+            found[part] = made
+            left[part[success]] = False
+        if not bool(left.any()):
+            break
+    return found
+
+
+def deep_fool(model: Model, original: Tensor, before: Tensor) -> Tensor:
+    """Any other class, by the shortest way."""
+    import foolbox
+
+    network = foolbox.PyTorchModel(Classifier(model).eval(), bounds=(0, 1))
+    parts = zip(original.split(16), before.split(16), strict=True)
+    return torch.cat([foolbox.attacks.L2DeepFoolAttack()(network, part, label, epsilons=None)[1] for part, label in parts])
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("photos", type=Path, help="a folder of photos")
+    options.add_argument("--pairs", type=int, default=100)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--threads", type=int)
+    options.add_argument("--out", type=Path, default=Path("fooling_quality.json"))
+    given = options.parse_args()
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    model = convscope.load_model()
+    seen = photos(given.photos, model.size[0])
+    original = rounded(torch.cat([seen[place % len(seen)] for place in range(given.pairs)]))
+    wanted = torch.randint(model.classes, (given.pairs,), generator=torch.Generator().manual_seed(given.seed))
+    with Probe(model) as probe:
+        before = torch.cat([probe.scores(model.enter(part)).argmax(1) for part in original.split(16)])
+    ours, steps, kept = [], [], []
+    for first in range(0, given.pairs, 20):
+        made = convscope.fool(model, list(original[first : first + 20].split(1)), target=wanted[first : first + 20].tolist())
+        ours.append(torch.from_numpy(made["image"]))
+        steps += [row["steps"] for row in made.table]
+        kept.append(made)
+    found = {"convscope": describe(model, torch.cat(ours), original, wanted, before) | {"median_steps": float(np.median(steps)), "most_steps": max(steps)}}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "fooled.png"
+        kept[0].save(path, plain=True)
+        again = convscope.predict(model, path, top=1).table[0]["index"]
+        found["convscope"]["first_saved_png_still_fools"] = again == int(wanted[0])
+    print(found, flush=True)
+    with Probe(model):
+        found["foolbox_l2_pgd"] = describe(model, pgd(model, original, wanted), original, wanted, before)
+        print(found["foolbox_l2_pgd"], flush=True)
+        found["foolbox_deep_fool_untargeted"] = describe(model, deep_fool(model, original, before), original, None, before)
+        print(found["foolbox_deep_fool_untargeted"], flush=True)
+    write_whole(given.out, json.dumps({"pairs": given.pairs, **found}, indent=2).encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Every kind of network that people bring, every verb: a picture or one sentence, never a traceback."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from brought import SMALL
+from networks import assert_unchanged, snapshot
+
+from convscope import Model
+
+_spec = importlib.util.spec_from_file_location("matrix", Path(__file__).parents[2] / "benchmarks" / "networks.py")
+assert _spec is not None
+assert _spec.loader is not None
+matrix = importlib.util.module_from_spec(_spec)
+sys.modules["matrix"] = matrix
+_spec.loader.exec_module(matrix)
+
+ALLOWED = {
+    ("timm:vit (tokens)", "dream"): "divisible by patch size",
+    ("hf: ViT", "dream"): "",
+}
+"""Cells that may hold a sentence, and what it must say."""
+
+
+@pytest.fixture(scope="module")
+def bring(tmp_path_factory):
+    """Each network once."""
+    made: dict[str, Model] = {}
+
+    def get(name):
+        if name not in made:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # exporters and Keras warn about their own past
+                made[name] = SMALL[name](tmp_path_factory.mktemp("brought"))
+        return made[name]
+
+    return get
+
+
+@pytest.mark.parametrize("verb", matrix.VERBS)
+@pytest.mark.parametrize("name", SMALL)
+def test_a_picture_or_a_sentence(bring, name, verb):
+    model = bring(name)
+    before = snapshot(model.network)
+    said = matrix.try_verb(matrix.VERBS[verb], model)
+    assert_unchanged(before, model.network)
+    if isinstance(said, str):
+        assert (name, verb) in ALLOWED, said
+        assert ALLOWED[name, verb] in said
