@@ -1,7 +1,7 @@
 """The pictures of the README and of docs/, made by Convscope itself.
 
-    python benchmarks/figures.py            all of them, into docs/
-    python benchmarks/figures.py noise      one of them
+python benchmarks/figures.py            all of them, into docs/
+python benchmarks/figures.py noise      one of them
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
+
 import convscope
 from convscope.files import write_whole
 from convscope.picture import Panel, sheet, to_uint8
-from PIL import Image
 
 DOCS = Path(__file__).parent.parent / "docs"
 UNIT = "blocks.4:20"
@@ -34,7 +35,11 @@ def drawn(result: convscope.Result, place: int = 0) -> Image.Image:
 
 def explain() -> None:
     """Three methods, two classes."""
-    save("explain", convscope.explain(None, "sample:cat-and-coffee", method="grad_cam,saliency,layer_cam", target="espresso,tabby").picture(), 1100)
+    save(
+        "explain",
+        convscope.explain(None, "sample:cat-and-coffee", method="grad_cam,saliency,layer_cam", target="espresso,tabby").picture(),
+        1100,
+    )
 
 
 def visualize() -> None:
@@ -75,7 +80,10 @@ def noise() -> None:
         "from a photo": ("learned prior: a real photo to start from", {"photo": "sample:chelsea", "rate": 0.01, "transforms": whole}),
         "Fourier": ("preconditioning alone", {"parameterization": "fourier", "rate": 0.05}),
         "Fourier, transforms": ("preconditioning and robustness", {"parameterization": "fourier", "rate": 0.05, "transforms": whole}),
-        "all of it": ("with total variation", {"parameterization": "fourier", "rate": 0.05, "transforms": whole, "regularizers": "40*total_variation"}),
+        "all of it": (
+            "with total variation",
+            {"parameterization": "fourier", "rate": 0.05, "transforms": whole, "regularizers": "40*total_variation"},
+        ),
     }
     panels = []
     for title, (caption, options) in ways.items():

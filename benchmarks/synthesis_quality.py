@@ -15,6 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,10 +130,17 @@ def main() -> None:
     # From all layers in turn, so that a part of the whole is a fair sample.
     units = [unit for first in range(4) for unit in units[first::4]][: given.most]
     key = f"{given.steps}-{given.size}-{given.seed}"
-    theirs = torch.cat([kept(given.cache, f"lucent-{key}-{unit}", lambda unit=unit: lucents(model, unit, given.steps, given.size, given.seed)) for unit in units])
+    theirs = torch.cat(
+        [
+            kept(given.cache, f"lucent-{key}-{unit}", lambda unit=unit: lucents(model, unit, given.steps, given.size, given.seed))
+            for unit in units
+        ]
+    )
     if given.only_lucent:
         return
-    ours = torch.from_numpy(convscope.visualize(model, units, preset="distill", steps=given.steps, size=given.size, seed=given.seed)["image"])
+    ours = torch.from_numpy(
+        convscope.visualize(model, units, preset="distill", steps=given.steps, size=given.size, seed=given.seed)["image"]
+    )
     transforms = Plan("distill", "visualize")._transforms
     rows = []
     for place, unit in enumerate(units):

@@ -31,10 +31,9 @@ PLATEAU = 1e-3  # a rise of less than this share of the score's range so far cou
 @dataclass(frozen=True)
 class Recipe:
     """How to climb. `rate` is Adam's, or the step of plain ascent; `regularizers` are (name, weight, options) and are
-    subtracted; `redirect` is for how many steps closed ReLUs let the gradient through; `settle` is the share of the steps, at
-    the end, in which the rate goes down to nothing; `blur` blurs the pixels by so many every `blur_every` steps, growing by
-    `blur_growth` each time; `patience` stops when no score has risen for so many steps; `tile` is the largest side that the
-    network sees at once, so that memory does not grow with the image."""
+    subtracted; `redirect` is for how many steps closed ReLUs let the gradient through; `blur` blurs the pixels by so many
+    every `blur_every` steps, growing by `blur_growth` each time; `patience` stops when no score has risen for so many steps; `tile`
+    is the largest side that the network sees at once, so that memory does not grow with the image."""
 
     steps: int
     optimiser: Optimiser = "adam"
@@ -43,7 +42,6 @@ class Recipe:
     transforms: tuple[Step, ...] = ()
     regularizers: tuple[tuple[str, float, dict[str, Any]], ...] = ()
     redirect: int = 0
-    settle: float = 0.0
     blur: float = 0.0
     blur_every: int = 1
     blur_growth: float = 0.0
@@ -109,8 +107,6 @@ def ascend(
         for step in range(recipe.steps):
             advance(what, step, recipe.steps)
             streams.progress = step / recipe.steps
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.rate * min(1.0, (recipe.steps - step) / max(recipe.settle * recipe.steps, 1.0))
             optimiser.zero_grad(set_to_none=True)
             rule = backward_rule("redirected", required=False) if step < recipe.redirect else nullcontext()
             with torch.enable_grad():
@@ -118,7 +114,7 @@ def ascend(
                 with rule:
                     score, gradient = look.gradient(image.detach(), recipe.tile)
                 # The only sign change: optimisers go down, pictures go up.
-                image.backward(-gradient)  # type: ignore[no-untyped-call]
+                torch.autograd.backward(image, -gradient)
             if not bool(torch.isfinite(score).all()):
                 raise NumericError(f"{objectives[int((~torch.isfinite(score)).nonzero()[0])]} became NaN or infinite at step {step}.")
             alive |= gradient.flatten(1).any(1)
@@ -165,8 +161,19 @@ def _dead(look: Look, found: Ascent, alive: Tensor, recipe: Recipe) -> Tensor:
 
 def _optimiser(canvas: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     weights = [weight for weight in canvas.parameters() if weight.requires_grad]
-    kind = {"ascent": torch.optim.SGD, "adam": torch.optim.Adam, "nadam": torch.optim.NAdam}[recipe.optimiser]
-    return kind(weights, recipe.rate, foreach=True)
+    kinds: dict[str, Callable[..., torch.optim.Optimizer]] = {
+        "ascent": torch.optim.SGD,
+        "adam": torch.optim.Adam,
+        "nadam": torch.optim.NAdam,
+    }
+    return kinds[recipe.optimiser](weights, recipe.rate, foreach=True)
+
+
+_SIZES: dict[str, Callable[[Tensor], Tensor]] = {
+    "rms": lambda flat: flat.pow(2).mean(1).sqrt(),
+    "l2": lambda flat: flat.pow(2).sum(1).sqrt(),
+    "mean_abs": lambda flat: flat.abs().mean(1),
+}
 
 
 @torch.no_grad()
@@ -178,8 +185,8 @@ def _normalise(canvas: nn.Module, how: Normalise) -> None:
         if weight.grad is None:
             continue
         flat = weight.grad.flatten(1)
-        size = {"rms": lambda: flat.pow(2).mean(1).sqrt(), "l2": lambda: flat.norm(dim=1), "mean_abs": lambda: flat.abs().mean(1)}[how]()
-        weight.grad /= (size + EPSILON * (how == "rms") + 1e-30 * (how != "rms")).view(-1, *[1] * (weight.ndim - 1))
+        size = _SIZES[how](flat) + (EPSILON if how == "rms" else 1e-30)
+        weight.grad /= size.view(-1, *[1] * (weight.ndim - 1))
 
 
 def _after(canvas: nn.Module, recipe: Recipe, step: int) -> None:

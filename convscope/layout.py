@@ -71,7 +71,7 @@ class Layout:
             return output.flatten(2)[..., None] if output.ndim not in (2, 4) else self._moved(output, form)
         tokens, (rows, columns) = self._tokens(output, form, name)
         chosen = tokens[:, form.extra :] if form.places is None else tokens[:, form.places.to(tokens.device)]
-        return chosen.transpose(1, 2).unflatten(2, (rows, columns))
+        return chosen.transpose(1, 2).reshape(len(chosen), -1, rows, columns)
 
     def from_maps(self, maps: Tensor, like: Tensor, name: str = "") -> Tensor:
         """The raw output that `maps` (m c h w) stand for; `like` (one image's raw output) is what they replace."""

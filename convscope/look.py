@@ -60,7 +60,7 @@ class Look:
         copies = len(seen) // len(image)
         many = [objective for objective in self.objectives for _ in range(copies)]
         reference = _Reference({name: _fitted(own, maps, name, copies) for name, own in self.reference.items()})
-        score = evaluate(many, Seen(model, seen, maps, self.output, reference)).unflatten(0, (len(image), copies)).mean(1)
+        score = evaluate(many, Seen(model, seen, maps, self.output, reference)).view(len(image), copies).mean(1)
         value = score
         for name, weight, options in self.penalties:
             read = model.enter(image) if regularizers.registry.traits(name).get("network_units") else image

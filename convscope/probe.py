@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from convscope.errors import ConvscopeError, ImageError, LayerError, ModelError, NoGradientError
 from convscope.forms import Learner
 from convscope.layer import PASSING, Layer, Layers
-from convscope.layout import first_tensor, replace_first
+from convscope.layout import Form, first_tensor, replace_first
 from convscope.model import Model, undisturbed
 from convscope.target import Target
 
@@ -393,7 +393,8 @@ def trace(model: Model) -> Layers:
     order = 0
     wrapped: set[str] = set()
     learner = Learner(model.layout, model.size)
-    model.layout.forms = forms = defaultdict(list)
+    forms: dict[str, list[Form]] = defaultdict(list)
+    model.layout.forms = forms
 
     def look(module: nn.Module, given: Any, output: Any) -> None:
         nonlocal order
@@ -428,7 +429,8 @@ def trace(model: Model) -> Layers:
     for name, (ended, shape, source) in seen.items():
         module = model.modules[name]
         parameters = sum(weight.numel() for weight in module.parameters())
-        layers.append(Layer(name, module._get_name(), (shape[0], shape[1], shape[2]), parameters, calls[name], ended, source))
+        kind: str = module._get_name()  # type: ignore[no-untyped-call]
+        layers.append(Layer(name, kind, (shape[0], shape[1], shape[2]), parameters, calls[name], ended, source))
     total = sum(weight.numel() for weight in model.network.parameters())
     found = Layers(layers, total)
     return Layers(layers, total, _unread(model, found, wrapped)) if found else found

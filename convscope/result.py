@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import zipfile
@@ -27,7 +28,7 @@ SCHEMA = 1
 PNG_KEY = "convscope"
 """The keyword of the PNG text chunk that holds the provenance."""
 
-ENDINGS = (".png", ".npz", ".json", ".gif", ".webp")
+ENDINGS = (".png", ".npz", ".json", ".csv", ".gif", ".webp")
 """What `Result.save` can write."""
 
 Array = npt.NDArray[np.float32]
@@ -103,8 +104,8 @@ class Result:
         }
 
     def save(self, path: str | Path, **options: Any) -> Path:
-        """Save as a picture (`.png`), as everything (`.npz`, see `load`), as text (`.json`, without the arrays), or, where there
-        are snapshots, as a moving picture (`.gif`, `.webp`).
+        """Save as a picture (`.png`), as everything (`.npz`, see `load`), as text (`.json`, without the arrays; `.csv`, only
+        the table), or, where there are snapshots, as a moving picture (`.gif`, `.webp`).
 
         Raises:
             OutputError: another ending, or a place that cannot be written; nothing half-written is left.
@@ -114,6 +115,8 @@ class Result:
             return write_whole(path, self.png(**options))
         if suffix == ".json":
             return write_whole(path, json.dumps(self.json(), indent=2, ensure_ascii=False).encode())
+        if suffix == ".csv":
+            return write_whole(path, self._csv())
         if suffix == ".npz":
             return write_whole(path, self._npz())
         if suffix in (".gif", ".webp"):
@@ -121,6 +124,14 @@ class Result:
             self.picture("animation", **options).save(buffer, suffix[1:].upper(), save_all=True, loop=0)
             return write_whole(path, buffer.getvalue())
         raise OutputError(f"Cannot save a result as {Path(path).name!r}: the name must end in {', '.join(ENDINGS)}.")
+
+    def _csv(self) -> bytes:
+        names = list(dict.fromkeys(name for row in self.table for name in row))
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, names)
+        writer.writeheader()
+        writer.writerows(_provenance.plain(self.table))
+        return text.getvalue().encode()
 
     def _npz(self) -> bytes:
         head = {"schema": SCHEMA, "verb": self.verb, "view": self.view, "table": _provenance.plain(self.table)}

@@ -9,7 +9,6 @@ term computes is the function of that name in `objectives/`.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

@@ -81,7 +81,7 @@ BAD = [
     (["explain", "sample:chelsea", "--target", "zebraa"], "did you mean 'zebra'"),
     (["explain", "sample:chelsea", "--seed", "x"], "seed must be int"),
     (["explain", "sample:chelsea", "--samples", "3"], "grad_cam has no option --samples"),
-    (["explain", "sample:chelsea", "-o", "x.bmp"], "must end in .png or .npz or .json or .gif or .webp"),
+    (["explain", "sample:chelsea", "-o", "x.bmp"], "must end in .png or .npz or .json or .csv or .gif or .webp"),
     (["explain", "sample:chelsea", "--draw", "colour=red"], "attribution has no option 'colour'"),
     (["explain", "sample:nobody"], "no sample photo"),
     (["predict", "sample:chelsea", "--model", "nowhere:x"], "no model source 'nowhere'"),

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from convscope.attribution import register
 from convscope.attribution._captum import attribute
 from convscope.attribution._work import baseline_of
+from convscope.errors import ExtraError
 from convscope.probe import Probe
 from convscope.target import Target
 
@@ -16,7 +19,8 @@ def deep_lift(probe: Probe, image: Tensor, target: Target, *, baseline: Literal[
     """How far each pixel moves the score from what it is without information, by finite differences (Shrikumar et al., 2017).
 
     Captum's `DeepLift` (rescale rule): n c h w, signed, in units of the score, summing to score(image) - score(baseline) where
-    all activations are modules that run once. Works on a copy of the network, since Captum writes on its modules.
+    all activations are modules that run once. ReLU6, Hardswish, SiLU and GELU follow the rule too; Captum alone differentiates
+    them, without a word. Works on a copy of the network, since Captum writes on its modules.
 
     Args:
         baseline: the image without information: mean colour of the training data, black, white, or blurred.
@@ -28,6 +32,24 @@ def deep_lift(probe: Probe, image: Tensor, target: Target, *, baseline: Literal[
     Example:
         convscope.explain(model, "cat.jpg", method="deep_lift", target="tabby")
     """
-    return attribute(
-        probe, image, target, "DeepLift", copied=True, given=lambda one: {"baselines": baseline_of(probe.model, one, baseline)}
-    )
+    with _more_activations():
+        return attribute(
+            probe, image, target, "DeepLift", copied=True, given=lambda one: {"baselines": baseline_of(probe.model, one, baseline)}
+        )
+
+
+@contextmanager
+def _more_activations() -> Iterator[None]:
+    """Captum's rule for functions of single numbers, for those it would silently differentiate instead."""
+    try:
+        from captum.attr._core import deep_lift as captum
+    except ImportError:
+        raise ExtraError("captum", "captum") from None
+    known = captum.SUPPORTED_NON_LINEAR
+    added = [kind for kind in (nn.ReLU6, nn.Hardswish, nn.Hardtanh, nn.SiLU, nn.GELU) if kind not in known]
+    try:
+        known.update(dict.fromkeys(added, captum.nonlinear))
+        yield
+    finally:
+        for kind in added:
+            known.pop(kind, None)

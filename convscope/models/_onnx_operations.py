@@ -19,7 +19,9 @@ class Gather(nn.Module):
 
     def forward(self, data: Tensor, indices: Tensor) -> Tensor:
         """data with `axis` replaced by the shape of `indices`."""
-        return data[(*[slice(None)] * (self.axis % data.ndim), indices.long())]
+        axis = self.axis % data.ndim
+        found = data.index_select(axis, indices.long().flatten())
+        return found.reshape(*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
 
 
 class Slice(nn.Module):
@@ -31,7 +33,9 @@ class Slice(nn.Module):
 
     def forward(self, data: Tensor, *given: Any) -> Tensor:
         """The part of `data` from starts to ends."""
-        known = [first if first is not None else second for first, second in zip([*given, None, None, None, None], self.given, strict=False)]
+        known = [
+            first if first is not None else second for first, second in zip([*given, None, None, None, None], self.given, strict=False)
+        ]
         starts, ends, axes, steps = (None if part is None else [int(one) for one in part] for part in known)
         assert starts is not None
         assert ends is not None

@@ -86,9 +86,7 @@ def load_weights(network: nn.Module, path: str) -> None:
     prefix = _prefix(found, own)
     found = {key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)}
     missing, unexpected = sorted(own.keys() - found.keys()), sorted(found.keys() - own.keys())
-    wrong = [
-        f"{key} {_shape(found[key])} for {_shape(own[key])}" for key in own if key in found and own[key].shape != found[key].shape
-    ]
+    wrong = [f"{key} {_shape(found[key])} for {_shape(own[key])}" for key in own if key in found and own[key].shape != found[key].shape]
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     parts = [
         f"{len(keys)} {what} ({', '.join(keys[:3])}{' ...' if len(keys) > 3 else ''})"

@@ -33,7 +33,9 @@ def pt2(name: str, *, weights: bool | str | None = None) -> Model:
         with quiet():
             program = torch.export.load(name)
     except Exception as error:
-        raise ModelError(f"{name!r} cannot be read as a torch.export file ({type(error).__name__}); it is damaged or of another format.") from error
+        raise ModelError(
+            f"{name!r} cannot be read as a torch.export file ({type(error).__name__}); it is damaged or of another format."
+        ) from error
     return from_program(program, name)
 
 

@@ -28,7 +28,9 @@ def python(name: str, *, weights: bool | str | None = None, classes: int | None 
     try:
         make = getattr(importlib.import_module(where), what)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ModelError(f"python:{name} cannot be found: {error}. It is written python:MODULE:FUNCTION, and MODULE must be installed.") from None
+        raise ModelError(
+            f"python:{name} cannot be found: {error}. It is written python:MODULE:FUNCTION, and MODULE must be installed."
+        ) from None
     given = {}
     try:
         takes = inspect.signature(make).parameters

@@ -12,9 +12,7 @@ from convscope.models.pt2 import from_program
 
 
 @register()
-def torchscript(
-    name: str, *, weights: bool | str | None = None, channels: int = 3, side: int = 224
-) -> Model:
+def torchscript(name: str, *, weights: bool | str | None = None, channels: int = 3, side: int = 224) -> Model:
     """A TorchScript file (`torch.jit.save`). Scripted modules take no hooks, so it is turned into an exported program first.
 
     Layers keep their names where the file has them. What the converter does not know, it names in one sentence.
@@ -33,9 +31,11 @@ def torchscript(
         raise ModelError(f"There is no file {name!r}.")
     with quiet():
         try:
-            script = torch.jit.load(name, map_location="cpu").eval()
+            script = torch.jit.load(name, map_location="cpu").eval()  # type: ignore[no-untyped-call]
         except Exception as error:
-            raise ModelError(f"{name!r} cannot be read as TorchScript ({type(error).__name__}); it is damaged or of another format.") from error
+            raise ModelError(
+                f"{name!r} cannot be read as TorchScript ({type(error).__name__}); it is damaged or of another format."
+            ) from error
         image = torch.zeros(1, channels, side, side)
         try:
             script(image)

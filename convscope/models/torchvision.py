@@ -31,9 +31,13 @@ def torchvision(name: str, *, weights: bool | str | None = None, classes: int | 
     default = choices.DEFAULT if len(choices) else None
     if weights is None or weights is True:
         if default is None:
-            raise ModelError(f"torchvision:{name} has no trained weights; use weights=False for random ones or weights=PATH for a local file.")
+            raise ModelError(
+                f"torchvision:{name} has no trained weights; use weights=False for random ones or weights=PATH for a local file."
+            )
         if classes not in (None, len(default.meta["categories"])):
-            raise OptionError(f"torchvision's own weights have {len(default.meta['categories'])} classes; give classes= together with weights=.")
+            raise OptionError(
+                f"torchvision's own weights have {len(default.meta['categories'])} classes; give classes= together with weights=."
+            )
         network = fetched(f"torchvision:{name}", lambda: library.get_model(name, weights=default))
     else:
         own: dict[str, Any] = OWN_INITIALISATION.get(name, {}) | ({} if classes is None else {"num_classes": classes})

@@ -2,7 +2,12 @@
 
 A parameterization is a function `(shape, streams, *, parameters) -> nn.Module` in a file of its own name; `shape` is
 n c h w, and the module's `forward()` gives the images, n c h w in [0, 1]. A module may have `project()`, called after
-each step. Start from a photo: `start` (n c h w in [0, 1]).
+each step. Start from a photo: `start` (n c h w in [0, 1]). Traits:
+
+    rate          a good step of Adam, where that of other parameterizations is not
+    together      images of a batch share something
+    alpha         it gives one channel more, the opacity
+    needs_model   it takes the network, as `model`
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def laplacian(
     *,
     levels: int | None = None,
     sd: float = 0.1,
-    decay: float = 1.0,
+    decay: float = 0.5,
     decorrelate: bool = True,
     start: Tensor | None = None,
 ) -> nn.Module:

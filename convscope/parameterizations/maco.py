@@ -18,7 +18,7 @@ MEASURED = 256
 """Side in pixels to which photos are brought before their magnitude is measured."""
 
 
-@register()
+@register(rate=1.0)
 def maco(
     shape: tuple[int, int, int, int],
     streams: Streams,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from convscope.picture import register
@@ -39,5 +40,5 @@ def fooling(result: Result, *, plain: bool = False) -> Image.Image:
     return sheet(panels, columns=4, notes="Every image is exact to 8 bits: the fooled one, saved, still fools.")
 
 
-def _drawn(image: np.ndarray) -> Image.Image:  # type: ignore[type-arg]
+def _drawn(image: npt.NDArray[np.float32]) -> Image.Image:
     return Image.fromarray(to_rgb(to_uint8(image.transpose(1, 2, 0))))

@@ -32,7 +32,7 @@ def preset(name: str, technique: str = "") -> dict[str, Any]:
     if name not in names():
         raise OptionError(f"There is no preset {name!r}; {suggest(name, names())}")
     whole = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
-    found = whole | whole.get(technique, {})
+    found: dict[str, Any] = whole | whole.get(technique, {})
     if "recipe" not in found:
         known = [key for key, value in whole.items() if isinstance(value, dict) and "recipe" in value]
         raise OptionError(f"The preset {name!r} is for {' and '.join(known)}, not for {technique}.")

@@ -27,6 +27,9 @@ class Plan:
         if "parameterization" in given:
             name, options = parse_steps(given.pop("parameterization"), parameterizations.registry)[0]
             self._parts["parameterization"] = {"name": name, **options}
+            own = parameterizations.registry.traits(name).get("rate")
+            if own is not None and given.get("optimiser", self.data["recipe"].get("optimiser")) != "ascent":
+                given.setdefault("rate", own)
         self._transforms = (
             parse_steps(given.pop("transforms"), transforms.registry) if "transforms" in given else self._listed("transforms")
         )

@@ -14,7 +14,6 @@ from convscope.result import Result
 from convscope.streams import Streams
 from convscope.target import find_class
 from convscope.techniques import register
-from convscope.techniques._climb import BATCH
 from convscope.techniques._plan import Plan, numpy
 from convscope.term import objective
 from convscope.verb import PhotoLike, bytes_of, verb

@@ -5,7 +5,8 @@ A transform is a function in a file of its own name, drawn anew at each step, pe
     (images, streams, *, parameters) -> images           anything differentiable
     (frame, streams, *, parameters) -> frame             trait `affine`: moves the frame through which the image is seen
 
-Neighbouring affine ones are multiplied out first, so that pad, jitter, scale and rotate together cost one resampling.
+Trait `many`: it gives several of each image, next to each other; `alpha`: it takes an image with opacity and gives one
+without. Neighbouring affine ones are multiplied out first, so that pad, jitter, scale and rotate together cost one resampling.
 At strength 0 every transform is the identity.
 """
 

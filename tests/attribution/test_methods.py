@@ -297,3 +297,14 @@ def test_score_cam_of_the_channels_that_vary_most(trunk, image):
     every = run(trunk, "score_cam", image, 1, "third")
     assert torch.equal(run(trunk, "score_cam", image, 1, "third", most=12), every)
     assert not torch.allclose(run(trunk, "score_cam", image, 1, "third", most=2), every)
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU6, nn.SiLU])
+def test_deep_lift_sums_to_the_rise_of_the_score(activation):
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 6, 3), activation(), nn.Conv2d(6, 6, 3), activation(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3)]
+    model = convscope.load_model(nn.Sequential(*layers), size=16)
+    image = 9 * torch.randn(2, 3, 16, 16)
+    with Probe(model) as probe:
+        rise = (probe.scores(image) - probe.scores(torch.zeros_like(image)))[:, 1]
+    assert torch.allclose(run(model, "deep_lift", image, 1).sum((1, 2, 3)), rise, rtol=1e-4, atol=1e-5)

@@ -12,6 +12,7 @@ from convscope import parameterizations
 from convscope.errors import OptionError
 from convscope.parameterizations.maco import measure_magnitude
 from convscope.streams import Streams
+from convscope.techniques._plan import Plan
 
 NAMES = parameterizations.registry.names()
 ALONE = [name for name in NAMES if not parameterizations.registry.traits(name).get("together")]
@@ -147,8 +148,8 @@ def test_decorrelated_colours_move_all_three_channels_together():
 
 
 def test_laplacian_sum_by_hand():
-    """Only the smallest size, all one value v in a grey network: the whole image is sigmoid(v)."""
-    canvas = make("laplacian", (1, 1, 17, 24), sd=0.0)
+    """Only the smallest size, all one value v; its weight is 0.25 doubled twice: the whole image is sigmoid(v)."""
+    canvas = make("laplacian", (1, 1, 17, 24), sd=0.0, decay=1.0)
     sizes = [tuple(part.shape[-2:]) for part in canvas.parameters()]
     assert sizes == [(17, 24), (9, 12), (5, 6)]
     with torch.no_grad():
@@ -212,3 +213,10 @@ def test_maco_measured_from_one_over_f_is_one_over_f(tmp_path):
     np.savez(tmp_path / "m.npz", magnitude=magnitude.expand(3, -1, -1).numpy())
     measured, plain = make("maco", (1, 3, 40, 31), magnitude=str(tmp_path / "m.npz"))(), make("maco", (1, 3, 40, 31))()
     torch.testing.assert_close(measured, plain, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "rate"), [({}, 0.05), ({"parameterization": "cppn"}, 0.002), ({"parameterization": "cppn", "rate": 0.01}, 0.01)]
+)
+def test_a_parameterization_brings_its_own_rate_where_none_is_given(options, rate):
+    assert Plan("lucid", "visualize", **options).recipe().rate == rate

@@ -158,13 +158,13 @@ def test_every_metric_through_evaluate(metric, tmp_path):
     mask[4:12, 4:12] = 255
     result = convscope.explain(model, photo, method="grad_cam,smoothgrad", target=[0, 1], samples=2)
     result.save(tmp_path / "result.npz")
-    evaluated = [
-        convscope.evaluate(model, photo, given, metric=metric, mask=[mask]) for given in (result, str(tmp_path / "result.npz"))
-    ]
+    evaluated = [convscope.evaluate(model, photo, given, metric=metric, mask=[mask]) for given in (result, str(tmp_path / "result.npz"))]
     assert len(evaluated[0].table) == 4
     assert evaluated[0].table == evaluated[1].table
     assert {row["better"] for row in evaluated[0].table} <= {"higher", "lower"}
     assert evaluated[0].picture().width > 100
+    with open(evaluated[0].save(tmp_path / "table.csv"), newline="") as file:
+        assert [float(row["value"]) for row in csv.DictReader(file)] == [row["value"] for row in evaluated[0].table]
 
 
 def test_refusals(model):

@@ -95,7 +95,7 @@ def test_chollet_is_the_recipe_to_the_letter(trunk):
     for _ in range(40):
         leaf = image.clone().requires_grad_()
         seen = {}
-        handle = network.second.register_forward_hook(lambda module, given, output: seen.update(maps=output.clone()))
+        handle = network.second.register_forward_hook(lambda module, given, output, seen=seen: seen.update(maps=output.clone()))
         network(leaf)
         handle.remove()
         gradient = torch.autograd.grad(seen["maps"][:, 1].mean(), leaf)[0]

