@@ -15,7 +15,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +125,8 @@ def main() -> None:
     if given.threads:
         torch.set_num_threads(given.threads)
     model = convscope.load_model()
-    units = targets()
     # From all layers in turn, so that a part of the whole is a fair sample.
-    units = [unit for first in range(4) for unit in units[first::4]][: given.most]
+    units = [unit for first in range(4) for unit in targets()[first::4]][: given.most]
     key = f"{given.steps}-{given.size}-{given.seed}"
     theirs = torch.cat(
         [

@@ -29,6 +29,7 @@ _WHERE = {
     "fool": "convscope.techniques.fool",
     "invert": "convscope.techniques.invert",
     "layers": "convscope.api",
+    "list_models": "convscope.catalogue",
     "load_image": "convscope.image",
     "load_model": "convscope.models",
     "predict": "convscope.api",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from convscope.api import explain as explain
     from convscope.api import layers as layers
     from convscope.api import predict as predict
+    from convscope.catalogue import list_models as list_models
     from convscope.errors import ConvscopeError as ConvscopeError
     from convscope.html_report import report as report
     from convscope.image import load_image as load_image

@@ -98,7 +98,8 @@ def ascend(
         ImageError: the network cannot run on images of this size.
     """
     look = Look(probe, objectives, streams, recipe.transforms, recipe.regularizers, reference or {})
-    optimiser = _optimiser(canvas, recipe)
+    weights = [weight for weight in canvas.parameters() if weight.requires_grad]
+    optimiser: torch.optim.Optimizer = _OPTIMISERS[recipe.optimiser](weights, recipe.rate, foreach=True)
     scores: list[Tensor] = []
     found = Ascent(canvas().detach(), torch.empty(0))
     alive = torch.zeros(len(objectives), dtype=torch.bool, device=found.image.device)
@@ -159,15 +160,7 @@ def _dead(look: Look, found: Ascent, alive: Tensor, recipe: Recipe) -> Tensor:
     return suspect
 
 
-def _optimiser(canvas: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    weights = [weight for weight in canvas.parameters() if weight.requires_grad]
-    kinds: dict[str, Callable[..., torch.optim.Optimizer]] = {
-        "ascent": torch.optim.SGD,
-        "adam": torch.optim.Adam,
-        "nadam": torch.optim.NAdam,
-    }
-    return kinds[recipe.optimiser](weights, recipe.rate, foreach=True)
-
+_OPTIMISERS: dict[str, Any] = {"ascent": torch.optim.SGD, "adam": torch.optim.Adam, "nadam": torch.optim.NAdam}
 
 _SIZES: dict[str, Callable[[Tensor], Tensor]] = {
     "rms": lambda flat: flat.pow(2).mean(1).sqrt(),
@@ -179,14 +172,10 @@ _SIZES: dict[str, Callable[[Tensor], Tensor]] = {
 @torch.no_grad()
 def _normalise(canvas: nn.Module, how: Normalise) -> None:
     """Divide each image's gradient by its own size."""
-    if how == "none":
-        return
     for weight in canvas.parameters():
-        if weight.grad is None:
-            continue
-        flat = weight.grad.flatten(1)
-        size = _SIZES[how](flat) + (EPSILON if how == "rms" else 1e-30)
-        weight.grad /= size.view(-1, *[1] * (weight.ndim - 1))
+        if how != "none" and weight.grad is not None:
+            size = _SIZES[how](weight.grad.flatten(1)) + (EPSILON if how == "rms" else 1e-30)
+            weight.grad /= size.view(-1, *[1] * (weight.ndim - 1))
 
 
 def _after(canvas: nn.Module, recipe: Recipe, step: int) -> None:

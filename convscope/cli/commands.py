@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import convscope
+from convscope.cli.complete import complete_model, source_names
 from convscope.errors import OptionError, suggest
 from convscope.registry import Registry
 from convscope.schema import REQUIRED, Parameter, Schema, convert
@@ -32,6 +33,9 @@ VERBS = {
 }
 """Verb -> the heading it stands under in `convscope --help`."""
 
+ALIASES = {"models": "list_models"}
+"""Verbs that have another name in Python, where `convscope.models` is a package."""
+
 PLUGGED = {"explain": ("method", "convscope.attribution"), "evaluate": ("metric", "convscope.metrics")}
 """Verbs that pass further options on to a function chosen by name: the parameter that chooses, and the package it chooses from."""
 
@@ -41,21 +45,21 @@ _NOT_FROM_THE_COMMAND_LINE = {"model", "photo", "out"}
 
 def schema_of(name: str) -> Schema:
     """The schema of a public function, read from its source."""
+    name = ALIASES.get(name, name)
     path = _ROOT.joinpath(*convscope._WHERE[name].split(".")[1:])
     return Schema.of_file(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"), name)
 
 
 def _exists(name: str) -> bool:
     try:
-        return name in convscope._WHERE and schema_of(name) is not None
+        return ALIASES.get(name, name) in convscope._WHERE and schema_of(name) is not None
     except (OSError, OptionError):
         return False
 
 
 def source_schemas() -> dict[str, Schema]:
     """The model sources, read from their files: importing the package that holds them would import torch."""
-    paths = sorted(path for path in (_ROOT / "models").glob("*.py") if not path.stem.startswith("_"))
-    return {path.stem: Schema.of_file(path, path.stem) for path in paths}
+    return {name: Schema.of_file(_ROOT / "models" / f"{name}.py", name) for name in source_names()}
 
 
 class Verbs(click.Group):
@@ -159,8 +163,6 @@ class Verb(click.Command):
         return {one.name: one for options in self.groups.values() for one in options}.values()
 
     def _model_options(self, taken: set[str]) -> Iterable[click.Option]:
-        from convscope.cli.complete import complete_model
-
         yield click.Option(
             ["-m", "--model"], help="A network, written source:name (default: the embedded one).", shell_complete=complete_model
         )

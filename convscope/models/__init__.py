@@ -86,8 +86,8 @@ def load_model(
     """
     if isinstance(model, Model):
         if weights is not None or options:
-            named = "weights" if weights is not None else next(iter(options))
-            raise OptionError(f"{model.name} is loaded already, so {named}= comes too late; load it again by name.")
+            late = "weights" if weights is not None else next(iter(options))
+            raise OptionError(f"{model.name} is loaded already, so {late}= comes too late; load it again by name.")
         loaded = model
     elif isinstance(model, nn.Module):
         loaded = _bare(model, weights, options)
@@ -104,9 +104,10 @@ def load_model(
         loaded.head = head
         changes["head"] = head
     if labels is not None:
-        loaded.labels = given.labels(labels)
-        _check_labels(loaded)
-        changes["labels"] = list(loaded.labels)
+        named = given.labels(labels)
+        _check_labels(loaded, named)
+        loaded.labels = named
+        changes["labels"] = list(named)
     loaded.options |= {name: str(value) if isinstance(value, Path) else value for name, value in changes.items()}
     return loaded.to(device) if device else loaded
 
@@ -156,7 +157,7 @@ def _bare(network: nn.Module, weights: bool | str | Path | None, options: dict[s
     )
 
 
-def _check_labels(model: Model) -> None:
+def _check_labels(model: Model, labels: tuple[str, ...]) -> None:
     """Labels must be as many as the classes; a network that cannot say how many it has is left to the verbs."""
     try:
         classes = model.classes
@@ -164,5 +165,5 @@ def _check_labels(model: Model) -> None:
         raise
     except Exception:
         return
-    if model.labels is not None and len(model.labels) != classes:
-        raise ModelError(f"{model.name} has {classes} classes, but {len(model.labels)} labels were given.")
+    if len(labels) != classes:
+        raise ModelError(f"{model.name} has {classes} classes, but {len(labels)} labels were given.")
