@@ -10,7 +10,6 @@ stopped goes on where it was.
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +20,9 @@ import convscope
 from convscope.attribution import registry
 
 METRICS = "grid_pointing,insertion,deletion,pointing,energy"
+BEGIN, END = "<!-- table -->", "<!-- end of table -->"
+"""Where the page holds the table."""
+
 SPECIAL = {"smoothgrad of grad_cam_plus_plus": {"methods": "smoothgrad", "base": "grad_cam_plus_plus"}}
 """Wrappers around other methods than their default."""
 
@@ -41,6 +43,7 @@ def main() -> None:
     parser.add_argument("--grids", type=int, default=40)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--parts", default=None, help="a folder for the finished methods")
+    parser.add_argument("--finished", action="store_true", help="run nothing: only what is in --parts")
     given = parser.parse_args()
     if given.threads:
         torch.set_num_threads(given.threads)
@@ -54,6 +57,8 @@ def main() -> None:
         part = Path(given.parts) / f"{title}.npz" if given.parts else None
         if part is not None and part.is_file():
             one = convscope.Result.load(part)
+        elif given.finished:
+            continue
         else:
             one = convscope.benchmark_attribution(model, given.folder, **common, **options)
             one.table[0]["method"] = title
@@ -68,8 +73,11 @@ def main() -> None:
     result.table.sort(key=lambda row: -row["grid_pointing"])
     out = Path(given.out)
     result.save(out / "attribution.png")
-    (out / "attribution_table.md").write_text(text(result.table))
-    (out / "attribution.json").write_text(json.dumps(result.table, indent=1))
+    result.save(out / "attribution.csv")
+    page = out / "attribution.md"
+    if page.is_file():
+        before, mark, rest = page.read_text().partition(BEGIN)
+        page.write_text(before + mark + "\n\n" + text(result.table) + "\n" + END + rest.partition(END)[2])
 
 
 def merged(first: convscope.Result, second: convscope.Result) -> convscope.Result:
@@ -84,7 +92,7 @@ def text(table: list[dict[str, object]]) -> str:
     names = METRICS.split(",")
     lines = ["| method | " + " | ".join(name.replace("_", " ") for name in names) + " | seconds |", "|---|" + "---|" * (len(names) + 1)]
     for row in table:
-        cells = [f"{row[name]:.2f} ± {row[name + '_sd']:.2f}" for name in names]
+        cells = [f"{row[name]:.3f} ± {row[name + '_sd']:.3f}" for name in names]
         lines.append(f"| {row['method']} | " + " | ".join(cells) + f" | {row['seconds']:.2f} |")
     return "\n".join(lines) + "\n"
 

@@ -137,7 +137,7 @@ def table(rows: list[Row]) -> str:
 def main(arguments: list[str]) -> None:
     """Run and print; with --write into the documentation."""
     warnings.simplefilter("ignore")
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         rows = matrix([word for word in arguments if not word.startswith("--")], Path(folder))
     if "--write" in arguments:

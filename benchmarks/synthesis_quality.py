@@ -57,19 +57,28 @@ def lucents_transforms(transform: Any) -> list[Any]:
 
 
 def lucents(model: Model, unit: str, steps: int, size: int, seed: int) -> Tensor:
-    """Lucent's picture of one unit, made as its users make it."""
+    """Lucent's picture of one unit, made as its users make it; what does not change the picture is left out to save time."""
     from lucent.optvis import objectives, param, render, transform
 
-    network = copy.deepcopy(model.network).eval()
+    network: Any = copy.deepcopy(model.network).eval().requires_grad_(False)
     torch.manual_seed(seed)
     np.random.seed(seed)
     layer, _, index = unit.partition(":")
+    if layer.startswith("blocks."):
+        # Lucent goes on after an error in the network, with the layers that ran.
+        following = [*network.blocks, network.conv_head][int(layer[-1]) + 1]
+        following.register_forward_pre_hook(stop)
     wanted = objectives.channel(layer.replace(".", "_"), int(index))
     made = render.render_vis(
         network, wanted, lambda: param.image(size), transforms=[*lucents_transforms(transform), model.preprocessing.normalise],
         thresholds=(steps,), preprocess=False, progress=False, show_image=False,
     )  # fmt: skip
     return torch.from_numpy(made[-1].transpose(0, 3, 1, 2).copy())
+
+
+def stop(module: Any, given: Any) -> None:
+    """Ends a run of the network."""
+    raise RuntimeError("far enough")
 
 
 def kept(folder: Path | None, name: str, make: Callable[[], Tensor]) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,7 +13,6 @@ from convscope.errors import DeadUnitError, NumericError
 from convscope.look import Look
 from convscope.probe import Probe
 from convscope.progress import advance
-from convscope.relu import backward_rule
 from convscope.streams import Streams
 from convscope.term import Objective
 from convscope.transforms import Step
@@ -31,7 +29,8 @@ PLATEAU = 1e-3  # a rise of less than this share of the score's range so far cou
 @dataclass(frozen=True)
 class Recipe:
     """How to climb. `rate` is Adam's, or the step of plain ascent; `regularizers` are (name, weight, options) and are
-    subtracted; `redirect` is for how many steps closed ReLUs let the gradient through; `blur` blurs the pixels by so many
+    subtracted; `redirect` is for how many steps closed ReLUs let the gradient through; `settle` is the share of the
+    steps, at the end, in which the rate goes down to nothing; `blur` blurs the pixels by so many
     every `blur_every` steps, growing by `blur_growth` each time; `patience` stops when no score has risen for so many steps; `tile`
     is the largest side that the network sees at once, so that memory does not grow with the image."""
 
@@ -42,6 +41,7 @@ class Recipe:
     transforms: tuple[Step, ...] = ()
     regularizers: tuple[tuple[str, float, dict[str, Any]], ...] = ()
     redirect: int = 0
+    settle: float = 0.0
     blur: float = 0.0
     blur_every: int = 1
     blur_growth: float = 0.0
@@ -108,17 +108,17 @@ def ascend(
         for step in range(recipe.steps):
             advance(what, step, recipe.steps)
             streams.progress = step / recipe.steps
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.rate * min(1.0, (recipe.steps - step) / max(recipe.settle * recipe.steps, 1.0))
             optimiser.zero_grad(set_to_none=True)
-            rule = backward_rule("redirected", required=False) if step < recipe.redirect else nullcontext()
             with torch.enable_grad():
                 image = canvas()
-                with rule:
-                    score, gradient = look.gradient(image.detach(), recipe.tile)
+                score, gradient = look.gradient(image.detach(), recipe.tile, redirect=step < recipe.redirect)
                 # The only sign change: optimisers go down, pictures go up.
                 torch.autograd.backward(image, -gradient)
             if not bool(torch.isfinite(score).all()):
                 raise NumericError(f"{objectives[int((~torch.isfinite(score)).nonzero()[0])]} became NaN or infinite at step {step}.")
-            alive |= gradient.flatten(1).any(1)
+            alive |= look.reached
             transparency += gradient.abs().mean(1)
             _normalise(canvas, recipe.normalise)
             optimiser.step()
@@ -143,21 +143,12 @@ def ascend(
         raise NumericError("The image became NaN or infinite; a smaller rate may help.")
     found.score = torch.stack(scores, dim=1)
     found.transparency = transparency
-    dead = _dead(look, found, alive, recipe)
+    if not bool(alive.all()):  # the last step may have opened what was closed until then
+        look.gradient(found.image.clone(), recipe.tile)
+    dead = ~(alive | look.reached)
     found.image[dead] = 0.5
     found.dead = [str(objectives[place]) for place in dead.nonzero()[:, 0].tolist()]
     return found
-
-
-def _dead(look: Look, found: Ascent, alive: Tensor, recipe: Recipe) -> Tensor:
-    """Which images (n) had no gradient, or a score that stood still once closed ReLUs let nothing through, and have no gradient now."""
-    late = found.score[:, recipe.redirect :] if found.score.shape[1] > recipe.redirect + 1 else found.score
-    still = (late.amax(1) == late.amin(1)) & (found.score[:, -1] <= found.score[:, 0])
-    suspect: Tensor = ~alive | still
-    if bool(suspect.any()):
-        look.penalties = ()
-        suspect &= ~look.gradient(found.image.clone(), recipe.tile)[1].flatten(1).any(1)
-    return suspect
 
 
 _OPTIMISERS: dict[str, Any] = {"ascent": torch.optim.SGD, "adam": torch.optim.Adam, "nadam": torch.optim.NAdam}

@@ -14,6 +14,7 @@ from convscope import regularizers
 from convscope.errors import ImageError, ModelError, NoGradientError, OptionError
 from convscope.objectives import Seen, evaluate
 from convscope.probe import Probe
+from convscope.relu import backward_rule
 from convscope.streams import Streams
 from convscope.term import Objective
 from convscope.transforms import Step, apply
@@ -40,13 +41,16 @@ class Look:
         self.complete = any(objective.reads_output for objective in objectives)
         self.own_size = False
         self.output: Any = None
+        self.reached = torch.zeros(len(objectives), dtype=torch.bool)
+        """Which images' own score had a gradient at the image in the last look, penalties and redirection left aside."""
+        self._entered: Tensor | None = None
 
     def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
         model = self.probe.model
         seen = apply(image, self.streams, self.transforms)
         if self.own_size:
             seen = nn.functional.interpolate(seen, model.size, mode="bilinear", align_corners=False)
-        entered = model.enter(seen)
+        entered = self._entered = model.enter(seen)
         try:
             maps, self.output = self._run(entered)
         except ImageError:
@@ -67,14 +71,28 @@ class Look:
             value = value - weight * regularizers.registry.get(name)(read, **options)
         return value, score
 
-    def gradient(self, image: Tensor, tile: int | None = None) -> tuple[Tensor, Tensor]:
+    def gradient(self, image: Tensor, tile: int | None = None, *, redirect: bool = False) -> tuple[Tensor, Tensor]:
         """The score (n) and the gradient of score less penalties at the image (n c h w); with `tile`, piece by piece.
 
-        Pieces are cut anew at a random place each time, and the image closes on itself, so that no seam stays in one place.
+        With `redirect`, an image that no gradient reaches is looked at once more through closed ReLUs. Pieces are cut anew at
+        a random place each time, and the image closes on itself, so that no seam stays in one place.
 
         Raises:
             NoGradientError: no objective depends on the image.
         """
+        before = self.streams.mark() if redirect else None
+        score, found = self._pieces(image, tile)
+        if before is not None and not bool(self.reached.all()):
+            reached = self.reached
+            self.streams.back(before)
+            with backward_rule("redirected", required=False):
+                helped = self._pieces(image, tile)[1]
+            found = torch.where(reached.view(-1, 1, 1, 1), found, helped)
+            self.reached = reached
+        return score, found
+
+    def _pieces(self, image: Tensor, tile: int | None) -> tuple[Tensor, Tensor]:
+        self.reached = torch.zeros(len(image), dtype=torch.bool, device=image.device)
         height, width = image.shape[-2:]
         if tile is None or max(height, width) <= tile:
             return self._one(image)
@@ -91,9 +109,14 @@ class Look:
     def _one(self, image: Tensor) -> tuple[Tensor, Tensor]:
         leaf = image.clone().requires_grad_()
         value, score = self(leaf)
-        if not value.requires_grad:
+        entered, arrived = self._entered, None
+        if value.requires_grad and entered is not None:
+            found, arrived = torch.autograd.grad(value.sum(), [leaf, entered], allow_unused=True)
+        if arrived is None:
             raise NoGradientError(f"{self.objectives[0]} does not depend on the image, so there is nothing to climb.")
-        return score.detach(), torch.autograd.grad(value.sum(), leaf)[0]
+        self.reached |= arrived.reshape(len(image), -1).any(1)
+        self._entered = None
+        return score.detach(), found
 
     def _takes_larger(self) -> bool:
         """Whether the network runs on an image larger than its own size."""

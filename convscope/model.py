@@ -6,7 +6,7 @@ import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -246,9 +246,12 @@ class Model:
     def identity(self) -> str:
         """Hash over the names, shapes and values of all weights and over the preprocessing; remembered until one changes."""
         state = {name: tensor for name, tensor in self.network.state_dict(keep_vars=True).items() if isinstance(tensor, Tensor)}
-        now = (self.preprocessing, *((id(tensor), tensor.data_ptr(), tensor._version) for tensor in state.values()))
+        mean = self.preprocessing.mean_image
+        now = (self.preprocessing, id(mean), *((id(tensor), tensor.data_ptr(), tensor._version) for tensor in state.values()))
         if self._known is None or self._known[0] != now:
-            found = hashlib.sha256(repr((type(self.network).__name__, self.preprocessing)).encode())
+            found = hashlib.sha256(repr((type(self.network).__name__, replace(self.preprocessing, mean_image=None))).encode())
+            if mean is not None:
+                found.update(mean.cpu().contiguous().numpy().tobytes())
             for name, tensor in state.items():
                 found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
                 found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())

@@ -60,3 +60,12 @@ class Streams:
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
         """Integers from low to high inclusive, n x shape."""
         return torch.stack([torch.randint(low, high + 1, shape, generator=generator) for generator in self._generators]).to(self.device)
+
+    def mark(self) -> list[Tensor]:
+        """Where each stream is, for `back`."""
+        return [generator.get_state() for generator in self._generators]
+
+    def back(self, mark: list[Tensor]) -> None:
+        """Draw again what was drawn since `mark`."""
+        for generator, state in zip(self._generators, mark, strict=True):
+            generator.set_state(state)

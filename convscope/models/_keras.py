@@ -49,6 +49,7 @@ class Seated(nn.Module):
         self.network = network
         # Keras keeps its layers where PyTorch does not look for modules.
         self.parts = nn.ModuleList(layers_of(network).values())
+        self.register_state_dict_post_hook(_without_seeds)  # type: ignore[no-untyped-call]
 
     def forward(self, images: Tensor) -> Any:
         """The network's output for n h w c (or n c h w, as it was made)."""
@@ -56,6 +57,12 @@ class Seated(nn.Module):
 
         with keras.device(str(images.device)):
             return self.network(images, training=False)
+
+
+def _without_seeds(module: nn.Module, state: dict[str, Any], prefix: str, more: Any) -> None:
+    """A dropout's random state is another one at every start, and no weight."""
+    for name in [name for name in state if "seed_generator" in name]:
+        del state[name]
 
 
 def layers_of(network: Any, prefix: str = "") -> dict[str, nn.Module]:

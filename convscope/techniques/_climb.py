@@ -81,8 +81,11 @@ def climb(
     `reference` hold one image for all, or one for each.
 
     Raises:
+        OptionError: no objective, or a batch below 1.
         DeadUnitError: no gradient reaches the image for any of them; where some have one, the others come out grey.
     """
+    if not objectives:
+        raise OptionError("Nothing was asked for: the list of units or targets is empty.")
     if batch < 1:
         raise OptionError(f"batch must be 1 or more; {batch} was given.")
     fast = prepare(model, list(dict.fromkeys(name for each in objectives for name in each.layers)), half=half)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
 from convscope import parameterizations, presets, regularizers, transforms
-from convscope.ascend import Ascent, Recipe
-from convscope.errors import OptionError
+from convscope.ascend import Ascent, Normalise, Optimiser, Recipe
+from convscope.errors import OptionError, suggest
 from convscope.model import Model
 from convscope.streams import Streams
 
@@ -37,6 +38,12 @@ class Plan:
             parse_weighted(given.pop("regularizers")) if "regularizers" in given else tuple(_weighted(self._listed("regularizers")))
         )
         self._recipe = {**self.data["recipe"], **given}
+        for key, allowed in (("optimiser", get_args(Optimiser)), ("normalise", get_args(Normalise))):
+            if self._recipe.get(key, allowed[0]) not in allowed:
+                raise OptionError(f"There is no {key} {self._recipe[key]!r}; {suggest(str(self._recipe[key]), allowed)}")
+        rate = self._recipe.get("rate", 1.0)
+        if not (math.isfinite(rate) and rate > 0):
+            raise OptionError(f"rate must be above 0; {rate!r} was given.")
 
     def _listed(self, kind: str) -> tuple[tuple[str, dict[str, Any]], ...]:
         return tuple((part["name"], {k: v for k, v in part.items() if k != "name"}) for part in self.data.get(kind, []))

@@ -1,4 +1,4 @@
-"""Every kind of network that people bring, every verb: a picture or one sentence, never a traceback."""
+"""Every kind of network that people bring, every verb: a picture comes out."""
 
 from __future__ import annotations
 
@@ -20,12 +20,6 @@ matrix = importlib.util.module_from_spec(_spec)
 sys.modules["matrix"] = matrix
 _spec.loader.exec_module(matrix)
 
-ALLOWED = {
-    ("timm:vit (tokens)", "dream"): "divisible by patch size",
-    ("hf: ViT", "dream"): "",
-}
-"""Cells that may hold a sentence, and what it must say."""
-
 
 @pytest.fixture(scope="module")
 def bring(tmp_path_factory):
@@ -44,11 +38,9 @@ def bring(tmp_path_factory):
 
 @pytest.mark.parametrize("verb", matrix.VERBS)
 @pytest.mark.parametrize("name", SMALL)
-def test_a_picture_or_a_sentence(bring, name, verb):
+def test_a_picture_comes_out(bring, name, verb):
     model = bring(name)
     before = snapshot(model.network)
     said = matrix.try_verb(matrix.VERBS[verb], model)
     assert_unchanged(before, model.network)
-    if isinstance(said, str):
-        assert (name, verb) in ALLOWED, said
-        assert ALLOWED[name, verb] in said
+    assert not isinstance(said, str), said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 
@@ -116,7 +117,7 @@ def test_labels_of_the_wrong_length_and_a_photo_of_other_channels(tmp_path, name
 @pytest.mark.parametrize(
     "spec",
     [
-        "torchvision:vgg16",
+        "torchvision:squeezenet1_1",
         "torchvision:densenet121",
         "torchvision:inception_v3",
         "timm:test_vit",
@@ -171,7 +172,7 @@ def test_a_model_card(tmp_path):
     sentence(lambda: convscope.load_model(card), "mean image", "5 x 64 x 64", kind=ModelError)
 
 
-@pytest.mark.parametrize("spec", ["timm:resnet18.a1_in1k", "torchvision:vgg16", "hf:microsoft/resnet-50", "keras:applications/VGG16"])
+@pytest.mark.parametrize("spec", ["timm:resnet18.a1_in1k", "torchvision:vgg16", "hf:microsoft/resnet-50", "keras:applications/MobileNetV2"])
 def test_offline_names_the_ways_out(monkeypatch, spec):
     def nowhere(*given, **named):
         raise OSError("no network")
@@ -213,3 +214,28 @@ def test_a_head_that_starts_at_zero_is_drawn():
 def test_channels_are_read_off_the_network():
     assert convscope.load_model(nn.Sequential(nn.Conv2d(6, 2, 3)), size=8).channels == 6
     assert convscope.load_model("timm:resnet18", weights=False, channels=1, classes=2).channels == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *FILES,
+        "keras: cats vs dogs .h5",
+        "onnx: small network",
+        "pt2: small network",
+        "torchscript: small network",
+        "hf: ViT",
+    ],
+)
+def test_a_network_is_the_same_when_it_is_loaded_again(tmp_path, name):
+    """What `rerun` does: the spec and the options that are written into a picture, through JSON."""
+    model = SMALL[name](tmp_path)
+    again = convscope.load_model(model.spec, **json.loads(json.dumps(model.options)))
+    assert again.identity == model.identity
+    assert again.preprocessing == model.preprocessing
+    assert again.labels == model.labels
+
+
+def test_random_keras_applications_are_the_same_each_time():
+    first, second = (convscope.load_model("keras:applications/MobileNetV2", weights=False) for _ in range(2))
+    assert first.identity == second.identity
