@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 # As in the command line, and before torch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 import convscope
 from convscope.cli import show

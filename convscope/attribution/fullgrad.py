@@ -14,16 +14,16 @@ from convscope.target import Target
 
 
 @register(space="input", single_run=True, positive=True)
-def fullgrad(probe: Probe, image: Tensor, target: Target, *, scale: Literal["channel", "layer", "none"] = "channel") -> Tensor:
+def fullgrad(probe: Probe, image: Tensor, target: Target, *, rescale: Literal["channel", "layer", "none"] = "channel") -> Tensor:
     """The whole score, shared among the pixels and the biases of every layer (Srinivas & Fleuret, 2019).
 
     |gradient x input| plus, for every convolution and batch norm, |bias x gradient| at its own resolution, each resized
     bilinearly and summed: n 1 h w, never negative. A batch norm's bias is b - mean * w / std. No weight gets a gradient: a bias's is
-    the one at its layer's output. `scale="channel"` brings each channel's map to [0, 1] first, as the paper's formula
+    the one at its layer's output. `rescale="channel"` brings each channel's map to [0, 1] first, as the paper's formula
     and pytorch-grad-cam do (the latter misses subclasses of BatchNorm2d, and functional calls); "layer" is the authors' code.
 
     Args:
-        scale: bring every channel, every layer, or nothing to [0, 1] before summing.
+        rescale: bring every channel, every layer, or nothing to [0, 1] before summing.
 
     Raises:
         NoGradientError: the score does not depend on the image.
@@ -57,8 +57,8 @@ def fullgrad(probe: Probe, image: Tensor, target: Target, *, scale: Literal["cha
     total = torch.zeros_like(image[:, :1], dtype=torch.float32)
     for part in parts:
         part = part.detach().float().abs()
-        if scale != "none":
-            axes = (2, 3) if scale == "channel" else (1, 2, 3)
+        if rescale != "none":
+            axes = (2, 3) if rescale == "channel" else (1, 2, 3)
             part = part - part.amin(axes, keepdim=True)
             part = part / (part.amax(axes, keepdim=True) + 1e-7)
         total += enlarge(part.sum(1, keepdim=True), image.shape[-2:])

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `convscope ...` and return its exit code: 0, 2 for anything the user can mend, 130 after Ctrl-C."""
-    # Threads that wait by spinning slow each other down many times over where other programs want the cores too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that spin for long while they wait slow each other down many times over where other programs want the cores too.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     import click
 
     from convscope.cli.commands import Verbs

@@ -157,7 +157,7 @@ def test_fullgrad_sums_to_the_score():
     parts = [leaf.grad * image, *(bias[:, None, None] * made.grad for bias, made in biases)]
     assert torch.allclose(sum(part.sum() for part in parts), score, atol=1e-5)
     wanted = sum(F.interpolate(part.abs().sum(1, keepdim=True), (12, 12), mode="bilinear") for part in parts)
-    assert torch.allclose(run(model, "fullgrad", image, 1, scale="none"), wanted.detach(), atol=1e-6)
+    assert torch.allclose(run(model, "fullgrad", image, 1, rescale="none"), wanted.detach(), atol=1e-6)
 
 
 def test_finer_cam(trunk, image):
