@@ -6,7 +6,6 @@ the tests.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -61,6 +60,7 @@ def cats_and_dogs(side: int = 150, units: tuple[int, ...] = (32, 64, 128, 128), 
     from convscope.models._keras import library
 
     keras = library()
+    keras.utils.set_random_seed(0)
     layers: list[Any] = [keras.Input((side, side, 3))]
     for place, count in enumerate(units, start=1):
         layers += [
@@ -69,12 +69,7 @@ def cats_and_dogs(side: int = 150, units: tuple[int, ...] = (32, 64, 128, 128), 
         ]
     layers += [keras.layers.Flatten(name="flatten"), keras.layers.Dropout(0.5, name="dropout")]
     layers += [keras.layers.Dense(dense, activation="relu", name="dense"), keras.layers.Dense(1, activation="sigmoid", name="answer")]
-    state = random.getstate()
-    try:
-        random.seed(0)  # what Keras draws its seeds from
-        return keras.Sequential(layers)
-    finally:
-        random.setstate(state)
+    return keras.Sequential(layers)
 
 
 def keras_file(ending: str, folder: Path, **size: Any) -> Model:
@@ -86,6 +81,7 @@ def keras_nested(folder: Path, side: int = 64) -> Model:
     from convscope.models._keras import library
 
     keras = library()
+    keras.utils.set_random_seed(0)
     base = keras.applications.VGG16(weights=None, include_top=False, input_shape=(side, side, 3))
     whole = keras.Sequential([keras.Input((side, side, 3)), base, keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")])
     whole.save(folder / "nested.keras")
