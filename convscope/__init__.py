@@ -42,7 +42,13 @@ _WHERE = {
 __all__ = sorted(_WHERE)
 
 
+_PACKAGES = ("atlas",)
+"""Packages that are public as they are."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"convscope.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'convscope' has no attribute {name!r}")
     found = getattr(importlib.import_module(_WHERE[name]), name)
@@ -51,10 +57,11 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__, *_PACKAGES})
 
 
 if TYPE_CHECKING:
+    from convscope import atlas as atlas
     from convscope.again import rerun as rerun
     from convscope.api import activations as activations
     from convscope.api import evaluate as evaluate

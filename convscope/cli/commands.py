@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ ALIASES = {"models": "list_models"}
 PLUGGED = {"explain": ("method", "convscope.attribution"), "evaluate": ("metric", "convscope.metrics")}
 """Verbs that pass further options on to a function chosen by name: the parameter that chooses, and the package it chooses from."""
 
+GROUPS = {"atlas": "Make an atlas"}
+"""Verbs that have verbs of their own, each in the file of its name beside this one, and the heading they stand under."""
+
 _ROOT = Path(convscope.__file__).parent
 _NOT_FROM_THE_COMMAND_LINE = {"model", "photo", "out"}
 
@@ -72,9 +76,11 @@ class Verbs(click.Group):
         self.params.append(_version())
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return [name for name in VERBS if _exists(name)]
+        return [*(name for name in VERBS if _exists(name)), *GROUPS]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in GROUPS:
+            return _group(name)
         name = name.replace("-", "_")
         if name not in VERBS or not _exists(name):
             return None
@@ -87,14 +93,23 @@ class Verbs(click.Group):
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         for heading in dict.fromkeys(VERBS.values()):
-            rows = [(name, schema_of(name).summary) for name in self.list_commands(context) if VERBS[name] == heading]
+            rows = [(name, schema_of(name).summary) for name in self.list_commands(context) if VERBS.get(name) == heading]
             if rows:
                 with formatter.section(heading):
                     formatter.write_dl(rows)
+        for name, heading in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, _group(name).short_help or "")])
         with formatter.section("Examples"):
             for name in self.list_commands(context)[:6]:
                 for example in examples(schema_of(name))[:1]:
                     formatter.write_text(example)
+
+
+def _group(name: str) -> click.Group:
+    """The group of that name, from its file."""
+    found: click.Group = getattr(importlib.import_module(f"convscope.cli.{name}"), name.capitalize())()
+    return found
 
 
 class Verb(click.Command):

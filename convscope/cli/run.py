@@ -37,7 +37,7 @@ def run_verb(schema: Schema, given: dict[str, Any]) -> int:
         options["out"] = out or "report.html"
     with show.progress(given["quiet"] or given["as_json"]):
         if any(parameter.name == "model" for parameter in schema.parameters):
-            positional.insert(0, _model(given))
+            positional.insert(0, model(given))
         answer = getattr(convscope, schema.name)(*positional, **options)
     if isinstance(answer, Path):
         print(answer)
@@ -83,7 +83,8 @@ def _positional(name: str, given: dict[str, Any]) -> Any:
     return value
 
 
-def _model(given: dict[str, Any]) -> Any:
+def model(given: dict[str, Any]) -> Any:
+    """The network that the options name."""
     from convscope.models import full_spec, load_model
     from convscope.models import registry as sources
 

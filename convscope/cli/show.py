@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from convscope.progress import report_to
+from convscope.progress import Reporter, report_to
 from convscope.result import Result
 
 
 @contextmanager
-def progress(quiet: bool) -> Iterator[None]:
-    """Bars on the error stream while long work runs; none where nobody watches."""
-    if quiet or not sys.stderr.isatty():
+def progress(quiet: bool, *, lines: float | None = None) -> Iterator[None]:
+    """Bars on the error stream while long work runs. Where nobody watches there is none, but with `lines` a line every so many seconds."""
+    if quiet or (not sys.stderr.isatty() and lines is None):
         yield
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    if not sys.stderr.isatty():
+        with report_to(_logged(lines or 0.0)):
+            yield
+        return
+    named = TextColumn("{task.description}")
+    columns = (named, BarColumn(), MofNCompleteColumn(), _Rate(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
@@ -35,6 +42,43 @@ def progress(quiet: bool) -> Iterator[None]:
 
         with report_to(report):
             yield
+
+
+class _Rate(ProgressColumn):
+    """How many a second, where that is not plain from the other columns."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if not task.speed else f"{task.speed:.2f}/s")
+
+
+def _logged(every: float) -> Reporter:
+    """A reporter for logs: of the outermost work a line at its beginning, then every so many seconds, and at its end."""
+    begun: dict[str, tuple[float, int]] = {}
+    said: dict[str, float] = {}
+
+    def report(what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if what not in begun:
+            if any(name != what for name in begun):
+                return
+            begun[what] = (now, done)
+            said[what] = now
+        elif now - said[what] < every and done < total:
+            return
+        since, first = begun[what]
+        rate = (done - first) / (now - since) if now > since else 0.0
+        left = f", {(total - done) / rate / 60:.1f} min left" if rate and done < total else ""
+        print(f"{what}: {done} of {total}" + (f", {rate:.2f} per second{left}" if rate else ""), file=sys.stderr, flush=True)
+        said[what] = now
+        if done >= total:
+            del begun[what]
+
+    return report
+
+
+def rows(found: list[dict[str, Any]]) -> None:
+    """Rows as a table."""
+    table(Result("", "", table=found))
 
 
 def table(result: Result) -> None:

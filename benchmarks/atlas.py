@@ -1,0 +1,307 @@
+"""How fast an atlas is made, and whether it survives being killed.
+
+    python benchmarks/atlas.py build [--layers 'blocks.*,head'] [--units 16]     a whole atlas against the bare batched ascent
+    python benchmarks/atlas.py examples [--photos 2048] [--folder FOLDER]        a pass over photos against the bare forward
+    python benchmarks/atlas.py linear [--out docs/atlas_linear.png]              time over units and over photos, as a figure
+    python benchmarks/atlas.py kill [--times 20] [--engine ray]                  SIGKILL at random moments, resumed, compared
+    python benchmarks/atlas.py workers                                           two Ray workers of one thread against one
+
+All on the embedded network and, without --folder, on random crops of scikit-image's photos. Start with OMP_NUM_THREADS=1 on a machine
+that others use too. Peak memory is the process's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+import convscope
+from convscope import atlas
+from convscope.atlas._looker import SHARD, Looker
+from convscope.atlas._sources import source_of
+from convscope.probe import Probe
+from convscope.samples import sample
+from convscope.techniques._climb import climb
+from convscope.techniques._plan import Plan
+from convscope.term import channel
+
+PHOTOS = ("astronaut", "cat-and-coffee", "chelsea", "coffee", "rocket")
+
+
+def memory() -> str:
+    return f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
+
+
+def crops(folder: Path, count: int) -> Path:
+    """Random crops of the sample photos, in a folder for each photo."""
+    generator = np.random.default_rng(0)
+    photos = [Image.fromarray(np.asarray(sample(name))).convert("RGB") for name in PHOTOS]
+    for number in range(count):
+        photo = photos[number % len(photos)]
+        side = int(generator.integers(200, min(*photo.size, 400) + 1))
+        left, top = (int(generator.integers(0, length - side + 1)) for length in photo.size)
+        place = folder / PHOTOS[number % len(photos)] / f"{number:06d}.jpg"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        photo.crop((left, top, left + side, top + side)).save(place, quality=90)
+    return folder
+
+
+def build(given: argparse.Namespace) -> None:
+    """The units' rate by layer, interleaved with the bare ascent of the same units."""
+    model = convscope.load_model()
+    with Probe(model) as probe:
+        layers = probe.layers
+    names = given.layers.split(",") if given.layers else [*(f"blocks.{number}" for number in range(7)), "classifier"]
+    if given.whole:
+        with tempfile.TemporaryDirectory() as folder:
+            report = atlas.build(model, names, folder, steps=given.steps, size=given.size)
+            print(report, memory(), flush=True)
+        return
+    total = {"atlas": 0.0, "bare": 0.0}
+    for name in names:
+        count = min(given.units, layers[name].units)
+        wanted = [channel(name, unit) for unit in range(count)]
+        seconds: dict[str, list[float]] = {"atlas": [], "bare": []}
+        for _ in range(given.repeats):
+            with tempfile.TemporaryDirectory() as folder, limited(name, count):
+                begun = time.perf_counter()
+                atlas.build(model, name, folder, steps=given.steps, size=given.size)
+                seconds["atlas"].append(time.perf_counter() - begun)
+            begun = time.perf_counter()
+            climb(model, wanted, Plan("distill", "visualize", steps=given.steps, size=given.size), seed=0, batch=16)
+            seconds["bare"].append(time.perf_counter() - begun)
+        best = {key: min(values) / count for key, values in seconds.items()}
+        for key, value in best.items():
+            total[key] += value * layers[name].units
+        print(
+            f"{name:12s} atlas {best['atlas']:.3f} s a unit, bare {best['bare']:.3f}, ratio {best['atlas'] / best['bare']:.3f}", flush=True
+        )
+    print(
+        f"all units of these layers: {total['atlas'] / 60:.1f} min, bare {total['bare'] / 60:.1f} min, ratio {total['atlas'] / total['bare']:.3f}; {memory()}"
+    )
+
+
+class limited:
+    """Only the first units of a layer, so that a small benchmark is one."""
+
+    def __init__(self, layer: str, count: int) -> None:
+        self.layer, self.count = layer, count
+
+    def __enter__(self) -> None:
+        import convscope.atlas.build  # noqa: F401
+
+        self.module = sys.modules["convscope.atlas.build"]
+        self.original = self.module.jobs_of
+        self.module.jobs_of = lambda *given: [job for job in self.original(*given) if job.first < self.count]
+
+    def __exit__(self, *failure: object) -> None:
+        self.module.jobs_of = self.original
+
+
+def examples(given: argparse.Namespace) -> None:
+    """The photo rate of the pass, and of reading the same photos and running the bare network on them."""
+    model = convscope.load_model()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(given.folder) if given.folder else crops(Path(scratch) / "photos", given.photos)
+        layers = ["blocks.*", "head"]
+        bare, loaded, fast = [], [], []
+        for _ in range(given.repeats):
+            seconds, held = forward(model, folder, given.batch)
+            bare.append(seconds)
+            loaded.append(held)
+            fast.append(forward(model, folder, given.batch, prepared=True)[0])
+        whole, looking = [], []
+        for turn in range(given.repeats):
+            report = atlas.examples(model, str(folder), f"{scratch}/atlas{turn}", layers=layers, batch=given.batch)
+            whole.append(report["seconds"])
+            looking.append(report["looking_seconds"])
+        count = report["photos"]
+        rates = {
+            "bare forward, photos read": bare,
+            "bare forward, photos in memory": loaded,
+            "prepared forward, photos read": fast,
+            "pass": looking,
+            "pass and crops": whole,
+        }
+        for name, seconds in rates.items():
+            print(f"{name:32s}{count / min(seconds):8.2f} photos per second")
+        print(
+            f"pass / bare {min(bare) / min(looking):.3f}, with crops {min(bare) / min(whole):.3f}, against photos in memory {min(loaded) / min(looking):.3f}, "
+            f"pass / prepared {min(fast) / min(looking):.3f}"
+        )
+        size = sum(path.stat().st_size for path in Path(scratch).rglob("*.parquet"))
+        print(f"{count} photos, {report['units']} units, {size / 1e6 / given.repeats:.1f} MB; {memory()}")
+
+
+def forward(model: convscope.Model, folder: Path, batch: int, *, prepared: bool = False) -> tuple[float, float]:
+    """Seconds to read all photos as the pass does and run the plain network on them, and of the running alone."""
+    looker = Looker(model, ["classifier"], source_of(str(folder)), k=1, hold=1, seed=0, batch=batch, half=False)
+    from convscope.atlas.examples import _announced, _shards
+
+    network = looker.prepared() if prepared else model
+    begun = time.perf_counter()
+    alone = 0.0
+    with Probe(network) as probe:
+        for shard in _announced(_shards(looker.source, set()), looker.announce):
+            for _, read in looker._batches(shard):
+                image = model.enter(torch.cat([image for image, _ in read if image is not None]))
+                start = time.perf_counter()
+                probe.output(image)
+                alone += time.perf_counter() - start
+    return time.perf_counter() - begun, alone
+
+
+def linear(given: argparse.Namespace) -> None:
+    """Time over units and over photos."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    model = convscope.load_model()
+    units = [16, 32, 48, 64, 80][: given.points]
+    photos = [SHARD // 4 * step for step in range(1, given.points + 1)]
+    seconds: dict[str, list[float]] = {"units": [], "photos": []}
+    with tempfile.TemporaryDirectory() as scratch:
+        for count in units:
+            with limited("blocks.3", count):
+                seconds["units"].append(atlas.build(model, "blocks.3", f"{scratch}/u{count}", steps=given.steps)["seconds"])
+        for count in photos:
+            folder = crops(Path(scratch) / f"photos{count}", count)
+            seconds["photos"].append(atlas.examples(model, str(folder), f"{scratch}/p{count}")["looking_seconds"])
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    for axis, (name, counts) in zip(axes, (("units", units), ("photos", photos)), strict=True):
+        slope, start = np.polyfit(counts, seconds[name], 1)
+        fit = np.corrcoef(counts, seconds[name])[0, 1] ** 2
+        axis.plot(counts, seconds[name], "o", counts, slope * np.array(counts) + start, "-")
+        axis.set(xlabel=name, ylabel="seconds", title=f"{slope:.3f} s each, $R^2$ = {fit:.4f}", xlim=(0, None), ylim=(0, None))
+        print(f"{name}: {dict(zip(counts, np.round(seconds[name], 2).tolist(), strict=True))}, R2 {fit:.4f}")
+    figure.savefig(given.out, dpi=120)
+    print(given.out)
+
+
+CHILD = """
+import sys, json
+import torch; torch.set_num_threads(1)
+import convscope
+from convscope import atlas
+if __name__ == "__main__":
+    out, photos, engine, steps = sys.argv[1:]
+    model = convscope.load_model()
+    print("ready", flush=True)
+    atlas.build(model, "blocks.0", out, steps=int(steps), size=48, batch=4, engine=engine)
+    atlas.examples(model, photos, out, layers="blocks.0,blocks.1", k=4, samples=2, batch=32, engine=engine)
+    print("done", flush=True)
+"""
+
+
+def kill(given: argparse.Namespace) -> None:
+    """Kill a build and a pass at random moments until they are done, and compare with one that was left alone."""
+    chance = random.Random(given.seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        photos = crops(Path(scratch) / "photos", given.photos)
+        script = Path(scratch) / "child.py"
+        script.write_text(CHILD)
+
+        def run(out: str, after: float | None) -> float | None:
+            """Seconds it took, or None if it was killed before it was done."""
+            command = [sys.executable, str(script), f"{scratch}/{out}", str(photos), given.engine, str(given.steps)]
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+            begun = time.perf_counter()
+            try:
+                child.wait(after)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+                return None
+            assert child.stdout.read() == "done\n", "the child failed"
+            return time.perf_counter() - begun
+
+        whole = run("whole", None)
+        assert whole is not None
+        kills = turns = 0
+        while kills < given.times:
+            turns += 1
+            out = f"killed{turns}"
+            finished = None
+            while finished is None and kills < given.times:
+                finished = run(out, chance.uniform(0, whole))
+                kills += finished is None
+            if finished is None:
+                run(out, None)
+            same = state(Path(scratch) / "whole") == state(Path(scratch) / out)
+            print(
+                f"atlas {turns}: {'same bytes' if same else 'DIFFERENT'} after {kills} kills in all ({whole:.1f} s uninterrupted)",
+                flush=True,
+            )
+            assert same
+            assert atlas.verify(f"{scratch}/{out}").ok
+
+
+def state(folder: Path) -> dict[str, str]:
+    """Every file's name and hash."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def workers(given: argparse.Namespace) -> None:
+    """The same jobs by one Ray worker and by two; starting them is not counted."""
+    import ray
+
+    model = convscope.load_model()
+    seconds = {}
+    for count in (1, 2):
+        ray.init(num_cpus=count, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        with tempfile.TemporaryDirectory() as folder:
+            atlas.build(model, "blocks.3", f"{folder}/warm", steps=2, size=64, batch=4, engine="ray", threads=1)
+            seconds[count] = atlas.build(model, "blocks.3", f"{folder}/atlas", steps=given.steps, batch=8, engine="ray", threads=1)[
+                "seconds"
+            ]
+        ray.shutdown()
+        print(f"{count} worker(s): {seconds[count]:.1f} s", flush=True)
+    print(json.dumps({"speedup": round(seconds[1] / seconds[2], 3)}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["build", "examples", "linear", "kill", "workers"])
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--layers", default=None)
+    parser.add_argument("--units", type=int, default=16, help="of each layer, for `build`")
+    parser.add_argument("--whole", action="store_true", help="`build` makes all units, without the comparison")
+    parser.add_argument("--steps", type=int, default=64)
+    parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--photos", type=int, default=2048)
+    parser.add_argument("--folder", default=None)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--points", type=int, default=5)
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--engine", default="local")
+    parser.add_argument("--out", default="docs/atlas_linear.png")
+    given = parser.parse_args()
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    {"build": build, "examples": examples, "linear": linear, "kill": kill, "workers": workers}[given.what](given)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""Where an atlas lies: a folder or any fsspec URL. The listing of its parts is the truth; there is no index and no lock.
+
+    DIR/units/<model>/<layer>/part-<job>.parquet        merged-<jobs>.parquet after `compact`
+    DIR/examples/<model>/<layer>/part-<job>.parquet
+    DIR/skipped/<model>/part-<job>.parquet
+    DIR/partial/<model>/run-<run>.parquet               how far `examples` has come; gone when it is done
+
+A part is written aside and renamed; two writers of one job write the same bytes, so that either may win.
+"""
+
+from __future__ import annotations
+
+import errno
+import posixpath
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convscope.atlas._extras import arrow, need, parquet
+from convscope.atlas._tables import TABLES, head_of
+from convscope.errors import ConvscopeError, InputError, OutputError
+from convscope.files import write_whole
+
+WHOLE_PUTS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "memory"}
+"""File systems where an object appears only once all of it has arrived, so that nothing need be renamed."""
+
+_ASIDE = re.compile(r"^\.(?P<name>.+\.parquet)\..+\.part$")
+_WORD = re.compile(r"[^A-Za-z0-9._=-]+")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file: its path on its file system, and its size."""
+
+    path: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return posixpath.basename(self.path)
+
+    @property
+    def job(self) -> str | None:
+        """The job whose rows it holds, where it holds one job's only."""
+        return self.name.removeprefix("part-").removesuffix(".parquet") if self.name.startswith("part-") else None
+
+
+class Store:
+    """The parts of one atlas.
+
+    Args:
+        url: a folder, or a URL that fsspec knows.
+        create: make the folder, and fail now if it cannot be written.
+
+    Raises:
+        InputError: there is nothing there to read.
+        OutputError: it cannot be written.
+        ExtraError: fsspec, or the package for that kind of URL, is not installed.
+    """
+
+    def __init__(self, url: str | Path, *, create: bool = False) -> None:
+        need("pyarrow")
+        fsspec = need("fsspec")
+        self.url = str(url)
+        try:
+            self.files, self.root = fsspec.core.url_to_fs(self.url)
+        except ImportError as error:
+            raise OutputError(f"{self.url} cannot be opened: {_said(error)}") from None
+        except ValueError as error:
+            raise OutputError(f"{self.url} is neither a folder nor a URL that fsspec knows: {_said(error)}") from None
+        self.root = self.root.rstrip("/") or "/"
+        protocol = self.files.protocol
+        self.protocols = {protocol} if isinstance(protocol, str) else set(protocol)
+        self.local = "file" in self.protocols
+        if create:
+            self._ready()
+        elif not self.files.exists(self.root):
+            raise InputError(f"There is no atlas at {self.url}; make one with convscope atlas build.")
+
+    def _ready(self) -> None:
+        try:
+            self.files.makedirs(self.root, exist_ok=True)
+            if self.local:
+                with tempfile.TemporaryFile(dir=self.root):
+                    pass
+        except Exception as error:
+            raise OutputError(f"Cannot write into {self.url}: {_said(error)}; choose another folder.") from None
+
+    def path(self, *parts: str) -> str:
+        """A path inside the atlas."""
+        return posixpath.join(self.root, *parts)
+
+    def parts(self, table: str, *folders: str) -> list[Part]:
+        """All parts of a table, or of one of its folders, sorted by path."""
+        return [Part(path, size) for path, size in self._listed(self.path(table, *folders)) if not _hidden(path, self.root)]
+
+    def tables(self) -> list[str]:
+        """The tables that are there: those we know, and others that lie beside them."""
+        known = [name for name in TABLES if self.files.exists(self.path(name))]
+        others = sorted({path.removeprefix(self.root).strip("/").partition("/")[0] for path, _ in self._listed(self.root)})
+        return known + [name for name in others if name not in known and name != "partial" and not name.endswith(".parquet")]
+
+    def _listed(self, folder: str) -> list[tuple[str, int]]:
+        self.files.invalidate_cache()
+        if not self.files.exists(folder):
+            return []
+        try:
+            found = self.files.find(folder, detail=True)
+        except OSError as error:
+            raise InputError(f"Cannot list {folder}: {_said(error)}.") from None
+        return sorted((path, int(one.get("size") or 0)) for path, one in found.items() if path.endswith((".parquet", ".part")))
+
+    def head(self, part: Part) -> dict[str, Any] | None:
+        """What a part says about itself, or None where it is cut short or no part at all. Only its footer is read.
+
+        Raises:
+            InputError: another version of the layout.
+        """
+        if part.size < 12:
+            return None
+        try:
+            with self.files.open(part.path, "rb") as file:
+                return head_of(file, part.path)
+        except OSError:
+            return None
+
+    def read(self, part: Part, columns: list[str] | None = None) -> Any:
+        """A part as an Arrow table.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        try:
+            with self.files.open(part.path, "rb") as file:
+                return parquet().ParquetFile(file, page_checksum_verification=True).read(columns)
+        except FileNotFoundError:
+            raise
+        except (arrow().ArrowException, OSError, ValueError) as error:
+            raise InputError(
+                f"{part.path} is damaged ({_said(error)}); run convscope atlas verify {self.url} --remove, then build again."
+            ) from None
+
+    def load(self, path: str) -> bytes | None:
+        """The contents of a file, or None where there is none."""
+        try:
+            found: bytes = self.files.cat_file(path)
+        except (FileNotFoundError, KeyError):
+            return None
+        return found
+
+    def write(self, path: str, data: bytes, *, lossy: bool = False) -> None:
+        """Write a file in one step: readers see all of it or nothing. One that is `lossy` may be swept away by another writer meanwhile.
+
+        Raises:
+            OutputError: full, forbidden or gone; nothing half-written is left.
+        """
+        try:
+            if self.local:
+                write_whole(path, data)
+            elif self.protocols & WHOLE_PUTS:
+                self.files.pipe_file(path, data)
+            else:
+                self._aside(path, data)
+        except OutputError as error:
+            # Somebody who writes the same job was quicker and has swept our aside away; his bytes are ours.
+            if not (isinstance(error.__cause__, FileNotFoundError) and (lossy or Path(path).is_file())):
+                raise
+        except ConvscopeError:
+            raise
+        except Exception as error:
+            hint = "make room and start again: nothing that is finished is lost" if _full(error) else "what is finished is kept"
+            raise OutputError(f"Cannot write {path}: {_said(error)}; {hint}.") from error
+
+    def _aside(self, path: str, data: bytes) -> None:
+        folder, name = posixpath.split(path)
+        self.files.makedirs(folder, exist_ok=True)
+        aside = posixpath.join(folder, f".{name}.{secrets.token_hex(4)}.part")
+        try:
+            self.files.pipe_file(aside, data)
+            self.files.mv(aside, path)
+        finally:
+            if self.files.exists(aside):
+                self.files.rm_file(aside)
+
+    def remove(self, path: str) -> None:
+        """Delete a file; one that is gone already is no error."""
+        try:
+            self.files.rm_file(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise OutputError(f"Cannot delete {path}: {_said(error)}.") from None
+
+    def leftovers(self, table: str) -> Iterator[str]:
+        """What killed writers left aside and nobody needs: the part that it was to become is there."""
+        listed = [path for path, _ in self._listed(self.path(table))] + self._hidden_asides(table)
+        there = set(listed)
+        for path in sorted(there):
+            folder, name = posixpath.split(path)
+            aside = _ASIDE.match(name)
+            if aside is not None and posixpath.join(folder, aside["name"]) in there:
+                yield path
+
+    def _hidden_asides(self, table: str) -> list[str]:
+        """Listings of some file systems leave out names that begin with a dot."""
+        if not self.local or not Path(self.path(table)).is_dir():
+            return []
+        return [str(path) for path in Path(self.path(table)).rglob(".*.part")]
+
+    def sweep(self, table: str) -> None:
+        """Remove what `leftovers` finds."""
+        for path in list(self.leftovers(table)):
+            self.remove(path)
+
+
+def word(text: str) -> str:
+    """A name as a folder is called: the columns hold it as it is."""
+    return _WORD.sub("_", text).lstrip(".") or "_"
+
+
+def model_folder(name: str, identity: str) -> str:
+    """The folder of a network: its name, and enough of its weights' hash to tell it from others of that name."""
+    return f"{word(name)}-{identity[:8]}"
+
+
+def _hidden(path: str, root: str) -> bool:
+    return posixpath.basename(path).startswith(".") or not path.endswith(".parquet")
+
+
+def _full(error: Exception) -> bool:
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _said(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+    return str(text).rstrip(".")

@@ -1,0 +1,63 @@
+"""The same jobs and the same pass on Ray, with a worker that dies at its first job."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from small import SMALL, small_model, state
+
+from convscope import atlas
+from convscope.atlas._maker import Maker
+from convscope.errors import NumericError
+
+
+class Dies(Maker):
+    """Takes its whole process with it, once."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.marker = None
+
+    def __getstate__(self):
+        return super().__getstate__() | {"marker": self.marker}
+
+    def __call__(self, job):
+        if job.layer == "third" and not Path(self.marker).exists():
+            Path(self.marker).write_text("dead")
+            os._exit(1)
+        if job.layer == "head":
+            raise NumericError("the head is broken.")
+        return super().__call__(job)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_same_bytes_though_a_worker_died(photos, tmp_path, monkeypatch):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import ray
+    options = {"layers": "first,third", "k": 3, "samples": 2, "batch": 8}
+    atlas.build(small_model(), "first,third", str(tmp_path / "local"), **SMALL)
+    atlas.examples(small_model(), str(photos), str(tmp_path / "local"), **options)
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    try:
+        module = sys.modules["convscope.atlas.build"]
+
+        def dying(model):
+            work = Dies(model)
+            work.marker = str(tmp_path / "marker")
+            return work
+
+        monkeypatch.setattr(module, "Maker", dying)
+        report = atlas.build(small_model(), "first,third", str(tmp_path / "ray"), engine="ray", **SMALL)
+        assert (tmp_path / "marker").exists()
+        assert report["made"] == 20
+        with pytest.raises(NumericError, match="the head is broken"):
+            atlas.build(small_model(), "head", str(tmp_path / "ray"), engine="ray", **SMALL)
+        atlas.examples(small_model(), str(photos), str(tmp_path / "ray"), engine="ray", **options)
+    finally:
+        ray.shutdown()
+    assert state(tmp_path / "ray") == state(tmp_path / "local")
