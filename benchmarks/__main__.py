@@ -1,6 +1,7 @@
-"""`make bench`: run the benchmarks, or those that are named.
+"""`make bench`: run the speed benchmark, or the one that is named.
 
-python -m benchmarks                       what there is
+python -m benchmarks                       speed, every row
+python -m benchmarks --quick               speed, with its options
 python -m benchmarks synthesis_quality     one of them, with its own defaults
 make bench BENCH="attribution_speed"       the same, set-up included
 """
@@ -15,13 +16,10 @@ FOLDER = Path(__file__).parent
 
 
 def main() -> int:
-    """Run each named script; the worst exit code."""
+    """Run the script; its exit code."""
     known = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
     wanted = sys.argv[1:]
-    if not wanted:
-        print("Name a benchmark (make bench BENCH=NAME): " + ", ".join(known))
-        return 0
-    name, *options = wanted
+    name, *options = wanted if wanted and not wanted[0].startswith("-") else ["speed", *wanted]
     if name not in known:
         print(f"There is no benchmark {name!r}; there is: {', '.join(known)}.", file=sys.stderr)
         return 2

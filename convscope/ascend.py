@@ -30,7 +30,8 @@ PLATEAU = 1e-3  # a rise of less than this share of the score's range so far cou
 class Recipe:
     """How to climb. `rate` is Adam's, or the step of plain ascent; `regularizers` are (name, weight, options) and are
     subtracted; `redirect` is for how many steps closed ReLUs let the gradient through; `settle` is the share of the
-    steps, at the end, in which the rate goes down to nothing; `blur` blurs the pixels by so many
+    steps, at the end, in which the rate goes down to nothing; `memory` is Adam's second decay: less suits a start with large
+    gradients, which else slow all later steps; `blur` blurs the pixels by so many
     every `blur_every` steps, growing by `blur_growth` each time; `patience` stops when no score has risen for so many steps; `tile`
     is the largest side that the network sees at once, so that memory does not grow with the image."""
 
@@ -42,6 +43,7 @@ class Recipe:
     regularizers: tuple[tuple[str, float, dict[str, Any]], ...] = ()
     redirect: int = 0
     settle: float = 0.0
+    memory: float = 0.999
     blur: float = 0.0
     blur_every: int = 1
     blur_growth: float = 0.0
@@ -99,7 +101,8 @@ def ascend(
     """
     look = Look(probe, objectives, streams, recipe.transforms, recipe.regularizers, reference or {})
     weights = [weight for weight in canvas.parameters() if weight.requires_grad]
-    optimiser: torch.optim.Optimizer = _OPTIMISERS[recipe.optimiser](weights, recipe.rate, foreach=True)
+    own = {} if recipe.optimiser == "ascent" else {"betas": (0.9, recipe.memory)}
+    optimiser: torch.optim.Optimizer = _OPTIMISERS[recipe.optimiser](weights, recipe.rate, foreach=True, **own)
     scores: list[Tensor] = []
     found = Ascent(canvas().detach(), torch.empty(0))
     alive = torch.zeros(len(objectives), dtype=torch.bool, device=found.image.device)

@@ -74,6 +74,7 @@ class Layers(Mapping[str, Layer]):
         self._layers = {layer.name: layer for layer in sorted(layers, key=lambda layer: layer.order)}
         self.parameters = parameters
         self.unread = frozenset(unread)
+        self._last: str | None = None
 
     def __getitem__(self, name: str) -> Layer:
         base, mark, call = name.partition("#")
@@ -137,6 +138,10 @@ class Layers(Mapping[str, Layer]):
 
         Where the places of the last ones are not read, it is the last one of their shape that is read.
         """
+        self._last = self._last or self._find_last()
+        return self._last
+
+    def _find_last(self) -> str | None:
         fitting = [
             layer
             for layer in self._layers.values()

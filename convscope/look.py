@@ -50,7 +50,8 @@ class Look:
         seen = apply(image, self.streams, self.transforms)
         if self.own_size:
             seen = nn.functional.interpolate(seen, model.size, mode="bilinear", align_corners=False)
-        entered = self._entered = model.enter(seen)
+        # In the memory order in which a prepared network's convolutions run.
+        entered = self._entered = model.enter(seen).contiguous(memory_format=torch.channels_last)
         try:
             maps, self.output = self._run(entered)
         except ImageError:
@@ -114,7 +115,7 @@ class Look:
             found, arrived = torch.autograd.grad(value.sum(), [leaf, entered], allow_unused=True)
         if arrived is None:
             raise NoGradientError(f"{self.objectives[0]} does not depend on the image, so there is nothing to climb.")
-        self.reached |= arrived.reshape(len(image), -1).any(1)
+        self.reached |= _moving(arrived, len(image))
         self._entered = None
         return score.detach(), found
 
@@ -131,8 +132,23 @@ class Look:
     def _run(self, entered: Tensor) -> tuple[dict[str, Tensor], Any]:
         if self.complete:
             maps, output = self.probe.activations_and_output(entered, self.layers)
-            return {name: found.float() for name, found in maps.items()}, output
-        return {name: found.float() for name, found in self.probe.activations(entered, self.layers).items()}, None
+        else:
+            maps, output = self.probe.activations(entered, self.layers), None
+        for found in maps.values():
+            # An objective that picks channels makes its gradient in the other memory order, and every layer before would follow it.
+            if found.requires_grad and found.is_contiguous(memory_format=torch.channels_last):
+                found.register_hook(_ordered)  # type: ignore[no-untyped-call]
+        return {name: found.float() for name, found in maps.items()}, output
+
+
+def _ordered(gradient: Tensor) -> Tensor:
+    return gradient.contiguous(memory_format=torch.channels_last)
+
+
+def _moving(gradient: Tensor, images: int) -> Tensor:
+    """Which images have a gradient other than 0 (or one that is no number); `gradient` may hold several crops of each."""
+    each = (gradient.amax((1, 2, 3)) != 0) | (gradient.amin((1, 2, 3)) != 0)
+    return each.view(images, -1).any(1)
 
 
 class _Reference(dict[str, Tensor]):

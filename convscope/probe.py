@@ -50,16 +50,18 @@ class Probe:
         self.seen: Any = None
         self.notes: dict[str, list[float]] = {}
         self._stack = ExitStack()
+        self._layers: Layers | None = None
 
     def __enter__(self) -> Probe:
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode(False))
-            stack.enter_context(undisturbed(self.model.network))
+            if not self.model.settled:
+                stack.enter_context(undisturbed(self.model.network))
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self.seen = None
+        self.seen = self._layers = None
         self._stack.close()
 
     def note(self, name: str, value: float) -> None:
@@ -69,11 +71,15 @@ class Probe:
     @property
     def layers(self) -> Layers:
         """All layers of the network, from one dry run that is remembered until a module is exchanged."""
-        now = tuple((name, id(module)) for name, module in self.model.modules.items())
-        known: tuple[Any, Layers] | None = self.model.__dict__.get("_layers")
-        if known is None or known[0] != now:
-            known = self.model.__dict__["_layers"] = (now, trace(self.model))
-        return known[1]
+        if self._layers is None and self.model.settled:
+            self._layers = self.model.__dict__["_layers"][1]
+        if self._layers is None:
+            now = tuple((name, id(module)) for name, module in self.model.modules.items())
+            known: tuple[Any, Layers] | None = self.model.__dict__.get("_layers")
+            if known is None or known[0] != now:
+                known = self.model.__dict__["_layers"] = (now, trace(self.model))
+            self._layers = known[1]
+        return self._layers
 
     def output(self, image: Tensor) -> Any:
         """The network's raw output; no gradient."""
@@ -175,8 +181,9 @@ class Probe:
         captured = _Captured(names, self.layers, leaf=leaf, complete=complete)
         handles = []
         try:
+            modules = self.model.modules
             for base in captured.bases:
-                handles.append(self.model.modules[base].register_forward_hook(captured.hook(base), always_call=False))
+                handles.append(modules[base].register_forward_hook(captured.hook(base), always_call=False))
             yield captured
         finally:
             for handle in handles:
@@ -426,8 +433,9 @@ def trace(model: Model) -> Layers:
                 handle.remove()
     model.layout.forms = dict(forms)
     layers = []
+    modules = model.modules
     for name, (ended, shape, source) in seen.items():
-        module = model.modules[name]
+        module = modules[name]
         parameters = sum(weight.numel() for weight in module.parameters())
         kind: str = module._get_name()  # type: ignore[no-untyped-call]
         layers.append(Layer(name, kind, (shape[0], shape[1], shape[2]), parameters, calls[name], ended, source))
@@ -447,7 +455,8 @@ def _unread(model: Model, layers: Layers, wrapped: set[str]) -> set[str]:
     names = [name for name, layer in layers.items() if layer.shape == layers[last].shape][-MOST_UNREAD:]
     with Probe(model) as probe, torch.enable_grad():
         captured = _Captured(names, layers, leaf=True, complete=True)
-        handles = [model.modules[name].register_forward_hook(captured.hook(name)) for name in names]
+        modules = model.modules
+        handles = [modules[name].register_forward_hook(captured.hook(name)) for name in names]
         try:
             scores = model.scores(probe._run(model.speckled()))
         finally:

@@ -107,7 +107,20 @@ SKIPPED = Table(
 )
 """One row a photo that could not be read."""
 
-TABLES = {table.name: table for table in (UNITS, EXAMPLES, SKIPPED)}
+MAPS = Table(
+    "maps",
+    {
+        "model": "string", "model_id": "string", "layer": "string", "depth": "int32", "map": "string", "grid": "int32", "row": "int32", "column": "int32",
+        "count": "int32", "labels": "string", "vector": "floats", "image": "image?", "score": "float32", "dead": "bool", "photos": "string",
+        "sampled": "int32", "recipe": "string", "seed": "int64", "recipe_version": "int32", "job": "string", CHECKSUM: "string",
+    },
+    ("map", "row", "column"),
+    ("map", "row", "column"),
+)  # fmt: skip
+"""One row a cell of an activation atlas: `map` is the hash that all cells of one map share, `grid` its cells a side, `count` how many
+activations are in the cell, `vector` their mean, `labels` JSON: classes with their attribution, highest first."""
+
+TABLES = {table.name: table for table in (UNITS, EXAMPLES, SKIPPED, MAPS)}
 """Folder -> what lies in it."""
 
 

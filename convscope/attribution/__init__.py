@@ -6,6 +6,8 @@ Traits:
 
     space       where the map lives: "layer" (the method then takes `layer`, a name) or "input"
     heatmap     how channels become one map (see `REDUCTIONS`); "sum" by default
+    as_is       the method sees the network itself and not a faster copy: it reads modules and weights, or it gives a gradient at
+                the image, which jumps where rounding moves a unit over the kink of a ReLU
     single_run  the method runs the network once on the image itself, so that the top prediction can be read off that run
 """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
@@ -15,8 +14,6 @@ from torch.nn import functional
 from convscope import progress
 from convscope.errors import ComputeError, NoGradientError, OptionError
 from convscope.model import Model
-from convscope.prepare import prepare
-from convscope.probe import Probe
 from convscope.target import Target
 
 Baseline = Literal["mean", "black", "white", "blur"]
@@ -24,10 +21,6 @@ Baseline = Literal["mean", "black", "white", "blur"]
 
 BLUR = 10 / 224
 """Standard deviation of the blurred baseline, as a share of the shorter side: no object of the photo survives it."""
-
-
-WORTH_A_COPY = 32
-"""Runs from which on preparing a faster copy of the network costs less than it saves."""
 
 
 def baseline_of(model: Model, image: Tensor, name: str) -> Tensor:
@@ -75,16 +68,6 @@ def chunks(total: int, batch: int, what: str) -> Iterator[slice]:
         stop = min(start + batch, total)
         yield slice(start, stop)
         progress.advance(what, stop, total)
-
-
-@contextmanager
-def repeating(probe: Probe, runs: int) -> Iterator[Probe]:
-    """A probe for many plain runs: of a private, faster copy of the network where that pays, else the same one."""
-    if runs < WORTH_A_COPY:
-        yield probe
-        return
-    with Probe(prepare(probe.model)) as faster:
-        yield faster
 
 
 def fast(images: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._work import singles
 from convscope.errors import OptionError
-from convscope.probe import Probe
+from convscope.probe import Probe, gradient_of
 from convscope.target import Target
 
 AFFINE = 1e-3
@@ -31,7 +31,10 @@ def cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
     found = []
     for one, wanted in singles(image, target):
         rest = probe.split(one, layer)
-        activation, gradient = probe.activation_and_gradient(one, layer, wanted)
+        activation = rest.maps.detach().requires_grad_()
+        with torch.enable_grad():
+            gradient = gradient_of(wanted(rest(activation)), [activation], f"layer {layer!r}")[0].float()
+        activation = activation.detach().float()
         full, half, none = wanted.expand(3)(rest(activation * torch.tensor([1.0, 0.5, 0.0], device=one.device)[:, None, None, None]))
         weight = gradient.mean((2, 3), keepdim=True)
         even = (gradient - weight).abs().amax() <= AFFINE * gradient.abs().amax()

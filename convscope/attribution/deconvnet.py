@@ -8,7 +8,7 @@ from convscope.relu import backward_rule
 from convscope.target import Target
 
 
-@register(space="input", heatmap="max_abs", single_run=True)
+@register(space="input", heatmap="max_abs", single_run=True, as_is=True)
 def deconvnet(probe: Probe, image: Tensor, target: Target) -> Tensor:
     """The score projected back to pixels by a deconvolutional network (Zeiler & Fergus, 2013).
 

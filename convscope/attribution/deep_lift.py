@@ -14,7 +14,7 @@ from convscope.probe import Probe
 from convscope.target import Target
 
 
-@register(space="input", extra="captum")
+@register(space="input", extra="captum", as_is=True)
 def deep_lift(probe: Probe, image: Tensor, target: Target, *, baseline: Literal["mean", "black", "white", "blur"] = "mean") -> Tensor:
     """How far each pixel moves the score from what it is without information, by finite differences (Shrikumar et al., 2017).
 

@@ -10,7 +10,7 @@ from convscope.probe import Probe
 from convscope.target import Choice, Target
 
 
-@register(space="layer")
+@register(space="layer", single_run=True)
 def finer_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, rivals: int = 3, strength: float = 1.0) -> Tensor:
     """What tells the class from the classes most like it (Zhang et al., 2025).
 
@@ -29,17 +29,19 @@ def finer_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, rivals
     Example:
         convscope.explain(model, "cat.jpg", method="finer_cam", target="tabby")
     """
-    scores = probe.scores(image)
-    names = [choice.index for choice in target.resolved(scores).expand(len(image)).choices]
-    if any(choice.function or choice.against is not None for choice in target.choices) or scores.shape[1] < 2:
+    if any(choice.function or choice.against is not None for choice in target.choices):
         raise TargetError("Finer-CAM compares a class with the classes like it: give one class of a network with several.")
-    own = torch.tensor(names, device=scores.device)[:, None]
-    near = (scores - scores.gather(1, own)).abs().scatter(1, own, -1).argsort(dim=1, stable=True)[:, 1 : rivals + 1]
-    share = scores.softmax(1).gather(1, near)
-    share = share / share.sum(1, keepdim=True)
 
     def finer(output: object) -> Tensor:
         found = probe.model.scores(output)
+        scores = found.detach()
+        if scores.shape[1] < 2:
+            raise TargetError("Finer-CAM compares a class with the classes like it: give one class of a network with several.")
+        names = [choice.index for choice in target.resolved(output).expand(len(scores)).choices]
+        own = torch.tensor(names, device=scores.device)[:, None]
+        near = (scores - scores.gather(1, own)).abs().scatter(1, own, -1).argsort(dim=1, stable=True)[:, 1 : rivals + 1]
+        share = scores.softmax(1).gather(1, near)
+        share = share / share.sum(1, keepdim=True)
         return found.gather(1, own)[:, 0] - strength * (share * found.gather(1, near)).sum(1)
 
     return grad_cam(probe, image, Target(probe.model, (Choice(function=finer),)), layer=layer)

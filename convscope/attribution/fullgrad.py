@@ -13,7 +13,7 @@ from convscope.probe import Probe, gradient_of
 from convscope.target import Target
 
 
-@register(space="input", single_run=True, positive=True)
+@register(space="input", single_run=True, positive=True, as_is=True)
 def fullgrad(probe: Probe, image: Tensor, target: Target, *, rescale: Literal["channel", "layer", "none"] = "channel") -> Tensor:
     """The whole score, shared among the pixels and the biases of every layer (Srinivas & Fleuret, 2019).
 

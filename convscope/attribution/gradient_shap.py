@@ -10,7 +10,7 @@ from convscope.probe import Probe
 from convscope.target import Target
 
 
-@register(space="input", extra="captum")
+@register(space="input", extra="captum", as_is=True)
 def gradient_shap(
     probe: Probe, image: Tensor, target: Target, *, samples: int = 20, noise: float = 0.1, generator: torch.Generator | None = None
 ) -> Tensor:

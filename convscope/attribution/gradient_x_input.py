@@ -7,7 +7,7 @@ from convscope.probe import Probe
 from convscope.target import Target
 
 
-@register(space="input", single_run=True)
+@register(space="input", single_run=True, as_is=True)
 def gradient_x_input(probe: Probe, image: Tensor, target: Target) -> Tensor:
     """What each pixel adds to the class score, to first order (Shrikumar et al., 2016).
 

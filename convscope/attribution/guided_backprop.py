@@ -8,7 +8,7 @@ from convscope.relu import backward_rule
 from convscope.target import Target
 
 
-@register(space="input", heatmap="max_abs", single_run=True)
+@register(space="input", heatmap="max_abs", single_run=True, as_is=True)
 def guided_backprop(probe: Probe, image: Tensor, target: Target) -> Tensor:
     """Fine detail that raises the score through open units only (Springenberg et al., 2014).
 

@@ -10,7 +10,7 @@ from convscope.probe import Probe
 from convscope.target import Target
 
 
-@register(space="input", heatmap="max_abs")
+@register(space="input", heatmap="max_abs", as_is=True)
 def guided_grad_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
     """Fine detail, only where the class is (Selvaraju et al., 2017).
 

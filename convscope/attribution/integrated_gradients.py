@@ -12,7 +12,7 @@ from convscope.probe import Probe
 from convscope.target import Target
 
 
-@register(space="input", completeness=True)
+@register(space="input", completeness=True, as_is=True)
 def integrated_gradients(
     probe: Probe,
     image: Tensor,

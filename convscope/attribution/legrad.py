@@ -10,7 +10,7 @@ from convscope.probe import Probe, gradient_of
 from convscope.target import Target
 
 
-@register(space="layer", needs="attention", single_run=True, positive=True)
+@register(space="layer", needs="attention", single_run=True, positive=True, as_is=True)
 def legrad(probe: Probe, image: Tensor, target: Target) -> Tensor:
     """Which patches the score would like every layer of a transformer to attend to more (LeGrad; Bousselham et al., 2024).
 

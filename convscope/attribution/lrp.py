@@ -8,7 +8,7 @@ from convscope.probe import Probe
 from convscope.target import Target
 
 
-@register(space="input", extra="captum")
+@register(space="input", extra="captum", as_is=True)
 def lrp(probe: Probe, image: Tensor, target: Target) -> Tensor:
     """The score handed back layer by layer as relevance, down to the pixels (Bach et al., 2015).
 

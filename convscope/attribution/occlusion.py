@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import baseline_of, chunks, fast, repeating, singles
+from convscope.attribution._work import baseline_of, chunks, fast, singles
 from convscope.errors import OptionError
 from convscope.probe import Probe
 from convscope.target import Target
@@ -50,17 +50,16 @@ def occlusion(
     rows, columns = (range(0, stride * (ceil((side - window) / stride) + 1), stride) for side in (height, width))
     squares = [(slice(row, row + window), slice(column, column + window)) for row in rows for column in columns]
     found = []
-    with repeating(probe, len(squares) * len(image)) as often:
-        for one, wanted in singles(image, target):
-            cover, before = baseline_of(probe.model, one, baseline)[0], wanted(often.output(one))
-            total, count = torch.zeros(2, 1, 1, height, width, device=image.device)
-            for part in chunks(len(squares), batch, "occlusion"):
-                covered = one.repeat(part.stop - part.start, 1, 1, 1)
-                for copy, (row, column) in zip(covered, squares[part], strict=True):
-                    copy[:, row, column] = cover[:, row, column]
-                drops = before - wanted(often.output(fast(covered)))
-                for drop, (row, column) in zip(drops, squares[part], strict=True):
-                    total[..., row, column] += drop
-                    count[..., row, column] += 1
-            found.append(total / count)
+    for one, wanted in singles(image, target):
+        cover, before = baseline_of(probe.model, one, baseline)[0], wanted(probe.output(one))
+        total, count = torch.zeros(2, 1, 1, height, width, device=image.device)
+        for part in chunks(len(squares), batch, "occlusion"):
+            covered = one.repeat(part.stop - part.start, 1, 1, 1)
+            for copy, (row, column) in zip(covered, squares[part], strict=True):
+                copy[:, row, column] = cover[:, row, column]
+            drops = before - wanted(probe.output(fast(covered)))
+            for drop, (row, column) in zip(drops, squares[part], strict=True):
+                total[..., row, column] += drop
+                count[..., row, column] += 1
+        found.append(total / count)
     return torch.cat(found)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import chunks, enlarge, fast, likely, repeating, singles
+from convscope.attribution._work import chunks, enlarge, fast, likely, singles
 from convscope.probe import Probe
 from convscope.target import Target
 
@@ -46,17 +46,16 @@ def rise(
     cell = (ceil(height / cells), ceil(width / cells))
     whole = ((cells + 1) * cell[0], (cells + 1) * cell[1])
     found = []
-    with repeating(probe, masks * len(image)) as often:
-        for one, wanted in singles(image, likely(target), generator):
-            total = torch.zeros(1, 1, height, width, device=image.device)
-            for part in chunks(masks, batch, "RISE"):
-                drawn = []
-                for _ in range(part.stop - part.start):
-                    grid = enlarge((torch.rand(1, 1, cells, cells, generator=generator, device=image.device) < keep).float(), whole)
-                    top, left = (int(torch.randint(0, side, (1,), generator=generator, device=image.device)) for side in cell)
-                    drawn.append(grid[..., top : top + height, left : left + width])
-                mask = torch.cat(drawn)
-                score = wanted(often.output(fast(one * mask.to(one))))
-                total += (score[:, None, None, None] * mask).sum(0, keepdim=True)
-            found.append(total / (masks * keep))
+    for one, wanted in singles(image, likely(target), generator):
+        total = torch.zeros(1, 1, height, width, device=image.device)
+        for part in chunks(masks, batch, "RISE"):
+            drawn = []
+            for _ in range(part.stop - part.start):
+                grid = enlarge((torch.rand(1, 1, cells, cells, generator=generator, device=image.device) < keep).float(), whole)
+                top, left = (int(torch.randint(0, side, (1,), generator=generator, device=image.device)) for side in cell)
+                drawn.append(grid[..., top : top + height, left : left + width])
+            mask = torch.cat(drawn)
+            score = wanted(probe.output(fast(one * mask.to(one))))
+            total += (score[:, None, None, None] * mask).sum(0, keepdim=True)
+        found.append(total / (masks * keep))
     return torch.cat(found)

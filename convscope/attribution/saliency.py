@@ -7,7 +7,7 @@ from convscope.probe import Probe
 from convscope.target import Target
 
 
-@register(space="input", heatmap="max_abs", single_run=True)
+@register(space="input", heatmap="max_abs", single_run=True, as_is=True)
 def saliency(probe: Probe, image: Tensor, target: Target) -> Tensor:
     """Which pixels change the class score fastest (Simonyan et al., 2013).
 

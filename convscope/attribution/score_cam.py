@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.attribution import register
-from convscope.attribution._work import chunks, fast, repeating, singles
+from convscope.attribution._work import chunks, fast, singles
 from convscope.probe import Probe
 from convscope.target import Target
 
@@ -37,10 +37,9 @@ def score_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, most: 
         if most is not None and 0 < most < len(moving):
             moving = moving[maps[0, moving].var((1, 2)).argsort(descending=True, stable=True)[:most]]
             scores[:] = -torch.inf
-        with repeating(probe, len(moving)) as often:
-            for part in chunks(len(moving), batch, "Score-CAM") if len(moving) else ():
-                mask = functional.interpolate(maps[0, moving[part], None], one.shape[-2:], mode="bilinear", align_corners=True)
-                low, high = mask.amin((2, 3), keepdim=True), mask.amax((2, 3), keepdim=True)
-                scores[moving[part]] = wanted(often.output(fast(one * ((mask - low) / (high - low)).to(one))))
+        for part in chunks(len(moving), batch, "Score-CAM") if len(moving) else ():
+            mask = functional.interpolate(maps[0, moving[part], None], one.shape[-2:], mode="bilinear", align_corners=True)
+            low, high = mask.amin((2, 3), keepdim=True), mask.amax((2, 3), keepdim=True)
+            scores[moving[part]] = wanted(probe.output(fast(one * ((mask - low) / (high - low)).to(one))))
         found.append((scores.softmax(0)[None, :, None, None] * maps).sum(1, keepdim=True))
     return torch.cat(found)

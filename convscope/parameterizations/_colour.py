@@ -25,7 +25,7 @@ def matrix(channels: int, decorrelate: bool) -> Tensor:
 
 def to_image(values: Tensor, colours: Tensor) -> Tensor:
     """Independent values (n c h w) to images in (0, 1)."""
-    return torch.einsum("nchw,dc->ndhw", values, colours).sigmoid()
+    return (colours @ values.flatten(2)).view_as(values).sigmoid()
 
 
 def from_image(image: Tensor, colours: Tensor) -> Tensor:

@@ -57,9 +57,13 @@ def invert(
         convscope.invert(model, "cat.jpg", layer="blocks.3")
         $ convscope invert cat.jpg --layer blocks.1 --out inverted.png
     """
-    plan = Plan(
-        preset, "invert", steps=steps, size=model.size, rate=rate, parameterization=parameterization, regularizers=regularizers
-    )  # fmt: skip
+    changes = {"size": model.size, "rate": rate, "parameterization": parameterization, "regularizers": regularizers}
+    plan = Plan(preset, "invert", steps=steps, **changes)
+    parts = [plan]
+    if "polish" in plan.data and rate is None and parameterization is None and plan.steps > 1:
+        second = dict(plan.data["polish"])
+        later = max(1, round(plan.steps * second.pop("share")))
+        parts = [Plan(preset, "invert", steps=count, **{**changes, **own}) for count, own in ((plan.steps - later, {}), (later, second))]
     seen = torch.cat([model.fit(one) for one in photo])
     images, scores, errors, titles = [], [], [], []
     with Probe(model) as probe:
@@ -67,14 +71,20 @@ def invert(
         names = [name for text in wanted for part in text.split(",") for name in probe.layers.match(part.strip())]
         references = probe.activations(model.enter(seen), names)
         for name in names:
-            found = climb(
-                model, [objective("match", layer=name)] * len(photo), plan, seed=seed, batch=batch, half=half,
-                reference={name: references[name]}, what=f"invert {name}",
-            )  # fmt: skip
+            image, score = None, []
+            for part in parts:
+                found = climb(
+                    model, [objective("match", layer=name)] * len(photo), part, seed=seed, batch=batch, half=half,
+                    start=image, reference={name: references[name]}, what=f"invert {name}",
+                )  # fmt: skip
+                image = found.image
+                score.append(found.score)
+                if found.ended:
+                    break
             maps, reference = probe.activations(model.enter(found.image), [name])[name].flatten(1), references[name].flatten(1)
             error = (maps - reference).pow(2).sum(1) / reference.pow(2).sum(1).clamp_min(1e-12)
             images.append(numpy(found.image))
-            scores.append(numpy(found.score))
+            scores.append(numpy(torch.cat(score, dim=1)))
             errors.append(numpy(error))
             titles += [f"{name}, error {value:.3f}" for value in error.tolist()]
     short = min(score.shape[1] for score in scores)

@@ -1,17 +1,25 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import torch
+from torch import Tensor
+from torch.nn import functional
 
 from convscope.streams import Streams
-from convscope.transforms import Frame, register
+from convscope.transforms import register
 
 
-@register(affine=True)
-def pad(frame: Frame, streams: Streams, *, pixels: int = 12, fill: float | None = 0.5) -> Frame:
+@register()
+def pad(images: Tensor, streams: Streams, *, pixels: int = 12, fill: float | None = 0.5) -> Tensor:
     """A border around the image, so that moving it does not cut it (Olah et al., 2017: 16; Lucid: 12).
 
     Args:
         pixels: width of the border.
         fill: its grey value in [0, 1]; None mirrors the image.
     """
-    return replace(frame, size=(frame.size[0] + 2 * pixels, frame.size[1] + 2 * pixels), fill=fill)
+    if fill is not None:
+        return functional.pad(images, [pixels] * 4, value=fill)
+    for axis in (-2, -1):
+        side = images.shape[axis]
+        place = torch.arange(-pixels, side + pixels, device=images.device) % (2 * side)
+        images = images.index_select(axis, torch.where(place < side, place, 2 * side - 1 - place))
+    return images

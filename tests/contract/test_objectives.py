@@ -302,7 +302,7 @@ def test_faces_of_one_unit_start_apart():
 
 def test_picture_with_opacity():
     """A fourth channel, climbed on backgrounds that the network sees through it."""
-    found = convscope.visualize(trunk(), "second:1", preset="transparent", steps=30, size=24)
+    found = convscope.visualize(trunk(), "second:1", preset="transparent", transforms="composite", steps=30, size=24)
     assert found["image"].shape == (1, 4, 24, 24)
     assert found["score"][0, -8:].mean() > found["score"][0, :8].mean()
     assert len(found["transparency"].shape) == 3

@@ -54,7 +54,7 @@ def run(name: str, images: Tensor, keys: str = "abc", **options) -> Tensor:
     return apply(images, Streams.of(3, list(keys)), [(name, options)])
 
 
-def through(matrix: Tensor, images: Tensor, fill: float | None = 0.5) -> Tensor:
+def through(matrix: Tensor, images: Tensor, fill: float = 0.5) -> Tensor:
     """Images seen through a map of the plane, 3 x 3."""
     return look(images, Frame(matrix.expand(len(images), 3, 3), tuple(images.shape[-2:]), fill))
 

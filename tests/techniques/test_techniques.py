@@ -57,7 +57,7 @@ def test_leaves_no_trace_and_repeats(verb, trunk):
 def test_leaves_no_trace_when_the_network_raises(verb, trunk):
     network = trunk.network
     convscope.layers(trunk)
-    forward, runs = network.third.forward, []
+    forward, runs = network.second.forward, []
 
     def sometimes(given):
         runs.append(1)
@@ -65,7 +65,7 @@ def test_leaves_no_trace_when_the_network_raises(verb, trunk):
             raise RuntimeError("broken on purpose")
         return forward(given)
 
-    network.third.forward = sometimes
+    network.second.forward = sometimes
     before = snapshot(network)
     with pytest.raises(convscope.ConvscopeError, match="broken on purpose"):
         CALLS[verb](trunk)

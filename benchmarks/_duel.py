@@ -1,0 +1,147 @@
+"""Contestants timed in turns, A B C A B C, in one process: a ratio of two of them does not depend on how busy the machine was."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+Run = Callable[[], "float | None"]
+"""One contestant. It gives the seconds that count, where they are not all of the call's."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often to run: at least `rounds` rounds, more for as long as they fit into `seconds`, at most `most`; a contestant whose
+    first run takes more than `long` seconds is not run again."""
+
+    rounds: int = 5
+    most: int = 25
+    seconds: float = 4.0
+    long: float = 20.0
+
+
+@dataclass
+class Duel:
+    """Seconds of each contestant, one number a round; `once` are those too slow for a second run."""
+
+    times: dict[str, list[float]]
+    once: set[str] = field(default_factory=set)
+
+    def seconds(self, name: str) -> float:
+        """The median."""
+        return statistics.median(self.times[name])
+
+    def ratio(self, slower: str, faster: str) -> tuple[float, float, float]:
+        """Median, lower and upper quartile of the rounds' ratios; against a contestant that ran once, of that run's."""
+        above, below = self.times[slower], self.times[faster]
+        if len(above) == 1 or len(below) == 1:
+            above, below = (each * (max(len(above), len(below)) if len(each) == 1 else 1) for each in (above, below))
+        found = sorted(a / b for a, b in zip(above, below, strict=True))
+        if len(found) == 1:
+            return found[0], found[0], found[0]
+        low, _, high = statistics.quantiles(found, n=4, method="inclusive")
+        return statistics.median(found), low, high
+
+
+def timed(run: Run, device: torch.device | str = "cpu") -> float:
+    """Seconds of one call, by CUDA events where it runs on a GPU; what peers print is swallowed."""
+    quiet = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stderr(quiet), contextlib.redirect_stdout(quiet):
+        warnings.simplefilter("ignore")
+        if torch.device(device).type != "cuda":
+            began = time.perf_counter()
+            own = run()
+            return own if own is not None else time.perf_counter() - began
+        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        first.record()
+        own = run()
+        last.record()
+        torch.cuda.synchronize()
+        return own if own is not None else first.elapsed_time(last) / 1000
+
+
+def duel(contestants: dict[str, Run], patience: Patience, device: torch.device | str = "cpu") -> Duel:
+    """All contestants in turns, after one run each that does not count (but for those that are too slow to run twice)."""
+    first = {name: timed(run, device) for name, run in contestants.items()}
+    found = Duel({name: [] for name in contestants}, {name for name, seconds in first.items() if seconds > patience.long})
+    for name in found.once:
+        found.times[name].append(first[name])
+    again = [name for name in contestants if name not in found.once]
+    began = time.perf_counter()
+    done = 0
+    while again and (done < patience.rounds or (done < patience.most and time.perf_counter() - began < patience.seconds)):
+        for name in again:
+            found.times[name].append(timed(contestants[name], device))
+        done += 1
+    return found
+
+
+@dataclass
+class Row:
+    """One line of the table. `ours`, `peer_seconds` and `limit` are seconds per `unit`; `ratio` is how many times longer the peer takes and
+    `over_limit` how many times longer ours takes than the bare cost (each median, lower and upper quartile). `wanted` is the
+    least ratio and `allowed` the most over the limit; `missing` says why there is no number; `curve` is seconds by how many."""
+
+    group: str
+    job: str
+    network: str
+    peer: str
+    unit: str = "call"
+    ours: float | None = None
+    peer_seconds: float | None = None
+    limit: float | None = None
+    ratio: tuple[float, float, float] | None = None
+    over_limit: tuple[float, float, float] | None = None
+    wanted: float | None = None
+    allowed: float | None = None
+    rounds: int = 0
+    note: str = ""
+    missing: str = ""
+    curve: list[tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def held(self) -> bool | None:
+        """Whether it reaches what was wanted; None where nothing was."""
+        if self.missing or (self.wanted is None and self.allowed is None):
+            return None
+        return (self.wanted is None or (self.ratio is not None and self.ratio[0] >= self.wanted)) and (
+            self.allowed is None or (self.over_limit is not None and self.over_limit[0] <= self.allowed)
+        )
+
+
+def rows(
+    made: Duel, *, group: str, job: str, network: str, unit: str = "call", ours: str = "ours", limit: str | None = None,
+    wanted: dict[str, float] | float | None = None, allowed: float | None = None, note: str = "",
+) -> list[Row]:  # fmt: skip
+    """A row for each peer in a duel; one without a peer where there is none."""
+    over = made.ratio(ours, limit) if limit else None
+    found = []
+    peers = [name for name in made.times if name != ours and not name.startswith(("ours", "limit"))]
+    for peer in peers or [""]:
+        aim = wanted.get(peer) if isinstance(wanted, dict) else wanted
+        said = [note] if note else []
+        said += [f"{name} ran once" for name in (ours, peer) if name in made.once]
+        row = Row(group, job, network, peer, unit, made.seconds(ours), wanted=aim, allowed=allowed, note="; ".join(said))
+        row.rounds = len(made.times[ours])
+        row.limit, row.over_limit = (made.seconds(limit) if limit else None), over
+        if peer:
+            row.peer_seconds, row.ratio = made.seconds(peer), made.ratio(peer, ours)
+        found.append(row)
+    return found
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all jobs share."""
+
+    device: str
+    quick: bool
+    patience: Patience

@@ -1,0 +1,191 @@
+"""Speed against every peer, and against the bare cost that nobody can avoid.
+
+    python benchmarks/speed.py                      all rows, under half an hour on two cores
+    python benchmarks/speed.py --quick              about three minutes
+    python benchmarks/speed.py --rows cam           the rows whose group, job, network or peer holds the word (or fits the pattern)
+
+Contestants take turns in one process (A B A B), at least five rounds after a warm-up, with the same network object family, input, steps,
+size and threads. A ratio is the median of the rounds' ratios, with its quartiles. On a GPU where there is one: CUDA
+events, a synchronised clock, batches of 64.
+
+Writes docs/speed.json, docs/speed.png and docs/speed.md; `--out FOLDER` writes them elsewhere. Peers that are not installed leave a row that
+says so; `make bench` installs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import platform
+import sys
+import time
+from dataclasses import asdict
+from fnmatch import fnmatch
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from _duel import Patience, Row, Setting
+from rich.console import Console
+from rich.table import Table
+
+from convscope.files import write_whole
+
+DOCS = Path(__file__).parent.parent / "docs"
+GROUPS = ("startup", "ascent", "cam", "gradients", "fooling", "maco", "growth", "memory")
+PEERS = ("torch-lucent", "kornia", "grad-cam", "torchcam", "captum", "foolbox", "horama")
+FULL, QUICK = Patience(), Patience(rounds=5, most=5, seconds=0.0, long=6.0)
+
+
+def wanted(row: Row, pattern: str | None) -> bool:
+    """Whether a row's words hold the pattern."""
+    words = f"{row.group} {row.job} {row.network} {row.peer}"
+    return pattern is None or pattern in words or fnmatch(words, pattern)
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row as text."""
+    if row.missing:
+        return row.group, row.job, row.network, row.peer, "", "", "", "", row.missing
+    held = {True: "yes", False: "no", None: ""}[row.held]
+    aims = [f">= {row.wanted:g}"] if row.wanted is not None else []
+    aims += [f"<= {row.allowed:g} x limit"] if row.allowed is not None else []
+    amount = (lambda value: "" if value is None else f"{value:.0f} MiB") if row.group == "memory" else seconds
+    return (
+        row.group, row.job, row.network, row.peer, amount(row.ours), amount(row.peer_seconds), spread(row.ratio), spread(row.over_limit),
+        f"{' and '.join(aims)}: {held}" if held else "",
+    )  # fmt: skip
+
+
+def seconds(value: float | None) -> str:
+    """A time with three digits."""
+    if value is None:
+        return ""
+    return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
+
+
+def spread(value: tuple[float, float, float] | None) -> str:
+    """A ratio with its quartiles."""
+    return "" if value is None else f"{value[0]:.2f} ({value[1]:.2f} to {value[2]:.2f})"
+
+
+HEAD = ("group", "job", "network", "peer", "ours", "peer's", "ratio (quartiles)", "ours / limit", "wanted: held")
+
+
+def show(rows: list[Row]) -> None:
+    """The table on the terminal."""
+    table = Table(*HEAD, title="Speed: ratio above 1 means that ours is faster")
+    for row in rows:
+        table.add_row(*cells(row), style={True: "green", False: "red", None: ""}[row.held])
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def markdown(rows: list[Row], about: dict[str, Any]) -> str:
+    """The page of the documentation."""
+    peers = ", ".join(f"{name} {number}" for name, number in about["peers"].items())
+    lines = [
+        "# Speed", "", (__doc__ or "").split("\n\n")[2].strip(), "",
+        f"Measured with torch {about['torch']} on {about['device']}, {about['threads']} thread(s), against {peers}. "
+        "Made by `make bench`; the times are this machine's, the ratios travel better. "
+        "The limit is the bare cost: for an ascent one run of the prepared network to the layer and back to its input, "
+        "for a CAM one run of the prepared network.",
+        "", "![Bars](speed.png)", "", "| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD),
+        *("| " + " | ".join(cell.replace("|", "/") for cell in cells(row)) + " |" for row in rows),
+    ]  # fmt: skip
+    notes = sorted({(row.job, row.note) for row in rows if row.note and "ratio is" in row.note})
+    lines += ["", *(f"- {job}: {note}." for job, note in notes)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def picture(rows: list[Row]) -> bytes:
+    """Bars of the ratios to the peers, and the curves of growth."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    bars = [row for row in rows if row.ratio and row.peer and not row.missing]
+    curves = [row for row in rows if row.curve]
+    figure, axes = pyplot.subplots(1, 2 if curves else 1, figsize=(15 if curves else 10, max(4.0, 0.24 * len(bars) + 1.5)), squeeze=False)
+    chart = axes[0][0]
+    for place, row in enumerate(bars):
+        assert row.ratio is not None
+        middle, low, high = row.ratio
+        colour = {True: "#2a7f62", False: "#b5483a", None: "#8a93a3"}[row.held]
+        chart.barh(place, middle, xerr=[[max(0, middle - low)], [max(0, high - middle)]], color=colour, error_kw={"lw": 0.8})
+        if row.wanted:
+            chart.plot([row.wanted] * 2, [place - 0.4, place + 0.4], color="black", lw=1.2)
+        chart.text(max(high, middle) * 1.04, place, f"{middle:.1f}", va="center", fontsize=7)
+    chart.set_yticks(range(len(bars)), [f"{row.job}, {row.network} vs {row.peer}" for row in bars], fontsize=7)
+    chart.invert_yaxis()
+    chart.set_xscale("log")
+    chart.axvline(1, color="black", lw=0.6)
+    chart.set_xlabel("times faster than the peer (quartiles; a black mark is what was wanted)")
+    for row in curves:
+        counts, taken = zip(*row.curve, strict=True)
+        axes[0][1].plot(counts, [each / taken[0] for each in taken], "o-", label=row.job.removeprefix("a line in "))
+    if curves:
+        axes[0][1].set_xlabel("how many")
+        axes[0][1].set_ylabel("seconds, as a multiple of the first point's")
+        axes[0][1].legend()
+    figure.tight_layout()
+    held = io.BytesIO()
+    figure.savefig(held, format="png", dpi=110)
+    pyplot.close(figure)
+    return held.getvalue()
+
+
+def versions() -> dict[str, str]:
+    """The peers' versions."""
+    found = {}
+    for name in PEERS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def save(folder: Path, rows: list[Row], about: dict[str, Any]) -> None:
+    """The three files, written whole, after every group."""
+    data = {**about, "rows": [{**asdict(row), "held": row.held} for row in rows]}
+    write_whole(folder / "speed.json", json.dumps(data, indent=1).encode())
+    write_whole(folder / "speed.md", markdown(rows, about).encode())
+    write_whole(folder / "speed.png", picture(rows))
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--quick", action="store_true", help="fewer networks and layers, smaller batches")
+    options.add_argument("--rows", help="only rows that hold this word or fit this pattern; a group's name saves the most time")
+    options.add_argument("--out", type=Path, help="folder of the three files; docs/ for a full run")
+    options.add_argument("--threads", type=int, default=1, help="threads of torch, the same for all")
+    options.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = options.parse_args()
+    torch.set_num_threads(given.threads)
+    setting = Setting(given.device, given.quick, QUICK if given.quick else FULL)
+    name = torch.cuda.get_device_name() if given.device == "cuda" else f"{platform.machine()} processor"
+    about = {"torch": torch.__version__, "device": name, "threads": given.threads, "quick": given.quick, "peers": versions()}
+    groups = [group for group in GROUPS if given.rows and given.rows in group] or list(GROUPS)
+    folder = given.out or (DOCS if not given.quick and not given.rows else None)
+    began = time.perf_counter()
+    rows: list[Row] = []
+    for group in groups:
+        for row in import_module(f"speed_rows.{group}").run(setting):
+            if wanted(row, given.rows):
+                rows.append(row)
+                print("  ".join(cell for cell in cells(row) if cell), flush=True)
+        if folder is not None:
+            save(folder, rows, about | {"minutes": round((time.perf_counter() - began) / 60, 1)})
+    show(rows)
+    print(
+        f"{sum(row.held is True for row in rows)} held, {sum(row.held is False for row in rows)} missed; {(time.perf_counter() - began) / 60:.1f} minutes"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

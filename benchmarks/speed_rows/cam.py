@@ -1,0 +1,123 @@
+"""The CAM family against pytorch-grad-cam and torch-cam: seconds a call, on the same input and class.
+
+A peer's call is what its users write: make the object, run it, take it down. Ours is the method as `explain` runs it on a loaded
+model. Grad-CAM's limit is one run of the prepared network without gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from _duel import Row, Run, Setting, duel, rows
+from torch import Tensor
+
+from convscope.attribution._method import Method
+from convscope.model import Model
+from convscope.prepare import prepare
+from convscope.probe import Probe
+from convscope.target import Target
+from speed_rows._missing import missing
+from speed_rows._networks import model_of, network_of, noise
+
+INDEX = 281
+LAYER = {"resnet50": "layer4", "embedded": "bn2"}
+
+FAMILY = {
+    "grad_cam": ("GradCAM", "GradCAM"),
+    "grad_cam_plus_plus": ("GradCAMPlusPlus", "GradCAMpp"),
+    "xgrad_cam": ("XGradCAM", "XGradCAM"),
+    "hires_cam": ("HiResCAM", None),
+    "layer_cam": ("LayerCAM", "LayerCAM"),
+    "eigen_cam": ("EigenCAM", None),
+    "eigen_grad_cam": ("EigenGradCAM", None),
+    "finer_cam": ("FinerCAM", "FinerCAM"),
+    "shapley_cam": ("ShapleyCAM", None),
+    "fullgrad": ("FullGrad", None),
+    "cam": (None, "CAM"),
+    "score_cam": ("ScoreCAM", "ScoreCAM"),
+    "ablation_cam": ("AblationCAM", None),
+}
+"""Method -> its class in pytorch-grad-cam and in torch-cam."""
+
+WANTED = {
+    "grad_cam": {"pytorch-grad-cam": 4.0, "torch-cam": 1.0},
+    "score_cam": {"pytorch-grad-cam": 4.0, "torch-cam": 1.0},
+    "ablation_cam": {"pytorch-grad-cam": 50.0},
+}
+SLOW = ("score_cam", "ablation_cam")
+"""Those that run the network once for each channel: left out in the quick run."""
+
+
+def ours(model: Model, method: str, image: Tensor, **options: Any) -> Run:
+    """The method as `explain` runs it."""
+
+    def run() -> None:
+        with Probe(model) as probe:
+            Method.of(method, probe, options=options)(probe, image, Target.of(model, INDEX).expand(len(image)))
+
+    return run
+
+
+def grad_cams(name: str, network: Any, layer: str, image: Tensor) -> Run:
+    """pytorch-grad-cam."""
+    import pytorch_grad_cam
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    def run() -> None:
+        with getattr(pytorch_grad_cam, name)(model=network, target_layers=[network.get_submodule(layer)]) as cam:
+            # FinerCAM takes no targets of its own here.
+            cam(input_tensor=image.clone(), targets=None if name == "FinerCAM" else [ClassifierOutputTarget(INDEX)] * len(image))
+
+    return run
+
+
+def torch_cams(name: str, network: Any, layer: str, image: Tensor) -> Run:
+    """torch-cam."""
+    from torchcam import methods
+
+    def run() -> None:
+        with getattr(methods, name)(network, layer) as extractor:
+            scores = network(image.clone().requires_grad_() if name == "FinerCAM" else image.clone())
+            extractor([INDEX] * len(image), scores)
+        network.zero_grad(set_to_none=True)
+
+    return run
+
+
+def bare(model: Model, layer: str, image: Tensor) -> Run:
+    """One run of the prepared network."""
+    fast = prepare(model, [layer]).network
+    entered = image.contiguous(memory_format=torch.channels_last)
+
+    def run() -> None:
+        with torch.no_grad():
+            fast(entered)
+
+    return run
+
+
+def jobs(quick: bool) -> list[tuple[str, str, int]]:
+    """Method, network and batch."""
+    grad_cam = [("grad_cam", name, batch) for name in LAYER for batch in (1, 8)]
+    rest = [(method, "resnet50", 1) for method in FAMILY if method != "grad_cam" and not (quick and method in SLOW)]
+    return grad_cam + rest
+
+
+def run(setting: Setting) -> Iterator[Row]:
+    """A row for each method and peer that has it."""
+    absent = {"pytorch-grad-cam": missing("pytorch_grad_cam"), "torch-cam": missing("torchcam")}
+    for method, name, batch in jobs(setting.quick):
+        model, layer, image = model_of(name, setting.device), LAYER[name], noise(batch, 224, setting.device)
+        contestants = {"ours": ours(model, method, image), "limit": bare(model, layer, image)}
+        for peer, theirs, make in zip(absent, FAMILY[method], (grad_cams, torch_cams), strict=True):
+            if theirs and not absent[peer]:
+                contestants[peer] = make(theirs, network_of(name, setting.device), layer, image)
+            elif theirs:
+                yield Row("cam", f"{method}, batch of {batch}", name, peer, missing=absent[peer])
+        made = duel(contestants, setting.patience, setting.device)
+        yield from rows(
+            made, group="cam", job=f"{method}, batch of {batch}", network=name, limit=None if method in SLOW else "limit",
+            wanted=WANTED.get(method, 1.0), allowed=1.10 if method == "grad_cam" else None,
+        )  # fmt: skip

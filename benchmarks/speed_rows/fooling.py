@@ -1,0 +1,72 @@
+"""Fooling against foolbox's L2 PGD: seconds per image and step, with a step too small to fool, so that no one ends early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from _duel import Duel, Row, Run, Setting, duel, rows
+from torch import Tensor, nn
+
+import convscope
+from convscope.model import Model
+from speed_rows._missing import missing
+from speed_rows._networks import model_of, network_of
+
+STEPS = 8
+TINY = 1e-6
+CLASS = 7
+
+
+class _Classifier(nn.Module):
+    """From images in [0, 1] to scores, as foolbox wants it."""
+
+    def __init__(self, model: Model, network: Any) -> None:
+        super().__init__()
+        self.model, self.network = model, network
+
+    def forward(self, image: Tensor) -> Tensor:
+        scores: Tensor = self.network(self.model.enter(image))
+        return scores
+
+
+def ours(model: Model, image: Tensor) -> Run:
+    photos = list(image.split(1))
+
+    def run() -> None:
+        made = convscope.fool(model, photos, target=CLASS, steps=STEPS, rate=TINY)
+        assert all(row["steps"] == STEPS for row in made.table)
+
+    return run
+
+
+def foolboxs(model: Model, network: Any, image: Tensor) -> Run:
+    import foolbox
+
+    target = foolbox.PyTorchModel(_Classifier(model, network).eval(), bounds=(0, 1))
+    criterion = foolbox.criteria.TargetedMisclassification(torch.full((len(image),), CLASS, device=image.device))
+    attack = foolbox.attacks.L2PGD(steps=STEPS, abs_stepsize=TINY)
+
+    def run() -> None:
+        attack(target, image, criterion, epsilons=TINY)
+
+    return run
+
+
+def run(setting: Setting) -> Iterator[Row]:
+    """A row for each network and batch."""
+    absent = missing("foolbox")
+    for name in ("embedded",) if setting.quick else ("resnet50", "embedded"):
+        for batch in (8,):
+            model = model_of(name, setting.device)
+            image = torch.rand(batch, 3, 224, 224, generator=torch.Generator().manual_seed(0)).to(setting.device)
+            contestants = {"ours": ours(model, image)}
+            if not absent:
+                contestants["foolbox L2 PGD"] = foolboxs(model, network_of(name, setting.device), image)
+            made = duel(contestants, setting.patience, setting.device)
+            each = Duel({who: [seconds / batch / STEPS for seconds in times] for who, times in made.times.items()}, made.once)
+            for row in rows(each, group="fooling", job=f"fool, batch of {batch}", network=name, unit="image and step", wanted=2.0):
+                if absent:
+                    row.peer, row.missing = "foolbox L2 PGD", absent
+                yield row

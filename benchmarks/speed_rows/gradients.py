@@ -1,0 +1,77 @@
+"""Saliency, SmoothGrad, integrated gradients, occlusion and RISE against Captum and torch-cam, one photo on ResNet-50 and the embedded network.
+
+Captum's calls are its defaults, but that SmoothGrad's copies run one by one as well, whichever is faster for it. No peer has RISE as the paper
+has it: torch-cam has none and Captum's nearest, `Occlusion` with as many windows as RISE has masks, stands in, one run of the
+network for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from _duel import Row, Run, Setting, duel, rows
+from torch import Tensor
+
+from speed_rows._missing import missing
+from speed_rows._networks import model_of, network_of, noise
+from speed_rows.cam import INDEX, ours
+
+MASKS = 196
+WANTED = {"integrated_gradients": 3.0}
+
+
+def captums(network: Any, image: Tensor) -> dict[str, dict[str, Run]]:
+    """Method -> title -> the call."""
+    from captum import attr
+
+    def call(made: Any, **options: Any) -> Run:
+        def run() -> None:
+            made.attribute(image.clone(), target=INDEX, **options)
+
+        return run
+
+    tunnel = attr.NoiseTunnel(attr.Saliency(network))
+    window = {"sliding_window_shapes": (3, 32, 32), "strides": (3, 16, 16)}
+    fine = {"sliding_window_shapes": (3, 16, 16), "strides": (3, 16, 16)}
+    noisy = {"nt_samples": 25, "stdevs": 0.15 * float(image.max() - image.min())}
+    return {
+        "saliency": {"Captum": call(attr.Saliency(network))},
+        "smoothgrad": {
+            "Captum": call(tunnel, **noisy),
+            "Captum, one copy at a time": call(tunnel, nt_samples_batch_size=1, **noisy),
+        },
+        "integrated_gradients": {
+            "Captum": call(attr.IntegratedGradients(network)),
+            "Captum, 8 at a time": call(attr.IntegratedGradients(network), internal_batch_size=8),
+        },
+        "occlusion": {"Captum": call(attr.Occlusion(network), **window)},
+        "rise": {"Captum Occlusion of as many runs": call(attr.Occlusion(network), **fine)},
+    }
+
+
+OPTIONS = {
+    "occlusion": {"window": 32, "stride": 16},
+    "rise": {"masks": MASKS},
+    "smoothgrad": {},
+    "integrated_gradients": {},
+    "saliency": {},
+}
+
+
+def run(setting: Setting) -> Iterator[Row]:
+    """A row for each method, network and way to call Captum."""
+    absent = missing("captum")
+    for name in ("embedded",) if setting.quick else ("resnet50", "embedded"):
+        image = noise(1, 224, setting.device)
+        model = model_of(name, setting.device)
+        peers = {} if absent else captums(network_of(name, setting.device), image)
+        for method, options in OPTIONS.items():
+            contestants = {"ours": ours(model, method, image, **options), **peers.get(method, {})}
+            wanted = WANTED.get(method, 1.5)
+            aims = dict.fromkeys(("Captum", "Captum, one copy at a time", "Captum Occlusion of as many runs"), wanted)
+            made = duel(contestants, setting.patience, setting.device)
+            for row in rows(made, group="gradients", job=method, network=name, wanted=aims):
+                if absent:
+                    row.peer, row.missing = "Captum", absent
+                yield row

@@ -1,0 +1,227 @@
+"""A prepared network gives what the plain one gives, at every layer; the plain one is left as it was."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import weakref
+
+import pytest
+import torch
+import torch.nn.functional as F
+from networks import Functional, Trunk
+from torch import nn
+
+import convscope
+from convscope.attribution._method import Method
+from convscope.model import Model
+from convscope.prepare import prepare
+from convscope.probe import Probe
+from convscope.target import Target
+
+CLOSE = 1e-4
+
+NETWORKS = {
+    "embedded": ("embedded", None, ["conv_stem", "bn1", "blocks.1.0.conv_dw", "blocks.3", "blocks.6", "bn2"]),
+    "resnet50": ("torchvision:resnet50", False, ["conv1", "bn1", "layer1.0.conv2", "layer2", "layer4.2.relu"]),
+    "googlenet": ("torchvision:googlenet", False, ["conv1.conv", "conv2.bn", "inception4a", "inception4a.branch1"]),
+    "vgg16_bn": ("torchvision:vgg16_bn", False, ["features.0", "features.1", "features.10", "classifier.3"]),
+}
+"""Source, weights and layers: convolutions that a batch norm follows, batch norms, and containers."""
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def case(request, embedded):
+    source, weights, layers = NETWORKS[request.param]
+    torch.manual_seed(0)
+    model = embedded if source == "embedded" else convscope.load_model(source, weights=weights)
+    if source != "embedded":
+        shake(model.network)
+    return model, layers, torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+
+
+def shake(network: nn.Module) -> None:
+    """Batch norms that do something: those of a fresh network are the identity."""
+    generator = torch.Generator().manual_seed(2)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor, low in ((module.weight, 0.5), (module.bias, -0.5), (module.running_mean, -0.5), (module.running_var, 0.5)):
+                tensor.data.copy_(low + torch.rand(tensor.shape, generator=generator))
+
+
+def apart(a: torch.Tensor, b: torch.Tensor) -> float:
+    """The largest difference over the largest value."""
+    return float((a - b).abs().max() / b.abs().max())
+
+
+def small(network: nn.Module) -> Model:
+    torch.manual_seed(0)
+    shake(network)
+    return convscope.load_model(network, size=(32, 32))
+
+
+def test_gives_the_same_at_every_layer_and_at_the_end(case):
+    model, layers, image = case
+    for names in ([], layers[:1], layers[-1:], layers):
+        fast = prepare(model, names)
+        assert fast.settled, "it fell back to the plain network"
+        with Probe(model) as slow, Probe(fast) as quick:
+            expected, end = slow.activations_and_output(image, names)
+            found, other = quick.activations_and_output(image, names)
+        assert apart(model.scores(other), model.scores(end)) < CLOSE
+        for name in names:
+            assert apart(found[name], expected[name]) < CLOSE, name
+
+
+def test_a_convolution_that_is_asked_for_stays_unfolded(case):
+    model, layers, _ = case
+    name = layers[0]
+    plain, kept, folded = (each.network.get_submodule(name).weight for each in (model, prepare(model, [name]), prepare(model)))
+    assert torch.equal(plain, kept)
+    assert not torch.allclose(plain, folded)
+
+
+def test_the_model_is_untouched(case):
+    model, layers, _ = case
+    state = {
+        name: (tensor.data_ptr(), tensor._version, tensor.stride()) for name, tensor in model.network.state_dict(keep_vars=True).items()
+    }
+    flags = [(module.training, len(module._forward_hooks)) for module in model.network.modules()]
+    required = [weight.requires_grad for weight in model.network.parameters()]
+    identity = model.identity
+    prepare(model, layers, half=True)
+    assert not model.half
+    assert not model.settled
+    now = {name: (tensor.data_ptr(), tensor._version, tensor.stride()) for name, tensor in model.network.state_dict(keep_vars=True).items()}
+    assert now == state
+    assert [(module.training, len(module._forward_hooks)) for module in model.network.modules()] == flags
+    assert [weight.requires_grad for weight in model.network.parameters()] == required
+    assert model.identity == identity
+
+
+@pytest.mark.parametrize("network", [Trunk, Functional])
+def test_networks_that_reuse_modules(network):
+    model = small(network())
+    image = torch.rand(2, 3, 32, 32)
+    with Probe(model) as slow, Probe(prepare(model)) as quick:
+        assert apart(quick.scores(image), slow.scores(image)) < CLOSE
+
+
+class Twice(nn.Module):
+    """A convolution whose output is read by a batch norm and once more beside it: it must not be folded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.other = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        made = self.conv(image)
+        return (self.norm(made) + self.other(made)).mean((2, 3))
+
+
+class Hidden(Twice):
+    """The same, but what reads it beside the norm is no module."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        made = self.conv(image)
+        return (self.norm(made) + F.relu(made)).mean((2, 3))
+
+
+def test_what_two_read_is_not_folded():
+    for network, folds in ((Twice(), True), (Hidden(), False)):
+        model = small(network)
+        fast = prepare(model)
+        assert fast.settled == folds
+        image = torch.rand(2, 3, 32, 32)
+        with Probe(model) as slow, Probe(fast) as quick:
+            assert apart(quick.scores(image), slow.scores(image)) < CLOSE
+
+
+def explained(model: Model, image: torch.Tensor) -> torch.Tensor:
+    with Probe(model) as probe:
+        return Method.of("gradient_x_input", probe)(probe, image, Target.of(model, 1))
+
+
+def test_a_copy_is_kept_and_made_anew_when_the_network_changes():
+    model = small(Trunk())
+    image = torch.rand(1, 3, 32, 32)
+    first = prepare(model).network
+    assert prepare(model).network is first
+
+    def fresh() -> torch.Tensor:
+        return explained(convscope.load_model(copy.deepcopy(model.network), size=(32, 32)), image)
+
+    def weight() -> None:
+        with torch.no_grad():
+            model.network.first[0].weight.mul_(2)
+
+    def statistics() -> None:
+        model.network.first[1].running_mean.add_(1)
+
+    def module() -> None:
+        model.network.head = nn.Linear(12, 5)
+
+    def setting() -> None:
+        model.network.third.stride = (1, 1)
+
+    before = explained(model, image)
+    for change in (weight, statistics, module, setting):
+        change()
+        found = explained(model, image)
+        assert not torch.allclose(found, before), change.__name__
+        assert apart(found, fresh()) < CLOSE, change.__name__
+        before = found
+
+
+def test_a_network_with_hooks_of_its_own_is_run_itself():
+    model = small(Trunk())
+    calls = []
+    handle = model.network.second.register_forward_hook(lambda *given: calls.append(1))
+    explained(model, torch.rand(1, 3, 32, 32))
+    assert calls
+    handle.remove()
+    assert prepare(model).settled
+
+
+def test_a_network_that_cannot_be_copied_is_run_itself():
+    class Stubborn(Trunk):
+        def __deepcopy__(self, memo):
+            raise TypeError("not me")
+
+    model = small(Stubborn())
+    assert not prepare(model).settled
+    assert explained(model, torch.rand(1, 3, 32, 32)).abs().max() > 0
+
+
+def test_copies_go_with_their_network():
+    model = small(Trunk())
+    copied = weakref.ref(prepare(model).network)
+    assert copied() is not None
+    del model
+    gc.collect()
+    assert copied() is None
+
+
+UNITS = ["blocks.1:5", "blocks.3:11", "blocks.4:20", "blocks.6:7"]
+
+
+def units_of(model: Model, image: torch.Tensor, *, half: bool) -> torch.Tensor:
+    """What each unit of `UNITS` says of its own picture."""
+    found = []
+    with Probe(prepare(model, half=half)) as probe:
+        for place, unit in enumerate(UNITS):
+            layer, _, index = unit.partition(":")
+            maps = probe.activations(model.enter(image[place : place + 1]), [layer])[layer]
+            found.append(maps[0, int(index)].float().mean())
+    return torch.stack(found)
+
+
+def test_bfloat16_climbs_as_high_and_says_so(embedded):
+    """One picture scores alike in both precisions. Two ascents part after some steps, in whatever way they are rounded: over the units, the one
+    in bfloat16 ends no lower, scored in full precision."""
+    full, half = (convscope.visualize(embedded, UNITS, steps=48, size=96, half=each) for each in (False, True))
+    assert [each.provenance["arguments"]["half"] for each in (full, half)] == [False, True]
+    first, second = (torch.from_numpy(each["image"]) for each in (full, half))
+    exact = units_of(embedded, first, half=False)
+    assert torch.allclose(units_of(embedded, first, half=True), exact, rtol=0.02)
+    assert float((units_of(embedded, second, half=False) / exact).log().mean().exp()) > 0.98
