@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from convscope.atlas.build import build as build
     from convscope.atlas.compact import compact as compact
     from convscope.atlas.examples import examples as examples
+    from convscope.atlas.export import export as export
     from convscope.atlas.ls import ls as ls
     from convscope.atlas.open import open as open
     from convscope.atlas.show import show as show

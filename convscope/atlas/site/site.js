@@ -58,7 +58,7 @@
     if (words) state.set("filter", filter.value.trim());
     if (sort.value !== "unit") state.set("sort", sort.value);
     if (living.checked) state.set("living", "1");
-    try { history.replaceState(null, "", state.size ? `#${state}` : location.pathname); } catch { /* some browsers refuse on file: */ }
+    try { history.replaceState(null, "", String(state) ? `#${state}` : location.pathname); } catch { /* some browsers refuse on file: */ }
   }
 
   function order() {
