@@ -2,7 +2,7 @@
 
     python benchmarks/inversion_quality.py --out inversion.json --sheet docs/inversion.jpg
 
-Beside it the same steps from plain pixels with an L2 penalty (Adam at the better of two rates). `error` is
+Beside it the same steps from plain pixels with an L2 penalty (preset `plain`, Adam at the better of two rates). `error` is
 ||f(x) - f(photo)||^2 / ||f(photo)||^2 of the finished picture, SSIM is to what the network sees of the photo (scikit-image, RGB).
 """
 
@@ -39,12 +39,7 @@ def main() -> None:
     rows, panels = [], [Panel(Image.fromarray(to_uint8(seen)), "photo")]
     for layer in LAYERS:
         made = convscope.invert(model, given.photo, layer=layer, steps=given.steps)
-        plain = [
-            convscope.invert(
-                model, given.photo, layer=layer, steps=given.steps, parameterization="pixels", regularizers="1e-7*l2", rate=rate
-            )
-            for rate in RATES
-        ]
+        plain = [convscope.invert(model, given.photo, layer=layer, steps=given.steps, preset="plain", rate=rate) for rate in RATES]
         best = min(plain, key=lambda result: float(result["error"][0]))
         images = [result["image"][0].transpose(1, 2, 0) for result in (made, best)]
         likeness = [float(structural_similarity(seen, image, channel_axis=2, data_range=1.0)) for image in images]
