@@ -44,10 +44,18 @@ def explain() -> None:
 
 def visualize() -> None:
     """What units look for, from early to late, and two classes."""
-    units = ["blocks.1:5", "blocks.2:7", "blocks.3:11", "blocks.4:20", "logit(macaw)", "logit(African elephant)"]
-    titles = ["blocks.1:5", "blocks.2:7", "blocks.3:11", "blocks.4:20", "macaw", "African elephant"]
-    result = convscope.visualize(None, units, steps=384)
-    save("visualize", sheet([Panel(drawn(result, place), title) for place, title in enumerate(titles)], columns=3))
+    units, classes = ["blocks.1:5", "blocks.2:7", "blocks.3:11", "blocks.4:20"], ["macaw", "African elephant"]
+    wide = "pad(16) jitter(16) scale(0.7,1.2) rotate(10) jitter(8)"  # a class holds together better over more sizes
+    results = [
+        *[(each, 0) for each in units],
+        *[(each, 1) for each in classes],
+    ]
+    made = [
+        convscope.visualize(None, units, steps=192),
+        convscope.visualize(None, [f"logit({each})" for each in classes], steps=192, transforms=wide),
+    ]
+    panels = [Panel(drawn(made[which], place % 4), title) for place, (title, which) in enumerate(results)]
+    save("visualize", sheet(panels, columns=3))
 
 
 def fool() -> None:

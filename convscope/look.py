@@ -23,6 +23,10 @@ Penalty = tuple[str, float, dict[str, Any]]
 """A regularizer's name, its weight, and its parameters."""
 
 
+MARGIN = 32
+"""Pixels that a piece of a large image shares with each neighbour, at most."""
+
+
 class Look:
     """One evaluation: transform, run the network as far as needed, score, and subtract what is regularized."""
 
@@ -97,13 +101,17 @@ class Look:
         height, width = image.shape[-2:]
         if tile is None or max(height, width) <= tile:
             return self._one(image)
+        # A piece sees a margin of its neighbours, which is thrown away after: at its edge the network's padding would show.
+        margin = min(MARGIN, tile // 8, height, width)
         down, right = self.streams.integers(0, tile - 1, 2)[0].tolist()
-        image = image.roll((down, right), (2, 3))
-        found = torch.empty_like(image)
+        image = nn.functional.pad(image.roll((down, right), (2, 3)), [margin] * 4, mode="circular")
+        found = image.new_empty(*image.shape[:2], height, width)
         total = torch.zeros(len(image), device=image.device)
-        for rows in _cut(height, tile):
-            for columns in _cut(width, tile):
-                score, found[..., rows, columns] = self._one(image[..., rows, columns].contiguous())
+        for rows in _cut(height, tile - 2 * margin):
+            for columns in _cut(width, tile - 2 * margin):
+                wide = [slice(side.start, side.stop + 2 * margin) for side in (rows, columns)]
+                score, gradient = self._one(image[..., wide[0], wide[1]].contiguous())
+                found[..., rows, columns] = gradient[..., margin : gradient.shape[-2] - margin, margin : gradient.shape[-1] - margin]
                 total += score * ((rows.stop - rows.start) * (columns.stop - columns.start) / (height * width))
         return total, found.roll((-down, -right), (2, 3))
 
