@@ -50,7 +50,7 @@ class Alike:
             places, values = self._by_photo[photo]
             total[places] += value * values
         total[place] = 0.0
-        total = np.round(total / (np.linalg.norm(list(self._vectors[place].values())) or 1.0), 6)
+        total = np.asarray(np.round(total / float(np.linalg.norm(list(self._vectors[place].values())) or 1.0), 6), np.float64)
         order = np.argsort(-total, kind="stable")[:count]
         return [(self._units[other], float(total[other])) for other in order.tolist() if total[other] > 0]
 

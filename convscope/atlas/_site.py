@@ -61,5 +61,7 @@ def curve(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     for values in curves:
         places = sorted({round(step * (len(values) - 1) / (POINTS - 1)) for step in range(POINTS)})
         across = 268 / (len(values) - 1)
-        lines.append(" ".join(f"{46 + place * across:.1f},{100 - 92 * (values[place] - low) / ((high - low) or 1):.1f}" for place in places))
+        lines.append(
+            " ".join(f"{46 + place * across:.1f},{100 - 92 * (values[place] - low) / ((high - low) or 1):.1f}" for place in places)
+        )
     return {"lines": lines, "low": low, "high": high, "steps": max(map(len, curves)), "first": curves[0][0], "last": curves[0][-1]}

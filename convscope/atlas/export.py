@@ -116,7 +116,9 @@ class _Writer:
         for tile in tiles:
             self._unit(place, tile, by_unit.get(tile["unit"], []), photos.get(tile["unit"], []))
         dead, failed = (sum(tile["state"] == state for tile in tiles) for state in ("dead", "failed"))
-        neighbours = self._neighbours([other.name for other in self.network.layers], place, lambda name: f"../{self.folders[name]}/index.html")
+        neighbours = self._neighbours(
+            [other.name for other in self.network.layers], place, lambda name: f"../{self.folders[name]}/index.html"
+        )
         self._page(
             f"{folder}/index.html", "layer.html", root="../../", title=f"{layer.name} of {self.network.model}", here=layer.name, layer=layer.name,
             crumbs=[("../../index.html", "Atlas"), ("../index.html", self.network.model)], up=("../index.html", "All layers"),
@@ -132,7 +134,7 @@ class _Writer:
         name = self.network.model
         layers = self.summaries
         units = sum(len(own) for own in self.units)
-        common = {"root": "../", "crumbs": [("../index.html", "Atlas")]}
+        common: dict[str, Any] = {"root": "../", "crumbs": [("../index.html", "Atlas")]}
         self._page(
             "index.html", "model.html", title=name, here=name, name=name, identity=self.network.model_id, layers=layers, units=units,
             up=("../index.html", "All networks"), search="search.html", **common,
@@ -283,7 +285,7 @@ def _about(made: list[Values]) -> str:
     if len({_recipe_of(row) for row in made}) != 1:
         return ""
     recipe = json.loads(made[0]["recipe"])
-    return f"{recipe['preset']}, {recipe['steps']} steps, {recipe['size'][1]} × {recipe['size'][0]} px, seed {made[0]['seed']}"
+    return f"{recipe['preset']}, {recipe['steps']} steps, {recipe['size'][1]} x {recipe['size'][0]} px, seed {made[0]['seed']}"
 
 
 def _spread(items: list[Any], count: int) -> list[Any]:
