@@ -16,7 +16,7 @@ from convscope.schema import REQUIRED, Parameter, Schema, convert
 
 SUMMARY = "Pictures and example photos of every unit of a network, in one folder."
 
-OPTIONS = ("layers", "images", "out")
+OPTIONS = ("layers", "layer", "images", "out")
 """Positional in Python, options here, where there are several."""
 
 EVERY = 20.0

@@ -1,0 +1,97 @@
+"""The exported site: a page for every unit, whole, linked, escaped, the same each time."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import torch
+from networks import Trunk
+from small import SMALL, state
+
+import convscope
+from convscope import atlas
+
+
+class Links(HTMLParser):
+    """What a page refers to, and what its pictures say to those who cannot see them."""
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.silent = [], 0
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.found += [given[name] for name in ("href", "src") if given.get(name)]
+        self.silent += tag == "img" and "alt" not in given
+
+
+def broken(site: Path) -> list[str]:
+    """Links that lead nowhere, or outside."""
+    found = []
+    for page in site.rglob("*.html"):
+        links = Links()
+        links.feed(page.read_text(encoding="utf-8"))
+        assert not links.silent, page
+        for link in links.found:
+            parts = urlsplit(link)
+            if parts.scheme == "data" or (not parts.path and parts.fragment):
+                continue
+            if parts.scheme or parts.netloc or not (page.parent / unquote(parts.path)).is_file():
+                found.append(f"{page.relative_to(site)} -> {link}")
+    return found
+
+
+@pytest.fixture
+def site(built, model, photos, tmp_path):
+    atlas.examples(model, str(photos), str(built), layers="first,third", k=3, samples=2, batch=4)
+    atlas.export(str(built), str(tmp_path / "site"))
+    return tmp_path / "site"
+
+
+def test_every_unit_has_a_page_and_every_link_leads_somewhere(site, built):
+    assert broken(site) == []
+    opened = atlas.open(str(built))
+    for layer in opened.layers():
+        pages = {int(page.stem) for page in next(site.glob(f"*/{layer}")).glob("*.html") if page.stem.isdigit()}
+        assert pages == {row["unit"] for row in opened.rows(layer)}
+
+
+def test_a_units_page_shows_all_there_is(site):
+    page = next(site.glob("*/first/1.html")).read_text(encoding="utf-8")
+    for part in ("first:1", "Photos that excite it most", "A sample over its range", "<svg", "Score", "Recipe", "cats"):
+        assert part in page, part
+
+
+def test_the_same_atlas_gives_the_same_bytes_and_replaces_the_old_site_whole(site, built):
+    before = state(site)
+    (site / "left-over.html").write_text("old")
+    atlas.export(str(built), str(site))
+    assert state(site) == before
+
+
+def test_names_are_escaped(tmp_path, photos):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Trunk().eval()
+    odd = "<script>alert('x')</script> & \"cat\""
+    model = convscope.load_model(network, size=24, labels=[odd, "a/b", "../c", "d", "e"])
+    atlas.build(model, "head", str(tmp_path / "atlas"), **SMALL)
+    atlas.export(str(tmp_path / "atlas"), str(tmp_path / "site"))
+    for page in (tmp_path / "site").rglob("*.html"):
+        assert "<script>alert" not in page.read_text(encoding="utf-8")
+    assert broken(tmp_path / "site") == []
+
+
+def test_nothing_to_export_and_nowhere_to_put_it(tmp_path, built):
+    with pytest.raises(convscope.ConvscopeError):
+        atlas.export(str(tmp_path / "none"), str(tmp_path / "site"))
+    assert not (tmp_path / "site").exists()
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "thesis.txt").write_text("years of work")
+    with pytest.raises(convscope.ConvscopeError):
+        atlas.export(str(built), str(own))
+    assert (own / "thesis.txt").read_text() == "years of work"
