@@ -14,7 +14,7 @@ from convscope.atlas.engines import registry as engines
 from convscope.errors import OptionError
 from convscope.models import load_model
 from convscope.probe import Probe
-from convscope.progress import advance
+from convscope.progress import advance, report_to
 from convscope.techniques._plan import Plan
 from convscope.verb import ModelLike
 
@@ -90,7 +90,8 @@ def build(
     todo = [job for job in jobs if job.hash not in there or (retry_failed and there[job.hash])]
     maker = Maker(loaded)
     if dry_run:
-        return _estimate(maker, jobs, todo, threads)
+        with report_to(lambda what, done, total: None):  # the trial's steps are not the work's
+            return _estimate(maker, jobs, todo, threads)
     assert store is not None
     return _run(store, maker, jobs, todo, runner, {"address": address, "threads": threads})
 

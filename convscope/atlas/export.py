@@ -125,9 +125,9 @@ class _Writer:
             search="../search.html", units=tiles, dead=dead, failed=failed, maps=maps, about=_about(made), **neighbours,
         )  # fmt: skip
         living = [tile for tile in tiles if tile["thumbnail"] and not tile["state"]] or tiles
-        self.summaries.append(
-            {"name": layer.name, "folder": folder, "units": len(tiles), "dead": dead, "failed": failed, "maps": maps, "strip": _spread(living, STRIP)}
-        )  # fmt: skip
+        own = {"name": layer.name, "folder": folder, "units": len(tiles), "dead": dead, "failed": failed, "maps": maps}
+        shown = {str(tile["unit"]): tile["thumbnail"] for tile in tiles if tile["thumbnail"] and tile["unit"] not in self.pictured[place]}
+        self.summaries.append(own | {"strip": _spread(living, STRIP), "photos": shown})
 
     def close(self) -> dict[str, Any]:
         """The network's own pages; what the first page says of it."""
@@ -148,7 +148,7 @@ class _Writer:
         )  # fmt: skip
         data = {
             "layers": [
-                {"name": one["name"], "folder": one["folder"], "units": units, "pictured": sorted(pictured)}
+                {"name": one["name"], "folder": one["folder"], "units": units, "pictured": sorted(pictured), "photos": one["photos"]}
                 for one, units, pictured in zip(layers, self.units, self.pictured, strict=True)
             ],
             "labels": [[label, [[*unit, count] for unit, count in found]] for label, found in labels.items()],

@@ -27,11 +27,11 @@
 
   function tile(one) {
     const layer = data.layers[one.layer], link = document.createElement("a"), name = document.createElement("span"), bold = document.createElement("b");
-    const pictured = layer.pictured.includes(one.unit);
-    const picture = document.createElement(pictured ? "img" : "span");
+    const file = layer.pictured.includes(one.unit) ? `${one.unit}.png` : layer.photos[one.unit];
+    const picture = document.createElement(file ? "img" : "span");
     link.className = "tile"; link.href = `${layer.folder}/${one.unit}.html`;
-    if (pictured) { picture.src = `${layer.folder}/${one.unit}.png`; picture.alt = ""; picture.loading = "lazy"; }
-    else { picture.className = "none"; picture.textContent = [...one.why].join(", ") || "no picture"; }
+    if (file) { picture.src = `${layer.folder}/${file}`; picture.alt = ""; picture.loading = "lazy"; }
+    else { picture.className = "none"; picture.textContent = "no picture"; }
     bold.textContent = `${layer.name}:${one.unit}`; name.className = "name"; name.append(bold);
     const why = document.createElement("span"); why.className = "name"; why.textContent = [...one.why].join(", "); why.title = why.textContent;
     link.append(picture, name, why);
