@@ -3,7 +3,7 @@
 python -m benchmarks                       speed, every row
 python -m benchmarks --quick               speed, with its options
 python -m benchmarks synthesis_quality     one of them, with its own defaults
-make bench BENCH="attribution_speed"       the same, set-up included
+make bench BENCH="fooling_quality"         the same, set-up included
 """
 
 from __future__ import annotations

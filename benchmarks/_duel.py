@@ -88,7 +88,8 @@ def duel(contestants: dict[str, Run], patience: Patience, device: torch.device |
 class Row:
     """One line of the table. `ours`, `peer_seconds` and `limit` are seconds per `unit`; `ratio` is how many times longer the peer takes and
     `over_limit` how many times longer ours takes than the bare cost (each median, lower and upper quartile). `wanted` is the
-    least ratio and `allowed` the most over the limit; `missing` says why there is no number; `curve` is seconds by how many."""
+    least ratio and `allowed` the most over the limit; `missing` says why there is no number; `curve` is seconds by how many, and
+    `straight` the share of its variance that a line explains (R squared), of which `wanted` is then the least."""
 
     group: str
     job: str
@@ -106,12 +107,15 @@ class Row:
     note: str = ""
     missing: str = ""
     curve: list[tuple[int, float]] = field(default_factory=list)
+    straight: float | None = None
 
     @property
     def held(self) -> bool | None:
         """Whether it reaches what was wanted; None where nothing was."""
         if self.missing or (self.wanted is None and self.allowed is None):
             return None
+        if self.straight is not None:
+            return self.wanted is None or self.straight >= self.wanted
         return (self.wanted is None or (self.ratio is not None and self.ratio[0] >= self.wanted)) and (
             self.allowed is None or (self.over_limit is not None and self.over_limit[0] <= self.allowed)
         )

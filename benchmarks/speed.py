@@ -52,6 +52,8 @@ def cells(row: Row) -> tuple[str, ...]:
         return row.group, row.job, row.network, row.peer, "", "", "", "", row.missing
     held = {True: "yes", False: "no", None: ""}[row.held]
     aims = [f">= {row.wanted:g}"] if row.wanted is not None else []
+    if row.straight is not None:
+        aims = [f"R squared {row.straight:.4f}, >= {row.wanted:g}"]
     aims += [f"<= {row.allowed:g} x limit"] if row.allowed is not None else []
     amount = (lambda value: "" if value is None else f"{value:.0f} MiB") if row.group == "memory" else seconds
     return (
@@ -95,8 +97,7 @@ def markdown(rows: list[Row], about: dict[str, Any]) -> str:
         "", "![Bars](speed.png)", "", "| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD),
         *("| " + " | ".join(cell.replace("|", "/") for cell in cells(row)) + " |" for row in rows),
     ]  # fmt: skip
-    notes = sorted({(row.job, row.note) for row in rows if row.note and "ratio is" in row.note})
-    lines += ["", *(f"- {job}: {note}." for job, note in notes)]
+    lines += ["", *(f"- {row.job}: {row.note}." for row in rows if row.straight is not None)]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from convscope.errors import DeadUnitError, NumericError
 from convscope.look import Look
+from convscope.padam import Padam
 from convscope.probe import Probe
 from convscope.progress import advance
 from convscope.streams import Streams
@@ -18,7 +19,7 @@ from convscope.term import Objective
 from convscope.transforms import Step
 from convscope.transforms.blur import smooth
 
-Optimiser = Literal["ascent", "adam", "nadam"]
+Optimiser = Literal["ascent", "adam", "nadam", "padam"]
 Normalise = Literal["none", "rms", "l2", "mean_abs"]
 
 EPSILON = 1e-5  # added to the size a gradient is divided by (Chollet)
@@ -30,8 +31,8 @@ PLATEAU = 1e-3  # a rise of less than this share of the score's range so far cou
 class Recipe:
     """How to climb. `rate` is Adam's, or the step of plain ascent; `regularizers` are (name, weight, options) and are
     subtracted; `redirect` is for how many steps closed ReLUs let the gradient through; `settle` is the share of the
-    steps, at the end, in which the rate goes down to nothing; `memory` is Adam's second decay: less suits a start with large
-    gradients, which else slow all later steps; `blur` blurs the pixels by so many
+    steps, at the end, in which the rate goes down to nothing; `momentum` and `memory` are Adam's decays: a shorter momentum follows the
+    transforms' surprises faster, a shorter memory suits a start with large gradients, which else slow all later steps; `blur` blurs the pixels by so many
     every `blur_every` steps, growing by `blur_growth` each time; `patience` stops when no score has risen for so many steps; `tile`
     is the largest side that the network sees at once, so that memory does not grow with the image."""
 
@@ -43,6 +44,7 @@ class Recipe:
     regularizers: tuple[tuple[str, float, dict[str, Any]], ...] = ()
     redirect: int = 0
     settle: float = 0.0
+    momentum: float = 0.9
     memory: float = 0.999
     blur: float = 0.0
     blur_every: int = 1
@@ -101,7 +103,7 @@ def ascend(
     """
     look = Look(probe, objectives, streams, recipe.transforms, recipe.regularizers, reference or {})
     weights = [weight for weight in canvas.parameters() if weight.requires_grad]
-    own = {} if recipe.optimiser == "ascent" else {"betas": (0.9, recipe.memory)}
+    own = {} if recipe.optimiser == "ascent" else {"betas": (recipe.momentum, recipe.memory)}
     optimiser: torch.optim.Optimizer = _OPTIMISERS[recipe.optimiser](weights, recipe.rate, foreach=True, **own)
     scores: list[Tensor] = []
     found = Ascent(canvas().detach(), torch.empty(0))
@@ -154,7 +156,7 @@ def ascend(
     return found
 
 
-_OPTIMISERS: dict[str, Any] = {"ascent": torch.optim.SGD, "adam": torch.optim.Adam, "nadam": torch.optim.NAdam}
+_OPTIMISERS: dict[str, Any] = {"ascent": torch.optim.SGD, "adam": torch.optim.Adam, "nadam": torch.optim.NAdam, "padam": Padam}
 
 _SIZES: dict[str, Callable[[Tensor], Tensor]] = {
     "rms": lambda flat: flat.pow(2).mean(1).sqrt(),

@@ -98,6 +98,18 @@ def test_several_targets_are_a_batch_of_one_photo(embedded, chelsea):
     assert both.details["photo_of"] == [0, 0]
 
 
+@pytest.mark.parametrize("method", ["grad_cam", "occlusion"])
+def test_half_precision_is_asked_for_and_stated(embedded, chelsea, method):
+    options = {"occlusion": {"window": 96, "stride": 64}}.get(method, {})
+    full = convscope.explain(embedded, chelsea, method=method, target="tabby", **options)
+    half = convscope.explain(embedded, chelsea, method=method, target="tabby", half=True, **options)
+    assert (half.provenance["arguments"]["half"], full.provenance["arguments"]["half"]) == (True, False)
+    assert half["attribution"].dtype == np.float32
+    assert not np.array_equal(half["attribution"], full["attribution"])
+    assert np.corrcoef(half["heatmap"].ravel(), full["heatmap"].ravel())[0, 1] > 0.97
+    assert not embedded.half
+
+
 def test_layers(embedded):
     result = convscope.layers(embedded, match="blocks.?")
     assert [row["name"] for row in result.table] == [f"blocks.{stage}" for stage in range(7)]

@@ -13,7 +13,7 @@ ROOT = Path(convscope.__file__).parent
 
 ORDER = [
     ["errors"],
-    ["schema", "files", "progress", "streams"],
+    ["schema", "files", "progress", "streams", "padam"],
     ["registry"],
     ["provenance", "samples", "catalogue"],
     ["image", "layout", "layer"],

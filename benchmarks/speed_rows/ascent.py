@@ -32,9 +32,9 @@ WANTED = 10.0
 ALLOWED = 1.10
 
 
-def ours(model: Model, layer: str, units: list[int], steps: int, *, half: bool) -> Run:
+def ours(model: Model, layer: str, units: list[int], steps: int, *, half: bool, preset: str = "distill") -> Run:
     """Seconds a step, between the ends of steps."""
-    plan = Plan("distill", "visualize", steps=steps + 1, size=SIZE)
+    plan = Plan(preset, "visualize", steps=steps + 1, size=SIZE)
     fast = prepare(model, [layer], half=half)
     goals = [channel(layer, unit) for unit in units]
 

@@ -64,7 +64,6 @@ def run(setting: Setting) -> Iterator[Row]:
         said = ", ".join(f"{count}: {seconds:.3g} s" for count, seconds in zip(curve.counts, curve.seconds, strict=True))
         row = Row("growth", f"a line in {curve.what}", "embedded", "", "image, unit or step", rounds=setting.patience.rounds)
         row.ours = (curve.seconds[-1] - curve.seconds[0]) / (curve.counts[-1] - curve.counts[0])
-        row.ratio, row.wanted = (curve.straight,) * 3, STRAIGHT
-        row.note = f"ratio is the share of the variance that a line explains; {said}"
+        row.straight, row.wanted, row.note = curve.straight, STRAIGHT, said
         row.curve = list(zip(curve.counts, curve.seconds, strict=True))
         yield row

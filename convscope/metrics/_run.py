@@ -72,7 +72,7 @@ def method_in(result: Result, name: str, probe: Probe) -> Method | None:
     if not arguments:
         return None
     layer, seed = arguments.pop("layer", None), int(arguments.pop("seed", 0))
-    options = {key: value for key, value in arguments.items() if key not in ("method", "target")}
+    options = {key: value for key, value in arguments.items() if key not in ("method", "target", "half")}
     return Method.of(name, probe, seed=seed, **fitting(name, layer, options, alone="heatmap" in result))
 
 

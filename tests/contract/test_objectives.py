@@ -269,7 +269,14 @@ def pictures(units, **options):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"preset": "chollet"}, {"preset": "lucid"}, {"preset": "simonyan"}, {"transforms": "crop(2,0.5,0.9) noise(0.02) blur(0.5)"}],
+    [
+        {},
+        {"preset": "quick"},
+        {"preset": "chollet"},
+        {"preset": "lucid"},
+        {"preset": "simonyan"},
+        {"transforms": "crop(2,0.5,0.9) noise(0.02) blur(0.5)"},
+    ],
     ids=str,
 )
 def test_a_units_picture_does_not_depend_on_batch_or_order(options):
