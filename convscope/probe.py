@@ -12,30 +12,24 @@ computed; afterwards every mode and flag is as it was. Images are network inputs
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import ConvscopeError, ImageError, LayerError, ModelError, NoGradientError
+from convscope.capture import Captured, Stop
+from convscope.errors import ConvscopeError, ImageError, ModelError, NoGradientError
 from convscope.forms import Learner
 from convscope.layer import PASSING, Layer, Layers
-from convscope.layout import Form, first_tensor, replace_first
+from convscope.layout import Form, first_tensor
 from convscope.model import Model, undisturbed
+from convscope.rest import Rest
 from convscope.target import Target
-
-TOLERANCE = 1e-4
-"""How far a replayed run may be from the original before it is not trusted (relative to the largest score)."""
-
 
 MOST_UNREAD = 48
 """How many layers from the end are asked whether their places matter: more than a transformer's last two blocks have."""
-
-
-class _Stop(BaseException):
-    """Raised in a hook when nothing more of the network is wanted; no `except Exception` in a network catches it."""
 
 
 class Probe:
@@ -84,7 +78,7 @@ class Probe:
     def output(self, image: Tensor) -> Any:
         """The network's raw output; no gradient."""
         with torch.no_grad():
-            self.seen = self._run(_plain(image))
+            self.seen = self.run(_plain(image))
         return self.seen
 
     def scores(self, image: Tensor) -> Tensor:
@@ -100,13 +94,13 @@ class Probe:
             LayerError: a layer the network does not have.
         """
         with torch.set_grad_enabled(image.requires_grad), self._capture(layers) as captured:
-            self._run(image if image.requires_grad else _plain(image), stop=True)
+            self.run(image if image.requires_grad else _plain(image), stop=True)
             return {name: self.model.layout.to_maps(captured.take(name), name) for name in layers}
 
     def activations_and_output(self, image: Tensor, layers: Sequence[str]) -> tuple[dict[str, Tensor], Any]:
         """Maps of the given layers and the raw output of the same run; differentiable where `image` is."""
         with torch.set_grad_enabled(image.requires_grad), self._capture(layers, complete=True) as captured:
-            self.seen = self._run(image if image.requires_grad else _plain(image))
+            self.seen = self.run(image if image.requires_grad else _plain(image))
             return {name: self.model.layout.to_maps(captured.take(name), name) for name in layers}, self.seen
 
     def activations_and_gradients(self, image: Tensor, layers: Sequence[str], target: Target) -> dict[str, tuple[Tensor, Tensor]]:
@@ -118,7 +112,7 @@ class Probe:
             NoGradientError: the score does not depend on a layer.
         """
         with torch.enable_grad(), self._capture(layers, leaf=True, complete=True) as captured:
-            self.seen = self._run(_plain(image))
+            self.seen = self.run(_plain(image))
             score = target(self.seen)
             raw = [captured.take(name) for name in layers]
             gradients = gradient_of(score, raw, "layer " + " or ".join(repr(name) for name in layers))
@@ -140,7 +134,7 @@ class Probe:
         """
         with torch.enable_grad():
             leaf = _plain(image).detach().requires_grad_()
-            self.seen = self._run(leaf.clone())
+            self.seen = self.run(leaf.clone())
             return gradient_of(target(self.seen), [leaf], "the image")[0].float()
 
     def split(self, image: Tensor, layer: str) -> Rest:
@@ -153,12 +147,12 @@ class Probe:
             raise ImageError(f"The network is split on one image at a time; {image.shape[0]} were given.")
         return Rest(self, _plain(image), layer)
 
-    def _run(self, image: Tensor, *, stop: bool = False) -> Any:
+    def run(self, image: Tensor, *, stop: bool = False) -> Any:
         """Run the network; foreign errors become one sentence."""
         try:
             with torch.autocast(image.device.type, torch.bfloat16, enabled=self.model.half):
                 return self.model(image)
-        except _Stop:
+        except Stop:
             if stop:
                 return None
             raise
@@ -176,9 +170,9 @@ class Probe:
         return ModelError(f"{self.model.name} raised {type(error).__name__} while it ran on an image of {size}: {said}")
 
     @contextmanager
-    def _capture(self, names: Sequence[str], *, leaf: bool = False, complete: bool = False) -> Iterator[_Captured]:
+    def _capture(self, names: Sequence[str], *, leaf: bool = False, complete: bool = False) -> Iterator[Captured]:
         """Hooks on the named layers for the length of the block."""
-        captured = _Captured(names, self.layers, leaf=leaf, complete=complete)
+        captured = Captured(names, self.layers, leaf=leaf, complete=complete)
         handles = []
         try:
             modules = self.model.modules
@@ -188,193 +182,6 @@ class Probe:
         finally:
             for handle in handles:
                 handle.remove()
-
-
-class _Captured:
-    """What the hooks of one run bring back: the output of the wanted call of each wanted layer."""
-
-    def __init__(self, names: Sequence[str], layers: Layers, *, leaf: bool, complete: bool) -> None:
-        self.leaf = leaf
-        self.complete = complete
-        self.found: dict[str, Tensor] = {}
-        self.wanted: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
-        for name in names:
-            calls = layers[name].calls
-            base, mark, call = name.partition("#")
-            self.wanted[base][int(call) if mark else calls].append(name)
-        self.bases = list(self.wanted)
-        self.missing = set(names)
-        self.calls: dict[str, int] = dict.fromkeys(self.bases, 0)
-
-    def hook(self, base: str) -> Callable[[nn.Module, Any, Any], Any]:
-        """The forward hook of one layer."""
-
-        def look(module: nn.Module, given: Any, output: Any) -> Any:
-            self.calls[base] += 1
-            fitting = self.wanted[base].get(self.calls[base])
-            if fitting is None:
-                return None
-            tensor = first_tensor(output)
-            if tensor is None:
-                raise LayerError(f"Layer {base!r} gives {type(output).__name__} without a tensor in it, so there is nothing to look at.")
-            if self.leaf and not tensor.requires_grad:
-                tensor = tensor.detach().requires_grad_()
-            self.found |= dict.fromkeys(fitting, tensor)
-            self.missing -= set(fitting)
-            if not self.missing and not self.complete:
-                raise _Stop
-            # The network goes on with a copy: an in-place operation that follows must not change what was captured.
-            return replace_first(output, tensor.clone())
-
-        return look
-
-    def take(self, name: str) -> Tensor:
-        """The captured raw output.
-
-        Raises:
-            LayerError: the layer did not run.
-        """
-        if name not in self.found:
-            raise LayerError(f"Layer {name!r} did not run on this image, so there is nothing to look at.")
-        return self.found[name]
-
-
-class Rest:
-    """The part of a network that follows a layer, ready to be run on changed activations.
-
-    `maps` (1 c h w) is what the layer gave, `output` what the network returned. The modules that ended before the layer
-    are not run again: their recorded outputs are handed on, broadcast over the batch. Before that is trusted, the
-    original activation is replayed and compared with the original scores; a network that this does not fit is
-    run as a whole instead.
-    """
-
-    def __init__(self, probe: Probe, image: Tensor, layer: str) -> None:
-        self._probe = probe
-        self._model = probe.model
-        self._image = image
-        self._layer = layer
-        calls = probe.layers[layer].calls
-        base, mark, call = layer.partition("#")
-        self._module = self._model.modules[base]
-        self._call = int(call) if mark else calls
-        self._records: dict[nn.Module, list[Any]] = {}
-        with torch.no_grad():
-            self.output, self._raw, self._given = self._record()
-        self.maps = self._model.layout.to_maps(self._raw, layer)
-        self._way: Literal["view", "copy", "whole"] = self._check()
-
-    def __call__(self, maps: Tensor) -> Any:
-        """The network's raw output with the layer's maps (m c h w) in place of its own; differentiable where `maps` is."""
-        with torch.set_grad_enabled(maps.requires_grad):
-            return self._replay(maps, self._way)
-
-    def scores(self, maps: Tensor) -> Tensor:
-        """Class scores (m classes) with the layer's maps replaced by `maps` (m c h w)."""
-        return self._model.scores(self(maps))
-
-    def _record(self) -> tuple[Any, Tensor, Any]:
-        """One run; of every module that ends before the layer does, the outermost one's output is kept."""
-        frames: list[list[tuple[nn.Module, Any]]] = [[]]
-        calls = 0
-        taken: list[tuple[Tensor, Any]] = []
-
-        def before(module: nn.Module, given: Any) -> None:
-            if not taken:
-                frames.append([])
-
-        def after(module: nn.Module, given: Any, output: Any) -> Any:
-            nonlocal calls
-            if taken:
-                return None
-            frames.pop()
-            if module is self._module:
-                calls += 1
-                if calls == self._call:
-                    tensor = first_tensor(output)
-                    if tensor is None:
-                        raise LayerError(f"Layer {self._layer!r} gives no tensor, so it cannot be changed.")
-                    taken.append((tensor.clone(), output))
-                    return None
-            frames[-1].append((module, output))
-            return None
-
-        handles: list[Any] = []
-        try:
-            for module in self._model.network.modules():
-                handles += [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
-            output = self._probe._run(self._image)
-        finally:
-            for handle in handles:
-                handle.remove()
-        if not taken:
-            raise LayerError(f"Layer {self._layer!r} did not run on this image, so it cannot be changed.")
-        for frame in frames:
-            for module, made in frame:
-                self._records.setdefault(module, []).append(made)
-        return output, *taken[0]
-
-    def _check(self) -> Literal["view", "copy", "whole"]:
-        """The cheapest way to go on that gives the original output for the original activation."""
-        original = first_tensor(self.output)
-        assert original is not None
-        scale = original.abs().max().clamp_min(1e-12)
-        twice = self.maps.expand(2, -1, -1, -1)
-        ways: tuple[Literal["view", "copy"], ...] = ("view", "copy")
-        for way in ways:
-            try:
-                with torch.no_grad():
-                    again = first_tensor(self._replay(twice, way))
-            except (RuntimeError, ValueError, TypeError, ImageError, ModelError):
-                continue
-            fits = again is not None and again.shape == (2, *original.shape[1:])
-            if fits and again is not None and bool((again - original).abs().max() / scale <= TOLERANCE):
-                return way
-        return "whole"
-
-    def _replay(self, maps: Tensor, way: str) -> Any:
-        """One run on `maps` with every recorded module answering from its record."""
-        count = maps.shape[0]
-        # A copy, since the network may go on in place.
-        swapped = self._model.layout.from_maps(maps.to(self._raw.dtype), self._raw, self._layer).clone()
-        queues = {} if way == "whole" else {module: list(made) for module, made in self._records.items()}
-        patched: list[tuple[nn.Module, Any]] = []
-        calls = 0
-
-        def spread(made: Any) -> Any:
-            tensor = first_tensor(made)
-            if tensor is None or tensor.shape[0] != 1:
-                return made
-            wide = tensor.expand(count, *tensor.shape[1:])
-            return replace_first(made, wide if way == "view" else wide.clone())
-
-        def answer(module: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
-            def run(*given: Any, **named: Any) -> Any:
-                nonlocal calls
-                queue = queues.get(module)
-                if queue:
-                    calls += module is self._module
-                    return spread(queue.pop(0))
-                if module is self._module:
-                    calls += 1
-                    if calls == self._call:
-                        made = self._given if way != "whole" else forward(*given, **named)
-                        return replace_first(made, swapped)
-                return forward(*given, **named)
-
-            return run
-
-        try:
-            for module in {*queues, self._module}:
-                patched.append((module, module.__dict__.get("forward")))
-                module.forward = answer(module, module.forward)
-            image = self._image.expand(count, -1, -1, -1)
-            return self._probe._run(image if way == "view" else image.clone())
-        finally:
-            for module, own in patched:
-                if own is None:
-                    del module.forward
-                else:
-                    module.forward = own
 
 
 def gradient_of(score: Tensor, places: list[Tensor], what: str, *, differentiable: bool = False) -> list[Tensor]:
@@ -454,11 +261,11 @@ def _unread(model: Model, layers: Layers, wrapped: set[str]) -> set[str]:
         return set()
     names = [name for name, layer in layers.items() if layer.shape == layers[last].shape][-MOST_UNREAD:]
     with Probe(model) as probe, torch.enable_grad():
-        captured = _Captured(names, layers, leaf=True, complete=True)
+        captured = Captured(names, layers, leaf=True, complete=True)
         modules = model.modules
         handles = [modules[name].register_forward_hook(captured.hook(name)) for name in names]
         try:
-            scores = model.scores(probe._run(model.speckled()))
+            scores = model.scores(probe.run(model.speckled()))
         finally:
             for handle in handles:
                 handle.remove()

@@ -21,6 +21,7 @@ ORDER = [
     ["model"],
     ["models"],
     ["target"],
+    ["capture", "rest"],
     ["probe", "relu"],
     ["prepare"],
     ["term"],

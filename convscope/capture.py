@@ -1,0 +1,66 @@
+"""What the hooks of one run bring back, and how they end it early."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from convscope.errors import LayerError
+from convscope.layer import Layers
+from convscope.layout import first_tensor, replace_first
+
+
+class Stop(BaseException):
+    """Raised in a hook when nothing more of the network is wanted; no `except Exception` in a network catches it."""
+
+
+class Captured:
+    """What the hooks of one run bring back: the output of the wanted call of each wanted layer."""
+
+    def __init__(self, names: Sequence[str], layers: Layers, *, leaf: bool, complete: bool) -> None:
+        self.leaf = leaf
+        self.complete = complete
+        self.found: dict[str, Tensor] = {}
+        self.wanted: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for name in names:
+            calls = layers[name].calls
+            base, mark, call = name.partition("#")
+            self.wanted[base][int(call) if mark else calls].append(name)
+        self.bases = list(self.wanted)
+        self.missing = set(names)
+        self.calls: dict[str, int] = dict.fromkeys(self.bases, 0)
+
+    def hook(self, base: str) -> Callable[[nn.Module, Any, Any], Any]:
+        """The forward hook of one layer."""
+
+        def look(module: nn.Module, given: Any, output: Any) -> Any:
+            self.calls[base] += 1
+            fitting = self.wanted[base].get(self.calls[base])
+            if fitting is None:
+                return None
+            tensor = first_tensor(output)
+            if tensor is None:
+                raise LayerError(f"Layer {base!r} gives {type(output).__name__} without a tensor in it, so there is nothing to look at.")
+            if self.leaf and not tensor.requires_grad:
+                tensor = tensor.detach().requires_grad_()
+            self.found |= dict.fromkeys(fitting, tensor)
+            self.missing -= set(fitting)
+            if not self.missing and not self.complete:
+                raise Stop
+            # The network goes on with a copy: an in-place operation that follows must not change what was captured.
+            return replace_first(output, tensor.clone())
+
+        return look
+
+    def take(self, name: str) -> Tensor:
+        """The captured raw output.
+
+        Raises:
+            LayerError: the layer did not run.
+        """
+        if name not in self.found:
+            raise LayerError(f"Layer {name!r} did not run on this image, so there is nothing to look at.")
+        return self.found[name]
