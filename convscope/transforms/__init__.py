@@ -81,7 +81,9 @@ def look(images: Tensor, frame: Frame) -> Tensor:
     into = torch.diag(torch.tensor([2 / width, 2 / height, 1.0], device=images.device))
     outof = torch.diag(torch.tensor([columns / 2, rows / 2, 1.0], device=images.device))
     theta = (into @ frame.matrix @ outof)[:, :2]
-    grid = torch.nn.functional.affine_grid(theta, [len(images), images.shape[1], rows, columns], align_corners=False)
+    # affine_grid's numbers; as a sum of a row and a column it costs a tenth.
+    across, down = (((torch.arange(count, device=images.device) * 2 + 1) / count - 1) for count in (columns, rows))
+    grid = (theta[:, None, None, :, 0] * across[:, None] + (theta[:, :, 1, None] * down + theta[:, :, 2, None]).mT[:, :, None]).to(images)
     beyond = frame.fill
     seen = torch.nn.functional.grid_sample(images - beyond if beyond else images, grid, padding_mode="zeros", align_corners=False)
     return seen + beyond if beyond else seen
