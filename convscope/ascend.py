@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import DeadUnitError, NumericError
+from convscope.heap import kept
 from convscope.look import Look
 from convscope.padam import Padam
 from convscope.probe import Probe
@@ -74,6 +75,7 @@ class Ascent:
         return self
 
 
+@kept()
 def ascend(
     probe: Probe,
     objectives: Sequence[Objective],

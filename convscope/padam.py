@@ -30,7 +30,7 @@ class Padam(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, params: Iterable[Tensor], lr: float, betas: tuple[float, float] = (0.9, 0.999), power: float = 0.5, foreach: bool = True
+        self, params: Iterable[Tensor], lr: float, betas: tuple[float, float] = (0.9, 0.999), power: float = 0.75, foreach: bool = True
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "power": power})
 

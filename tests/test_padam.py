@@ -36,7 +36,7 @@ def test_power_zero_keeps_the_direction():
 
 def test_half_way_by_hand():
     gradient = torch.tensor([[1.0, 4.0]])
-    found = moved(lambda weights: Padam(weights, 1.0), [gradient])
+    found = moved(lambda weights: Padam(weights, 1.0, power=0.5), [gradient])
     second, mean = torch.tensor([1.0, 16.0]), 8.5
     torch.testing.assert_close(found[0], -gradient[0] / (second.sqrt() * mean**0.5).sqrt())
 

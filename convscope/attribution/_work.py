@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from convscope import progress
 from convscope.errors import ComputeError, NoGradientError, OptionError
+from convscope.heap import kept
 from convscope.model import Model
 from convscope.target import Target
 
@@ -64,10 +65,11 @@ def chunks(total: int, batch: int, what: str) -> Iterator[slice]:
     if batch < 1 or total < 1:
         raise OptionError(f"{what}: batch and the number of runs must be 1 or more; {batch} and {total} were given.")
     progress.advance(what, 0, total)
-    for start in range(0, total, batch):
-        stop = min(start + batch, total)
-        yield slice(start, stop)
-        progress.advance(what, stop, total)
+    with kept():
+        for start in range(0, total, batch):
+            stop = min(start + batch, total)
+            yield slice(start, stop)
+            progress.advance(what, stop, total)
 
 
 def fast(images: Tensor) -> Tensor:

@@ -1,0 +1,36 @@
+"""Freed memory is kept inside the block and given back after it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from convscope import heap
+
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.skipif(heap._library() is None, reason="no glibc here")
+def test_memory_is_kept_and_then_given_back():
+    before = resident()
+    with heap.kept():
+        torch.ones(50, 2**20)
+        inside = resident()
+    assert inside - before > 150
+    assert resident() - before < 50
+
+
+def test_elsewhere_nothing_happens(monkeypatch):
+    monkeypatch.setattr(heap, "_library", lambda: None)
+    with heap.kept():
+        assert torch.ones(3).sum() == 3
+
+
+def test_an_error_passes_through():
+    with pytest.raises(ValueError, match="inside"), heap.kept():
+        raise ValueError("inside")
