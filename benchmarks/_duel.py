@@ -149,3 +149,4 @@ class Setting:
     device: str
     quick: bool
     patience: Patience
+    slow: bool = False

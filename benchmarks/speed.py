@@ -2,11 +2,12 @@
 
     python benchmarks/speed.py                      all rows, under half an hour on two cores
     python benchmarks/speed.py --quick              about three minutes
+    python benchmarks/speed.py --slow               with Score-CAM and Ablation-CAM, about 20 minutes more
     python benchmarks/speed.py --rows cam           the rows whose group, job, network or peer holds the word (or fits the pattern)
 
-Contestants take turns in one process (A B A B), at least five rounds after a warm-up, with the same network object family, input, steps,
-size and threads. A ratio is the median of the rounds' ratios, with its quartiles. On a GPU where there is one: CUDA
-events, a synchronised clock, batches of 64.
+Contestants take turns in one process (A B A B), at least five rounds after a warm-up (one that takes over 20 s a call runs once),
+with the same network object family, input, steps, size and threads. A ratio is the median of the rounds' ratios, with its quartiles.
+On a GPU where there is one: CUDA events, a synchronised clock, batches of 64.
 
 Writes docs/speed.json, docs/speed.png and docs/speed.md; `--out FOLDER` writes them elsewhere. Peers that are not installed leave a row that
 says so; `make bench` installs them.
@@ -161,13 +162,14 @@ def save(folder: Path, rows: list[Row], about: dict[str, Any]) -> None:
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--quick", action="store_true", help="fewer networks and layers, smaller batches")
+    options.add_argument("--slow", action="store_true", help="also Score-CAM and Ablation-CAM, where the peers take minutes")
     options.add_argument("--rows", help="only rows that hold this word or fit this pattern; a group's name saves the most time")
     options.add_argument("--out", type=Path, help="folder of the three files; docs/ for a full run")
     options.add_argument("--threads", type=int, default=1, help="threads of torch, the same for all")
     options.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = options.parse_args()
     torch.set_num_threads(given.threads)
-    setting = Setting(given.device, given.quick, QUICK if given.quick else FULL)
+    setting = Setting(given.device, given.quick, QUICK if given.quick else FULL, given.slow)
     name = torch.cuda.get_device_name() if given.device == "cuda" else f"{platform.machine()} processor"
     about = {"torch": torch.__version__, "device": name, "threads": given.threads, "quick": given.quick, "peers": versions()}
     groups = [group for group in GROUPS if given.rows and given.rows in group] or list(GROUPS)

@@ -6,6 +6,7 @@ model. Grad-CAM's limit is one run of the prepared network without gradients.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,14 +48,16 @@ WANTED = {
     "ablation_cam": {"pytorch-grad-cam": 50.0},
 }
 SLOW = ("score_cam", "ablation_cam")
-"""Those that run the network once for each channel: left out in the quick run."""
+"""Those that run the network once for each channel: only on request."""
 
 
-def ours(model: Model, method: str, image: Tensor, **options: Any) -> Run:
+def ours(model: Model, method: str, image: Tensor, *, half: bool = False, **options: Any) -> Run:
     """The method as `explain` runs it."""
+    seen = copy.copy(model)
+    seen.half = half
 
     def run() -> None:
-        with Probe(model) as probe:
+        with Probe(seen) as probe:
             Method.of(method, probe, options=options)(probe, image, Target.of(model, INDEX).expand(len(image)))
 
     return run
@@ -98,26 +101,30 @@ def bare(model: Model, layer: str, image: Tensor) -> Run:
     return run
 
 
-def jobs(quick: bool) -> list[tuple[str, str, int]]:
+def jobs(slow: bool) -> list[tuple[str, str, int]]:
     """Method, network and batch."""
     grad_cam = [("grad_cam", name, batch) for name in LAYER for batch in (1, 8)]
-    rest = [(method, "resnet50", 1) for method in FAMILY if method != "grad_cam" and not (quick and method in SLOW)]
+    rest = [(method, "resnet50", 1) for method in FAMILY if method != "grad_cam" and (slow or method not in SLOW)]
     return grad_cam + rest
 
 
 def run(setting: Setting) -> Iterator[Row]:
     """A row for each method and peer that has it."""
     absent = {"pytorch-grad-cam": missing("pytorch_grad_cam"), "torch-cam": missing("torchcam")}
-    for method, name, batch in jobs(setting.quick):
+    for method, name, batch in jobs(setting.slow):
         model, layer, image = model_of(name, setting.device), LAYER[name], noise(batch, 224, setting.device)
         contestants = {"ours": ours(model, method, image), "limit": bare(model, layer, image)}
+        if method in SLOW:
+            contestants["ours in half"] = ours(model, method, image, half=True)
         for peer, theirs, make in zip(absent, FAMILY[method], (grad_cams, torch_cams), strict=True):
             if theirs and not absent[peer]:
                 contestants[peer] = make(theirs, network_of(name, setting.device), layer, image)
             elif theirs:
                 yield Row("cam", f"{method}, batch of {batch}", name, peer, missing=absent[peer])
         made = duel(contestants, setting.patience, setting.device)
+        aims = {"wanted": WANTED.get(method, 1.0), "allowed": 1.10 if method == "grad_cam" else None}
         yield from rows(
-            made, group="cam", job=f"{method}, batch of {batch}", network=name, limit=None if method in SLOW else "limit",
-            wanted=WANTED.get(method, 1.0), allowed=1.10 if method == "grad_cam" else None,
-        )  # fmt: skip
+            made, group="cam", job=f"{method}, batch of {batch}", network=name, limit=None if method in SLOW else "limit", **aims
+        )
+        if method in SLOW:
+            yield from rows(made, group="cam", job=f"{method}, batch of {batch}, bfloat16", network=name, ours="ours in half", **aims)

@@ -12,7 +12,7 @@ from convscope.probe import Probe
 from convscope.target import Target
 
 
-@register(space="input", completeness=True, as_is=True)
+@register(space="input", completeness=True)
 def integrated_gradients(
     probe: Probe,
     image: Tensor,
@@ -27,7 +27,8 @@ def integrated_gradients(
     The gradient is averaged on the straight way from the baseline to the image, at Gauss-Legendre points, and multiplied by
     their difference: n c h w, signed, in units of the score. All of it should sum to score(image) - score(baseline); the
     result's table says how far it does not (`completeness_error`, in units of the score): more steps make that smaller.
-    Equals Captum's default (`gausslegendre`, 50 steps), which runs all steps as one batch.
+    Equals Captum's default (`gausslegendre`, 50 steps), which runs all steps as one batch, but for rounding: in float32 that moves
+    single units over the kink of a ReLU, about 2e-3 of the largest value on ResNet-50; in float64 both agree.
 
     Args:
         baseline: the image without information: mean colour of the training data (0 after preprocessing), black, white, or blurred.
