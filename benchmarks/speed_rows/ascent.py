@@ -16,6 +16,7 @@ from _duel import Duel, Row, Run, Setting, duel, rows
 from torch import Tensor
 
 from convscope.ascend import ascend
+from convscope.heap import kept as kept_heap
 from convscope.model import Model
 from convscope.prepare import prepare
 from convscope.probe import Probe
@@ -89,8 +90,8 @@ def lucents(network: Any, layer: str, units: list[int], steps: int) -> Run:
     return run
 
 
-def bare(model: Model, layer: str, count: int, *, half: bool) -> Run:
-    """To the layer and back, and nothing else."""
+def bare(model: Model, layer: str, count: int, steps: int, *, half: bool) -> Run:
+    """Seconds of one way to the layer and back, and nothing else; the first of several does not count, as with ours."""
     fast = prepare(model, [layer], half=half)
     side = SIZE + 2 * PAD
     entered = torch.rand(count, 3, side, side, device=model.device).contiguous(memory_format=torch.channels_last)
@@ -104,7 +105,7 @@ def bare(model: Model, layer: str, count: int, *, half: bool) -> Run:
 
     kept: list[Tensor] = []
 
-    def run() -> None:
+    def once() -> None:
         leaf = entered.detach().requires_grad_()
         handle = fast.modules[layer].register_forward_hook(halt)
         try:
@@ -116,6 +117,18 @@ def bare(model: Model, layer: str, count: int, *, half: bool) -> Run:
             handle.remove()
         made = kept.pop()
         torch.autograd.grad(made, leaf, torch.ones_like(made))
+
+    @kept_heap()
+    def run() -> float:
+        once()
+        if entered.is_cuda:
+            torch.cuda.synchronize()
+        began = time.perf_counter()
+        for _ in range(steps):
+            once()
+        if entered.is_cuda:
+            torch.cuda.synchronize()
+        return (time.perf_counter() - began) / steps
 
     return run
 
@@ -137,8 +150,8 @@ def run(setting: Setting) -> Iterator[Row]:
         contestants: dict[str, Run] = {
             "ours": ours(model, layer, units, steps, half=False),
             "ours in half": ours(model, layer, units, steps, half=True),
-            "limit": bare(model, layer, batch, half=False),
-            "limit in half": bare(model, layer, batch, half=True),
+            "limit": bare(model, layer, batch, steps, half=False),
+            "limit in half": bare(model, layer, batch, steps, half=True),
         }
         if not absent:
             contestants["Lucent"] = lucents(network_of(name, setting.device), layer, units, 1)

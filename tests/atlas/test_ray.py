@@ -1,4 +1,4 @@
-"""The same jobs and the same pass on Ray, with a worker that dies at its first job."""
+"""The same jobs and the same pass on Ray, with a worker and an actor that die at their first job."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from small import SMALL, small_model, state
 
 from convscope import atlas
+from convscope.atlas._looker import Looker
 from convscope.atlas._maker import Maker
 from convscope.errors import NumericError
 
@@ -32,6 +33,21 @@ class Dies(Maker):
         if job.layer == "head":
             raise NumericError("the head is broken.")
         return super().__call__(job)
+
+
+class Vanishes(Looker):
+    """Takes the actor that looks at photos with it, once."""
+
+    marker: str
+
+    def __getstate__(self):
+        return super().__getstate__() | {"marker": self.marker}
+
+    def __call__(self, shard):
+        if not Path(self.marker).exists():
+            Path(self.marker).write_text("dead")
+            os._exit(1)
+        return super().__call__(shard)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -57,7 +73,15 @@ def test_the_same_bytes_though_a_worker_died(photos, tmp_path, monkeypatch):
         assert report["made"] == 20
         with pytest.raises(NumericError, match="the head is broken"):
             atlas.build(small_model(), "head", str(tmp_path / "ray"), engine="ray", **SMALL)
+
+        def vanishing(*given, **named):
+            work = Vanishes(*given, **named)
+            work.marker = str(tmp_path / "vanished")
+            return work
+
+        monkeypatch.setattr(sys.modules["convscope.atlas.examples"], "Looker", vanishing)
         atlas.examples(small_model(), str(photos), str(tmp_path / "ray"), engine="ray", **options)
+        assert (tmp_path / "vanished").exists()
     finally:
         ray.shutdown()
     assert state(tmp_path / "ray") == state(tmp_path / "local")
