@@ -3,7 +3,8 @@
     python benchmarks/speed.py                      all rows, under half an hour on two cores
     python benchmarks/speed.py --quick              about three minutes
     python benchmarks/speed.py --slow               with Score-CAM and Ablation-CAM, about 20 minutes more
-    python benchmarks/speed.py --rows cam           the rows whose group, job, network or peer holds the word (or fits the pattern)
+    python benchmarks/speed.py --rows cam           the rows whose group, job, network or peer holds the word (or fits the pattern);
+                                                    with --out they take their place among those that are there
 
 Contestants take turns in one process (A B A B), at least five rounds after a warm-up (one that takes over 20 s a call runs once),
 with the same network object family, input, steps, size and threads. A ratio is the median of the rounds' ratios, with its quartiles.
@@ -151,6 +152,27 @@ def versions() -> dict[str, str]:
     return found
 
 
+def earlier(folder: Path) -> list[Row]:
+    """The rows that a run before has left there."""
+    path = folder / "speed.json"
+    if not path.exists():
+        return []
+    given = json.loads(path.read_text())["rows"]
+    return [Row(**{key: _tuples(value) for key, value in row.items() if key != "held"}) for row in given]
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists of numbers as the ratios are kept."""
+    return tuple(value) if isinstance(value, list) and value and not isinstance(value[0], list) else value
+
+
+def merged(old: list[Row], new: list[Row]) -> list[Row]:
+    """The old rows with the new ones in their places, new ones behind the last of their group."""
+    names = {(row.group, row.job, row.network, row.peer): row for row in new}
+    kept = [names.pop((row.group, row.job, row.network, row.peer), row) for row in old]
+    return sorted([*kept, *names.values()], key=lambda row: GROUPS.index(row.group))
+
+
 def save(folder: Path, rows: list[Row], about: dict[str, Any]) -> None:
     """The three files, written whole, after every group."""
     data = {**about, "rows": [{**asdict(row), "held": row.held} for row in rows]}
@@ -176,13 +198,14 @@ def main() -> int:
     folder = given.out or (DOCS if not given.quick and not given.rows else None)
     began = time.perf_counter()
     rows: list[Row] = []
+    before = earlier(folder) if given.rows and folder else []
     for group in groups:
         for row in import_module(f"speed_rows.{group}").run(setting):
             if wanted(row, given.rows):
                 rows.append(row)
                 print("  ".join(cell for cell in cells(row) if cell), flush=True)
         if folder is not None:
-            save(folder, rows, about | {"minutes": round((time.perf_counter() - began) / 60, 1)})
+            save(folder, merged(before, rows), about | {"minutes": round((time.perf_counter() - began) / 60, 1)})
     show(rows)
     print(
         f"{sum(row.held is True for row in rows)} held, {sum(row.held is False for row in rows)} missed; {(time.perf_counter() - began) / 60:.1f} minutes"

@@ -101,12 +101,18 @@ def alive(gradient: Tensor, layer: str) -> Tensor:
 
 
 def first_component(maps: Tensor, toward: Tensor) -> Tensor:
-    """The first principal component of maps (n c h w) over places, n 1 h w; its sign is the one that agrees with `toward` (n 1 h w)."""
-    rows = maps.flatten(2).transpose(1, 2)
+    """The first principal component of maps (n c h w) over places, n 1 h w; its sign is the one that agrees with `toward` (n 1 h w).
+
+    From the smaller of the two Gram matrices, in float64: a singular value decomposition would take longer than the network.
+    """
+    rows = maps.detach().flatten(2).transpose(1, 2).cpu().double()
     rows = rows - rows.mean(1, keepdim=True)
     if not bool(torch.isfinite(rows).all()):
         raise ComputeError("The maps hold NaN or infinity, so they have no principal component.")
-    left, strength, _ = torch.linalg.svd(rows, full_matrices=False)
-    found = (left[..., 0] * strength[..., :1]).unflatten(1, maps.shape[-2:])[:, None]
+    wide = rows.shape[1] <= rows.shape[2]
+    values, vectors = torch.linalg.eigh(rows @ rows.mT if wide else rows.mT @ rows)
+    first = vectors[..., -1:]
+    found = first * values[:, None, -1:].clamp_min(0).sqrt() if wide else rows @ first
+    found = found[..., 0].to(maps).unflatten(1, maps.shape[-2:])[:, None]
     agrees = ((toward - toward.mean((2, 3), keepdim=True)) * found).sum((1, 2, 3), keepdim=True) >= 0
     return torch.where(agrees, found, -found)
