@@ -17,7 +17,7 @@ from speed_rows._missing import missing
 from speed_rows._networks import model_of, network_of, noise
 from speed_rows.cam import INDEX, ours
 
-MASKS = 196
+MASKS = 49
 WANTED = {"integrated_gradients": 3.0}
 
 
@@ -32,8 +32,8 @@ def captums(network: Any, image: Tensor) -> dict[str, dict[str, Run]]:
         return run
 
     tunnel = attr.NoiseTunnel(attr.Saliency(network))
-    window = {"sliding_window_shapes": (3, 32, 32), "strides": (3, 16, 16)}
-    fine = {"sliding_window_shapes": (3, 16, 16), "strides": (3, 16, 16)}
+    window = {"sliding_window_shapes": (3, 64, 64), "strides": (3, 32, 32)}
+    fine = {"sliding_window_shapes": (3, 32, 32), "strides": (3, 32, 32)}
     noisy = {"nt_samples": 25, "stdevs": 0.15 * float(image.max() - image.min())}
     return {
         "saliency": {"Captum": call(attr.Saliency(network))},
@@ -51,7 +51,7 @@ def captums(network: Any, image: Tensor) -> dict[str, dict[str, Run]]:
 
 
 OPTIONS = {
-    "occlusion": {"window": 32, "stride": 16},
+    "occlusion": {"window": 64, "stride": 32},
     "rise": {"masks": MASKS},
     "smoothgrad": {},
     "integrated_gradients": {},
