@@ -42,37 +42,50 @@ class _Forward:
 
     def __init__(self, module: Any, same: bool) -> None:
         self.module, self.same, self.depthwise = module, same, _depthwise(module)
-        self.known: dict[torch.dtype, Tensor] = {}
+        self.known: dict[tuple[torch.dtype, tuple[int, int]], Tensor] = {}
 
     def __call__(self, image: Tensor) -> Tensor:
-        module = self.module
-        padding = module.padding
-        if self.same:
-            from timm.layers import pad_same
-
-            image, padding = pad_same(image, module.kernel_size, module.stride), (0, 0)
         half = torch.is_autocast_enabled("cpu")
         usual = not (image.requires_grad and torch.is_grad_enabled()) or image.device.type != "cpu" or (self.depthwise and not half)
-        if usual:
-            return conv2d(image, module.weight, module.bias, module.stride, padding, 1, module.groups)
-        made: Tensor = _Convolution.apply(image, self, padding)
+        made: Tensor = self.run(image) if usual else _Convolution.apply(image, self)
         return made
+
+    def run(self, image: Tensor) -> Tensor:
+        """The convolution itself."""
+        module = self.module
+        if not self.same:
+            return conv2d(image, module.weight, module.bias, module.stride, module.padding, 1, module.groups)
+        (left, right), (top, bottom) = ((part // 2, part - part // 2) for part in self.borders(image.shape[-2:]))
+        return conv2d(pad(image, [left, right, top, bottom]), module.weight, module.bias, module.stride, 0, 1, module.groups)
+
+    def borders(self, size: torch.Size) -> tuple[int, int]:
+        """What TensorFlow's "same" adds to the width and to the height: as much as makes ceil(side / stride) outputs."""
+        stride, kernel = self.module.stride[0], self.module.kernel_size
+        return tuple(max((-(-size[axis] // stride) - 1) * stride + kernel[axis] - size[axis], 0) for axis in (1, 0))  # type: ignore[return-value]
+
+    def padding(self, size: torch.Size) -> tuple[int, int]:
+        """Above and on the left."""
+        if not self.same:
+            return self.module.padding  # type: ignore[no-any-return]
+        across, down = self.borders(size)
+        return down // 2, across // 2
 
     def weights(self, dtype: torch.dtype, padding: tuple[int, int]) -> Tensor:
         """The weights of all congruent sets of pixels, ready for `gradient`."""
-        if dtype not in self.known:
+        key = dtype, padding
+        if key not in self.known:
             stride = self.module.stride[0]
             split = phases(self.module.weight.detach().to(dtype), stride, padding)
             if self.depthwise:
-                self.known[dtype] = split.flatten(0, 1).contiguous()
+                self.known[key] = split.flatten(0, 1).contiguous()
             else:
                 dense = split.permute(3, 0, 1, 2, 4, 5).flatten(0, 2)
-                self.known[dtype] = dense.contiguous(memory_format=torch.channels_last)
-        return self.known[dtype]
+                self.known[key] = dense.contiguous(memory_format=torch.channels_last)
+        return self.known[key]
 
-    def gradient(self, above: Tensor, size: tuple[int, int], padding: tuple[int, int]) -> Tensor:
+    def gradient(self, above: Tensor, size: torch.Size) -> Tensor:
         """The gradient at the input of this size, from that at the output (n c h w)."""
-        stride = self.module.stride[0]
+        stride, padding = self.module.stride[0], self.padding(size)
         weights = self.weights(above.dtype, padding)
         border: list[int] = []
         for axis in (1, 0):
@@ -82,21 +95,21 @@ class _Forward:
         if not self.depthwise:
             return pixel_shuffle(conv2d(above, weights), stride)[..., : size[0], : size[1]]
         parts = [conv2d(above, weight, groups=above.shape[1]).permute(0, 2, 3, 1) for weight in weights]
-        rows = [torch.stack(parts[first : first + stride], 3) for first in range(0, len(parts), stride)]
-        found = torch.stack(rows, 2).flatten(1, 2).flatten(2, 3).permute(0, 3, 1, 2)
+        rows = [torch.cat(parts[first : first + stride], 3) for first in range(0, len(parts), stride)]
+        _, high, wide, channels = parts[0].shape
+        found = torch.stack(rows, 2).view(-1, high * stride, wide * stride, channels).permute(0, 3, 1, 2)
         return found[..., : size[0], : size[1]]
 
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, image: Tensor, own: _Forward, padding: tuple[int, int]) -> Tensor:
-        ctx.own, ctx.padding, ctx.size, ctx.dtype = own, padding, image.shape[-2:], image.dtype
-        module = own.module
-        return conv2d(image, module.weight, module.bias, module.stride, padding, 1, module.groups)
+    def forward(ctx: Any, image: Tensor, own: _Forward) -> Tensor:
+        ctx.own, ctx.size, ctx.dtype = own, image.shape[-2:], image.dtype
+        return own.run(image)
 
     @staticmethod
-    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.own.gradient(above[0], ctx.size, ctx.padding).to(ctx.dtype), None, None
+    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor, None]:
+        return ctx.own.gradient(above[0], ctx.size).to(ctx.dtype), None
 
 
 def reach(kernel: int, stride: int, padding: int) -> tuple[int, int]:
