@@ -61,7 +61,7 @@ class _Forward:
     def borders(self, size: torch.Size) -> tuple[int, int]:
         """What TensorFlow's "same" adds to the width and to the height: as much as makes ceil(side / stride) outputs."""
         stride, kernel = self.module.stride[0], self.module.kernel_size
-        return tuple(max((-(-size[axis] // stride) - 1) * stride + kernel[axis] - size[axis], 0) for axis in (1, 0))  # type: ignore[return-value]
+        return tuple(max((-(-size[axis] // stride) - 1) * stride + kernel[axis] - size[axis], 0) for axis in (1, 0))
 
     def padding(self, size: torch.Size) -> tuple[int, int]:
         """Above and on the left."""
