@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from convscope import regularizers
 from convscope.errors import ImageError, ModelError, NoGradientError, OptionError
-from convscope.objectives import Seen, evaluate
+from convscope.objectives import Maps, Seen, evaluate
 from convscope.probe import Probe
 from convscope.relu import backward_rule
 from convscope.streams import Streams
@@ -137,7 +137,7 @@ class Look:
             return False
         return True
 
-    def _run(self, entered: Tensor) -> tuple[dict[str, Tensor], Any]:
+    def _run(self, entered: Tensor) -> tuple[Maps, Any]:
         if self.complete:
             maps, output = self.probe.activations_and_output(entered, self.layers)
         else:
@@ -146,7 +146,7 @@ class Look:
             # An objective that picks channels makes its gradient in the other memory order, and every layer before would follow it.
             if found.requires_grad and found.is_contiguous(memory_format=torch.channels_last):
                 found.register_hook(_ordered)  # type: ignore[no-untyped-call]
-        return {name: found.float() for name, found in maps.items()}, output
+        return Maps(maps), output
 
 
 def _ordered(gradient: Tensor) -> Tensor:

@@ -31,6 +31,17 @@ PER_IMAGE = ("column", "index", "row", "target")
 """Parameters that may differ from image to image within one call."""
 
 
+class Maps(dict[str, "Tensor"]):
+    """Maps as the network gave them, which may be in half precision; asked for by name they are float32."""
+
+    def __getitem__(self, name: str) -> Tensor:
+        return super().__getitem__(name).float()
+
+    def unit(self, name: str, index: int | Tensor) -> Tensor:
+        """One channel's map of each image (n h w), or the one of `index` (n) for each. The rest is never converted."""
+        return pick(super().__getitem__(name), index).float()
+
+
 @dataclass
 class Seen:
     """What an objective may look at: the images (n c h w in [0, 1]), the maps of the layers it reads (n c h w), the
@@ -38,9 +49,12 @@ class Seen:
 
     model: Model
     image: Tensor
-    maps: dict[str, Tensor] = field(default_factory=dict)
+    maps: Maps = field(default_factory=Maps)
     output: Any = None
     reference: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.maps = Maps(self.maps)
 
     def scores(self) -> Tensor:
         """Class scores, n classes."""
@@ -57,14 +71,17 @@ class Seen:
         output = None if self.output is None else self.scores().index_select(0, index)
         reference = copy.copy(self.reference)
         reference.update({name: found.index_select(0, index) for name, found in self.reference.items() if len(found) > 1})
-        return Seen(self.model, self.image.index_select(0, index), maps, output, reference)
+        return Seen(self.model, self.image.index_select(0, index), Maps(maps), output, reference)
 
 
 def pick(values: Tensor, index: int | Tensor) -> Tensor:
     """For each image its own entry of the second axis: n c ... -> n ..."""
     import torch
 
-    return values[torch.arange(len(values), device=values.device), index]
+    rows = torch.arange(len(values), device=values.device)
+    if values.ndim == 4 and values.is_contiguous(memory_format=torch.channels_last):
+        return values.permute(0, 2, 3, 1)[rows, :, :, index]  # its gradient then has the same memory order
+    return values[rows, index]
 
 
 def evaluate(objectives: Sequence[Objective], seen: Seen) -> Tensor:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from convscope.objectives import Seen, pick, register
+from convscope.objectives import Seen, register
 
 
 @register()
@@ -16,4 +16,4 @@ def channel(seen: Seen, *, layer: str, index: int) -> Tensor:
     Example:
         convscope.visualize(model, "blocks.3:11")
     """
-    return pick(seen.maps[layer], index).mean((1, 2))
+    return seen.maps.unit(layer, index).mean((1, 2))

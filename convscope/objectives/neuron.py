@@ -23,7 +23,7 @@ def neuron(seen: Seen, *, layer: str, index: int, row: int | None = None, column
     Example:
         convscope.visualize(model, "blocks.3:11:7,7")
     """
-    maps = pick(seen.maps[layer], index)
+    maps = seen.maps.unit(layer, index)
     height, width = maps.shape[1:]
     for place, size in ((row, height), (column, width)):
         if place is not None and int(torch.as_tensor(place).max()) >= size:
