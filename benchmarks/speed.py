@@ -99,7 +99,7 @@ def markdown(rows: list[Row], about: dict[str, Any]) -> str:
         "", "![Bars](speed.png)", "", "| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD),
         *("| " + " | ".join(cell.replace("|", "/") for cell in cells(row)) + " |" for row in rows),
     ]  # fmt: skip
-    lines += ["", *(f"- {row.job}: {row.note}." for row in rows if row.straight is not None)]
+    lines += ["", *(f"- {row.job} {row.network}: {row.note}." for row in rows if row.straight is not None or "thread" in row.note)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -123,6 +123,7 @@ def picture(rows: list[Row]) -> bytes:
             chart.plot([row.wanted] * 2, [place - 0.4, place + 0.4], color="black", lw=1.2)
         chart.text(max(high, middle) * 1.04, place, f"{middle:.1f}", va="center", fontsize=7)
     chart.set_yticks(range(len(bars)), [f"{row.job}, {row.network} vs {row.peer}" for row in bars], fontsize=7)
+    chart.margins(y=0.01)
     chart.invert_yaxis()
     chart.set_xscale("log")
     chart.axvline(1, color="black", lw=0.6)
