@@ -61,8 +61,9 @@ class Look:
         except ImageError:
             if self.own_size or tuple(seen.shape[-2:]) == tuple(model.size):
                 raise
-            # Some networks take their own size only (plain ViT, flattened heads); for others the image is too small.
-            if self._takes_larger():
+            # Some networks take their own size only (plain ViT, flattened heads), or multiples of a window; for others it is too small.
+            small = any(side < own for side, own in zip(seen.shape[-2:], model.size, strict=True))
+            if small and self._takes_larger():
                 raise
             self.own_size = True
             return self(image)

@@ -29,6 +29,8 @@ from speed_rows._networks import LAYERS, living, model_of, network_of
 SIZE = 224
 BATCH = {"cpu": 8, "cuda": 64}
 PAD = 16
+SEEN = SIZE + 2 * PAD - 16 - 8
+"""Side of what the network sees: Distill's two jitters are cuts that are 16 and 8 px smaller."""
 WANTED = 10.0
 ALLOWED = 1.10
 
@@ -93,8 +95,7 @@ def lucents(network: Any, layer: str, units: list[int], steps: int) -> Run:
 def bare(model: Model, layer: str, count: int, steps: int, *, half: bool) -> Run:
     """Seconds of one way to the layer and back, and nothing else; the first of several does not count, as with ours."""
     fast = prepare(model, [layer], half=half)
-    side = SIZE + 2 * PAD
-    entered = torch.rand(count, 3, side, side, device=model.device).contiguous(memory_format=torch.channels_last)
+    entered = torch.rand(count, 3, SEEN, SEEN, device=model.device).contiguous(memory_format=torch.channels_last)
 
     class Stop(Exception):
         pass

@@ -13,7 +13,7 @@ from convscope.layer import Layers
 from convscope.model import Model
 from convscope.techniques._plan import Plan
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Goes up when the same job would give other pictures than before."""
 
 

@@ -35,7 +35,7 @@ from convscope.techniques._plan import Plan
 from convscope.term import objective
 from convscope.verb import ModelLike
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Goes up when the same map would come out differently."""
 
 NEIGHBOURS = 15

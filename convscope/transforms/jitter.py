@@ -1,19 +1,32 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
+from convscope.errors import OptionError
 from convscope.streams import Streams
 from convscope.transforms import Frame, register
 
 
 @register(affine=True)
 def jitter(frame: Frame, streams: Streams, *, pixels: int = 8) -> Frame:
-    """The image shifted by whole pixels, up to half of `pixels` each way (Mordvintsev et al., 2015).
+    """A random cut that is `pixels` smaller than the image, so that it moves by whole pixels (Mordvintsev et al., 2015; Lucid).
+
+    Pad by half as much before, and it never cuts the image itself.
 
     Args:
-        pixels: size of the square of shifts.
+        pixels: how much smaller, in height and in width.
+
+    Raises:
+        OptionError: nothing of the image would be left.
     """
-    shift = streams.integers(-(pixels // 2), pixels // 2, 2).float()
+    height, width = (side - pixels for side in frame.size)
+    if min(height, width) < 1:
+        raise OptionError(
+            f"jitter({pixels}) leaves nothing of an image of {frame.size[0]} x {frame.size[1]} pixels; use less, or pad before it."
+        )
+    shift = streams.integers(0, pixels, 2) - pixels / 2
     matrix = torch.eye(3, device=shift.device).repeat(len(shift), 1, 1)
     matrix[:, :2, 2] = shift
-    return frame.after(matrix)
+    return replace(frame.after(matrix), size=(height, width))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from convscope import transforms
+from convscope.errors import OptionError
 from convscope.streams import Streams
 from convscope.transforms import Frame, apply, look
 from convscope.transforms.blur import smooth
@@ -136,23 +137,30 @@ def test_affine_ones_alone_or_multiplied_out_agree_in_the_middle(name):
     torch.testing.assert_close(once[..., middle, middle], twice[..., middle, middle], atol=5e-3, rtol=0)
 
 
-def test_jitter_shifts_by_whole_pixels():
-    images = photos(40, 1, 15, 12)
-    moved = run("jitter", images, [str(n) for n in range(40)], pixels=4)
+@pytest.mark.parametrize("pixels", [4, 3])
+def test_jitter_cuts_at_every_whole_pixel(pixels):
+    images = photos(60, 1, 15, 12)
+    moved = run("jitter", images, [str(n) for n in range(60)], pixels=pixels)
+    assert moved.shape == (60, 1, 15 - pixels, 12 - pixels)
     seen = set()
     for before, after in zip(images[:, 0], moved[:, 0], strict=True):
         found = [
             (down, right)
-            for down in range(-2, 3)
-            for right in range(-2, 3)
-            if torch.allclose(after[3:-3, 3:-3], before.roll((down, right), (0, 1))[3:-3, 3:-3], atol=1e-4)
+            for down in range(pixels + 1)
+            for right in range(pixels + 1)
+            if torch.allclose(after, before[down : down + 15 - pixels, right : right + 12 - pixels], atol=1e-4)
         ]
         assert len(found) == 1
         seen |= set(found)
-    assert {down for down, _ in seen} == {right for _, right in seen} == {-2, -1, 0, 1, 2}
+    assert {down for down, _ in seen} == {right for _, right in seen} == set(range(pixels + 1))
 
 
-def test_what_jitter_uncovers_is_the_fill():
+def test_jitter_that_leaves_nothing_is_said():
+    with pytest.raises(OptionError, match="leaves nothing of an image of 15 x 12"):
+        run("jitter", photos(1, 1, 15, 12), "a", pixels=12)
+
+
+def test_what_lies_beyond_is_the_fill():
     made = look(torch.ones(1, 1, 4, 4), Frame(torch.tensor([[[1.0, 0, 2], [0, 1, 0], [0, 0, 1]]]), (4, 4), 0.25))
     torch.testing.assert_close(made[0, 0], torch.tensor([[1.0, 1.0, 0.25, 0.25]]).expand(4, 4))
 
