@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from convscope import image as images
 from convscope.errors import ImageError, ModelError
 from convscope.layout import Layout, first_tensor
+from convscope.tree import Tree, undisturbed
 
 Head = Literal["softmax", "sigmoid", "probability"]
 Interpolation = Literal["bicubic", "bilinear", "nearest"]
@@ -123,6 +123,7 @@ class Model:
         self._modules = modules
         self._head = head
         self._known: tuple[Any, str] | None = None
+        self._tree: Tree | None = None
         self.half = False
         self.settled = False
         """Whether the network is a private copy, frozen and in evaluation mode, which nobody changes (see `prepare`)."""
@@ -153,9 +154,16 @@ class Model:
         """Layer name -> module."""
         if self._modules is not None:
             return self._modules
-        found = walk(self.network)
+        found = dict(self.tree.modules)
         del found[""]
         return found
+
+    @property
+    def tree(self) -> Tree:
+        """The network's modules, remembered until one is exchanged."""
+        if self._tree is None or not self._tree.fits(self.network):
+            self._tree = Tree(self.network)
+        return self._tree
 
     def fit(self, photo: Tensor) -> Tensor:
         """What the network sees of a photo (n c h w in [0, 1]), at the network's size and on its device.
@@ -230,7 +238,7 @@ class Model:
     @cached_property
     def classes(self) -> int:
         """How many scores the network gives; found by one dry run."""
-        with undisturbed(self.network), torch.inference_mode(False), torch.no_grad():
+        with undisturbed(self.tree), torch.inference_mode(False), torch.no_grad():
             return self.scores(self(self.blank())).shape[1]
 
     def blank(self) -> Tensor:
@@ -275,60 +283,6 @@ class Model:
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"The device {str(device)!r} cannot be used: {str(error).splitlines()[0]}") from None
         return self
-
-
-@contextmanager
-def undisturbed(network: nn.Module) -> Iterator[None]:
-    """The network in evaluation mode with all weights frozen; every flag is put back at the end, whatever happens.
-
-    The flags are set one by one, since a network may do more in its own `train()` and `requires_grad_()`; and only where they
-    differ, since setting an attribute of a module costs more than reading it.
-    """
-    modules = list(walk(network).values())
-    modes = [(module, module.training) for module in modules]
-    weights = {id(weight): weight for module in modules for weight in module._parameters.values() if weight is not None}
-    wanted = [(weight, weight.requires_grad) for weight in weights.values()]
-    try:
-        for module, training in modes:
-            if training:
-                _set_mode(module, False)
-        for weight, required in wanted:
-            if required:
-                weight.requires_grad = False
-        yield
-    finally:
-        for module, training in modes:
-            if module.training != training:
-                _set_mode(module, training)
-        for weight, required in wanted:
-            if weight.requires_grad != required:
-                weight.requires_grad = required
-
-
-def _set_mode(module: nn.Module, training: bool) -> None:
-    own = module.__dict__
-    if "training" in own:
-        own["training"] = training
-    else:  # a scripted module keeps it elsewhere
-        module.training = training
-
-
-def walk(network: nn.Module) -> dict[str, nn.Module]:
-    """All modules by name, each once, the network itself as "": as `named_modules()` has them, at a fifth of its time."""
-    found: dict[str, nn.Module] = {}
-    seen: set[int] = set()
-
-    def visit(module: nn.Module, name: str) -> None:
-        if id(module) in seen:
-            return
-        seen.add(id(module))
-        found[name] = module
-        for child, inner in module._modules.items():
-            if inner is not None:
-                visit(inner, f"{name}.{child}" if name else child)
-
-    visit(network, "")
-    return found
 
 
 def unwrap(network: nn.Module) -> nn.Module:

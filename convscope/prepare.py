@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,8 +21,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from convscope.adjoint import install
 from convscope.layout import first_tensor
-from convscope.model import Model, undisturbed, walk
+from convscope.model import Model
 from convscope.probe import Probe
+from convscope.tree import Tree, undisturbed
 
 TOLERANCE = 1e-4
 """How far the copy's scores may be from the original's, relative to the largest; beyond it the plain network is used."""
@@ -51,11 +53,12 @@ class _Copy:
 class _Known:
     """The copies of one network by the convolutions that were kept, while the network is as `state` says.
 
-    `pairs` names the convolutions and norms that can be folded, `size` is the image's on which copies are compared, `asked` has
-    the answers so far, and `hopeless` says that the network cannot be copied.
+    `settings` reads the watched attributes of each module, `pairs` names the convolutions and norms that can be folded, `size` is
+    the image's on which copies are compared, `asked` has the answers so far, and `hopeless` says that the network cannot be copied.
     """
 
     state: Any
+    settings: list[Callable[[dict[str, Any]], Any]]
     copies: dict[frozenset[str], _Copy] = field(default_factory=dict)
     pairs: list[tuple[str, str]] | None = None
     size: tuple[int, int] | None = None
@@ -83,13 +86,13 @@ def prepare(model: Model, layers: Sequence[str] = (), *, half: bool = False) -> 
     if model.settled or model._modules is not None:
         return fast
     with torch.inference_mode(False):
-        modules = walk(model.network)
+        modules = model.tree.modules
         if any(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks for module in modules.values()):
             return fast
-        state = _state(modules)
         known = _KNOWN.get(model.network)
-        if known is None or known.state != state:
-            known = _KNOWN[model.network] = _Known(state)
+        if known is None or known.state != _state(modules, known.settings):
+            settings = _settings(modules)
+            known = _KNOWN[model.network] = _Known(_state(modules, settings), settings)
         wanted = tuple(layers)
         found = known.asked.get(wanted) or _copy(model, modules, known, layers)
         known.asked[wanted] = found
@@ -99,14 +102,27 @@ def prepare(model: Model, layers: Sequence[str] = (), *, half: bool = False) -> 
     return fast
 
 
-def _state(modules: dict[str, nn.Module]) -> tuple[Any, ...]:
+def _settings(modules: dict[str, nn.Module]) -> list[Callable[[dict[str, Any]], Any]]:
+    """For each module, what reads its own attributes that are watched."""
+    found: list[Callable[[dict[str, Any]], Any]] = []
+    for module in modules.values():
+        keys = [key for key, value in module.__dict__.items() if key != "training" and type(value) in _WATCHED]
+        found.append(itemgetter(*keys) if keys else dict.__len__)
+    return found
+
+
+def _state(modules: dict[str, nn.Module], settings: list[Callable[[dict[str, Any]], Any]]) -> tuple[Any, ...] | None:
     """What tells whether a network is still the same: its modules, their tensors, their settings, and a few values."""
+    if len(settings) != len(modules):
+        return None
     tensors: list[Tensor] = []
     parts: list[Any] = []
-    for name, module in modules.items():
-        parts += (name, id(module))
-        tensors += [tensor for tensor in (*module._parameters.values(), *module._buffers.values()) if tensor is not None]
-        parts += [value for key, value in module.__dict__.items() if key != "training" and type(value) in _WATCHED]
+    try:
+        for (name, module), read in zip(modules.items(), settings, strict=True):
+            parts += (name, id(module), read(module.__dict__))
+            tensors += [tensor for tensor in (*module._parameters.values(), *module._buffers.values()) if tensor is not None]
+    except KeyError:
+        return None
     parts += [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors]
     sampled = [tensor for tensor in (tensors[:1] + tensors[len(tensors) // 2 :][:1] + tensors[-1:]) if tensor.is_floating_point()]
     return *parts, *(tensor.detach().flatten()[:SMALL].tolist() for tensor in sampled)
@@ -133,7 +149,7 @@ def _copy(model: Model, modules: dict[str, nn.Module], known: _Known, layers: Se
             while len(known.copies) >= COPIES:
                 dropped = known.copies.pop(next(iter(known.copies)))
                 known.asked = {names: answer for names, answer in known.asked.items() if answer is not dropped}
-            found = known.copies[keep] = _Copy(network, every, {name: module for name, module in walk(network).items() if name})
+            found = known.copies[keep] = _Copy(network, every, {name: module for name, module in Tree(network).modules.items() if name})
             if not _agree(model, found, known.size, ()):
                 found.network = None
         fresh = [name for name in layers if name not in found.same | found.other]
@@ -215,7 +231,7 @@ def _read(model: Model, modules: dict[str, nn.Module], size: tuple[int, int] | N
             made[id(output)] = (module, output)
             readers[id(output)] = 0
 
-    with undisturbed(model.network), torch.no_grad():
+    with undisturbed(model.tree), torch.no_grad():
         handles = [module.register_forward_hook(after) for module in names]
         try:
             model(model.enter(_noise(model, size)))

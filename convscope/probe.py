@@ -24,9 +24,10 @@ from convscope.errors import ConvscopeError, ImageError, ModelError, NoGradientE
 from convscope.forms import Learner
 from convscope.layer import PASSING, Layer, Layers
 from convscope.layout import Form, first_tensor
-from convscope.model import Model, undisturbed
+from convscope.model import Model
 from convscope.rest import Rest
 from convscope.target import Target
+from convscope.tree import undisturbed
 
 MOST_UNREAD = 48
 """How many layers from the end are asked whether their places matter: more than a transformer's last two blocks have."""
@@ -50,7 +51,7 @@ class Probe:
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode(False))
             if not self.model.settled:
-                stack.enter_context(undisturbed(self.model.network))
+                stack.enter_context(undisturbed(self.model.tree))
             self._stack = stack.pop_all()
         return self
 
@@ -68,9 +69,9 @@ class Probe:
         if self._layers is None and self.model.settled:
             self._layers = self.model.__dict__["_layers"][1]
         if self._layers is None:
-            now = tuple((name, id(module)) for name, module in self.model.modules.items())
+            now = self.model.tree if self.model._modules is None else self.model._modules
             known: tuple[Any, Layers] | None = self.model.__dict__.get("_layers")
-            if known is None or known[0] != now:
+            if known is None or known[0] is not now:
                 known = self.model.__dict__["_layers"] = (now, trace(self.model))
             self._layers = known[1]
         return self._layers

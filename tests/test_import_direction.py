@@ -13,7 +13,7 @@ ROOT = Path(convscope.__file__).parent
 
 ORDER = [
     ["errors"],
-    ["schema", "files", "progress", "streams", "padam", "adjoint", "heap"],
+    ["schema", "files", "progress", "streams", "padam", "adjoint", "heap", "tree"],
     ["registry"],
     ["provenance", "samples", "catalogue"],
     ["image", "layout", "layer"],
