@@ -10,7 +10,7 @@ from networks import Trunk
 import convscope
 from convscope import parameterizations
 from convscope.errors import OptionError
-from convscope.parameterizations.maco import measure_magnitude
+from convscope.parameterizations.maco import _moments, _Standardised, _Turned, measure_magnitude
 from convscope.streams import Streams
 from convscope.techniques._plan import Plan
 
@@ -165,6 +165,19 @@ def test_cppn_paints_the_same_picture_at_another_size():
     """Of three times as many pixels the middle one of each three has the same coordinates."""
     canvas = make("cppn", (2, 3, 7, 5))
     torch.testing.assert_close(canvas.at(21, 15)[:, :, 1::3, 1::3], canvas(), atol=1e-5, rtol=0)
+
+
+def test_macos_written_out_gradients_are_those_of_the_formulas():
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(2, 3, 5, 4, generator=generator, dtype=torch.float64).requires_grad_()
+    centre, spread, magnitude = (
+        torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5 for shape in [(2, 1, 1, 1)] * 2 + [(3, 5, 4)]
+    )
+    mean, deviation = _moments(values)
+    torch.testing.assert_close(_Standardised.apply(values, centre, spread), (values - mean) / deviation * spread + centre)
+    torch.testing.assert_close(_Turned.apply(magnitude, values), torch.polar(magnitude.expand_as(values).contiguous(), values))
+    assert torch.autograd.gradcheck(lambda each: _Standardised.apply(each, centre, spread), values)
+    assert torch.autograd.gradcheck(lambda each: _Turned.apply(magnitude, each), values)
 
 
 def test_maco_climbs_by_phase_alone():
