@@ -94,9 +94,10 @@ def _climb(model: Model, plan: Plan, original: Tensor, wanted: Tensor, seed: int
     watch = _Watch(model, canvas, wanted, original)
     goals = [objective("logit", target=index) for index in wanted.tolist()]
     with Probe(model) as probe:
-        # An image is looked at before the step that follows it, so the last step's needs a look of its own.
-        recipe = plan.recipe(steps=plan.steps + 1)
-        made = ascend(probe, goals, canvas, Streams.of(seed, keys, model.device), recipe, done=watch, what="fool").living()
+        made = ascend(probe, goals, canvas, Streams.of(seed, keys, model.device), plan.recipe(), done=watch, what="fool").living()
+        if made.ended is None:  # an image is looked at before the step that follows it, so the last step's is still to be seen
+            canvas.seen = canvas.shown
+            watch(canvas.shown, probe.output(model.enter(canvas.shown)))
     return made, watch, torch.where((watch.taken >= 0)[:, None, None, None], watch.best, canvas.shown)
 
 
