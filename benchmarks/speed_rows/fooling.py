@@ -31,17 +31,19 @@ class _Classifier(nn.Module):
         return scores
 
 
-def ours(model: Model, image: Tensor) -> Run:
+def ours(model: Model, image: Tensor, *, half: bool = False) -> Run:
+    """The verb, as its users call it."""
     photos = list(image.split(1))
 
     def run() -> None:
-        made = convscope.fool(model, photos, target=CLASS, steps=STEPS, rate=TINY)
+        made = convscope.fool(model, photos, target=CLASS, steps=STEPS, rate=TINY, half=half)
         assert all(row["steps"] == STEPS for row in made.table)
 
     return run
 
 
 def foolboxs(model: Model, network: Any, image: Tensor) -> Run:
+    """foolbox, on the network in full precision."""
     import foolbox
 
     target = foolbox.PyTorchModel(_Classifier(model, network).eval(), bounds=(0, 1))
@@ -61,12 +63,15 @@ def run(setting: Setting) -> Iterator[Row]:
         for batch in (8,):
             model = model_of(name, setting.device)
             image = torch.rand(batch, 3, 224, 224, generator=torch.Generator().manual_seed(0)).to(setting.device)
-            contestants = {"ours": ours(model, image)}
+            contestants = {"ours": ours(model, image), "ours in half": ours(model, image, half=True)}
             if not absent:
                 contestants["foolbox L2 PGD"] = foolboxs(model, network_of(name, setting.device), image)
             made = duel(contestants, setting.patience, setting.device)
             each = Duel({who: [seconds / batch / STEPS for seconds in times] for who, times in made.times.items()}, made.once)
-            for row in rows(each, group="fooling", job=f"fool, batch of {batch}", network=name, unit="image and step", wanted=2.0):
-                if absent:
-                    row.peer, row.missing = "foolbox L2 PGD", absent
-                yield row
+            for who, title in (("ours", ""), ("ours in half", ", bfloat16")):
+                for row in rows(
+                    each, group="fooling", job=f"fool, batch of {batch}{title}", network=name, unit="image and step", ours=who, wanted=2.0
+                ):
+                    if absent:
+                        row.peer, row.missing = "foolbox L2 PGD", absent
+                    yield row
