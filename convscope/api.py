@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from convscope import attribution, metrics
+from convscope import image as images
 from convscope.attribution._method import Method, check_options, fitting
 from convscope.errors import OptionError, TargetError
 from convscope.metrics._case import Case
@@ -246,6 +247,12 @@ def evaluate(
     photo_of = given.details["photo_of"]
     if max(photo_of) >= len(photo):
         raise OptionError(f"The result is about {max(photo_of) + 1} photo(s); {len(photo)} were given.")
+    for place, (one, made) in enumerate(zip(photo, given.provenance.get("photos", []), strict=False)):
+        if images.fingerprint(one) != made["sha256"]:
+            name = made["path"] or "a photo from memory"
+            raise OptionError(
+                f"The result was made from another photo ({name}) than photo {place} given here; give that one, or explain this one first."
+            )
     table: list[dict[str, Any]] = []
     arrays: dict[str, Any] = {}
     with Probe(model) as probe:

@@ -22,7 +22,25 @@ from convscope.errors import OptionError, suggest
 REQUIRED: Any = inspect.Parameter.empty
 """The default of a parameter that has none."""
 
+Count = int
+"""The annotation of an option that is an integer of 1 or more."""
+
+Share = float
+"""The annotation of an option above 0 and at most 1."""
+
+Amount = float
+"""The annotation of an option of 0 or more."""
+
+_RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "Count": (lambda value: value >= 1, "1 or more"),
+    "Share": (lambda value: 0 < value <= 1, "above 0 and at most 1"),
+    "Amount": (lambda value: value >= 0, "0 or more"),
+}
+
 _SIMPLE: dict[str, Any] = {
+    "Count": int,
+    "Share": float,
+    "Amount": float,
     "int": int,
     "float": float,
     "bool": bool,
@@ -56,6 +74,11 @@ class Parameter:
             return eval(self.annotation, {"__builtins__": {}}, dict(_SIMPLE))
         except (NameError, TypeError, SyntaxError):
             return None
+
+    @property
+    def plain(self) -> str:
+        """The annotation in Python's own types."""
+        return " | ".join(_SIMPLE[word].__name__ if word in _RANGES else word for word in self.annotation.split(" | "))
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -141,10 +164,14 @@ def convert(owner: str, parameter: Parameter, value: Any) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(parameter.type).validate_python(value)
+        found = TypeAdapter(parameter.type).validate_python(value)
     except ValidationError:
-        wanted = " or ".join(parameter.choices) if parameter.choices else parameter.annotation
+        wanted = " or ".join(parameter.choices) if parameter.choices else parameter.plain
         raise OptionError(f"{owner}: {parameter.name} must be {wanted}, but {value!r} was given.") from None
+    for word, (fits, said) in _RANGES.items():
+        if word in parameter.annotation.split(" | ") and found is not None and not fits(found):
+            raise OptionError(f"{owner}: {parameter.name} must be {said}; {found} was given.")
+    return found
 
 
 def _from_text(parameter: Parameter, text: str) -> Any:

@@ -141,8 +141,10 @@ def _choice(model: Model, given: TargetLike) -> Choice:
     if callable(given):
         return Choice(function=given)
     if isinstance(given, str) and CONTRAST in given:
-        first, _, second = given.partition(CONTRAST)
-        return Choice(find_class(model, first), against=find_class(model, second))
+        first, second = (find_class(model, side) for side in given.split(CONTRAST, 1))
+        if first == second:
+            raise TargetError(f"Both sides of {given!r} are class {first} ({model.label(first)}); a contrast needs two different classes.")
+        return Choice(first, against=second)
     return Choice(find_class(model, given))
 
 
@@ -158,6 +160,8 @@ def find_class(model: Model, given: int | str) -> int:
         if not 0 <= int(given) < model.classes:
             raise TargetError(f"The network has {model.classes} classes, 0 to {model.classes - 1}; {given} was given.")
         return int(given)
+    if not given.strip():
+        raise TargetError("A target's label is empty; give a class index or a label, and a class on each side of ' vs '.")
     if model.labels is None:
         raise TargetError(f"The network has no labels, so {given!r} cannot be looked up; give a class index from 0 to {model.classes - 1}.")
     wanted = given.strip().lower()
@@ -171,5 +175,6 @@ def find_class(model: Model, given: int | str) -> int:
             return fits[0]
         if fits:
             shown = ", ".join(f"{index} ({model.labels[index]})" for index in fits[:8]) + (" ..." if len(fits) > 8 else "")
-            raise TargetError(f"{given!r} fits {len(fits)} classes: {shown}; give the index or the whole label.")
+            alike = len({model.labels[index] for index in fits}) < len(fits)
+            raise TargetError(f"{given!r} fits {len(fits)} classes: {shown}; give the index{'' if alike else ' or the whole label'}.")
     raise TargetError(f"The network has no class {given!r}; {suggest(given, [label.split(',')[0] for label in model.labels])}")

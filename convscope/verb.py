@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from convscope import image as images
 from convscope import provenance
-from convscope.errors import NumericError
+from convscope.errors import ImageError, NumericError, OptionError
 from convscope.model import Model
 from convscope.models import load_model
 from convscope.result import Result
@@ -45,6 +45,10 @@ def verb(function: Callable[Concatenate[Model, P], Result]) -> Callable[Concaten
         bound.apply_defaults()
         arguments = bound.arguments
         started = time.perf_counter()
+        if "photo" in arguments and arguments["photo"] is None and signature.parameters["photo"].default is inspect.Parameter.empty:
+            raise ImageError("No photo was given; give a path, a PIL image, an array or a tensor.")
+        if not isinstance(arguments.get("seed", 0), int):
+            raise OptionError(f"seed must be an integer; {arguments['seed']!r} was given.")
         model = arguments["model"] = load_model(arguments["model"])
         photos: list[dict[str, Any]] = []
         if arguments.get("photo") is not None:

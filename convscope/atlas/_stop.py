@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ def stopping() -> Iterator[Stop]:
 
     def note(number: int, frame: object) -> None:
         stop.asked = True
+        print("Stopping after what is running; Ctrl-C again stops at once.", file=sys.stderr, flush=True)
         signal.signal(signal.SIGINT, before)
 
     signal.signal(signal.SIGINT, note)

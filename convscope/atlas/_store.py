@@ -79,8 +79,10 @@ class Store:
         self.local = "file" in self.protocols
         if create:
             self._ready()
-        elif not self.files.exists(self.root):
+        elif not self.files.isdir(self.root):
             raise InputError(f"There is no atlas at {self.url}; make one with convscope atlas build.")
+        elif not any(self.files.exists(self.path(name)) for name in (*TABLES, "partial")):
+            raise InputError(f"The folder {self.url} holds nothing of an atlas; fill one with convscope atlas build, examples or map.")
 
     def _ready(self) -> None:
         try:

@@ -79,13 +79,13 @@ def build(
     for name, value in (("diversity", diversity), ("batch", batch), ("threads", 1 if threads is None else threads)):
         if value < 1:
             raise OptionError(f"{name} must be 1 or more; {value} was given.")
-    store = Store(out, create=not dry_run) if not dry_run or _exists(out) else None
     loaded = load_model(model)
     with Probe(loaded) as probe:
         known = probe.layers
     names = choose(loaded, known, layers)
     given = {"diversity": diversity, "diversity_weight": float(diversity_weight), "seed": seed, "batch": batch, "half": half}
     jobs = jobs_of(loaded, known, names, Spec.of(loaded, plan, preset, **given))
+    store = Store(out, create=not dry_run) if not dry_run or _exists(out) else None
     there = {} if store is None else present(store, "units", model_folder(loaded.name, loaded.identity))
     todo = [job for job in jobs if job.hash not in there or (retry_failed and there[job.hash])]
     maker = Maker(loaded)

@@ -65,7 +65,7 @@ def examples(
         out: a folder, or a URL that fsspec knows.
         layers: names or patterns, as in `build`.
         k: how many photos of each unit.
-        samples: how many photos over each unit's range, from its lowest to its highest.
+        samples: how many more photos spread over each unit's range, one from each part of it; drawn at random, so that the ends need not be among them.
         crop: longest side of a stored crop in pixels.
         field_share: the share of the gradient that the box holds: 1 is the whole receptive field, 0.9 the effective one.
         seed: of the photos that are held by chance.

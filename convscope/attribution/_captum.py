@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.attribution._work import singles
-from convscope.errors import ComputeError, ConvscopeError, ExtraError
+from convscope.errors import ComputeError, ConvscopeError, ExtraError, OptionError
 from convscope.probe import Probe
 from convscope.target import Target
 
@@ -72,6 +72,16 @@ def attribute(
             raise ComputeError(f"Captum's {name} cannot work on {probe.model.name}: {said}") from error
         found.append(maps.detach().float())
     return torch.cat(found)
+
+
+def enough(name: str, samples: int, cells: int) -> None:
+    """A linear model of all cells needs at least as many samples.
+
+    Raises:
+        OptionError: there are fewer.
+    """
+    if samples < cells * cells:
+        raise OptionError(f"{name}: {cells} x {cells} cells need at least {cells * cells} samples; {samples} was given.")
 
 
 def cells_of(image: Tensor, cells: int) -> Tensor:

@@ -155,4 +155,9 @@ def _layers(probe: Probe, layer: str | Sequence[str] | None) -> list[str]:
     names = [name for part in parts if part for name in probe.layers.match(part)]
     if not names:
         raise OptionError("No layer was given; leave layer out for the default one.")
+    for name in names:
+        if probe.layers[name].shape[1:] == (1, 1) != probe.model.size and (spatial := probe.layers.last_spatial()):
+            raise OptionError(
+                f"Layer {name!r} has no places, only one value per unit, so it has no map; the last one with places is {spatial!r}."
+            )
     return list(dict.fromkeys(names))

@@ -6,11 +6,12 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._work import chunks, singles
 from convscope.probe import Probe
+from convscope.schema import Count
 from convscope.target import Target
 
 
 @register(space="layer")
-def ablation_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, batch: int = 32) -> Tensor:
+def ablation_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, batch: Count = 32) -> Tensor:
     """Each channel weighted by how much the score drops when the channel is set to 0; no gradient (Desai & Ramaswamy, 2020).
 
     Weights are (score - score without the channel) / |score|: n 1 h w, raw. Only what follows the layer runs again, and not for

@@ -8,6 +8,7 @@ from convscope.attribution import register
 from convscope.attribution._captum import attribute, cells_of
 from convscope.attribution._work import baseline_of
 from convscope.probe import Probe
+from convscope.schema import Count
 from convscope.target import Target
 
 
@@ -17,9 +18,9 @@ def feature_ablation(
     image: Tensor,
     target: Target,
     *,
-    cells: int = 7,
+    cells: Count = 7,
     baseline: Literal["mean", "black", "white", "blur"] = "mean",
-    batch: int = 8,
+    batch: Count = 8,
 ) -> Tensor:
     """How much the score drops when one cell of a grid is hidden (Kokhlikyan et al., Captum, 2020).
 

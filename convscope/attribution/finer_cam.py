@@ -7,11 +7,12 @@ from convscope.attribution import register
 from convscope.attribution.grad_cam import grad_cam
 from convscope.errors import TargetError
 from convscope.probe import Probe
+from convscope.schema import Count
 from convscope.target import Choice, Target
 
 
 @register(space="layer", single_run=True)
-def finer_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, rivals: int = 3, strength: float = 1.0) -> Tensor:
+def finer_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, rivals: Count = 3, strength: float = 1.0) -> Tensor:
     """What tells the class from the classes most like it (Zhang et al., 2025).
 
     Grad-CAM of the class's score minus `strength` times the mean score of its rivals, the classes whose scores lie nearest to it

@@ -7,12 +7,13 @@ from convscope.attribution import register
 from convscope.attribution._captum import attribute
 from convscope.attribution._work import baseline_of
 from convscope.probe import Probe
+from convscope.schema import Amount, Count
 from convscope.target import Target
 
 
 @register(space="input", extra="captum", as_is=True)
 def gradient_shap(
-    probe: Probe, image: Tensor, target: Target, *, samples: int = 20, noise: float = 0.1, generator: torch.Generator | None = None
+    probe: Probe, image: Tensor, target: Target, *, samples: Count = 20, noise: Amount = 0.1, generator: torch.Generator | None = None
 ) -> Tensor:
     """Approximate SHAP values: gradients at random points between the image and random baselines (Lundberg & Lee, 2017).
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._work import baseline_of, chunks, fast, singles
 from convscope.probe import Probe
+from convscope.schema import Count
 from convscope.target import Target
 
 
@@ -19,8 +20,8 @@ def integrated_gradients(
     target: Target,
     *,
     baseline: Literal["mean", "black", "white", "blur"] = "mean",
-    steps: int = 50,
-    batch: int = 8,
+    steps: Count = 50,
+    batch: Count = 8,
 ) -> Tensor:
     """How the score's rise from an image without information is shared among the pixels (Sundararajan et al., 2017).
 

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._captum import attribute, cells_of
+from convscope.attribution._captum import attribute, cells_of, enough
 from convscope.attribution._work import baseline_of
 from convscope.probe import Probe
+from convscope.schema import Count
 from convscope.target import Target
 
 
@@ -18,10 +19,10 @@ def lime(
     image: Tensor,
     target: Target,
     *,
-    cells: int = 7,
-    samples: int = 200,
+    cells: Count = 7,
+    samples: Count = 200,
     baseline: Literal["mean", "black", "white", "blur"] = "mean",
-    batch: int = 8,
+    batch: Count = 8,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Each cell's weight in a sparse linear model that imitates the network near the image (Ribeiro et al., 2016).
@@ -30,16 +31,18 @@ def lime(
 
     Args:
         cells: the image is cut into cells x cells features.
-        samples: random sets of hidden cells; at least a few for each cell.
+        samples: random sets of hidden cells; at least one, better a few, for each cell.
         baseline: what hides a cell: mean colour of the training data, black, white, or the image blurred.
         batch: how many changed images run at once; bounds the memory.
 
     Raises:
+        OptionError: fewer samples than cells.
         ExtraError: captum is not installed.
 
     Example:
         convscope.explain(model, "cat.jpg", method="lime", target="tabby", seed=0)
     """
+    enough("lime", samples, cells)
     generator = generator or torch.Generator(image.device).manual_seed(0)
 
     def given(one: Tensor) -> dict[str, object]:

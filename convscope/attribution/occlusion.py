@@ -10,6 +10,7 @@ from convscope.attribution import register
 from convscope.attribution._work import baseline_of, chunks, fast, singles
 from convscope.errors import OptionError
 from convscope.probe import Probe
+from convscope.schema import Count
 from convscope.target import Target
 
 
@@ -19,10 +20,10 @@ def occlusion(
     image: Tensor,
     target: Target,
     *,
-    window: int | None = None,
-    stride: int | None = None,
+    window: Count | None = None,
+    stride: Count | None = None,
     baseline: Literal["mean", "black", "white", "blur"] = "mean",
-    batch: int = 16,
+    batch: Count = 16,
 ) -> Tensor:
     """How much the score drops when a square of the image is covered (Zeiler & Fergus, 2013).
 

@@ -6,11 +6,12 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._work import singles
 from convscope.probe import Probe
+from convscope.schema import Count
 from convscope.target import Target
 
 
 @register(space="layer", classless=True, positive=True)
-def random_map(probe: Probe, image: Tensor, target: Target, *, cells: int = 7, generator: torch.Generator | None = None) -> Tensor:
+def random_map(probe: Probe, image: Tensor, target: Target, *, cells: Count = 7, generator: torch.Generator | None = None) -> Tensor:
     """Nothing at all, evenly random: the floor that a method has to be better than.
 
     Uniform numbers in [0, 1), n 1 h w; the network is not asked. A measurement in which a method does not beat this says that the

@@ -8,6 +8,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._work import chunks, enlarge, fast, likely, singles
 from convscope.probe import Probe
+from convscope.schema import Count, Share
 from convscope.target import Target
 
 
@@ -17,10 +18,10 @@ def rise(
     image: Tensor,
     target: Target,
     *,
-    masks: int = 4000,
-    cells: int = 7,
-    keep: float = 0.5,
-    batch: int = 16,
+    masks: Count = 4000,
+    cells: Count = 7,
+    keep: Share = 0.5,
+    batch: Count = 16,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Which pixels were kept when the class stayed likely (Petsiuk et al., 2018).

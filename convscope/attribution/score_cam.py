@@ -7,11 +7,12 @@ from torch.nn import functional
 from convscope.attribution import register
 from convscope.attribution._work import chunks, fast, singles
 from convscope.probe import Probe
+from convscope.schema import Count
 from convscope.target import Target
 
 
 @register(space="layer")
-def score_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, most: int | None = None, batch: int = 8) -> Tensor:
+def score_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, most: Count | None = None, batch: Count = 8) -> Tensor:
     """Each channel weighted by what the network says when it sees only what the channel saw; no gradient (Wang et al., 2020).
 
     Every map, resized to the image and scaled to [0, 1], multiplies the image; the weights are the softmax over channels of the

@@ -9,6 +9,7 @@ from convscope.attribution import register
 from convscope.attribution._captum import attribute, cells_of
 from convscope.attribution._work import baseline_of
 from convscope.probe import Probe
+from convscope.schema import Count
 from convscope.target import Target
 
 
@@ -18,10 +19,10 @@ def shapley_sampling(
     image: Tensor,
     target: Target,
     *,
-    cells: int = 7,
-    samples: int = 5,
+    cells: Count = 7,
+    samples: Count = 5,
     baseline: Literal["mean", "black", "white", "blur"] = "mean",
-    batch: int = 8,
+    batch: Count = 8,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Each cell's Shapley value, from random orders of uncovering (Strumbelj & Kononenko, 2010; Castro et al., 2009).

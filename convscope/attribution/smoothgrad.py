@@ -7,6 +7,7 @@ from convscope.attribution import register
 from convscope.attribution._method import Method
 from convscope.attribution._noise import noisy
 from convscope.probe import Probe
+from convscope.schema import Amount, Count
 from convscope.target import Target
 
 
@@ -18,9 +19,9 @@ def smoothgrad(
     *,
     base: str = "saliency",
     inner: Method | None = None,
-    samples: int = 25,
-    noise: float = 0.15,
-    batch: int = 8,
+    samples: Count = 25,
+    noise: Amount = 0.15,
+    batch: Count = 8,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Any method averaged over noisy copies of the image, so that what flickers cancels (Smilkov et al., 2017).

@@ -6,7 +6,9 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._method import Method
 from convscope.attribution._noise import noisy
+from convscope.errors import OptionError
 from convscope.probe import Probe
+from convscope.schema import Amount, Count
 from convscope.target import Target
 
 
@@ -18,9 +20,9 @@ def vargrad(
     *,
     base: str = "saliency",
     inner: Method | None = None,
-    samples: int = 25,
-    noise: float = 0.15,
-    batch: int = 8,
+    samples: Count = 25,
+    noise: Amount = 0.15,
+    batch: Count = 8,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """How much any method's maps vary over noisy copies of the image (Adebayo et al., 2018).
@@ -35,10 +37,12 @@ def vargrad(
         batch: how many copies run at once; bounds the memory.
 
     Raises:
-        OptionError: no such method, or samples below 1.
+        OptionError: no such method, or samples below 2.
 
     Example:
         convscope.explain(model, "cat.jpg", method="vargrad", base="saliency")
     """
+    if samples < 2:
+        raise OptionError(f"vargrad: one copy has no variance; samples must be 2 or more, {samples} was given.")
     inner = inner or Method.of(base, probe)
     return noisy(probe, image, target, inner, samples, noise, batch, generator).variance

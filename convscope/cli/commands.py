@@ -243,7 +243,7 @@ def _metavar(parameter: Parameter) -> str:
         return "|".join(parameter.choices)
     if not parameter.keyword:
         return parameter.name.upper()
-    kinds = parameter.annotation.replace(" | None", "")
+    kinds = parameter.plain.replace(" | None", "")
     return {"int": "NUMBER", "float": "NUMBER", "int | float": "NUMBER"}.get(
         kinds, "TEXT" if "str" in kinds or "TargetLike" in kinds else "VALUES"
     )

@@ -8,10 +8,11 @@ from torch import Tensor
 from convscope.attribution._work import baseline_of
 from convscope.metrics import register
 from convscope.metrics._case import Case, area, order, swapped
+from convscope.schema import Count
 
 
 @register(better="lower")
-def deletion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] = "mean", points: int = 32, batch: int = 16) -> Tensor:
+def deletion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] = "mean", points: Count = 32, batch: Count = 16) -> Tensor:
     """How fast the class goes away when the hottest pixels are covered first (Petsiuk et al., 2018).
 
     The area under the curve of the class probability, in [0, 1], while the pixels are replaced by a baseline. Scattered heat

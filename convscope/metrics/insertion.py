@@ -8,10 +8,11 @@ from torch import Tensor
 from convscope.attribution._work import baseline_of
 from convscope.metrics import register
 from convscope.metrics._case import Case, area, order, swapped
+from convscope.schema import Count
 
 
 @register(better="higher")
-def insertion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] = "blur", points: int = 32, batch: int = 16) -> Tensor:
+def insertion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] = "blur", points: Count = 32, batch: Count = 16) -> Tensor:
     """How fast the class comes back when the hottest pixels are shown first (Petsiuk et al., 2018).
 
     The image is built up from a baseline, the hottest pixels first; the area under the curve of the class probability, in [0, 1].

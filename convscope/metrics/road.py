@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution._work import likely
+from convscope.errors import OptionError
 from convscope.metrics import register
 from convscope.metrics._case import Case, order
 
@@ -26,10 +27,18 @@ def road(case: Case, *, shares: str = "20,40,60,80") -> Tensor:
     Args:
         shares: percentages of pixels to remove, separated by commas.
 
+    Raises:
+        OptionError: shares that are none.
+
     Example:
         convscope.evaluate(model, "cat.jpg", result, metric="road")
     """
-    wanted = [float(part) / 100 for part in shares.split(",")]
+    try:
+        wanted = [float(part) / 100 for part in shares.split(",")]
+    except ValueError:
+        wanted = []
+    if not wanted or not all(0 < share < 1 for share in wanted):
+        raise OptionError(f"road: shares must be percentages above 0 and below 100, separated by commas; {shares!r} was given.")
     found = []
     for image, target, heatmap in case:
         pixels = order(heatmap)

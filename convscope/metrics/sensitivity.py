@@ -5,10 +5,11 @@ from torch import Tensor
 
 from convscope.metrics import register
 from convscope.metrics._case import Case
+from convscope.schema import Amount, Count
 
 
 @register(better="lower", needs="method")
-def sensitivity(case: Case, *, radius: float = 0.02, samples: int = 10) -> Tensor:
+def sensitivity(case: Case, *, radius: Amount = 0.02, samples: Count = 10) -> Tensor:
     """How much the map changes when the image changes by what nobody sees (max-sensitivity; Yeh et al., 2019).
 
     The largest norm of the change of the raw map over the norm of the map, over random images within `radius` of each

@@ -35,15 +35,23 @@ Step = tuple[str, dict[str, Any]]
 class Frame:
     """The view on an image: `matrix` (n 3 3) takes a point of the view, in pixels from its centre, to a point of the image,
     in pixels from the image's centre. `size` is the view's height and width, `fill` the grey value of
-    what lies beyond the image."""
+    what lies beyond the image. With `corner` (n 2) the image is first cut to `held` (height, width) from there."""
 
     matrix: Tensor
     size: tuple[int, int]
     fill: float = 0.0
+    corner: Tensor | None = None
+    held: tuple[int, int] = (0, 0)
+    whole: bool = False
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it still is the whole image."""
+        return self.corner is None and self.whole
 
     def after(self, matrix: Tensor) -> Frame:
         """The view through a further map (n 3 3) of its points."""
-        return replace(self, matrix=self.matrix @ matrix)
+        return replace(self, matrix=self.matrix @ matrix, whole=False)
 
 
 def apply(images: Tensor, streams: Streams, steps: Sequence[Step]) -> Tensor:
@@ -66,13 +74,17 @@ def _whole(images: Tensor) -> Frame:
     import torch
 
     height, width = images.shape[-2:]
-    return Frame(torch.eye(3, device=images.device).expand(len(images), 3, 3), (height, width))
+    return Frame(torch.eye(3, device=images.device).expand(len(images), 3, 3), (height, width), whole=True)
 
 
 def look(images: Tensor, frame: Frame) -> Tensor:
     """Images seen through a frame, by bilinear resampling; differentiable."""
     import torch
 
+    if frame.corner is not None:
+        (tall, wide), corners = frame.held, frame.corner.tolist()
+        cuts = [image[:, top : top + tall, left : left + wide] for image, (top, left) in zip(images, corners, strict=True)]
+        images = torch.stack(cuts)
     height, width = images.shape[-2:]
     rows, columns = frame.size
     if rows == height and columns == width and bool((frame.matrix == torch.eye(3, device=images.device)).all()):
