@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 import convscope
-from convscope.files import write_whole
+from convscope.core.files import write_whole
 from convscope.picture import Panel, sheet, to_uint8
 
 DOCS = Path(__file__).parent.parent / "docs"

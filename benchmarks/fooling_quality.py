@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import convscope
-from convscope.files import write_whole
+from convscope.core.files import write_whole
 from convscope.model import Model
 from convscope.probe import Probe
 

@@ -30,7 +30,7 @@ from convscope import ascend as climbing
 from convscope import look as looking
 from convscope import prepare as preparing
 from convscope import transforms
-from convscope.files import write_whole
+from convscope.core.files import write_whole
 from convscope.model import Model
 from convscope.objectives import Maps
 from convscope.prepare import prepare

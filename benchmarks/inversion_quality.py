@@ -17,7 +17,7 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 import convscope
-from convscope.files import write_whole
+from convscope.core.files import write_whole
 from convscope.picture import Panel, sheet, to_uint8
 
 LAYERS = ("blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.6")

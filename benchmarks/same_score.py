@@ -25,7 +25,7 @@ from speed_rows._networks import network_of
 from synthesis_quality import LAYERS, UNITS, draw, kept, lucents, score
 
 import convscope
-from convscope.files import write_whole
+from convscope.core.files import write_whole
 from convscope.techniques._plan import Plan
 
 STEPS, SIZE, SEED = 256, 224, 0

@@ -34,7 +34,7 @@ from _duel import Patience, Row, Setting
 from rich.console import Console
 from rich.table import Table
 
-from convscope.files import write_whole
+from convscope.core.files import write_whole
 
 DOCS = Path(__file__).parent.parent / "docs"
 GROUPS = ("startup", "ascent", "cam", "gradients", "fooling", "maco", "growth", "memory")

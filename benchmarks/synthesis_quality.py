@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 import convscope
-from convscope.files import write_whole
+from convscope.core.files import write_whole
 from convscope.look import Look
 from convscope.model import Model
 from convscope.picture import Panel, sheet, to_uint8

@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 import convscope
-from convscope.files import write_whole
+from convscope.core.files import write_whole
 from convscope.model import Model
 from convscope.picture import Panel, sheet, to_uint8
 from convscope.probe import Probe

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from convscope.core.progress import advance
 from convscope.errors import DeadUnitError, NumericError
 from convscope.heap import kept
 from convscope.look import Look
 from convscope.padam import Padam
 from convscope.probe import Probe
-from convscope.progress import advance
 from convscope.streams import Streams
 from convscope.term import Objective
 from convscope.transforms import Step

@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from convscope import attribution, metrics, progress
+from convscope import attribution, metrics
 from convscope.attribution._method import Method, check_options, fitting
+from convscope.core import progress
 from convscope.errors import ImageError, OptionError, suggest
 from convscope.image import load_photos, resize
 from convscope.metrics._case import Case

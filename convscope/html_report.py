@@ -13,12 +13,12 @@ import jinja2
 import numpy as np
 
 from convscope import api
-from convscope.files import write_whole
+from convscope.core.files import write_whole
+from convscope.core.progress import advance
 from convscope.model import Model
 from convscope.models import load_model
 from convscope.picture import heat_of, overlay_heat, to_rgb, to_uint8
 from convscope.probe import Probe
-from convscope.progress import advance
 from convscope.result import Result
 from convscope.techniques.class_image import class_image
 from convscope.techniques.dream import dream

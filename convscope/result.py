@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from convscope import provenance as _provenance
+from convscope.core.files import write_whole
+from convscope.core.registry import Registry
 from convscope.errors import InputError, OptionError, OutputError, suggest
-from convscope.files import write_whole
-from convscope.registry import Registry
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from convscope.core.registry import Registry
 from convscope.errors import OptionError, UnitError, suggest
 from convscope.layer import Layers, Unit
-from convscope.registry import Registry
 from convscope.target import find_class
 
 if TYPE_CHECKING:

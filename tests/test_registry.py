@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from convscope import attribution
+from convscope.core.registry import Registry
 from convscope.errors import OptionError
-from convscope.registry import Registry
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def kind(tmp_path, monkeypatch):
     package = tmp_path / "zoo"
     package.mkdir()
     (package / "__init__.py").write_text(
-        "from convscope.registry import Registry\nregistry = Registry(__name__, 'animal')\nregister = registry.register\n"
+        "from convscope.core.registry import Registry\nregistry = Registry(__name__, 'animal')\nregister = registry.register\n"
     )
     (package / "cat.py").write_text(
         'from zoo import register\n@register(legs=4)\ndef cat(x, *, lives: int = 9):\n    """Purrs."""\n    return x\n'

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 import convscope
+from convscope.core.files import write_whole
 from convscope.errors import InputError, OptionError, OutputError
-from convscope.files import write_whole
 from convscope.result import PNG_KEY, Result, read_provenance
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from convscope.core.schema import REQUIRED, Schema
 from convscope.errors import OptionError
-from convscope.schema import REQUIRED, Schema
 
 SOURCE = '''
 from __future__ import annotations

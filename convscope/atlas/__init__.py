@@ -17,8 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from convscope.core.schema import Schema
 from convscope.errors import OptionError
-from convscope.schema import Schema
 
 
 def verbs() -> dict[str, Schema]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from convscope.atlas._extras import arrow, need, parquet
+from convscope.core.extras import arrow, need, parquet
 from convscope.errors import ImageError, InputError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")

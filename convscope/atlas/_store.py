@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convscope.atlas._extras import arrow, need, parquet
 from convscope.atlas._tables import TABLES, head_of
+from convscope.core.extras import arrow, need, parquet
+from convscope.core.files import write_whole
 from convscope.errors import ConvscopeError, InputError, OutputError
-from convscope.files import write_whole
 
 WHOLE_PUTS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "memory"}
 """File systems where an object appears only once all of it has arrived, so that nothing need be renamed."""

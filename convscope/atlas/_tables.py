@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.atlas._extras import arrow, parquet
+from convscope.core.extras import arrow, parquet
 from convscope.errors import InputError
 
 SCHEMA = 1

@@ -8,13 +8,13 @@ from convscope.atlas._choose import choose
 from convscope.atlas._jobs import Job, Spec, jobs_of
 from convscope.atlas._maker import Maker
 from convscope.atlas._report import Report, amount, duration, many
-from convscope.atlas._stop import stopping
 from convscope.atlas._store import Store, model_folder, word
 from convscope.atlas.engines import registry as engines
+from convscope.core.interrupt import stopping
+from convscope.core.progress import advance, report_to
 from convscope.errors import OptionError
 from convscope.models import load_model
 from convscope.probe import Probe
-from convscope.progress import advance, report_to
 from convscope.techniques._plan import Plan
 from convscope.verb import ModelLike
 

@@ -12,16 +12,16 @@ from convscope.atlas._field import fields
 from convscope.atlas._looker import SHARD, Looker, Shard
 from convscope.atlas._report import Report, amount, duration, many
 from convscope.atlas._sources import Source, source_of
-from convscope.atlas._stop import Stop, stopping
 from convscope.atlas._store import Store, model_folder, word
 from convscope.atlas._tables import EXAMPLES, SKIPPED, digest, encode, sealed
 from convscope.atlas._tops import State
 from convscope.atlas.build import present
 from convscope.atlas.engines import registry as engines
+from convscope.core.interrupt import Stop, stopping
+from convscope.core.progress import advance
 from convscope.errors import ImageError, OptionError
 from convscope.models import load_model
 from convscope.probe import Probe
-from convscope.progress import advance
 from convscope.verb import ModelLike
 
 UNITS = 32

@@ -16,8 +16,8 @@ from convscope.atlas._report import Report, amount, many
 from convscope.atlas._store import Store, model_folder
 from convscope.atlas._tables import EXAMPLES, MAPS, SCHEMA, UNITS
 from convscope.atlas._walk import LayerParts, Network, Values, networks, pictures, rows
+from convscope.core.progress import advance
 from convscope.errors import InputError, OptionError, suggest
-from convscope.progress import advance
 
 STRIP, MOSAIC = 12, 18
 """Units of a layer on its network's page, and pictures of a network on the first."""

@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 
 from convscope.ascend import ascend
 from convscope.atlas._choose import choose
-from convscope.atlas._extras import need
 from convscope.atlas._looker import SHARD, Looker
 from convscope.atlas._maker import picture
 from convscope.atlas._report import Report, duration, many
 from convscope.atlas._sampled import Sample, look
 from convscope.atlas._sources import source_of
-from convscope.atlas._stop import Stop, stopping
 from convscope.atlas._store import Store, model_folder, word
 from convscope.atlas._tables import MAPS, digest, encode, sealed, single
 from convscope.atlas.build import present
 from convscope.atlas.examples import _announced, _shards, _survey
+from convscope.core.extras import need
+from convscope.core.interrupt import Stop, stopping
+from convscope.core.progress import advance
 from convscope.errors import ExtraError, ImageError, OptionError
 from convscope.model import Model
 from convscope.models import load_model
 from convscope.prepare import prepare
 from convscope.probe import Probe
-from convscope.progress import advance
 from convscope.streams import Streams
 from convscope.techniques._plan import Plan
 from convscope.term import objective

@@ -7,7 +7,7 @@ from convscope.atlas._report import Report, many
 from convscope.atlas._store import word
 from convscope.atlas.open import Row
 from convscope.atlas.open import open as opened
-from convscope.files import write_whole
+from convscope.core.files import write_whole
 
 
 def show(directory: str, unit: str, *, model: str | None = None, out: str | None = None) -> Report:

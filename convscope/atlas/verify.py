@@ -5,8 +5,8 @@ from typing import Any
 from convscope.atlas._report import Report, many
 from convscope.atlas._store import Part, Store
 from convscope.atlas._tables import CHECKSUM, TABLES, checksum
+from convscope.core.progress import track
 from convscope.errors import InputError
-from convscope.progress import track
 
 
 def verify(directory: str, *, remove: bool = False) -> Report:

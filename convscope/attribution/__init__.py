@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from convscope.registry import Registry
+from convscope.core.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor

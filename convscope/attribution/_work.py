@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from convscope import progress
+from convscope.core import progress
 from convscope.errors import ComputeError, NoGradientError, OptionError
 from convscope.heap import kept
 from convscope.model import Model

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution.grad_cam import grad_cam
+from convscope.core.schema import Count
 from convscope.errors import TargetError
 from convscope.probe import Probe
-from convscope.schema import Count
 from convscope.target import Choice, Target
 
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution._work import baseline_of, chunks, fast, singles
+from convscope.core.schema import Count
 from convscope.probe import Probe
-from convscope.schema import Count
 from convscope.target import Target
 
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution._work import chunks, enlarge, fast, likely, singles
+from convscope.core.schema import Count, Share
 from convscope.probe import Probe
-from convscope.schema import Count, Share
 from convscope.target import Target
 
 

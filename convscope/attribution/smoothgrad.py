@@ -6,8 +6,8 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._method import Method
 from convscope.attribution._noise import noisy
+from convscope.core.schema import Amount, Count
 from convscope.probe import Probe
-from convscope.schema import Amount, Count
 from convscope.target import Target
 
 

@@ -11,8 +11,8 @@ import click
 
 import convscope
 from convscope.cli.commands import Verb, examples, option, values
+from convscope.core.schema import REQUIRED, Parameter, Schema, convert
 from convscope.errors import OptionError, suggest
-from convscope.schema import REQUIRED, Parameter, Schema, convert
 
 SUMMARY = "Pictures and example photos of every unit of a network, in one folder."
 

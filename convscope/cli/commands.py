@@ -11,9 +11,9 @@ import click
 
 import convscope
 from convscope.cli.complete import complete_model, source_names
+from convscope.core.registry import Registry
+from convscope.core.schema import REQUIRED, Parameter, Schema, convert
 from convscope.errors import OptionError, suggest
-from convscope.registry import Registry
-from convscope.schema import REQUIRED, Parameter, Schema, convert
 
 VERBS = {
     "report": "One page: what this network sees in this photo",

@@ -10,11 +10,11 @@ from typing import Any
 import convscope
 from convscope.cli import show
 from convscope.cli.commands import PLUGGED, values
+from convscope.core.registry import Registry
+from convscope.core.schema import Schema, convert
 from convscope.errors import OptionError, OutputError, suggest
-from convscope.registry import Registry
 from convscope.result import ENDINGS, Result
 from convscope.samples import PREFIX
-from convscope.schema import Schema, convert
 
 TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "activations")
 """Verbs whose answer is read in the terminal."""

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from convscope.progress import Reporter, report_to
+from convscope.core.progress import Reporter, report_to
 from convscope.result import Result
 
 

@@ -8,7 +8,7 @@ A metric is a function `(case, *, parameters) -> Tensor` in a file of its own na
 
 from __future__ import annotations
 
-from convscope.registry import Registry
+from convscope.core.registry import Registry
 
 registry = Registry(__name__, "metric")
 register = registry.register

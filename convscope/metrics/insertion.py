@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from convscope.attribution._work import baseline_of
+from convscope.core.schema import Count
 from convscope.metrics import register
 from convscope.metrics._case import Case, area, order, swapped
-from convscope.schema import Count
 
 
 @register(better="higher")

@@ -3,9 +3,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from convscope.core.schema import Amount, Count
 from convscope.metrics import register
 from convscope.metrics._case import Case
-from convscope.schema import Amount, Count
 
 
 @register(better="lower", needs="method")

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from torch import nn
 
+from convscope.core.registry import Registry
 from convscope.errors import ConvscopeError, ModelError, OptionError, suggest
 from convscope.layout import Layout
 from convscope.model import Model, Preprocessing
 from convscope.models import _given as given
-from convscope.registry import Registry
 
 registry = Registry(__name__, "model source")
 register = registry.register

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from convscope.registry import Registry
+from convscope.core.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,7 +12,7 @@ each step. Start from a photo: `start` (n c h w in [0, 1]). Traits:
 
 from __future__ import annotations
 
-from convscope.registry import Registry
+from convscope.core.registry import Registry
 
 registry = Registry(__name__, "parameterization")
 register = registry.register

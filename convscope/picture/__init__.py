@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from convscope.registry import Registry
+from convscope.core.registry import Registry
 
 registry = Registry(__name__, "picture")
 register = registry.register

@@ -7,7 +7,7 @@ must have an opacity. An ascent subtracts it, weighted.
 
 from __future__ import annotations
 
-from convscope.registry import Registry
+from convscope.core.registry import Registry
 
 registry = Registry(__name__, "regularizer")
 register = registry.register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convscope.registry import Registry
+from convscope.core.registry import Registry
 
 registry = Registry(__name__, "technique")
 register = registry.register

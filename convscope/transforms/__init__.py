@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from convscope.registry import Registry
+from convscope.core.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -167,7 +167,7 @@ def test_snapshots_and_plateau(trunk):
 
 
 def test_an_interrupted_ascent_keeps_what_it_has(trunk, monkeypatch):
-    from convscope import progress
+    from convscope.core import progress
 
     def stop(what, done, total):
         if done == 3:

@@ -7,7 +7,7 @@ items are long streams of photos. Closing the iterator stops after what is runni
 
 from __future__ import annotations
 
-from convscope.registry import Registry
+from convscope.core.registry import Registry
 
 registry = Registry(__name__, "engine")
 register = registry.register

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
-from convscope.atlas._extras import need
 from convscope.atlas.engines import register
+from convscope.core.extras import need
 from convscope.errors import ConvscopeError, OptionError
 
 Item = TypeVar("Item")

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from convscope.core.schema import Schema
 from convscope.errors import OptionError, suggest
-from convscope.schema import Schema
 
 F = TypeVar("F", bound=Callable[..., Any])
 
