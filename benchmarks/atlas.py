@@ -32,9 +32,9 @@ from PIL import Image
 import convscope
 from convscope import atlas
 from convscope.atlas._looker import SHARD, Looker
-from convscope.atlas._sources import source_of
+from convscope.photos.samples import sample
+from convscope.photos.sources import source_of
 from convscope.probe import Probe
-from convscope.samples import sample
 from convscope.techniques._climb import climb
 from convscope.techniques._plan import Plan
 from convscope.term import channel

@@ -30,7 +30,7 @@ _WHERE = {
     "invert": "convscope.techniques.invert",
     "layers": "convscope.api",
     "list_models": "convscope.catalogue",
-    "load_image": "convscope.image",
+    "load_image": "convscope.photos.image",
     "load_model": "convscope.models",
     "predict": "convscope.api",
     "report": "convscope.html_report",
@@ -71,9 +71,9 @@ if TYPE_CHECKING:
     from convscope.catalogue import list_models as list_models
     from convscope.errors import ConvscopeError as ConvscopeError
     from convscope.html_report import report as report
-    from convscope.image import load_image as load_image
     from convscope.model import Model as Model
     from convscope.models import load_model as load_model
+    from convscope.photos.image import load_image as load_image
     from convscope.probe import Probe as Probe
     from convscope.result import Result as Result
     from convscope.techniques.caricature import caricature as caricature

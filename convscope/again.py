@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 import convscope
-from convscope import image as images
 from convscope.errors import InputError, ModelError
 from convscope.models import load_model
+from convscope.photos import image as images
+from convscope.photos.samples import PREFIX
 from convscope.result import Result, read_provenance
-from convscope.samples import PREFIX
 
 
 def rerun(path: str, *, photo: str | None = None, device: str | None = None) -> Result:

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from convscope import attribution, metrics
-from convscope import image as images
 from convscope.attribution._method import Method, check_options, fitting
 from convscope.core.registry import Registry
 from convscope.errors import OptionError, TargetError
 from convscope.metrics._case import Case
 from convscope.metrics._run import check_metrics, heatmaps_in, masks_of, measure, method_in, target_in
 from convscope.models import load_model
+from convscope.photos import image as images
 from convscope.probe import Probe
 from convscope.result import Result
 from convscope.target import Target, TargetLike

@@ -18,10 +18,10 @@ from convscope import attribution, metrics
 from convscope.attribution._method import Method, check_options, fitting
 from convscope.core import progress
 from convscope.errors import ImageError, OptionError, suggest
-from convscope.image import load_photos, resize
 from convscope.metrics._case import Case
 from convscope.metrics._run import measure
 from convscope.model import Model
+from convscope.photos.image import load_photos, resize
 from convscope.prepare import prepare
 from convscope.probe import Probe
 from convscope.result import Result

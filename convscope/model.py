@@ -12,9 +12,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from convscope import image as images
 from convscope.errors import ImageError, ModelError
 from convscope.layout import Layout, first_tensor
+from convscope.photos import image as images
 from convscope.tree import Tree, undisturbed
 
 Head = Literal["softmax", "sigmoid", "probability"]

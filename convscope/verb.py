@@ -13,13 +13,13 @@ from typing import Any, Concatenate, ParamSpec
 import torch
 from torch import Tensor, nn
 
-from convscope import image as images
 from convscope import provenance
 from convscope.errors import ImageError, NumericError, OptionError
 from convscope.model import Model
 from convscope.models import load_model
+from convscope.photos import image as images
+from convscope.photos.samples import PREFIX
 from convscope.result import Result
-from convscope.samples import PREFIX
 
 P = ParamSpec("P")
 

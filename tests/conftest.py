@@ -22,6 +22,6 @@ def embedded():
 @pytest.fixture(scope="session")
 def chelsea():
     """A photo of a cat, h w 3, uint8."""
-    from convscope.samples import sample
+    from convscope.photos.samples import sample
 
     return sample("chelsea")

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from convscope.errors import ImageError, OptionError
-from convscope.image import fingerprint, load_image, load_photos, resize, resize_shorter_and_crop, visible_box
+from convscope.photos.image import fingerprint, load_image, load_photos, resize, resize_shorter_and_crop, visible_box
 
 DATA = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 

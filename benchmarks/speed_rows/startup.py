@@ -55,7 +55,7 @@ def run(setting: Setting) -> Iterator[Row]:
         photo = Path(folder) / "photo.png"
         from PIL import Image
 
-        from convscope.image import load_image
+        from convscope.photos.image import load_image
         from convscope.picture import to_uint8
 
         Image.fromarray(to_uint8(load_image("sample:chelsea")[0].permute(1, 2, 0).numpy())).save(photo)

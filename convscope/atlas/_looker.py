@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.atlas._sources import Entry, Source
 from convscope.atlas._tops import State, Tops, batches, priority
 from convscope.errors import ConvscopeError, ImageError
-from convscope.image import load_photos
 from convscope.model import Model
+from convscope.photos.image import load_photos
+from convscope.photos.sources import Entry, Source
 from convscope.prepare import prepare
 from convscope.probe import Probe
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convscope.atlas._sources import Entry
 from convscope.core.extras import arrow, parquet
+from convscope.photos.sources import Entry
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]

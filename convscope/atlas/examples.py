@@ -11,7 +11,6 @@ from convscope.atlas._crops import RECIPE_VERSION, Cutter, Piece, recipe_text, w
 from convscope.atlas._field import fields
 from convscope.atlas._looker import SHARD, Looker, Shard
 from convscope.atlas._report import Report, amount, duration, many
-from convscope.atlas._sources import Source, source_of
 from convscope.atlas._store import Store, model_folder, word
 from convscope.atlas._tables import EXAMPLES, SKIPPED, digest, encode, sealed
 from convscope.atlas._tops import State
@@ -21,6 +20,7 @@ from convscope.core.interrupt import Stop, stopping
 from convscope.core.progress import advance
 from convscope.errors import ImageError, OptionError
 from convscope.models import load_model
+from convscope.photos.sources import Source, source_of
 from convscope.probe import Probe
 from convscope.verb import ModelLike
 

@@ -17,7 +17,6 @@ from convscope.atlas._looker import SHARD, Looker
 from convscope.atlas._maker import picture
 from convscope.atlas._report import Report, duration, many
 from convscope.atlas._sampled import Sample, look
-from convscope.atlas._sources import source_of
 from convscope.atlas._store import Store, model_folder, word
 from convscope.atlas._tables import MAPS, digest, encode, sealed, single
 from convscope.atlas.build import present
@@ -28,6 +27,7 @@ from convscope.core.progress import advance
 from convscope.errors import ExtraError, ImageError, OptionError
 from convscope.model import Model
 from convscope.models import load_model
+from convscope.photos.sources import source_of
 from convscope.prepare import prepare
 from convscope.probe import Probe
 from convscope.streams import Streams

@@ -13,8 +13,8 @@ from convscope.cli.commands import PLUGGED, values
 from convscope.core.registry import Registry
 from convscope.core.schema import Schema, convert
 from convscope.errors import OptionError, OutputError, suggest
+from convscope.photos.samples import PREFIX
 from convscope.result import ENDINGS, Result
-from convscope.samples import PREFIX
 
 TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "activations")
 """Verbs whose answer is read in the terminal."""

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from convscope.errors import OptionError
-from convscope.image import resize_shorter_and_crop
 from convscope.model import Model
+from convscope.photos.image import resize_shorter_and_crop
 from convscope.probe import Probe
 from convscope.result import Result
 from convscope.techniques import register

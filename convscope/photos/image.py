@@ -17,8 +17,8 @@ from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from convscope import samples
 from convscope.errors import ImageError, OptionError
+from convscope.photos import samples
 
 PhotoSource: TypeAlias = str | Path | bytes | Image.Image | npt.NDArray[Any] | Tensor
 """One photo: a path, the bytes of a file, a PIL image, an array or a tensor."""
