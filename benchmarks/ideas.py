@@ -31,7 +31,7 @@ from convscope import look as looking
 from convscope import prepare as preparing
 from convscope import transforms
 from convscope.core.files import write_whole
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.objectives import Maps
 from convscope.prepare import prepare
 from convscope.probe import Probe

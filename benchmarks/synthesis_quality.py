@@ -26,7 +26,7 @@ from torch import Tensor
 import convscope
 from convscope.core.files import write_whole
 from convscope.look import Look
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.picture import Panel, sheet, to_uint8
 from convscope.probe import Probe
 from convscope.streams import Streams

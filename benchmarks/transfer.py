@@ -23,7 +23,7 @@ from PIL import Image
 
 import convscope
 from convscope.core.files import write_whole
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.picture import Panel, sheet, to_uint8
 from convscope.probe import Probe
 

@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "ConvscopeError": "convscope.errors",
-    "Model": "convscope.model",
+    "Model": "convscope.networks.model",
     "Probe": "convscope.probe",
     "Result": "convscope.result",
     "activations": "convscope.api",
@@ -29,7 +29,7 @@ _WHERE = {
     "fool": "convscope.techniques.fool",
     "invert": "convscope.techniques.invert",
     "layers": "convscope.api",
-    "list_models": "convscope.catalogue",
+    "list_models": "convscope.networks.catalog",
     "load_image": "convscope.photos.image",
     "load_model": "convscope.models",
     "predict": "convscope.api",
@@ -68,11 +68,11 @@ if TYPE_CHECKING:
     from convscope.api import explain as explain
     from convscope.api import layers as layers
     from convscope.api import predict as predict
-    from convscope.catalogue import list_models as list_models
     from convscope.errors import ConvscopeError as ConvscopeError
     from convscope.html_report import report as report
-    from convscope.model import Model as Model
     from convscope.models import load_model as load_model
+    from convscope.networks.catalog import list_models as list_models
+    from convscope.networks.model import Model as Model
     from convscope.photos.image import load_image as load_image
     from convscope.probe import Probe as Probe
     from convscope.result import Result as Result

@@ -23,7 +23,7 @@ from convscope.target import Target, TargetLike
 from convscope.verb import PhotoLike, bytes_of, enter, verb
 
 if TYPE_CHECKING:
-    from convscope.model import Model
+    from convscope.networks.model import Model
 
 __all__ = ["activations", "evaluate", "explain", "layers", "load_model", "predict"]
 

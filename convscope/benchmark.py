@@ -20,7 +20,7 @@ from convscope.core import progress
 from convscope.errors import ImageError, OptionError, suggest
 from convscope.metrics._case import Case
 from convscope.metrics._run import measure
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.photos.image import load_photos, resize
 from convscope.prepare import prepare
 from convscope.probe import Probe

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from convscope.errors import LayerError
-from convscope.layer import Layers
-from convscope.layout import first_tensor, replace_first
+from convscope.networks.layer import Layers
+from convscope.networks.layout import first_tensor, replace_first
 
 
 class Stop(BaseException):

@@ -21,13 +21,13 @@ from torch import Tensor, nn
 
 from convscope.capture import Captured, Stop
 from convscope.errors import ConvscopeError, ImageError, ModelError, NoGradientError
-from convscope.forms import Learner
-from convscope.layer import PASSING, Layer, Layers
-from convscope.layout import Form, first_tensor
-from convscope.model import Model
+from convscope.networks.layer import PASSING, Layer, Layers
+from convscope.networks.layout import Form, first_tensor
+from convscope.networks.layout_inference import Learner
+from convscope.networks.model import Model
+from convscope.networks.module_index import undisturbed
 from convscope.rest import Rest
 from convscope.target import Target
-from convscope.tree import undisturbed
 
 MOST_UNREAD = 48
 """How many layers from the end are asked whether their places matter: more than a transformer's last two blocks have."""

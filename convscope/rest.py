@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ImageError, LayerError, ModelError
-from convscope.layout import first_tensor, replace_first
+from convscope.networks.layout import first_tensor, replace_first
 
 if TYPE_CHECKING:
     from convscope.probe import Probe

@@ -17,7 +17,7 @@ from torch import Tensor
 from convscope.errors import TargetError, suggest
 
 if TYPE_CHECKING:
-    from convscope.model import Model
+    from convscope.networks.model import Model
 
 TargetLike = Union[int, str, None, Callable[[Any], Tensor], "Choice"]
 CONTRAST = " vs "

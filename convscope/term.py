@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.core.registry import Registry
 from convscope.errors import OptionError, UnitError, suggest
-from convscope.layer import Layers, Unit
+from convscope.networks.layer import Layers, Unit
 from convscope.target import find_class
 
 if TYPE_CHECKING:
-    from convscope.model import Model
+    from convscope.networks.model import Model
 
 MOST = 40
 """Characters of a parameter's value in a title."""

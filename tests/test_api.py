@@ -10,7 +10,7 @@ from PIL import Image
 
 import convscope
 from convscope.errors import ConvscopeError, ImageError, LayerError, ModelError, NumericError, OptionError
-from convscope.model import Preprocessing
+from convscope.networks.model import Preprocessing
 
 
 @pytest.fixture(scope="module")

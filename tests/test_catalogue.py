@@ -4,8 +4,8 @@ import pytest
 import timm
 from torchvision import models as torchvision_models
 
-from convscope.catalogue import list_models
 from convscope.errors import ModelError
+from convscope.networks.catalog import list_models
 
 
 def test_lists_what_the_libraries_list():

@@ -14,7 +14,7 @@ from torch import nn
 
 import convscope
 from convscope.attribution._method import Method
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.prepare import prepare
 from convscope.probe import Probe
 from convscope.target import Target

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import convscope
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.probe import Probe
 
 LAYERS = {

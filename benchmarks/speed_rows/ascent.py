@@ -17,7 +17,7 @@ from torch import Tensor
 
 from convscope.ascend import ascend
 from convscope.heap import kept as kept_heap
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.prepare import prepare
 from convscope.probe import Probe
 from convscope.streams import Streams

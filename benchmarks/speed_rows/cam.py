@@ -15,7 +15,7 @@ from _duel import Row, Run, Setting, duel, rows
 from torch import Tensor
 
 from convscope.attribution._method import Method
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.prepare import prepare
 from convscope.probe import Probe
 from convscope.target import Target

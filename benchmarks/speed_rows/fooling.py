@@ -10,7 +10,7 @@ from _duel import Duel, Row, Run, Setting, duel, rows
 from torch import Tensor, nn
 
 import convscope
-from convscope.model import Model
+from convscope.networks.model import Model
 from speed_rows._missing import missing
 from speed_rows._networks import model_of, network_of
 

@@ -17,7 +17,7 @@ from _duel import Row, Run, Setting, duel, rows
 from torch import Tensor
 
 from convscope.ascend import ascend
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.parameterizations._spectrum import inverse
 from convscope.prepare import prepare
 from convscope.probe import Probe

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from convscope.errors import LayerError, OptionError, suggest
-from convscope.layer import Layers
-from convscope.model import Model
+from convscope.networks.layer import Layers
+from convscope.networks.model import Model
 
 HEAD = "head"
 """Stands for the layer that gives the class scores, where no layer has that name."""

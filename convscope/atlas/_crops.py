@@ -15,7 +15,7 @@ from convscope.atlas._looker import READERS, read_photo
 from convscope.atlas._tables import digest, single
 from convscope.atlas._tops import NOTHING, State, spread
 from convscope.errors import ConvscopeError
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.photos.sources import Entry, Source
 from convscope.picture import to_rgb, to_uint8
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import ImageError, ModelError
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.probe import Probe
 
 LOOKS = 3

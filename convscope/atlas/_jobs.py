@@ -9,8 +9,8 @@ from typing import Any
 
 from convscope.atlas._choose import is_head
 from convscope.atlas._tables import digest
-from convscope.layer import Layers
-from convscope.model import Model
+from convscope.networks.layer import Layers
+from convscope.networks.model import Model
 from convscope.techniques._plan import Plan
 
 RECIPE_VERSION = 2

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from convscope.atlas._tops import State, Tops, batches, priority
 from convscope.errors import ConvscopeError, ImageError
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.photos.image import load_photos
 from convscope.photos.sources import Entry, Source
 from convscope.prepare import prepare

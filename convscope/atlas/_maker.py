@@ -14,7 +14,7 @@ from convscope.ascend import Ascent, ascend
 from convscope.atlas._jobs import RECIPE_VERSION, Job
 from convscope.atlas._tables import UNITS, encode, sealed, single
 from convscope.errors import ComputeError, ModelError, NumericError
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.picture import to_rgb, to_uint8
 from convscope.prepare import prepare
 from convscope.probe import Probe

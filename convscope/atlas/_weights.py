@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import LayerError
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.probe import Probe
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from convscope.core import progress
 from convscope.errors import ComputeError, NoGradientError, OptionError
 from convscope.heap import kept
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.target import Target
 
 Baseline = Literal["mean", "black", "white", "blur"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from convscope.catalogue import list_models
+from convscope.networks.catalog import list_models
 
 
 def source_names() -> list[str]:

@@ -12,7 +12,7 @@ from convscope.attribution._method import Method, fitting
 from convscope.errors import OptionError, TargetError, suggest
 from convscope.metrics import registry
 from convscope.metrics._case import Case
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.photos.image import load_photos
 from convscope.probe import Probe
 from convscope.result import Result

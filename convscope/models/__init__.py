@@ -15,9 +15,9 @@ from torch import nn
 
 from convscope.core.registry import Registry
 from convscope.errors import ConvscopeError, ModelError, OptionError, suggest
-from convscope.layout import Layout
-from convscope.model import Model, Preprocessing
 from convscope.models import _given as given
+from convscope.networks.layout import Layout
+from convscope.networks.model import Model, Preprocessing
 
 registry = Registry(__name__, "model source")
 register = registry.register

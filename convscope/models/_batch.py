@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ModelError
-from convscope.layout import first_tensor
+from convscope.networks.layout import first_tensor
 
 TOLERANCE = 1e-4
 """How far a batch of two may be from the two images alone, relative to the largest score."""

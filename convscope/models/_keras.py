@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from convscope.errors import ExtraError, ModelError
-from convscope.model import Head, Preprocessing
+from convscope.networks.model import Head, Preprocessing
 
 SCALING = ("Rescaling", "Normalization")
 """Layers that say that a network takes pixels from 0 to 255."""

@@ -8,9 +8,9 @@ import numpy as np
 from torch import nn
 
 from convscope.errors import ExtraError, ModelError
-from convscope.model import Head, Model, Preprocessing
 from convscope.models import register
 from convscope.models._batch import OneAtATime, takes_any_number
+from convscope.networks.model import Head, Model, Preprocessing
 
 try:
     import onnx as library

@@ -6,10 +6,10 @@ import inspect
 from torch import nn
 
 from convscope.errors import ConvscopeError, ModelError, OptionError
-from convscope.model import Model
 from convscope.models import register
 from convscope.models._given import channels_of
 from convscope.models._weights import load_weights, random_weights
+from convscope.networks.model import Model
 
 
 @register()

@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 
 from convscope.errors import ModelError
-from convscope.model import Model
 from convscope.models import register
 from convscope.models._graph import quiet
 from convscope.models.pt2 import from_program
+from convscope.networks.model import Model
 
 
 @register()

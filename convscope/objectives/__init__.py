@@ -21,7 +21,7 @@ from convscope.core.registry import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from convscope.model import Model
+    from convscope.networks.model import Model
     from convscope.term import Objective
 
 registry = Registry(__name__, "objective")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.parameterizations import register
 from convscope.parameterizations._colour import EDGE
 from convscope.streams import Streams

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from convscope import parameterizations, presets, regularizers, transforms
 from convscope.ascend import Ascent, Normalise, Optimiser, Recipe
 from convscope.errors import OptionError, suggest
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.streams import Streams
 
 

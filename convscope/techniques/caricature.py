@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.result import Result
 from convscope.techniques import register

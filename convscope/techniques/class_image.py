@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.result import Result
 from convscope.target import find_class
 from convscope.techniques import register

@@ -5,7 +5,7 @@ from torch.nn.functional import interpolate
 
 from convscope.ascend import ascend
 from convscope.errors import OptionError
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.prepare import prepare
 from convscope.probe import Probe
 from convscope.result import Result

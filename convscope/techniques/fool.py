@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from convscope.ascend import Ascent, ascend
 from convscope.errors import TargetError
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.prepare import prepare
 from convscope.probe import Probe
 from convscope.result import Result

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.result import Result
 from convscope.techniques import register

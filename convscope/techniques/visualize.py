@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import OptionError
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.photos.image import resize_shorter_and_crop
 from convscope.probe import Probe
 from convscope.result import Result

@@ -13,7 +13,7 @@ from peers import closeness, grad_cam_peer, not_in_place, quiet
 
 import convscope
 from convscope.attribution._method import Method
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.target import Target
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import convscope
-from convscope.model import Model
+from convscope.networks.model import Model
 from convscope.prepare import prepare
 from convscope.probe import Probe
 from convscope.streams import Streams

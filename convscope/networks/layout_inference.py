@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convscope.layout import MOST_EXTRA_TOKENS, Form, Layout, first_tensor
+from convscope.networks.layout import MOST_EXTRA_TOKENS, Form, Layout, first_tensor
 
 _FIRST = (
     nn.modules.conv._ConvNd,

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ImageError, ModelError
-from convscope.layout import Layout, first_tensor
+from convscope.networks.layout import Layout, first_tensor
+from convscope.networks.module_index import Tree, undisturbed
 from convscope.photos import image as images
-from convscope.tree import Tree, undisturbed
 
 Head = Literal["softmax", "sigmoid", "probability"]
 Interpolation = Literal["bicubic", "bilinear", "nearest"]

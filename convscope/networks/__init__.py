@@ -1,0 +1,1 @@
+"""Networks: a Model is a network with its preprocessing, labels, layout and identity; layers and units by name."""
