@@ -57,7 +57,7 @@ def module(make: Callable[[], nn.Module], folder: Path, **options: Any) -> Model
 
 def cats_and_dogs(side: int = 150, units: tuple[int, ...] = (32, 64, 128, 128), dense: int = 512) -> Any:
     """The cats-vs-dogs network of Chollet's book (4 x convolution and pooling, flatten, dropout, dense, sigmoid)."""
-    from convscope.models._keras import library
+    from convscope.networks.sources._keras_support import library
 
     keras = library()
     keras.utils.set_random_seed(0)
@@ -78,7 +78,7 @@ def keras_file(ending: str, folder: Path, **size: Any) -> Model:
 
 
 def keras_nested(folder: Path, side: int = 64) -> Model:
-    from convscope.models._keras import library
+    from convscope.networks.sources._keras_support import library
 
     keras = library()
     keras.utils.set_random_seed(0)

@@ -85,13 +85,13 @@ def _positional(name: str, given: dict[str, Any]) -> Any:
 
 def model(given: dict[str, Any]) -> Any:
     """The network that the options name."""
-    from convscope.models import full_spec, load_model
-    from convscope.models import registry as sources
+    from convscope.networks.sources import full_spec, load_model
+    from convscope.networks.sources import registry as sources
 
     spec = given.pop("model", None)
     typed = {name.removeprefix("model_"): value for name, value in given.items() if name.startswith("model_") and value is not None}
     source = full_spec(spec or "embedded").partition(":")[0]
-    own = Schema.of_file(Path(str(sys.modules["convscope.models"].__file__)), "load_model")
+    own = Schema.of_file(Path(str(sys.modules["convscope.networks.sources"].__file__)), "load_model")
     schemas = [own, *([sources.schema(source)] if source in sources else [])]
     known = {parameter.name: (schema.name, parameter) for schema in schemas for parameter in schema.options}
     for name in typed:

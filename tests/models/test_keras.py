@@ -13,7 +13,7 @@ import torch
 from brought import cats_and_dogs
 
 import convscope
-from convscope.models._keras import library
+from convscope.networks.sources._keras_support import library
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Keras warns about HDF5 and about NumPy 2
 TOLERANCE = 1e-4
@@ -131,7 +131,7 @@ def test_applications_bring_their_own_preprocessing():
 def test_another_backend_is_a_sentence():
     code = (
         "import sys, types\nkeras = types.ModuleType('keras')\nkeras.config = types.SimpleNamespace(backend=lambda: 'jax')\n"
-        "sys.modules['keras'] = keras\nfrom convscope.models._keras import library\nlibrary()"
+        "sys.modules['keras'] = keras\nfrom convscope.networks.sources._keras_support import library\nlibrary()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "Keras already runs on jax" in done.stderr

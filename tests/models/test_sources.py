@@ -97,7 +97,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path, monkeypatch, ending):
 
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
 def test_a_lambda_in_keras_is_refused(tmp_path, ending):
-    from convscope.models._keras import library
+    from convscope.networks.sources._keras_support import library
 
     keras = library()
     layers = [keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: x * 2), keras.layers.Flatten(), keras.layers.Dense(2)]

@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 
 from convscope.errors import ModelError
-from convscope.models import register
-from convscope.models._graph import quiet
-from convscope.models.pt2 import from_program
 from convscope.networks.model import Model
+from convscope.networks.sources import register
+from convscope.networks.sources._graph_modules import quiet
+from convscope.networks.sources.pt2 import from_program
 
 
 @register()

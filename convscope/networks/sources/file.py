@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import ModelError
-from convscope.models import register, registry
 from convscope.networks.model import Model
+from convscope.networks.sources import register, registry
 
 
 @register()

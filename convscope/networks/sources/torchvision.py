@@ -5,9 +5,9 @@ from typing import Any
 from torchvision import models as library
 
 from convscope.errors import ModelError, OptionError, suggest
-from convscope.models import register
-from convscope.models._weights import fetched, load_weights, random_weights
 from convscope.networks.model import IMAGENET_MEAN, IMAGENET_STD, Model, Preprocessing
+from convscope.networks.sources import register
+from convscope.networks.weights import fetched, load_weights, random_weights
 
 OWN_INITIALISATION = {"googlenet": {"init_weights": True}, "inception_v3": {"init_weights": True}}
 """Networks that warn unless they are told whether to draw their weights as the paper did."""

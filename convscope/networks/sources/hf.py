@@ -4,10 +4,10 @@ import warnings
 from typing import Any
 
 from convscope.errors import ExtraError, ModelError
-from convscope.models import register
-from convscope.models._hub import hub
-from convscope.models._weights import load_weights, random_weights
 from convscope.networks.model import Interpolation, Model, Preprocessing
+from convscope.networks.sources import register
+from convscope.networks.sources._hub import hub
+from convscope.networks.weights import load_weights, random_weights
 
 RESAMPLING: dict[int, Interpolation] = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 """Pillow's numbers, as image processors store them; Lanczos (1) and box (4, 5) become bicubic."""

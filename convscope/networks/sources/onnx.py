@@ -8,16 +8,16 @@ import numpy as np
 from torch import nn
 
 from convscope.errors import ExtraError, ModelError
-from convscope.models import register
-from convscope.models._batch import OneAtATime, takes_any_number
 from convscope.networks.model import Head, Model, Preprocessing
+from convscope.networks.sources import register
+from convscope.networks.sources._fixed_batch import OneAtATime, takes_any_number
 
 try:
     import onnx as library
     from onnx import numpy_helper
     from onnx2pytorch import ConvertModel
 
-    from convscope.models._onnx_operations import exchange
+    from convscope.networks.sources._onnx_operations import exchange
 except ImportError:
     library = None
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import ModelError, suggest
-from convscope.models import load_model, register, registry
 from convscope.networks.model import Model
+from convscope.networks.sources import load_model, register, registry
 
 PREPROCESSING = ("size", "mean", "std", "scale", "bgr", "mean_image", "crop", "interpolation")
 OTHERS = ("name", "architecture", "weights", "labels", "head", "preprocessing")

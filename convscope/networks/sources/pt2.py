@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from convscope.errors import ModelError
-from convscope.models import register
-from convscope.models._batch import OneAtATime, takes_any_number
-from convscope.models._graph import layered, quiet
 from convscope.networks.model import Model, Preprocessing
+from convscope.networks.sources import register
+from convscope.networks.sources._fixed_batch import OneAtATime, takes_any_number
+from convscope.networks.sources._graph_modules import layered, quiet
 
 _VIEWS = (torch.ops.aten.view.default, torch.ops.aten.reshape.default, torch.ops.aten._unsafe_view.default)
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from convscope.core.registry import Registry
 from convscope.errors import ConvscopeError, ModelError, OptionError, suggest
-from convscope.models import _given as given
+from convscope.networks import options as given
 from convscope.networks.layout import Layout
 from convscope.networks.model import Model, Preprocessing
 
@@ -136,7 +136,7 @@ def _from_source(spec: str, weights: bool | str | Path | None, options: dict[str
 
 
 def _bare(network: nn.Module, weights: bool | str | Path | None, options: dict[str, Any]) -> Model:
-    from convscope.models._weights import load_weights
+    from convscope.networks.weights import load_weights
 
     own = {"name", "channels", "layout", "channels_last"}
     for name in options.keys() - own:

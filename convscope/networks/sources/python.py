@@ -6,10 +6,10 @@ import inspect
 from torch import nn
 
 from convscope.errors import ConvscopeError, ModelError, OptionError
-from convscope.models import register
-from convscope.models._given import channels_of
-from convscope.models._weights import load_weights, random_weights
 from convscope.networks.model import Model
+from convscope.networks.options import channels_of
+from convscope.networks.sources import register
+from convscope.networks.weights import load_weights, random_weights
 
 
 @register()

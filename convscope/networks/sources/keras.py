@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from convscope.errors import ModelError, OptionError, suggest
-from convscope.models import register
-from convscope.models._keras import Seated, layers_of, library, preprocessing_of, split_head
 from convscope.networks.layout import Layout
 from convscope.networks.model import Model, Preprocessing
+from convscope.networks.sources import register
+from convscope.networks.sources._keras_support import Seated, layers_of, library, preprocessing_of, split_head
 
 APPLICATIONS = "applications/"
 USUAL_SIDE = 224
