@@ -18,8 +18,8 @@ from convscope.metrics._run import check_metrics, heatmaps_in, masks_of, measure
 from convscope.networks.sources import load_model
 from convscope.photos import image as images
 from convscope.probe import Probe
+from convscope.questions.target import Target, TargetLike
 from convscope.result import Result
-from convscope.target import Target, TargetLike
 from convscope.verb import PhotoLike, bytes_of, enter, verb
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from convscope.networks.model import Model
 from convscope.photos.image import load_photos, resize
 from convscope.prepare import prepare
 from convscope.probe import Probe
+from convscope.questions.target import Choice, Target, find_class
 from convscope.result import Result
-from convscope.target import Choice, Target, find_class
 from convscope.verb import verb
 
 LABELS = "labels.csv"

@@ -26,8 +26,8 @@ from convscope.networks.layout import Form, first_tensor
 from convscope.networks.layout_inference import Learner
 from convscope.networks.model import Model
 from convscope.networks.module_index import undisturbed
+from convscope.questions.target import Target
 from convscope.rest import Rest
-from convscope.target import Target
 
 MOST_UNREAD = 48
 """How many layers from the end are asked whether their places matter: more than a transformer's last two blocks have."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.core.registry import Registry
 from convscope.errors import OptionError, UnitError, suggest
 from convscope.networks.layer import Layers, Unit
-from convscope.target import find_class
+from convscope.questions.target import find_class
 
 if TYPE_CHECKING:
     from convscope.networks.model import Model

@@ -17,7 +17,7 @@ from convscope.attribution._method import Method
 from convscope.networks.model import Model
 from convscope.prepare import prepare
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 CLOSE = 1e-4
 

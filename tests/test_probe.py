@@ -9,7 +9,7 @@ from networks import Breaks, ByHand, Functional, Trunk, Wrapped, assert_unchange
 import convscope
 from convscope.errors import ConvscopeError, ImageError, LayerError, NoGradientError
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 def model_of(network, **options):

@@ -6,7 +6,7 @@ from networks import ByHand
 
 import convscope
 from convscope.errors import TargetError
-from convscope.target import Target, find_class
+from convscope.questions.target import Target, find_class
 
 
 @pytest.fixture

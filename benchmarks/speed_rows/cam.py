@@ -18,7 +18,7 @@ from convscope.attribution._method import Method
 from convscope.networks.model import Model
 from convscope.prepare import prepare
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 from speed_rows._missing import missing
 from speed_rows._networks import model_of, network_of, noise
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from convscope.attribution._work import singles
 from convscope.errors import ComputeError, ConvscopeError, ExtraError, OptionError
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 class Scored(nn.Module):

@@ -14,7 +14,7 @@ from convscope.attribution._work import enlarge
 from convscope.errors import OptionError, suggest
 from convscope.prepare import prepare
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from convscope.attribution._method import Method
 from convscope.attribution._work import chunks, fast, singles
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @dataclass(frozen=True)

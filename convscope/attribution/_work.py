@@ -15,7 +15,7 @@ from convscope.core import progress
 from convscope.errors import ComputeError, NoGradientError, OptionError
 from convscope.heap import kept
 from convscope.networks.model import Model
-from convscope.target import Target
+from convscope.questions.target import Target
 
 Baseline = Literal["mean", "black", "white", "blur"]
 """What an image without information looks like."""

@@ -7,7 +7,7 @@ from convscope.attribution import register
 from convscope.attribution._attention import run_with_attention
 from convscope.errors import OptionError
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="layer", needs="attention", classless=True, single_run=True, positive=True, as_is=True)

@@ -7,7 +7,7 @@ from convscope.attribution import register
 from convscope.attribution._work import singles
 from convscope.errors import OptionError
 from convscope.probe import Probe, gradient_of
-from convscope.target import Target
+from convscope.questions.target import Target
 
 AFFINE = 1e-3
 """How far the score may be from an affine function of the maps, relative to its change, to count as one."""

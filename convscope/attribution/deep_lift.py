@@ -11,7 +11,7 @@ from convscope.attribution._captum import attribute
 from convscope.attribution._work import baseline_of
 from convscope.errors import ExtraError
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="input", extra="captum", as_is=True)

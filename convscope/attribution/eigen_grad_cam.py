@@ -5,7 +5,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._work import alive, first_component
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="layer", single_run=True)

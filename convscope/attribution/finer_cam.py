@@ -8,7 +8,7 @@ from convscope.attribution.grad_cam import grad_cam
 from convscope.core.schema import Count
 from convscope.errors import TargetError
 from convscope.probe import Probe
-from convscope.target import Choice, Target
+from convscope.questions.target import Choice, Target
 
 
 @register(space="layer", single_run=True)

@@ -10,7 +10,7 @@ from convscope.attribution import register
 from convscope.attribution._calls import Calls
 from convscope.attribution._work import enlarge
 from convscope.probe import Probe, gradient_of
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="input", single_run=True, positive=True, as_is=True)

@@ -8,7 +8,7 @@ from convscope.attribution._captum import attribute
 from convscope.attribution._work import baseline_of
 from convscope.core.schema import Amount, Count
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="input", extra="captum", as_is=True)

@@ -4,8 +4,8 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.probe import Probe
+from convscope.questions.target import Target
 from convscope.relu import backward_rule
-from convscope.target import Target
 
 
 @register(space="input", heatmap="max_abs", single_run=True, as_is=True)

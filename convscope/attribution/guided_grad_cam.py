@@ -7,7 +7,7 @@ from convscope.attribution._work import enlarge
 from convscope.attribution.grad_cam import grad_cam
 from convscope.attribution.guided_backprop import guided_backprop
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="input", heatmap="max_abs", as_is=True)

@@ -10,7 +10,7 @@ from convscope.attribution._captum import attribute, cells_of, enough
 from convscope.attribution._work import baseline_of
 from convscope.core.schema import Count
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="input", extra="captum")

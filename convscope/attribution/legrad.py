@@ -7,7 +7,7 @@ from convscope.attribution import register
 from convscope.attribution._attention import run_with_attention, unwindow
 from convscope.attribution._work import enlarge
 from convscope.probe import Probe, gradient_of
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="layer", needs="attention", single_run=True, positive=True, as_is=True)

@@ -11,7 +11,7 @@ from convscope.attribution._work import baseline_of, chunks, fast, singles
 from convscope.core.schema import Count
 from convscope.errors import OptionError
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="input")

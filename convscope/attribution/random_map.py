@@ -7,7 +7,7 @@ from convscope.attribution import register
 from convscope.attribution._work import singles
 from convscope.core.schema import Count
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="layer", classless=True, positive=True)

@@ -9,7 +9,7 @@ from convscope.attribution import register
 from convscope.attribution._work import chunks, enlarge, fast, likely, singles
 from convscope.core.schema import Count, Share
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="input", positive=True)

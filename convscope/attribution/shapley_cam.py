@@ -7,7 +7,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._work import singles
 from convscope.probe import Probe, gradient_of
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="layer")

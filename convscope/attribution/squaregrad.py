@@ -8,7 +8,7 @@ from convscope.attribution._method import Method
 from convscope.attribution._noise import noisy
 from convscope.core.schema import Amount, Count
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="base", heatmap="base", positive=True)

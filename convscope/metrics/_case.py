@@ -12,7 +12,7 @@ from convscope.attribution._method import Method
 from convscope.attribution._work import chunks, enlarge, fast, likely
 from convscope.errors import OptionError
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @dataclass(frozen=True)

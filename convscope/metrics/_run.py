@@ -15,8 +15,8 @@ from convscope.metrics._case import Case
 from convscope.networks.model import Model
 from convscope.photos.image import load_photos
 from convscope.probe import Probe
+from convscope.questions.target import Choice, Target, TargetLike
 from convscope.result import Result
-from convscope.target import Choice, Target, TargetLike
 
 
 def check_metrics(names: Sequence[str], options: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from convscope.errors import NoGradientError
 from convscope.metrics import register
 from convscope.metrics._case import Case
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(better="lower", needs="method")

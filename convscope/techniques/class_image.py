@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convscope.networks.model import Model
+from convscope.questions.target import find_class
 from convscope.result import Result
-from convscope.target import find_class
 from convscope.techniques import register
 from convscope.techniques._climb import BATCH, climb
 from convscope.techniques._plan import Plan

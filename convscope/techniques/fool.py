@@ -11,9 +11,9 @@ from convscope.errors import TargetError
 from convscope.networks.model import Model
 from convscope.prepare import prepare
 from convscope.probe import Probe
+from convscope.questions.target import find_class
 from convscope.result import Result
 from convscope.streams import Streams
-from convscope.target import find_class
 from convscope.techniques import register
 from convscope.techniques._plan import Plan, numpy
 from convscope.term import objective

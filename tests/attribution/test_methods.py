@@ -13,7 +13,7 @@ import convscope
 from convscope.attribution._method import Method
 from convscope.errors import NoGradientError, OptionError, RuleError, TargetError
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 IMAGE = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]])
 

@@ -15,7 +15,7 @@ import convscope
 from convscope.attribution._method import Method
 from convscope.networks.model import Model
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 CLOSE = 1e-4
 INDEX = 281

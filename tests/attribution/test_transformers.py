@@ -15,7 +15,7 @@ import convscope
 from convscope.attribution._attention import run_with_attention, unwindow
 from convscope.errors import OptionError
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 def timm_vit(**options):

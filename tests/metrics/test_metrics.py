@@ -20,7 +20,7 @@ from convscope.metrics._case import Case, order, swapped
 from convscope.metrics._run import measure
 from convscope.metrics.road import imputed
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 SIDE = 8
 

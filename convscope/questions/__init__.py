@@ -1,0 +1,1 @@
+"""Questions: what is asked of an output, as one score per image."""
