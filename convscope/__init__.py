@@ -31,7 +31,7 @@ _WHERE = {
     "layers": "convscope.api",
     "list_models": "convscope.networks.catalog",
     "load_image": "convscope.photos.image",
-    "load_model": "convscope.networks.sources",
+    "load_model": "convscope.networks.load",
     "predict": "convscope.api",
     "report": "convscope.html_report",
     "rerun": "convscope.again",
@@ -71,8 +71,8 @@ if TYPE_CHECKING:
     from convscope.errors import ConvscopeError as ConvscopeError
     from convscope.html_report import report as report
     from convscope.networks.catalog import list_models as list_models
+    from convscope.networks.load import load_model as load_model
     from convscope.networks.model import Model as Model
-    from convscope.networks.sources import load_model as load_model
     from convscope.photos.image import load_image as load_image
     from convscope.probe import Probe as Probe
     from convscope.result import Result as Result

@@ -9,7 +9,7 @@ import torch
 
 import convscope
 from convscope.errors import InputError, ModelError
-from convscope.networks.sources import load_model
+from convscope.networks.load import load_model
 from convscope.photos import image as images
 from convscope.photos.samples import PREFIX
 from convscope.result import Result, read_provenance

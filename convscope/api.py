@@ -15,7 +15,7 @@ from convscope.core.registry import Registry
 from convscope.errors import OptionError, TargetError
 from convscope.metrics._case import Case
 from convscope.metrics._run import check_metrics, heatmaps_in, masks_of, measure, method_in, target_in
-from convscope.networks.sources import load_model
+from convscope.networks.load import load_model
 from convscope.photos import image as images
 from convscope.probe import Probe
 from convscope.questions.target import Target, TargetLike

@@ -15,8 +15,8 @@ import numpy as np
 from convscope import api
 from convscope.core.files import write_whole
 from convscope.core.progress import advance
+from convscope.networks.load import load_model
 from convscope.networks.model import Model
-from convscope.networks.sources import load_model
 from convscope.picture import heat_of, overlay_heat, to_rgb, to_uint8
 from convscope.probe import Probe
 from convscope.result import Result

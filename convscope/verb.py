@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from convscope import provenance
 from convscope.errors import ImageError, NumericError, OptionError
+from convscope.networks.load import load_model
 from convscope.networks.model import Model
-from convscope.networks.sources import load_model
 from convscope.photos import image as images
 from convscope.photos.samples import PREFIX
 from convscope.result import Result

@@ -13,7 +13,7 @@ from convscope.atlas.engines import registry as engines
 from convscope.core.interrupt import stopping
 from convscope.core.progress import advance, report_to
 from convscope.errors import OptionError
-from convscope.networks.sources import load_model
+from convscope.networks.load import load_model
 from convscope.probe import Probe
 from convscope.techniques._plan import Plan
 from convscope.verb import ModelLike

@@ -19,7 +19,7 @@ from convscope.atlas.engines import registry as engines
 from convscope.core.interrupt import Stop, stopping
 from convscope.core.progress import advance
 from convscope.errors import ImageError, OptionError
-from convscope.networks.sources import load_model
+from convscope.networks.load import load_model
 from convscope.photos.sources import Source, source_of
 from convscope.probe import Probe
 from convscope.verb import ModelLike

@@ -25,8 +25,8 @@ from convscope.core.extras import need
 from convscope.core.interrupt import Stop, stopping
 from convscope.core.progress import advance
 from convscope.errors import ExtraError, ImageError, OptionError
+from convscope.networks.load import load_model
 from convscope.networks.model import Model
-from convscope.networks.sources import load_model
 from convscope.photos.sources import source_of
 from convscope.prepare import prepare
 from convscope.probe import Probe

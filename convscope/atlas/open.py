@@ -234,7 +234,7 @@ class Atlas:
 
     def _by_weights(self, layer: str, index: int, model: Any) -> list[dict[str, Any]]:
         from convscope.atlas._weights import incoming
-        from convscope.networks.sources import load_model
+        from convscope.networks.load import load_model
 
         loaded = load_model(model)
         if self._model_id is not None and loaded.identity != self._model_id:

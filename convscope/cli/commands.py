@@ -63,7 +63,7 @@ def _exists(name: str) -> bool:
 
 def source_schemas() -> dict[str, Schema]:
     """The model sources, read from their files: importing the package that holds them would import torch."""
-    return {name: Schema.of_file(_ROOT / "models" / f"{name}.py", name) for name in source_names()}
+    return {name: Schema.of_file(_ROOT / "networks" / "sources" / f"{name}.py", name) for name in source_names()}
 
 
 class Verbs(click.Group):

@@ -12,7 +12,7 @@ from convscope.networks.catalog import list_models
 
 def source_names() -> list[str]:
     """The model sources, by their files: importing the package that holds them would import torch."""
-    folder = Path(__file__).parent.parent / "models"
+    folder = Path(__file__).parent.parent / "networks" / "sources"
     return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 

@@ -85,7 +85,7 @@ def _positional(name: str, given: dict[str, Any]) -> Any:
 
 def model(given: dict[str, Any]) -> Any:
     """The network that the options name."""
-    from convscope.networks.sources import full_spec, load_model
+    from convscope.networks.load import full_spec, load_model
     from convscope.networks.sources import registry as sources
 
     spec = given.pop("model", None)

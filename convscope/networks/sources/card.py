@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import ModelError, suggest
+from convscope.networks.load import load_model
 from convscope.networks.model import Model
-from convscope.networks.sources import load_model, register, registry
+from convscope.networks.sources import register, registry
 
 PREPROCESSING = ("size", "mean", "std", "scale", "bgr", "mean_image", "crop", "interpolation")
 OTHERS = ("name", "architecture", "weights", "labels", "head", "preprocessing")
