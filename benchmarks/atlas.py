@@ -34,7 +34,7 @@ from convscope import atlas
 from convscope.atlas._looker import SHARD, Looker
 from convscope.photos.samples import sample
 from convscope.photos.sources import source_of
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 from convscope.techniques._climb import climb
 from convscope.techniques._plan import Plan
 from convscope.term import channel

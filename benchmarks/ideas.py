@@ -28,13 +28,13 @@ from torch import Tensor, nn
 
 from convscope import ascend as climbing
 from convscope import look as looking
-from convscope import prepare as preparing
 from convscope import transforms
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
 from convscope.objectives import Maps
-from convscope.prepare import prepare
-from convscope.probe import Probe
+from convscope.probe import inference_copy as preparing
+from convscope.probe.inference_copy import prepare
+from convscope.probe.probe import Probe
 from convscope.streams import Streams
 from convscope.techniques._plan import Plan
 from convscope.term import channel

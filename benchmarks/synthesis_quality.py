@@ -28,7 +28,7 @@ from convscope.core.files import write_whole
 from convscope.look import Look
 from convscope.networks.model import Model
 from convscope.picture import Panel, sheet, to_uint8
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 from convscope.streams import Streams
 from convscope.techniques._plan import Plan
 from convscope.term import parse

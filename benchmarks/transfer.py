@@ -25,7 +25,7 @@ import convscope
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
 from convscope.picture import Panel, sheet, to_uint8
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 
 CLASSES = (9, 130, 207, 285, 340, 386, 417, 555, 609, 817, 949, 967)
 JUDGES = ("embedded:efficientnet_lite0", "embedded:efficientnet_lite1", "embedded:efficientnet_lite2")

@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from convscope.networks.load import load_model as load_model
     from convscope.networks.model import Model as Model
     from convscope.photos.image import load_image as load_image
-    from convscope.probe import Probe as Probe
+    from convscope.probe.probe import Probe as Probe
     from convscope.result import Result as Result
     from convscope.techniques.caricature import caricature as caricature
     from convscope.techniques.class_image import class_image as class_image

@@ -17,7 +17,7 @@ from convscope.metrics._case import Case
 from convscope.metrics._run import check_metrics, heatmaps_in, masks_of, measure, method_in, target_in
 from convscope.networks.load import load_model
 from convscope.photos import image as images
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 from convscope.questions.target import Target, TargetLike
 from convscope.result import Result
 from convscope.verb import PhotoLike, bytes_of, enter, verb

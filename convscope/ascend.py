@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from convscope.core.progress import advance
 from convscope.errors import DeadUnitError, NumericError
-from convscope.heap import kept
 from convscope.look import Look
 from convscope.padam import Padam
-from convscope.probe import Probe
+from convscope.probe.malloc import kept
+from convscope.probe.probe import Probe
 from convscope.streams import Streams
 from convscope.term import Objective
 from convscope.transforms import Step

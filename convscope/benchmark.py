@@ -22,8 +22,8 @@ from convscope.metrics._case import Case
 from convscope.metrics._run import measure
 from convscope.networks.model import Model
 from convscope.photos.image import load_photos, resize
-from convscope.prepare import prepare
-from convscope.probe import Probe
+from convscope.probe.inference_copy import prepare
+from convscope.probe.probe import Probe
 from convscope.questions.target import Choice, Target, find_class
 from convscope.result import Result
 from convscope.verb import verb

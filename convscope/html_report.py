@@ -18,7 +18,7 @@ from convscope.core.progress import advance
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
 from convscope.picture import heat_of, overlay_heat, to_rgb, to_uint8
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 from convscope.result import Result
 from convscope.techniques.class_image import class_image
 from convscope.techniques.dream import dream

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from convscope import regularizers
 from convscope.errors import ImageError, ModelError, NoGradientError, OptionError
 from convscope.objectives import Maps, Seen, evaluate
-from convscope.probe import Probe
-from convscope.relu import backward_rule
+from convscope.probe.backward_rules import backward_rule
+from convscope.probe.probe import Probe
 from convscope.streams import Streams
 from convscope.term import Objective
 from convscope.transforms import Step, apply

@@ -9,7 +9,7 @@ import torch
 from timm.layers import Conv2dSame
 from torch import nn
 
-from convscope.adjoint import _Forward, install, phases, reach
+from convscope.probe.convolution_gradient import _Forward, install, phases, reach
 
 FORMS = [
     nn.Conv2d(3, 8, 7, stride=2, padding=3),

@@ -24,7 +24,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def one_loading(embedded, monkeypatch):
     """The embedded network is loaded once for all tests."""
-    import convscope.networks.sources as models
+    import convscope.networks.load as models
 
     load = models.load_model
 

@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from convscope import heap
+from convscope.probe import malloc as heap
 
 
 def resident():

@@ -9,7 +9,7 @@ from networks import Functional, Trunk, assert_unchanged, snapshot
 from torch import nn
 
 from convscope.errors import OptionError, RuleError
-from convscope.relu import backward_rule
+from convscope.probe.backward_rules import backward_rule
 
 RELUS = {
     "module": nn.ReLU(),

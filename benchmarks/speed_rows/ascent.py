@@ -16,10 +16,10 @@ from _duel import Duel, Row, Run, Setting, duel, rows
 from torch import Tensor
 
 from convscope.ascend import ascend
-from convscope.heap import kept as kept_heap
 from convscope.networks.model import Model
-from convscope.prepare import prepare
-from convscope.probe import Probe
+from convscope.probe.inference_copy import prepare
+from convscope.probe.malloc import kept as kept_heap
+from convscope.probe.probe import Probe
 from convscope.streams import Streams
 from convscope.techniques._plan import Plan
 from convscope.term import channel

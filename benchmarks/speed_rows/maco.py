@@ -19,8 +19,8 @@ from torch import Tensor
 from convscope.ascend import ascend
 from convscope.networks.model import Model
 from convscope.parameterizations._spectrum import inverse
-from convscope.prepare import prepare
-from convscope.probe import Probe
+from convscope.probe.inference_copy import prepare
+from convscope.probe.probe import Probe
 from convscope.streams import Streams
 from convscope.techniques._plan import Plan
 from convscope.term import objective

@@ -16,8 +16,8 @@ from convscope.atlas._tables import UNITS, encode, sealed, single
 from convscope.errors import ComputeError, ModelError, NumericError
 from convscope.networks.model import Model
 from convscope.picture import to_rgb, to_uint8
-from convscope.prepare import prepare
-from convscope.probe import Probe
+from convscope.probe.inference_copy import prepare
+from convscope.probe.probe import Probe
 from convscope.streams import Streams
 from convscope.term import Objective, channel, objective
 

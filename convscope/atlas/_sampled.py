@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from convscope.atlas._looker import Looker, Shard
 from convscope.atlas._tops import priority
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 
 
 @dataclass

@@ -14,7 +14,7 @@ from convscope.core.interrupt import stopping
 from convscope.core.progress import advance, report_to
 from convscope.errors import OptionError
 from convscope.networks.load import load_model
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 from convscope.techniques._plan import Plan
 from convscope.verb import ModelLike
 

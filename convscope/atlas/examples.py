@@ -21,7 +21,7 @@ from convscope.core.progress import advance
 from convscope.errors import ImageError, OptionError
 from convscope.networks.load import load_model
 from convscope.photos.sources import Source, source_of
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 from convscope.verb import ModelLike
 
 UNITS = 32

@@ -28,8 +28,8 @@ from convscope.errors import ExtraError, ImageError, OptionError
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
 from convscope.photos.sources import source_of
-from convscope.prepare import prepare
-from convscope.probe import Probe
+from convscope.probe.inference_copy import prepare
+from convscope.probe.probe import Probe
 from convscope.streams import Streams
 from convscope.techniques._plan import Plan
 from convscope.term import objective

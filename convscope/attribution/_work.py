@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from convscope.core import progress
 from convscope.errors import ComputeError, NoGradientError, OptionError
-from convscope.heap import kept
 from convscope.networks.model import Model
+from convscope.probe.malloc import kept
 from convscope.questions.target import Target
 
 Baseline = Literal["mean", "black", "white", "blur"]

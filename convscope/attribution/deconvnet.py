@@ -3,9 +3,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.probe import Probe
+from convscope.probe.backward_rules import backward_rule
+from convscope.probe.probe import Probe
 from convscope.questions.target import Target
-from convscope.relu import backward_rule
 
 
 @register(space="input", heatmap="max_abs", single_run=True, as_is=True)

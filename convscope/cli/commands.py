@@ -35,7 +35,7 @@ VERBS = {
 """Verb -> the heading it stands under in `convscope --help`."""
 
 ALIASES = {"models": "list_models"}
-"""Verbs that have another name in Python, where `convscope.networks.sources` is a package."""
+"""Verbs that have another name in Python, where a noun alone would say too little."""
 
 PLUGGED = {"explain": ("method", "convscope.attribution"), "evaluate": ("metric", "convscope.metrics")}
 """Verbs that pass further options on to a function chosen by name: the parameter that chooses, and the package it chooses from."""

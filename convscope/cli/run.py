@@ -91,7 +91,7 @@ def model(given: dict[str, Any]) -> Any:
     spec = given.pop("model", None)
     typed = {name.removeprefix("model_"): value for name, value in given.items() if name.startswith("model_") and value is not None}
     source = full_spec(spec or "embedded").partition(":")[0]
-    own = Schema.of_file(Path(str(sys.modules["convscope.networks.sources"].__file__)), "load_model")
+    own = Schema.of_file(Path(str(sys.modules["convscope.networks.load"].__file__)), "load_model")
     schemas = [own, *([sources.schema(source)] if source in sources else [])]
     known = {parameter.name: (schema.name, parameter) for schema in schemas for parameter in schema.options}
     for name in typed:

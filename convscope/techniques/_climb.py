@@ -12,8 +12,8 @@ from torch import Tensor
 from convscope.ascend import Ascent, ascend
 from convscope.errors import OptionError
 from convscope.networks.model import Model
-from convscope.prepare import prepare
-from convscope.probe import Probe
+from convscope.probe.inference_copy import prepare
+from convscope.probe.probe import Probe
 from convscope.result import Result
 from convscope.streams import Streams
 from convscope.techniques._plan import Plan, numpy

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from convscope.networks.model import Model
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 from convscope.result import Result
 from convscope.techniques import register
 from convscope.techniques._climb import BATCH, climb

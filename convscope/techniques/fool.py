@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from convscope.ascend import Ascent, ascend
 from convscope.errors import TargetError
 from convscope.networks.model import Model
-from convscope.prepare import prepare
-from convscope.probe import Probe
+from convscope.probe.inference_copy import prepare
+from convscope.probe.probe import Probe
 from convscope.questions.target import find_class
 from convscope.result import Result
 from convscope.streams import Streams

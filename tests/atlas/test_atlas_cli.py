@@ -10,7 +10,7 @@ import pytest
 from small import small_model
 
 import convscope.cli.run  # noqa: F401
-import convscope.networks.sources as models
+import convscope.networks.load as models
 from convscope.atlas import verbs
 from convscope.cli import main
 from convscope.cli.commands import examples

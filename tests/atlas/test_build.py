@@ -17,7 +17,7 @@ from small import SMALL, Fails, small_model, state
 import convscope
 from convscope import atlas
 from convscope.errors import InputError, LayerError, OptionError, OutputError
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 
 
 def table(folder):

@@ -21,7 +21,7 @@ from convscope import atlas
 from convscope.atlas._field import Field, fields
 from convscope.atlas._tops import Tops, spread
 from convscope.errors import ImageError, InputError, OptionError
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 
 PASS = {"layers": "first,third,head", "k": 3, "samples": 2, "batch": 8}
 LAYERS = ["first", "third", "head"]

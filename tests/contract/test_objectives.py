@@ -15,7 +15,7 @@ from convscope import objectives, parameterizations
 from convscope.ascend import Recipe, ascend
 from convscope.errors import ConvscopeError, DeadUnitError, ImageError, LayerError, NoGradientError, NumericError, OptionError, UnitError
 from convscope.objectives import Seen, evaluate
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 from convscope.streams import Streams
 from convscope.term import Objective, channel, interpolate, neuron, objective, parse
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 import convscope
 from convscope.networks.model import Model
-from convscope.prepare import prepare
-from convscope.probe import Probe
+from convscope.probe.inference_copy import prepare
+from convscope.probe.probe import Probe
 from convscope.streams import Streams
 from convscope.techniques._plan import Plan
 from convscope.transforms import apply

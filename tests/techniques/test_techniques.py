@@ -13,7 +13,7 @@ from convscope.ascend import Recipe, ascend
 from convscope.errors import DeadUnitError, NoGradientError, NumericError, OptionError, TargetError, UnitError
 from convscope.parameterizations.pixels import pixels
 from convscope.presets import names, preset
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 from convscope.streams import Streams
 from convscope.term import Objective, channel, parse
 

@@ -12,7 +12,7 @@ from convscope.errors import ImageError, LayerError, ModelError
 from convscope.networks.layout import first_tensor, replace_first
 
 if TYPE_CHECKING:
-    from convscope.probe import Probe
+    from convscope.probe.probe import Probe
 
 TOLERANCE = 1e-4
 """How far a replayed run may be from the original before it is not trusted (relative to the largest score)."""

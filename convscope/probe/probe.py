@@ -19,15 +19,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convscope.capture import Captured, Stop
 from convscope.errors import ConvscopeError, ImageError, ModelError, NoGradientError
 from convscope.networks.layer import PASSING, Layer, Layers
 from convscope.networks.layout import Form, first_tensor
 from convscope.networks.layout_inference import Learner
 from convscope.networks.model import Model
 from convscope.networks.module_index import undisturbed
+from convscope.probe.capture import Captured, Stop
+from convscope.probe.partial_forward import Rest
 from convscope.questions.target import Target
-from convscope.rest import Rest
 
 MOST_UNREAD = 48
 """How many layers from the end are asked whether their places matter: more than a transformer's last two blocks have."""

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from convscope.adjoint import install
 from convscope.networks.layout import first_tensor
 from convscope.networks.model import Model
 from convscope.networks.module_index import Tree, undisturbed
-from convscope.probe import Probe
+from convscope.probe.convolution_gradient import install
+from convscope.probe.probe import Probe
 
 TOLERANCE = 1e-4
 """How far the copy's scores may be from the original's, relative to the largest; beyond it the plain network is used."""
