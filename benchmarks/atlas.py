@@ -35,9 +35,9 @@ from convscope.atlas._looker import SHARD, Looker
 from convscope.photos.samples import sample
 from convscope.photos.sources import source_of
 from convscope.probe.probe import Probe
-from convscope.techniques._climb import climb
-from convscope.techniques._plan import Plan
-from convscope.term import channel
+from convscope.synthesis.batches import climb
+from convscope.synthesis.objective import channel
+from convscope.synthesis.plan import Plan
 
 PHOTOS = ("astronaut", "cat-and-coffee", "chelsea", "coffee", "rocket")
 

@@ -26,18 +26,18 @@ from speed_rows import ascent
 from speed_rows._networks import living, model_of
 from torch import Tensor, nn
 
-from convscope import ascend as climbing
-from convscope import look as looking
-from convscope import transforms
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
-from convscope.objectives import Maps
 from convscope.probe import inference_copy as preparing
 from convscope.probe.inference_copy import prepare
 from convscope.probe.probe import Probe
-from convscope.streams import Streams
-from convscope.techniques._plan import Plan
-from convscope.term import channel
+from convscope.synthesis import optimize as climbing
+from convscope.synthesis import step as looking
+from convscope.synthesis import transforms
+from convscope.synthesis.objective import channel
+from convscope.synthesis.objectives import Maps
+from convscope.synthesis.plan import Plan
+from convscope.synthesis.random import Streams
 
 CELLS = (("googlenet", "inception4a"), ("vgg16", "features.17"), ("resnet50", "layer3"), ("embedded", "blocks.4"))
 BATCH, STEPS = 8, 2

@@ -26,7 +26,7 @@ from synthesis_quality import LAYERS, UNITS, draw, kept, lucents, score
 
 import convscope
 from convscope.core.files import write_whole
-from convscope.techniques._plan import Plan
+from convscope.synthesis.plan import Plan
 
 STEPS, SIZE, SEED = 256, 224, 0
 EVERY = 8

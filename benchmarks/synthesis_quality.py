@@ -25,13 +25,13 @@ from torch import Tensor
 
 import convscope
 from convscope.core.files import write_whole
-from convscope.look import Look
 from convscope.networks.model import Model
 from convscope.picture import Panel, sheet, to_uint8
 from convscope.probe.probe import Probe
-from convscope.streams import Streams
-from convscope.techniques._plan import Plan
-from convscope.term import parse
+from convscope.synthesis.objective import parse
+from convscope.synthesis.plan import Plan
+from convscope.synthesis.random import Streams
+from convscope.synthesis.step import Look
 
 LAYERS = ("blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
 UNITS = (5, 7, 11, 20)

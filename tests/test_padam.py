@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from convscope.padam import Padam
+from convscope.synthesis.padam import Padam
 
 
 def moved(make, gradients):

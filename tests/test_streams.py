@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from convscope.streams import Streams
+from convscope.synthesis.random import Streams
 
 
 def test_a_stream_is_made_by_seed_and_key_alone():

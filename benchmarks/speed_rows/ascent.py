@@ -15,14 +15,14 @@ import torch
 from _duel import Duel, Row, Run, Setting, duel, rows
 from torch import Tensor
 
-from convscope.ascend import ascend
 from convscope.networks.model import Model
 from convscope.probe.inference_copy import prepare
 from convscope.probe.malloc import kept as kept_heap
 from convscope.probe.probe import Probe
-from convscope.streams import Streams
-from convscope.techniques._plan import Plan
-from convscope.term import channel
+from convscope.synthesis.objective import channel
+from convscope.synthesis.optimize import ascend
+from convscope.synthesis.plan import Plan
+from convscope.synthesis.random import Streams
 from speed_rows._missing import missing
 from speed_rows._networks import LAYERS, living, model_of, network_of
 

@@ -16,14 +16,14 @@ import torch
 from _duel import Row, Run, Setting, duel, rows
 from torch import Tensor
 
-from convscope.ascend import ascend
 from convscope.networks.model import Model
-from convscope.parameterizations._spectrum import inverse
 from convscope.probe.inference_copy import prepare
 from convscope.probe.probe import Probe
-from convscope.streams import Streams
-from convscope.techniques._plan import Plan
-from convscope.term import objective
+from convscope.synthesis.objective import objective
+from convscope.synthesis.optimize import ascend
+from convscope.synthesis.parameterizations._spectrum import inverse
+from convscope.synthesis.plan import Plan
+from convscope.synthesis.random import Streams
 from speed_rows._missing import missing
 from speed_rows._networks import model_of, network_of
 

@@ -11,7 +11,7 @@ from convscope.atlas._choose import is_head
 from convscope.atlas._tables import digest
 from convscope.networks.layer import Layers
 from convscope.networks.model import Model
-from convscope.techniques._plan import Plan
+from convscope.synthesis.plan import Plan
 
 RECIPE_VERSION = 2
 """Goes up when the same job would give other pictures than before."""

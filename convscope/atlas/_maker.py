@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.ascend import Ascent, ascend
 from convscope.atlas._jobs import RECIPE_VERSION, Job
 from convscope.atlas._tables import UNITS, encode, sealed, single
 from convscope.errors import ComputeError, ModelError, NumericError
@@ -18,8 +17,9 @@ from convscope.networks.model import Model
 from convscope.picture import to_rgb, to_uint8
 from convscope.probe.inference_copy import prepare
 from convscope.probe.probe import Probe
-from convscope.streams import Streams
-from convscope.term import Objective, channel, objective
+from convscope.synthesis.objective import Objective, channel, objective
+from convscope.synthesis.optimize import Ascent, ascend
+from convscope.synthesis.random import Streams
 
 
 class Maker:
@@ -82,7 +82,7 @@ class Maker:
     @staticmethod
     def _own(probe: Probe, image: Tensor, own: list[Objective], faces: int) -> Tensor:
         """Each picture's score by its unit alone, without what drives faces apart."""
-        from convscope.look import Look
+        from convscope.synthesis.step import Look
 
         look = Look(probe, [each for each in own for _ in range(faces)], Streams.of(0, [""] * len(image), image.device))
         with torch.no_grad():

@@ -15,7 +15,7 @@ from convscope.core.progress import advance, report_to
 from convscope.errors import OptionError
 from convscope.networks.load import load_model
 from convscope.probe.probe import Probe
-from convscope.techniques._plan import Plan
+from convscope.synthesis.plan import Plan
 from convscope.verb import ModelLike
 
 TRIED_STEPS = 4

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from convscope.ascend import ascend
 from convscope.atlas._choose import choose
 from convscope.atlas._looker import SHARD, Looker
 from convscope.atlas._maker import picture
@@ -30,9 +29,10 @@ from convscope.networks.model import Model
 from convscope.photos.sources import source_of
 from convscope.probe.inference_copy import prepare
 from convscope.probe.probe import Probe
-from convscope.streams import Streams
-from convscope.techniques._plan import Plan
-from convscope.term import objective
+from convscope.synthesis.objective import objective
+from convscope.synthesis.optimize import ascend
+from convscope.synthesis.plan import Plan
+from convscope.synthesis.random import Streams
 from convscope.verb import ModelLike
 
 RECIPE_VERSION = 2

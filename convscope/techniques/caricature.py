@@ -5,10 +5,10 @@ import torch
 from convscope.networks.model import Model
 from convscope.probe.probe import Probe
 from convscope.result import Result
+from convscope.synthesis.batches import BATCH, climb
+from convscope.synthesis.objective import objective
+from convscope.synthesis.plan import Plan
 from convscope.techniques import register
-from convscope.techniques._climb import BATCH, climb
-from convscope.techniques._plan import Plan
-from convscope.term import objective
 from convscope.verb import PhotoLike, bytes_of, verb
 
 

@@ -3,16 +3,16 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import interpolate
 
-from convscope.ascend import ascend
 from convscope.errors import OptionError
 from convscope.networks.model import Model
 from convscope.probe.inference_copy import prepare
 from convscope.probe.probe import Probe
 from convscope.result import Result
-from convscope.streams import Streams
+from convscope.synthesis.objective import parse
+from convscope.synthesis.optimize import ascend
+from convscope.synthesis.plan import Plan, numpy
+from convscope.synthesis.random import Streams
 from convscope.techniques import register
-from convscope.techniques._plan import Plan, numpy
-from convscope.term import parse
 from convscope.verb import PhotoLike, bytes_of, verb
 
 TILE = 512

@@ -6,17 +6,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convscope.ascend import Ascent, ascend
 from convscope.errors import TargetError
 from convscope.networks.model import Model
 from convscope.probe.inference_copy import prepare
 from convscope.probe.probe import Probe
 from convscope.questions.target import find_class
 from convscope.result import Result
-from convscope.streams import Streams
+from convscope.synthesis.objective import objective
+from convscope.synthesis.optimize import Ascent, ascend
+from convscope.synthesis.plan import Plan, numpy
+from convscope.synthesis.random import Streams
 from convscope.techniques import register
-from convscope.techniques._plan import Plan, numpy
-from convscope.term import objective
 from convscope.verb import PhotoLike, bytes_of, verb
 
 

@@ -11,10 +11,10 @@ from convscope.networks.model import Model
 from convscope.photos.image import resize_shorter_and_crop
 from convscope.probe.probe import Probe
 from convscope.result import Result
+from convscope.synthesis.batches import BATCH, climb
+from convscope.synthesis.objective import Objective, objective, parse
+from convscope.synthesis.plan import Plan
 from convscope.techniques import register
-from convscope.techniques._climb import BATCH, climb
-from convscope.techniques._plan import Plan
-from convscope.term import Objective, objective, parse
 from convscope.verb import PhotoLike, verb
 
 

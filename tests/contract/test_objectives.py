@@ -11,13 +11,13 @@ from networks import Trunk, assert_unchanged, snapshot
 from torch import Tensor, nn
 
 import convscope
-from convscope import objectives, parameterizations
-from convscope.ascend import Recipe, ascend
 from convscope.errors import ConvscopeError, DeadUnitError, ImageError, LayerError, NoGradientError, NumericError, OptionError, UnitError
-from convscope.objectives import Seen, evaluate
 from convscope.probe.probe import Probe
-from convscope.streams import Streams
-from convscope.term import Objective, channel, interpolate, neuron, objective, parse
+from convscope.synthesis import objectives, parameterizations
+from convscope.synthesis.objective import Objective, channel, interpolate, neuron, objective, parse
+from convscope.synthesis.objectives import Seen, evaluate
+from convscope.synthesis.optimize import Recipe, ascend
+from convscope.synthesis.random import Streams
 
 NAMES = objectives.registry.names()
 OWN = {

@@ -8,11 +8,11 @@ import torch
 from networks import Trunk
 
 import convscope
-from convscope import parameterizations
 from convscope.errors import OptionError
-from convscope.parameterizations.maco import _moments, _Standardised, _Turned, measure_magnitude
-from convscope.streams import Streams
-from convscope.techniques._plan import Plan
+from convscope.synthesis import parameterizations
+from convscope.synthesis.parameterizations.maco import _moments, _Standardised, _Turned, measure_magnitude
+from convscope.synthesis.plan import Plan
+from convscope.synthesis.random import Streams
 
 NAMES = parameterizations.registry.names()
 ALONE = [name for name in NAMES if not parameterizations.registry.traits(name).get("together")]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from convscope import regularizers
+from convscope.synthesis import regularizers
 
 NAMES = regularizers.registry.names()
 FLAT = {"l2": 0.0, "opacity": 0.0}

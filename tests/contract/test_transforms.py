@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from convscope import transforms
 from convscope.errors import OptionError
-from convscope.streams import Streams
-from convscope.transforms import Frame, apply, look
-from convscope.transforms.blur import smooth
+from convscope.synthesis import transforms
+from convscope.synthesis.random import Streams
+from convscope.synthesis.transforms import Frame, apply, look
+from convscope.synthesis.transforms.blur import smooth
 
 NAMES = transforms.registry.names()
 NOTHING = {

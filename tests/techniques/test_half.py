@@ -10,9 +10,9 @@ import convscope
 from convscope.networks.model import Model
 from convscope.probe.inference_copy import prepare
 from convscope.probe.probe import Probe
-from convscope.streams import Streams
-from convscope.techniques._plan import Plan
-from convscope.transforms import apply
+from convscope.synthesis.plan import Plan
+from convscope.synthesis.random import Streams
+from convscope.synthesis.transforms import apply
 
 UNITS = [(f"blocks.{stage}", unit) for stage in range(1, 7) for unit in (5, 7, 11, 20)]
 COPIES = 8

@@ -9,13 +9,13 @@ from networks import Trunk, assert_unchanged, snapshot
 from PIL import Image
 
 import convscope
-from convscope.ascend import Recipe, ascend
 from convscope.errors import DeadUnitError, NoGradientError, NumericError, OptionError, TargetError, UnitError
-from convscope.parameterizations.pixels import pixels
-from convscope.presets import names, preset
 from convscope.probe.probe import Probe
-from convscope.streams import Streams
-from convscope.term import Objective, channel, parse
+from convscope.synthesis.objective import Objective, channel, parse
+from convscope.synthesis.optimize import Recipe, ascend
+from convscope.synthesis.parameterizations.pixels import pixels
+from convscope.synthesis.presets import names, preset
+from convscope.synthesis.random import Streams
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def _tables(name):
     import tomllib
     from pathlib import Path
 
-    import convscope.presets as package
+    import convscope.synthesis.presets as package
 
     return tomllib.loads((Path(package.__file__).parent / f"{name}.toml").read_text())
 

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from torch import Tensor
+
+from convscope.synthesis.regularizers import register
+from convscope.synthesis.transforms.blur import smooth
+
+
+@register()
+def blur_penalty(image: Tensor, *, sigma: float = 1.0) -> Tensor:
+    """The mean square difference to the image's own blurred self: less of the finest detail (Olah et al., 2017).
+
+    Args:
+        sigma: of the blur, in pixels.
+    """
+    return (image - smooth(image, sigma).detach()).pow(2).flatten(1).mean(1)

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from torch import Tensor
+
+from convscope.synthesis.regularizers import register
+
+
+@register()
+def border(image: Tensor, *, width: int = 8, grey: float = 0.5) -> Tensor:
+    """The mean square distance from grey in a border: the picture moves to the middle (Lucid, 2018).
+
+    Args:
+        width: of the border in pixels.
+        grey: the value that costs nothing.
+    """
+    height, across = image.shape[-2:]
+    square = (image - grey).pow(2)
+    inside = square[..., width : max(height - width, width), width : max(across - width, width)]
+    places = max(square[0].numel() - inside[0].numel(), 1)
+    return (square.flatten(1).sum(1) - inside.flatten(1).sum(1)) / places

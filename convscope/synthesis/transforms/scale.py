@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import torch
+
+from convscope.synthesis.random import Streams
+from convscope.synthesis.transforms import Frame, register
+
+
+@register(affine=True)
+def scale(frame: Frame, streams: Streams, *, low: float = 0.9, high: float = 1.1, choices: tuple[float, ...] | None = None) -> Frame:
+    """The image enlarged or shrunk about its centre (Olah et al., 2017).
+
+    Args:
+        low: smallest factor.
+        high: largest factor.
+        choices: factors to choose from instead (Distill: 1, 0.975, 1.025, 0.95, 1.05).
+    """
+    if choices:
+        factor = torch.tensor(choices)[streams.integers(0, len(choices) - 1).cpu()].to(frame.matrix.device)
+    else:
+        factor = streams.uniform(low=low, high=high)
+    matrix = torch.diag_embed(torch.stack([1 / factor, 1 / factor, torch.ones_like(factor)], dim=1))
+    return frame.after(matrix)
