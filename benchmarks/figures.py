@@ -15,7 +15,7 @@ from PIL import Image
 
 import convscope
 from convscope.core.files import write_whole
-from convscope.picture import Panel, sheet, to_uint8
+from convscope.results.pictures import Panel, sheet, to_uint8
 
 DOCS = Path(__file__).parent.parent / "docs"
 UNIT = "blocks.4:20"

@@ -18,7 +18,7 @@ from skimage.metrics import structural_similarity
 
 import convscope
 from convscope.core.files import write_whole
-from convscope.picture import Panel, sheet, to_uint8
+from convscope.results.pictures import Panel, sheet, to_uint8
 
 LAYERS = ("blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.6")
 RATES = (0.01, 0.05)

@@ -26,8 +26,8 @@ from torch import Tensor
 import convscope
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
-from convscope.picture import Panel, sheet, to_uint8
 from convscope.probe.probe import Probe
+from convscope.results.pictures import Panel, sheet, to_uint8
 from convscope.synthesis.objective import parse
 from convscope.synthesis.plan import Plan
 from convscope.synthesis.random import Streams

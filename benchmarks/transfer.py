@@ -24,8 +24,8 @@ from PIL import Image
 import convscope
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
-from convscope.picture import Panel, sheet, to_uint8
 from convscope.probe.probe import Probe
+from convscope.results.pictures import Panel, sheet, to_uint8
 
 CLASSES = (9, 130, 207, 285, 340, 386, 417, 555, 609, 817, 949, 967)
 JUDGES = ("embedded:efficientnet_lite0", "embedded:efficientnet_lite1", "embedded:efficientnet_lite2")

@@ -18,7 +18,7 @@ _WHERE = {
     "ConvscopeError": "convscope.errors",
     "Model": "convscope.networks.model",
     "Probe": "convscope.probe",
-    "Result": "convscope.result",
+    "Result": "convscope.results.result",
     "activations": "convscope.api",
     "benchmark_attribution": "convscope.benchmark",
     "caricature": "convscope.techniques.caricature",
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from convscope.networks.model import Model as Model
     from convscope.photos.image import load_image as load_image
     from convscope.probe.probe import Probe as Probe
-    from convscope.result import Result as Result
+    from convscope.results.result import Result as Result
     from convscope.techniques.caricature import caricature as caricature
     from convscope.techniques.class_image import class_image as class_image
     from convscope.techniques.dream import dream as dream

@@ -12,7 +12,7 @@ from convscope.errors import InputError, ModelError
 from convscope.networks.load import load_model
 from convscope.photos import image as images
 from convscope.photos.samples import PREFIX
-from convscope.result import Result, read_provenance
+from convscope.results.result import Result, read_provenance
 
 
 def rerun(path: str, *, photo: str | None = None, device: str | None = None) -> Result:

@@ -19,7 +19,7 @@ from convscope.networks.load import load_model
 from convscope.photos import image as images
 from convscope.probe.probe import Probe
 from convscope.questions.target import Target, TargetLike
-from convscope.result import Result
+from convscope.results.result import Result
 from convscope.verb import PhotoLike, bytes_of, enter, verb
 
 if TYPE_CHECKING:

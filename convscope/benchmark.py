@@ -25,7 +25,7 @@ from convscope.photos.image import load_photos, resize
 from convscope.probe.inference_copy import prepare
 from convscope.probe.probe import Probe
 from convscope.questions.target import Choice, Target, find_class
-from convscope.result import Result
+from convscope.results.result import Result
 from convscope.verb import verb
 
 LABELS = "labels.csv"

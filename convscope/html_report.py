@@ -17,9 +17,9 @@ from convscope.core.files import write_whole
 from convscope.core.progress import advance
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
-from convscope.picture import heat_of, overlay_heat, to_rgb, to_uint8
 from convscope.probe.probe import Probe
-from convscope.result import Result
+from convscope.results.pictures import heat_of, overlay_heat, to_rgb, to_uint8
+from convscope.results.result import Result
 from convscope.techniques.class_image import class_image
 from convscope.techniques.dream import dream
 from convscope.techniques.fool import fool

@@ -13,13 +13,13 @@ from typing import Any, Concatenate, ParamSpec
 import torch
 from torch import Tensor, nn
 
-from convscope import provenance
 from convscope.errors import ImageError, NumericError, OptionError
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
 from convscope.photos import image as images
 from convscope.photos.samples import PREFIX
-from convscope.result import Result
+from convscope.results import provenance
+from convscope.results.result import Result
 
 P = ParamSpec("P")
 
@@ -99,6 +99,6 @@ def enter(model: Model, photos: list[Tensor]) -> Tensor:
 
 def bytes_of(photos: list[Tensor]) -> list[Any]:
     """The photos as a `Result` keeps them: uint8, h w c, each at its own size."""
-    from convscope.picture import to_uint8
+    from convscope.results.pictures import to_uint8
 
     return [to_uint8(photo[0].permute(1, 2, 0).cpu().numpy()) for photo in photos]

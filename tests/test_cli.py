@@ -12,7 +12,7 @@ from PIL import Image
 import convscope
 from convscope.cli import main
 from convscope.cli.commands import ALIASES, VERBS, Verb, examples, schema_of
-from convscope.result import read_provenance
+from convscope.results.result import read_provenance
 
 
 @pytest.fixture(autouse=True)

@@ -89,5 +89,5 @@ def test_imports_point_left(path):
 
 def test_the_walk_sees_a_wrong_import(tmp_path):
     path = tmp_path / "wrong.py"
-    path.write_text("def f():\n    from convscope.cli import main\n    import convscope.picture\n")
+    path.write_text("def f():\n    from convscope.cli import main\n    import convscope.results.pictures\n")
     assert imports(path) == {"cli", "picture"}

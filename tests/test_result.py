@@ -9,7 +9,7 @@ from PIL import Image
 import convscope
 from convscope.core.files import write_whole
 from convscope.errors import InputError, OptionError, OutputError
-from convscope.result import PNG_KEY, Result, read_provenance
+from convscope.results.result import PNG_KEY, Result, read_provenance
 
 
 @pytest.fixture

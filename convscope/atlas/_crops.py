@@ -17,7 +17,7 @@ from convscope.atlas._tops import NOTHING, State, spread
 from convscope.errors import ConvscopeError
 from convscope.networks.model import Model
 from convscope.photos.sources import Entry, Source
-from convscope.picture import to_rgb, to_uint8
+from convscope.results.pictures import to_rgb, to_uint8
 
 SMALL = 48
 """Crops up to this side are stored without loss: JPEG's blocks would be all one sees."""

@@ -14,9 +14,9 @@ from convscope.atlas._jobs import RECIPE_VERSION, Job
 from convscope.atlas._tables import UNITS, encode, sealed, single
 from convscope.errors import ComputeError, ModelError, NumericError
 from convscope.networks.model import Model
-from convscope.picture import to_rgb, to_uint8
 from convscope.probe.inference_copy import prepare
 from convscope.probe.probe import Probe
+from convscope.results.pictures import to_rgb, to_uint8
 from convscope.synthesis.objective import Objective, channel, objective
 from convscope.synthesis.optimize import Ascent, ascend
 from convscope.synthesis.random import Streams

@@ -14,7 +14,7 @@ from convscope.core.registry import Registry
 from convscope.core.schema import Schema, convert
 from convscope.errors import OptionError, OutputError, suggest
 from convscope.photos.samples import PREFIX
-from convscope.result import ENDINGS, Result
+from convscope.results.result import ENDINGS, Result
 
 TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "activations")
 """Verbs whose answer is read in the terminal."""
@@ -121,7 +121,7 @@ def _plugged(schema: Schema, options: dict[str, Any], given: dict[str, Any]) -> 
 
 def _drawing(result: Result, typed: tuple[str, ...]) -> dict[str, Any]:
     """The `--draw NAME=VALUE` options, checked against the picture that draws this result."""
-    registry = Registry.of("convscope.picture")
+    registry = Registry.of("convscope.results.pictures")
     pairs = dict(text.partition("=")[::2] for text in typed)
     return registry.schema(result.view).validate(pairs) if pairs else {}
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convscope.core.progress import Reporter, report_to
-from convscope.result import Result
+from convscope.results.result import Result
 
 
 @contextmanager

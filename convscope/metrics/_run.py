@@ -16,7 +16,7 @@ from convscope.networks.model import Model
 from convscope.photos.image import load_photos
 from convscope.probe.probe import Probe
 from convscope.questions.target import Choice, Target, TargetLike
-from convscope.result import Result
+from convscope.results.result import Result
 
 
 def check_metrics(names: Sequence[str], options: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from convscope.networks.model import Model
 from convscope.questions.target import find_class
-from convscope.result import Result
+from convscope.results.result import Result
 from convscope.synthesis.batches import BATCH, climb
 from convscope.synthesis.objective import objective
 from convscope.synthesis.plan import Plan

@@ -7,7 +7,7 @@ from convscope.errors import OptionError
 from convscope.networks.model import Model
 from convscope.probe.inference_copy import prepare
 from convscope.probe.probe import Probe
-from convscope.result import Result
+from convscope.results.result import Result
 from convscope.synthesis.objective import parse
 from convscope.synthesis.optimize import ascend
 from convscope.synthesis.plan import Plan, numpy

@@ -11,7 +11,7 @@ from convscope.networks.model import Model
 from convscope.probe.inference_copy import prepare
 from convscope.probe.probe import Probe
 from convscope.questions.target import find_class
-from convscope.result import Result
+from convscope.results.result import Result
 from convscope.synthesis.objective import objective
 from convscope.synthesis.optimize import Ascent, ascend
 from convscope.synthesis.plan import Plan, numpy

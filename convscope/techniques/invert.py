@@ -7,7 +7,7 @@ import torch
 
 from convscope.networks.model import Model
 from convscope.probe.probe import Probe
-from convscope.result import Result
+from convscope.results.result import Result
 from convscope.synthesis.batches import BATCH, climb
 from convscope.synthesis.objective import objective
 from convscope.synthesis.plan import Plan, numpy

@@ -10,7 +10,7 @@ from convscope.errors import OptionError
 from convscope.networks.model import Model
 from convscope.photos.image import resize_shorter_and_crop
 from convscope.probe.probe import Probe
-from convscope.result import Result
+from convscope.results.result import Result
 from convscope.synthesis.batches import BATCH, climb
 from convscope.synthesis.objective import Objective, objective, parse
 from convscope.synthesis.plan import Plan

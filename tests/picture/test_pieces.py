@@ -10,8 +10,8 @@ from matplotlib import colormaps
 from PIL import Image
 
 from convscope.errors import NumericError, OptionError
-from convscope.picture import Panel, activation_tile, colour, colour_bar, heat_of, is_blank, overlay_heat, sheet, to_rgb, to_uint8
-from convscope.picture._canvas import SMALLEST, columns_for, fit, font, lines_of, number, text, text_size
+from convscope.results.pictures import Panel, activation_tile, colour, colour_bar, heat_of, is_blank, overlay_heat, sheet, to_rgb, to_uint8
+from convscope.results.pictures._canvas import SMALLEST, columns_for, fit, font, lines_of, number, text, text_size
 
 INFERNO_HOT, INFERNO_COLD = (252, 255, 164), (0, 0, 4)
 JET_HOT = (128, 0, 0)

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from convscope.errors import ConvscopeError, NumericError, OptionError
-from convscope.picture import registry
-from convscope.picture._colour import colour_table
-from convscope.result import Result
+from convscope.results.pictures import registry
+from convscope.results.pictures._color import colour_table
+from convscope.results.result import Result
 
 RANDOM = np.random.default_rng(0)
 PHOTO = RANDOM.integers(0, 256, (60, 90, 3), dtype=np.uint8)
@@ -174,7 +174,7 @@ def test_a_plain_image_keeps_its_pixels() -> None:
 
 
 def test_titles_become_numbers_where_they_do_not_fit() -> None:
-    from convscope.picture.images import _labels
+    from convscope.results.pictures.images import _labels
 
     assert _labels(["blocks.3:1", "blocks.3:22"], 64, 15) == ("blocks.3", ["1", "22"], "")
     assert _labels(["tarantula", "goose"], 128, 15) == ("", ["tarantula", "goose"], "")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from convscope.picture import register
-from convscope.picture._canvas import INK, TEXT, framed, stack, text
-from convscope.result import Result
+from convscope.results.pictures import register
+from convscope.results.pictures._canvas import INK, TEXT, framed, stack, text
+from convscope.results.result import Result
 
 ROW, HEAD, COLUMN, NAMES = 0.24, 0.9, 2.6, 2.0
 """Inches: a method's row, titles above and below, a metric's column, and the names at the left."""

@@ -7,8 +7,8 @@ import math
 from PIL import Image, ImageDraw
 
 from convscope.errors import NumericError
-from convscope.picture._canvas import FAINT, INK, PAPER, RULE, font, line_height, number, text_size
-from convscope.picture._colour import Map
+from convscope.results.pictures._canvas import FAINT, INK, PAPER, RULE, font, line_height, number, text_size
+from convscope.results.pictures._color import Map
 
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 """Colours of lines that colour-blind readers can tell apart (Okabe and Ito, 2008)."""

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from convscope.picture import register
-from convscope.picture._canvas import Panel, sheet
-from convscope.picture._colour import to_rgb, to_uint8
-from convscope.result import Result
+from convscope.results.pictures import register
+from convscope.results.pictures._canvas import Panel, sheet
+from convscope.results.pictures._color import to_rgb, to_uint8
+from convscope.results.result import Result
 
 AMPLIFIED = 10
 """How many times the change is enlarged in the last panel (CS231n)."""

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from convscope.picture._colour import HEAT, Map, Pixels, check_finite, colour, to_rgb, to_uint8
+from convscope.results.pictures._color import HEAT, Map, Pixels, check_finite, colour, to_rgb, to_uint8
 
 ALPHA = 0.4
 """Share of heat in an overlay (Chollet, Deep Learning with Python, 5.4.3)."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from convscope.picture import register
-from convscope.picture._canvas import INK, MARGIN, PAPER, beside, fit, font, framed, line_height, stack, text
-from convscope.picture._colour import to_rgb
-from convscope.result import Result
+from convscope.results.pictures import register
+from convscope.results.pictures._canvas import INK, MARGIN, PAPER, beside, fit, font, framed, line_height, stack, text
+from convscope.results.pictures._color import to_rgb
+from convscope.results.result import Result
 
 PHOTO_SIDE, BAR_WIDTH = 220, 300
 BAR, TRACK = "#31688e", "#ececec"

@@ -8,11 +8,11 @@ import numpy as np
 from PIL import Image
 
 from convscope.errors import OptionError
-from convscope.picture import register
-from convscope.picture._canvas import SMALLEST, TEXT, Panel, columns_for, fits, sheet, stack, text_size
-from convscope.picture._colour import Pixels, to_rgb, to_uint8
-from convscope.picture._curve import curve_picture
-from convscope.result import Result
+from convscope.results.pictures import register
+from convscope.results.pictures._canvas import SMALLEST, TEXT, Panel, columns_for, fits, sheet, stack, text_size
+from convscope.results.pictures._color import Pixels, to_rgb, to_uint8
+from convscope.results.pictures._curve import curve_picture
+from convscope.results.result import Result
 
 MARGIN = 5
 """Pixels between tiles (Chollet, Deep Learning with Python, 5.4.2)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from convscope.picture._colour import Map, Pixels, check_finite, to_uint8
+from convscope.results.pictures._color import Map, Pixels, check_finite, to_uint8
 
 GAIN, CENTRE = 64.0, 128.0
 """Levels per standard deviation, and the level of the mean (Chollet, Deep Learning with Python, 5.4.1)."""

@@ -8,9 +8,9 @@ from dataclasses import replace
 from PIL import Image
 
 from convscope.errors import OptionError
-from convscope.picture import register
-from convscope.picture.images import images
-from convscope.result import Result
+from convscope.results.pictures import register
+from convscope.results.pictures.images import images
+from convscope.results.result import Result
 
 HOLD = 8
 """The last frame is shown so many times as long as the others."""

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from convscope.picture._colour import Pixels, colour
+from convscope.results.pictures._color import Pixels, colour
 
 PAPER, INK, FAINT, RULE = "#ffffff", "#1a1a1a", "#5c5c5c", "#d9d9d9"
 """Background, text, secondary text (contrast 6.7 to 1 on white), and lines."""

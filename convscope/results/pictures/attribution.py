@@ -8,11 +8,11 @@ import numpy as np
 from PIL import Image
 
 from convscope.errors import OptionError
-from convscope.picture import register
-from convscope.picture._canvas import FAINT, Panel, beside, colour_bar, columns_for, fit, sheet, stack, text, text_size
-from convscope.picture._colour import HEAT, SIGNED, Pixels, to_rgb, to_uint8
-from convscope.picture._heat import ALPHA, PERCENTILE, Box, Heat, heat_alone, heat_of, overlay_heat
-from convscope.result import Result
+from convscope.results.pictures import register
+from convscope.results.pictures._canvas import FAINT, Panel, beside, colour_bar, columns_for, fit, sheet, stack, text, text_size
+from convscope.results.pictures._color import HEAT, SIGNED, Pixels, to_rgb, to_uint8
+from convscope.results.pictures._heat import ALPHA, PERCENTILE, Box, Heat, heat_alone, heat_of, overlay_heat
+from convscope.results.result import Result
 
 PANEL_SIDES = ((1, 460), (4, 340), (12, 240), (64, 170))
 """Up to how many items each panel's longer side has how many pixels."""

@@ -8,9 +8,9 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from convscope.errors import OptionError
-from convscope.picture import register
-from convscope.picture._canvas import FAINT, INK, PAPER, RULE, font, framed, line_height, lines_of, stack, text
-from convscope.result import Result
+from convscope.results.pictures import register
+from convscope.results.pictures._canvas import FAINT, INK, PAPER, RULE, font, framed, line_height, lines_of, stack, text
+from convscope.results.result import Result
 
 SIZE, PAD = 14, 12
 WIDEST = 420

@@ -29,10 +29,10 @@ _PIECES = {
 }
 
 if TYPE_CHECKING:
-    from convscope.picture._canvas import Panel, colour_bar, sheet
-    from convscope.picture._colour import colour, to_rgb, to_uint8
-    from convscope.picture._heat import heat_of, overlay_heat
-    from convscope.picture._tile import activation_tile, is_blank
+    from convscope.results.pictures._canvas import Panel, colour_bar, sheet
+    from convscope.results.pictures._color import colour, to_rgb, to_uint8
+    from convscope.results.pictures._heat import heat_of, overlay_heat
+    from convscope.results.pictures._tile import activation_tile, is_blank
 
 __all__ = [
     "Panel",

@@ -8,11 +8,11 @@ import numpy as np
 from PIL import Image
 
 from convscope.errors import OptionError
-from convscope.picture import register
-from convscope.picture._canvas import FAINT, MARGIN, TEXT, beside, colour_bar, fit, framed, stack, text
-from convscope.picture._colour import HEAT, SIGNED, Pixels, to_rgb
-from convscope.picture._heat import ALPHA, PERCENTILE, Heat, heat_alone, heat_of, overlay_heat
-from convscope.result import Result
+from convscope.results.pictures import register
+from convscope.results.pictures._canvas import FAINT, MARGIN, TEXT, beside, colour_bar, fit, framed, stack, text
+from convscope.results.pictures._color import HEAT, SIGNED, Pixels, to_rgb
+from convscope.results.pictures._heat import ALPHA, PERCENTILE, Heat, heat_alone, heat_of, overlay_heat
+from convscope.results.result import Result
 
 SIDES = ((1, 340), (2, 280), (4, 220), (8, 170))
 """Up to how many columns each panel's longer side has how many pixels; more columns get the last."""

@@ -8,11 +8,11 @@ import numpy as np
 from PIL import Image
 
 from convscope.errors import OptionError
-from convscope.picture import register
-from convscope.picture._canvas import FAINT, MARGIN, SMALLEST, framed, stack, text, text_size
-from convscope.picture._colour import ACTIVATION, Map, Pixels, colour_table
-from convscope.picture._tile import GAIN, activation_tile, is_blank
-from convscope.result import Result
+from convscope.results.pictures import register
+from convscope.results.pictures._canvas import FAINT, MARGIN, SMALLEST, framed, stack, text, text_size
+from convscope.results.pictures._color import ACTIVATION, Map, Pixels, colour_table
+from convscope.results.pictures._tile import GAIN, activation_tile, is_blank
+from convscope.results.result import Result
 
 WIDTH = 1024
 """A grid comes near to this width: 16 tiles of 64 pixels, 8 of 128."""

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from convscope import provenance as _provenance
 from convscope.core.files import write_whole
 from convscope.core.registry import Registry
 from convscope.errors import InputError, OptionError, OutputError, suggest
+from convscope.results import provenance as _provenance
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,7 +41,7 @@ class Result:
     `result["name"]` is a float32 array; what there is depends on the verb (see its docstring). `table` holds rows for
     verbs whose answer is a list (predictions, layers, measurements). `details` is what a picture needs beside the
     numbers: titles, targets, and the part of each photo that the network saw. `view` names the picture in
-    `convscope.picture` that draws it.
+    `convscope.results.pictures` that draws it.
     """
 
     verb: str
@@ -72,7 +72,7 @@ class Result:
 
     def picture(self, view: str | None = None, **options: Any) -> Image:
         """The result drawn, as a PIL image; `options` go to the picture function of that view."""
-        drawn: Image = Registry.of("convscope.picture").get(view or self.view)(self, **options)
+        drawn: Image = Registry.of("convscope.results.pictures").get(view or self.view)(self, **options)
         return drawn
 
     def _repr_png_(self) -> bytes:
