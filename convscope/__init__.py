@@ -19,23 +19,23 @@ _WHERE = {
     "Model": "convscope.networks.model",
     "Probe": "convscope.probe",
     "Result": "convscope.results.result",
-    "activations": "convscope.api",
-    "benchmark_attribution": "convscope.benchmark",
-    "caricature": "convscope.techniques.caricature",
-    "class_image": "convscope.techniques.class_image",
-    "dream": "convscope.techniques.dream",
-    "evaluate": "convscope.api",
-    "explain": "convscope.api",
-    "fool": "convscope.techniques.fool",
-    "invert": "convscope.techniques.invert",
-    "layers": "convscope.api",
+    "activations": "convscope.verbs.activations",
+    "benchmark_attribution": "convscope.verbs.benchmark_attribution",
+    "caricature": "convscope.verbs.caricature",
+    "class_image": "convscope.verbs.class_image",
+    "dream": "convscope.verbs.dream",
+    "evaluate": "convscope.verbs.evaluate",
+    "explain": "convscope.verbs.explain",
+    "fool": "convscope.verbs.fool",
+    "invert": "convscope.verbs.invert",
+    "layers": "convscope.verbs.layers",
     "list_models": "convscope.networks.catalog",
     "load_image": "convscope.photos.image",
     "load_model": "convscope.networks.load",
-    "predict": "convscope.api",
-    "report": "convscope.html_report",
-    "rerun": "convscope.again",
-    "visualize": "convscope.techniques.visualize",
+    "predict": "convscope.verbs.predict",
+    "report": "convscope.verbs.report",
+    "rerun": "convscope.verbs.rerun",
+    "visualize": "convscope.verbs.visualize",
 }
 """Public name -> the module that defines it."""
 
@@ -62,23 +62,23 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from convscope import atlas as atlas
-    from convscope.again import rerun as rerun
-    from convscope.api import activations as activations
-    from convscope.api import evaluate as evaluate
-    from convscope.api import explain as explain
-    from convscope.api import layers as layers
-    from convscope.api import predict as predict
     from convscope.errors import ConvscopeError as ConvscopeError
-    from convscope.html_report import report as report
     from convscope.networks.catalog import list_models as list_models
     from convscope.networks.load import load_model as load_model
     from convscope.networks.model import Model as Model
     from convscope.photos.image import load_image as load_image
     from convscope.probe.probe import Probe as Probe
     from convscope.results.result import Result as Result
-    from convscope.techniques.caricature import caricature as caricature
-    from convscope.techniques.class_image import class_image as class_image
-    from convscope.techniques.dream import dream as dream
-    from convscope.techniques.fool import fool as fool
-    from convscope.techniques.invert import invert as invert
-    from convscope.techniques.visualize import visualize as visualize
+    from convscope.verbs.activations import activations as activations
+    from convscope.verbs.caricature import caricature as caricature
+    from convscope.verbs.class_image import class_image as class_image
+    from convscope.verbs.dream import dream as dream
+    from convscope.verbs.evaluate import evaluate as evaluate
+    from convscope.verbs.explain import explain as explain
+    from convscope.verbs.fool import fool as fool
+    from convscope.verbs.invert import invert as invert
+    from convscope.verbs.layers import layers as layers
+    from convscope.verbs.predict import predict as predict
+    from convscope.verbs.report import report as report
+    from convscope.verbs.rerun import rerun as rerun
+    from convscope.verbs.visualize import visualize as visualize

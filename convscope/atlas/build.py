@@ -16,7 +16,7 @@ from convscope.errors import OptionError
 from convscope.networks.load import load_model
 from convscope.probe.probe import Probe
 from convscope.synthesis.plan import Plan
-from convscope.verb import ModelLike
+from convscope.verbs._verb import ModelLike
 
 TRIED_STEPS = 4
 """Steps of the batch that each layer's time is estimated from; the first is not counted."""

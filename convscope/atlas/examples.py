@@ -22,7 +22,7 @@ from convscope.errors import ImageError, OptionError
 from convscope.networks.load import load_model
 from convscope.photos.sources import Source, source_of
 from convscope.probe.probe import Probe
-from convscope.verb import ModelLike
+from convscope.verbs._verb import ModelLike
 
 UNITS = 32
 """Units whose examples share a part."""

@@ -33,7 +33,7 @@ from convscope.synthesis.objective import objective
 from convscope.synthesis.optimize import ascend
 from convscope.synthesis.plan import Plan
 from convscope.synthesis.random import Streams
-from convscope.verb import ModelLike
+from convscope.verbs._verb import ModelLike
 
 RECIPE_VERSION = 2
 """Goes up when the same map would come out differently."""

@@ -2,7 +2,7 @@
 
 A provenance is a plain JSON object:
 
-    verb          the function of `convscope.api` that ran
+    verb          the function of `convscope.verbs` that ran
     arguments     its arguments as JSON (the model's own are under `model`)
     model         name, spec (what `load_model` was given; None for a module that only exists in memory), options, weights hash
     photos        for each photo: path (None for one from memory), sha256 of its pixels, height, width

@@ -16,9 +16,9 @@ registry = Registry(__name__, "picture")
 register = registry.register
 
 _PIECES = {
-    "colour": "_colour",
-    "to_rgb": "_colour",
-    "to_uint8": "_colour",
+    "colour": "_color",
+    "to_rgb": "_color",
+    "to_uint8": "_color",
     "activation_tile": "_tile",
     "is_blank": "_tile",
     "heat_of": "_heat",

@@ -8,11 +8,9 @@ from convscope.results.result import Result
 from convscope.synthesis.batches import BATCH, climb
 from convscope.synthesis.objective import objective
 from convscope.synthesis.plan import Plan
-from convscope.techniques import register
-from convscope.verb import verb
+from convscope.verbs._verb import verb
 
 
-@register()
 @verb
 def class_image(
     model: Model,

@@ -16,11 +16,9 @@ from convscope.synthesis.objective import objective
 from convscope.synthesis.optimize import Ascent, ascend
 from convscope.synthesis.plan import Plan, numpy
 from convscope.synthesis.random import Streams
-from convscope.techniques import register
-from convscope.verb import PhotoLike, bytes_of, verb
+from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 
-@register()
 @verb
 def fool(
     model: Model,

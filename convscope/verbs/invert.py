@@ -11,11 +11,9 @@ from convscope.results.result import Result
 from convscope.synthesis.batches import BATCH, climb
 from convscope.synthesis.objective import objective
 from convscope.synthesis.plan import Plan, numpy
-from convscope.techniques import register
-from convscope.verb import PhotoLike, bytes_of, verb
+from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 
-@register()
 @verb
 def invert(
     model: Model,

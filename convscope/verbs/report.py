@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import numpy as np
 
-from convscope import api
 from convscope.core.files import write_whole
 from convscope.core.progress import advance
 from convscope.networks.load import load_model
@@ -20,12 +19,15 @@ from convscope.networks.model import Model
 from convscope.probe.probe import Probe
 from convscope.results.pictures import heat_of, overlay_heat, to_rgb, to_uint8
 from convscope.results.result import Result
-from convscope.techniques.class_image import class_image
-from convscope.techniques.dream import dream
-from convscope.techniques.fool import fool
-from convscope.techniques.invert import invert
-from convscope.techniques.visualize import visualize
-from convscope.verb import ModelLike, PhotoLike
+from convscope.verbs._verb import ModelLike, PhotoLike
+from convscope.verbs.activations import activations
+from convscope.verbs.class_image import class_image
+from convscope.verbs.dream import dream
+from convscope.verbs.explain import explain
+from convscope.verbs.fool import fool
+from convscope.verbs.invert import invert
+from convscope.verbs.predict import predict
+from convscope.verbs.visualize import visualize
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -68,7 +70,7 @@ def report(model: ModelLike, photo: PhotoLike, out: str = "report.html", *, seed
     """
     model = load_model(model)
     sources = list(photo) if isinstance(photo, (list, tuple)) else [photo]
-    predicted = api.predict(model, sources, top=5)
+    predicted = predict(model, sources, top=5)
     first = sources[0]
     answer = predicted.table[0]["index"]
     tasks: dict[str, Callable[[], Any]] = {
@@ -94,10 +96,10 @@ def report(model: ModelLike, photo: PhotoLike, out: str = "report.html", *, seed
 
 def _answer(model: Model, source: Any, seed: int) -> dict[str, Any]:
     """One photo: what it is called, and where the network looks for each of the first three names."""
-    predicted = api.predict(model, source, top=5)
+    predicted = predict(model, source, top=5)
     top = predicted.table[:3]
     cam, saliency = (
-        api.explain(model, source, method=method, target=[row["index"] for row in top], seed=seed) for method in ("grad_cam", "saliency")
+        explain(model, source, method=method, target=[row["index"] for row in top], seed=seed) for method in ("grad_cam", "saliency")
     )
     rows = [
         row | {name: _uri(_one(found, place).picture(style="overlay")) for name, found in (("cam", cam), ("saliency", saliency))}
@@ -110,7 +112,7 @@ def _answer(model: Model, source: Any, seed: int) -> dict[str, Any]:
 
 def _layers(model: Model, source: Any, seed: int) -> list[dict[str, Any]]:
     """An early, a middle and a late layer: their maps, how sparse they are, and their strongest units beside their patterns."""
-    looked = api.activations(model, source)
+    looked = activations(model, source)
     found = []
     for row in looked.table:
         name = row["layer"]
@@ -170,7 +172,7 @@ def _inversion(model: Model, source: Any, seed: int) -> list[dict[str, Any]]:
 
 def _dream(model: Model, source: Any, seed: int) -> dict[str, Any]:
     """The photo, with more of what the network sees in it."""
-    photo = api.predict(model, source, top=1).photos[0]
+    photo = predict(model, source, top=1).photos[0]
     picture = _drawn(photo)
     picture.thumbnail((DREAM_SIDE, DREAM_SIDE))
     found = dream(model, picture if photo.shape[-1] == 3 else source, seed=seed)

@@ -26,7 +26,7 @@ from convscope.probe.inference_copy import prepare
 from convscope.probe.probe import Probe
 from convscope.questions.target import Choice, Target, find_class
 from convscope.results.result import Result
-from convscope.verb import verb
+from convscope.verbs._verb import verb
 
 LABELS = "labels.csv"
 """The file that names each photo's class: a column `file`, and `imagenet_index`, `index` or `label`."""

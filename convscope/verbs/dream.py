@@ -12,14 +12,12 @@ from convscope.synthesis.objective import parse
 from convscope.synthesis.optimize import ascend
 from convscope.synthesis.plan import Plan, numpy
 from convscope.synthesis.random import Streams
-from convscope.techniques import register
-from convscope.verb import PhotoLike, bytes_of, verb
+from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 TILE = 512
 """Largest side that the network sees at once; a larger one needs more memory and finds larger forms."""
 
 
-@register()
 @verb
 def dream(
     model: Model,

@@ -14,11 +14,9 @@ from convscope.results.result import Result
 from convscope.synthesis.batches import BATCH, climb
 from convscope.synthesis.objective import Objective, objective, parse
 from convscope.synthesis.plan import Plan
-from convscope.techniques import register
-from convscope.verb import PhotoLike, verb
+from convscope.verbs._verb import PhotoLike, verb
 
 
-@register()
 @verb
 def visualize(
     model: Model,

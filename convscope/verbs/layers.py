@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from convscope.probe.probe import Probe
+from convscope.results.result import Result
+from convscope.verbs._verb import verb
+
+if TYPE_CHECKING:
+    from convscope.networks.model import Model
+
+
+@verb
+def layers(model: Model, *, match: str = "*") -> Result:
+    """Every layer of a network: dotted name, kind, output shape, units and parameters, from one dry run.
+
+    `result.table` has a row per layer in the order in which they finish (name, kind, shape, units, parameters, calls);
+    `parameters` of a container count its children's. `result.details` has the totals.
+
+    Args:
+        model: what `load_model` takes.
+        match: only layers whose name fits this shell pattern, such as "blocks.*".
+
+    Example:
+        convscope.layers(model, match="blocks.?")
+        $ convscope layers --match "blocks.?"
+    """
+    with Probe(model) as probe:
+        found = probe.layers
+    rows = [found[name] for name in found.match(match)]
+    table = [
+        {
+            "name": layer.name,
+            "kind": layer.kind,
+            "shape": " x ".join(map(str, layer.shape)),
+            "units": layer.units,
+            "parameters": layer.parameters,
+            "calls": layer.calls,
+        }
+        for layer in rows
+    ]
+    totals = {"layers": len(table), "units": sum(layer.units for layer in rows), "parameters": found.parameters}
+    return Result(
+        "layers",
+        "table",
+        {},
+        table,
+        details={"totals": totals, "title": f"{model.name}: {len(table)} layers, {found.parameters:,} parameters"},
+    )

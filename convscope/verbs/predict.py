@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from convscope.errors import OptionError
+from convscope.probe.probe import Probe
+from convscope.results.result import Result
+from convscope.verbs._verb import PhotoLike, bytes_of, enter, verb
+
+if TYPE_CHECKING:
+    from convscope.networks.model import Model
+
+
+from convscope.results.arrays import to_numpy
+
+
+@verb
+def predict(model: Model, photo: PhotoLike, *, top: int = 5) -> Result:
+    """What the network says a photo is: the top classes with their probabilities.
+
+    `result.table` has a row per photo and rank (photo, rank, index, label, probability); `result["score"]` are the raw
+    scores and `result["probability"]` the probabilities of all classes, n classes. A network with one output is read
+    through a sigmoid.
+
+    Args:
+        model: what `load_model` takes.
+        photo: a path, PIL image, array or tensor, or a list of these.
+        top: how many classes to name.
+
+    Example:
+        convscope.predict(model, "cat.jpg", top=3)
+        $ convscope predict cat.jpg --top 3
+    """
+    if top < 1:
+        raise OptionError(f"top must be 1 or more; {top} was given.")
+    with Probe(model) as probe:
+        scores = probe.scores(enter(model, photo))
+    likely = model.probabilities(scores)
+    table = []
+    for place, row in enumerate(likely):
+        order = row.argsort(descending=True, stable=True)[:top]
+        for rank, index in enumerate(order.tolist(), start=1):
+            table.append({"photo": place, "rank": rank, "index": index, "label": model.label(index), "probability": float(row[index])})
+    return Result("predict", "predictions", {"score": to_numpy(scores), "probability": to_numpy(likely)}, table, bytes_of(photo))
