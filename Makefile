@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
-	$(BIN)/python -m convscope.demo
+	$(BIN)/python -m convscope.cli.demo
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal

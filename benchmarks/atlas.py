@@ -31,10 +31,10 @@ from PIL import Image
 
 import convscope
 from convscope import atlas
-from convscope.atlas._looker import SHARD, Looker
+from convscope.atlas.scan.scanner import SHARD, Looker
 from convscope.photos.samples import sample
 from convscope.photos.sources import source_of
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.synthesis.batches import climb
 from convscope.synthesis.objective import channel
 from convscope.synthesis.plan import Plan

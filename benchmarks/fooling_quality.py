@@ -23,7 +23,7 @@ from torch import Tensor, nn
 import convscope
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 
 BOUNDS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 PGD_STEPS = 40

@@ -28,9 +28,9 @@ from torch import Tensor, nn
 
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
+from convscope.probe import Probe
 from convscope.probe import inference_copy as preparing
 from convscope.probe.inference_copy import prepare
-from convscope.probe.probe import Probe
 from convscope.synthesis import optimize as climbing
 from convscope.synthesis import step as looking
 from convscope.synthesis import transforms

@@ -24,7 +24,7 @@ import torch
 
 import convscope
 from convscope import Model
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import brought

@@ -26,7 +26,7 @@ from torch import Tensor
 import convscope
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.results.pictures import Panel, sheet, to_uint8
 from convscope.synthesis.objective import parse
 from convscope.synthesis.plan import Plan

@@ -24,7 +24,7 @@ from PIL import Image
 import convscope
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.results.pictures import Panel, sheet, to_uint8
 
 CLASSES = (9, 130, 207, 285, 340, 386, 417, 555, 609, 817, 949, 967)

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from convscope.networks.load import load_model as load_model
     from convscope.networks.model import Model as Model
     from convscope.photos.image import load_image as load_image
-    from convscope.probe.probe import Probe as Probe
+    from convscope.probe import Probe as Probe
     from convscope.results.result import Result as Result
     from convscope.verbs.activations import activations as activations
     from convscope.verbs.caricature import caricature as caricature

@@ -15,8 +15,8 @@ from torch import nn
 import convscope
 from convscope.attribution._method import Method
 from convscope.networks.model import Model
+from convscope.probe import Probe
 from convscope.probe.inference_copy import prepare
-from convscope.probe.probe import Probe
 from convscope.questions.target import Target
 
 CLOSE = 1e-4

@@ -8,7 +8,7 @@ from networks import Breaks, ByHand, Functional, Trunk, Wrapped, assert_unchange
 
 import convscope
 from convscope.errors import ConvscopeError, ImageError, LayerError, NoGradientError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

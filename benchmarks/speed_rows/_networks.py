@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import convscope
 from convscope.networks.model import Model
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 
 LAYERS = {
     "googlenet": ("conv3", "inception3b", "inception4a", "inception4e"),

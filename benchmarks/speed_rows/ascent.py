@@ -16,9 +16,9 @@ from _duel import Duel, Row, Run, Setting, duel, rows
 from torch import Tensor
 
 from convscope.networks.model import Model
+from convscope.probe import Probe
 from convscope.probe.inference_copy import prepare
 from convscope.probe.malloc import kept as kept_heap
-from convscope.probe.probe import Probe
 from convscope.synthesis.objective import channel
 from convscope.synthesis.optimize import ascend
 from convscope.synthesis.plan import Plan

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from convscope.attribution._method import Method
 from convscope.networks.model import Model
+from convscope.probe import Probe
 from convscope.probe.inference_copy import prepare
-from convscope.probe.probe import Probe
 from convscope.questions.target import Target
 from speed_rows._missing import missing
 from speed_rows._networks import model_of, network_of, noise

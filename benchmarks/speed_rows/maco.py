@@ -17,8 +17,8 @@ from _duel import Row, Run, Setting, duel, rows
 from torch import Tensor
 
 from convscope.networks.model import Model
+from convscope.probe import Probe
 from convscope.probe.inference_copy import prepare
-from convscope.probe.probe import Probe
 from convscope.synthesis.objective import objective
 from convscope.synthesis.optimize import ascend
 from convscope.synthesis.parameterizations._spectrum import inverse

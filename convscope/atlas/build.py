@@ -4,17 +4,17 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from convscope.atlas._choose import choose
-from convscope.atlas._jobs import Job, Spec, jobs_of
-from convscope.atlas._maker import Maker
-from convscope.atlas._report import Report, amount, duration, many
-from convscope.atlas._store import Store, model_folder, word
 from convscope.atlas.engines import registry as engines
+from convscope.atlas.render.jobs import Job, Spec, jobs_of
+from convscope.atlas.render.layer_selection import choose
+from convscope.atlas.render.renderer import Maker
+from convscope.atlas.store.store import Store, model_folder, word
+from convscope.atlas.store.summary import Report, amount, duration, many
 from convscope.core.interrupt import stopping
 from convscope.core.progress import advance, report_to
 from convscope.errors import OptionError
 from convscope.networks.load import load_model
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.synthesis.plan import Plan
 from convscope.verbs._verb import ModelLike
 

@@ -4,9 +4,9 @@ import posixpath
 from collections import defaultdict
 from typing import Any
 
-from convscope.atlas._report import Report, many
-from convscope.atlas._store import Part, Store
-from convscope.atlas._tables import TABLES, Table, digest, write
+from convscope.atlas.store.store import Part, Store
+from convscope.atlas.store.summary import Report, many
+from convscope.atlas.store.tables import TABLES, Table, digest, write
 from convscope.core.extras import arrow
 from convscope.core.progress import track
 from convscope.errors import OptionError

@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from convscope.atlas._choose import choose
-from convscope.atlas._crops import RECIPE_VERSION, Cutter, Piece, recipe_text, winners
-from convscope.atlas._field import fields
-from convscope.atlas._looker import SHARD, Looker, Shard
-from convscope.atlas._report import Report, amount, duration, many
-from convscope.atlas._store import Store, model_folder, word
-from convscope.atlas._tables import EXAMPLES, SKIPPED, digest, encode, sealed
-from convscope.atlas._tops import State
 from convscope.atlas.build import present
 from convscope.atlas.engines import registry as engines
+from convscope.atlas.render.layer_selection import choose
+from convscope.atlas.scan.crops import RECIPE_VERSION, Cutter, Piece, recipe_text, winners
+from convscope.atlas.scan.receptive_field import fields
+from convscope.atlas.scan.scanner import SHARD, Looker, Shard
+from convscope.atlas.scan.top_k import State
+from convscope.atlas.store.store import Store, model_folder, word
+from convscope.atlas.store.summary import Report, amount, duration, many
+from convscope.atlas.store.tables import EXAMPLES, SKIPPED, digest, encode, sealed
 from convscope.core.interrupt import Stop, stopping
 from convscope.core.progress import advance
 from convscope.errors import ImageError, OptionError
 from convscope.networks.load import load_model
 from convscope.photos.sources import Source, source_of
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.verbs._verb import ModelLike
 
 UNITS = 32

@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
-from convscope.atlas import _site as site_of
-from convscope.atlas._alike import Alike
-from convscope.atlas._aside import MARK, Aside
-from convscope.atlas._drawn import draw
-from convscope.atlas._names import safe_names
-from convscope.atlas._report import Report, amount, many
-from convscope.atlas._store import Store, model_folder
-from convscope.atlas._tables import EXAMPLES, MAPS, SCHEMA, UNITS
-from convscope.atlas._walk import LayerParts, Network, Values, networks, pictures, rows
+from convscope.atlas.render.mosaic import draw
+from convscope.atlas.site import pages as site_of
+from convscope.atlas.site.similarity import Alike
+from convscope.atlas.store.file_names import safe_names
+from convscope.atlas.store.reader import LayerParts, Network, Values, networks, pictures, rows
+from convscope.atlas.store.staging import MARK, Aside
+from convscope.atlas.store.store import Store, model_folder
+from convscope.atlas.store.summary import Report, amount, many
+from convscope.atlas.store.tables import EXAMPLES, MAPS, SCHEMA, UNITS
 from convscope.core.progress import advance
 from convscope.errors import InputError, OptionError, suggest
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from convscope.atlas._report import Report, amount, many
-from convscope.atlas._store import Store
 from convscope.atlas.open import Atlas
+from convscope.atlas.store.store import Store
+from convscope.atlas.store.summary import Report, amount, many
 
 
 def ls(directory: str) -> Report:

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from convscope.atlas._choose import choose
-from convscope.atlas._looker import SHARD, Looker
-from convscope.atlas._maker import picture
-from convscope.atlas._report import Report, duration, many
-from convscope.atlas._sampled import Sample, look
-from convscope.atlas._store import Store, model_folder, word
-from convscope.atlas._tables import MAPS, digest, encode, sealed, single
 from convscope.atlas.build import present
 from convscope.atlas.examples import _announced, _shards, _survey
+from convscope.atlas.render.layer_selection import choose
+from convscope.atlas.render.renderer import picture
+from convscope.atlas.scan.sampling import Sample, look
+from convscope.atlas.scan.scanner import SHARD, Looker
+from convscope.atlas.store.store import Store, model_folder, word
+from convscope.atlas.store.summary import Report, duration, many
+from convscope.atlas.store.tables import MAPS, digest, encode, sealed, single
 from convscope.core.extras import need
 from convscope.core.interrupt import Stop, stopping
 from convscope.core.progress import advance
@@ -27,8 +27,8 @@ from convscope.errors import ExtraError, ImageError, OptionError
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
 from convscope.photos.sources import source_of
+from convscope.probe import Probe
 from convscope.probe.inference_copy import prepare
-from convscope.probe.probe import Probe
 from convscope.synthesis.objective import objective
 from convscope.synthesis.optimize import ascend
 from convscope.synthesis.plan import Plan

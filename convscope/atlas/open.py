@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from convscope.atlas._report import many
-from convscope.atlas._store import Part, Store
-from convscope.atlas._tables import EXAMPLES, SKIPPED, UNITS, Table
+from convscope.atlas.store.store import Part, Store
+from convscope.atlas.store.summary import many
+from convscope.atlas.store.tables import EXAMPLES, SKIPPED, UNITS, Table
 from convscope.errors import InputError, LayerError, OptionError, UnitError, suggest
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ class Atlas:
         return found
 
     def _by_weights(self, layer: str, index: int, model: Any) -> list[dict[str, Any]]:
-        from convscope.atlas._weights import incoming
+        from convscope.atlas.scan.incoming_weights import incoming
         from convscope.networks.load import load_model
 
         loaded = load_model(model)

@@ -3,10 +3,10 @@ from __future__ import annotations
 import posixpath
 from typing import Any
 
-from convscope.atlas._report import Report, many
-from convscope.atlas._store import word
 from convscope.atlas.open import Row
 from convscope.atlas.open import open as opened
+from convscope.atlas.store.store import word
+from convscope.atlas.store.summary import Report, many
 from convscope.core.files import write_whole
 
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from convscope.atlas._report import Report, many
-from convscope.atlas._store import Part, Store
-from convscope.atlas._tables import CHECKSUM, TABLES, checksum
+from convscope.atlas.store.store import Part, Store
+from convscope.atlas.store.summary import Report, many
+from convscope.atlas.store.tables import CHECKSUM, TABLES, checksum
 from convscope.core.progress import track
 from convscope.errors import InputError
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from convscope.attribution._calls import Calls
 from convscope.errors import OptionError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 
 
 @dataclass(frozen=True)

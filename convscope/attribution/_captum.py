@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from convscope.attribution._work import singles
 from convscope.errors import ComputeError, ConvscopeError, ExtraError, OptionError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

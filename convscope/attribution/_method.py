@@ -12,8 +12,8 @@ from torch import Tensor
 from convscope.attribution import reduce_channels, registry
 from convscope.attribution._work import enlarge
 from convscope.errors import OptionError, suggest
+from convscope.probe import Probe
 from convscope.probe.inference_copy import prepare
-from convscope.probe.probe import Probe
 from convscope.questions.target import Target
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._work import chunks, singles
 from convscope.core.schema import Count
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._attention import run_with_attention
 from convscope.errors import OptionError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._work import singles
 from convscope.errors import OptionError
-from convscope.probe.probe import Probe, gradient_of
+from convscope.probe import Probe, gradient_of
 from convscope.questions.target import Target
 
 AFFINE = 1e-3

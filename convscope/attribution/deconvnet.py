@@ -3,8 +3,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from convscope.attribution import register
+from convscope.probe import Probe
 from convscope.probe.backward_rules import backward_rule
-from convscope.probe.probe import Probe
 from convscope.questions.target import Target
 
 

@@ -7,7 +7,7 @@ from convscope.attribution import register
 from convscope.attribution.grad_cam import grad_cam
 from convscope.core.schema import Count
 from convscope.errors import TargetError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Choice, Target
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 from convscope.attribution import register
 from convscope.attribution._calls import Calls
 from convscope.attribution._work import enlarge
-from convscope.probe.probe import Probe, gradient_of
+from convscope.probe import Probe, gradient_of
 from convscope.questions.target import Target
 
 

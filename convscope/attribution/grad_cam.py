@@ -5,7 +5,7 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution._work import alive
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

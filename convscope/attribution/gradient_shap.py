@@ -7,7 +7,7 @@ from convscope.attribution import register
 from convscope.attribution._captum import attribute
 from convscope.attribution._work import baseline_of
 from convscope.core.schema import Amount, Count
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

@@ -6,7 +6,7 @@ from convscope.attribution import register
 from convscope.attribution._work import enlarge
 from convscope.attribution.grad_cam import grad_cam
 from convscope.attribution.guided_backprop import guided_backprop
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._work import baseline_of, chunks, fast, singles
 from convscope.core.schema import Count
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

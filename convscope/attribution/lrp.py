@@ -4,7 +4,7 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution._captum import attribute
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

@@ -10,7 +10,7 @@ from convscope.attribution import register
 from convscope.attribution._work import baseline_of, chunks, fast, singles
 from convscope.core.schema import Count
 from convscope.errors import OptionError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

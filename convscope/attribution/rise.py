@@ -8,7 +8,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._work import chunks, enlarge, fast, likely, singles
 from convscope.core.schema import Count, Share
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

@@ -7,7 +7,7 @@ from torch.nn import functional
 from convscope.attribution import register
 from convscope.attribution._work import chunks, fast, singles
 from convscope.core.schema import Count
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

@@ -8,7 +8,7 @@ from convscope.attribution._method import Method
 from convscope.attribution._noise import noisy
 from convscope.core.schema import Amount, Count
 from convscope.errors import OptionError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from convscope.attribution._method import Method
 from convscope.attribution._work import chunks, enlarge, fast, likely
 from convscope.errors import OptionError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

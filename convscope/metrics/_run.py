@@ -14,7 +14,7 @@ from convscope.metrics import registry
 from convscope.metrics._case import Case
 from convscope.networks.model import Model
 from convscope.photos.image import load_photos
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Choice, Target, TargetLike
 from convscope.results.result import Result
 

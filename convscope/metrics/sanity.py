@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from convscope.errors import NoGradientError
 from convscope.metrics import register
 from convscope.metrics._case import Case
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

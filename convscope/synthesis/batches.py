@@ -11,8 +11,8 @@ from torch import Tensor
 
 from convscope.errors import OptionError
 from convscope.networks.model import Model
+from convscope.probe import Probe
 from convscope.probe.inference_copy import prepare
-from convscope.probe.probe import Probe
 from convscope.results.result import Result
 from convscope.synthesis.objective import Objective
 from convscope.synthesis.optimize import Ascent, ascend

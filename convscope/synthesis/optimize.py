@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from convscope.core.progress import advance
 from convscope.errors import DeadUnitError, NumericError
+from convscope.probe import Probe
 from convscope.probe.malloc import kept
-from convscope.probe.probe import Probe
 from convscope.synthesis.objective import Objective
 from convscope.synthesis.padam import Padam
 from convscope.synthesis.random import Streams

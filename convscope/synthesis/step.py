@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ImageError, ModelError, NoGradientError, OptionError
+from convscope.probe import Probe
 from convscope.probe.backward_rules import backward_rule
-from convscope.probe.probe import Probe
 from convscope.synthesis import regularizers
 from convscope.synthesis.objective import Objective
 from convscope.synthesis.objectives import Maps, Seen, evaluate

@@ -22,8 +22,8 @@ from convscope.metrics._case import Case
 from convscope.metrics._run import measure
 from convscope.networks.model import Model
 from convscope.photos.image import load_photos, resize
+from convscope.probe import Probe
 from convscope.probe.inference_copy import prepare
-from convscope.probe.probe import Probe
 from convscope.questions.target import Choice, Target, find_class
 from convscope.results.result import Result
 from convscope.verbs._verb import verb

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from convscope.networks.model import Model
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.results.result import Result
 from convscope.synthesis.batches import BATCH, climb
 from convscope.synthesis.objective import objective

@@ -10,7 +10,7 @@ from convscope.errors import OptionError
 from convscope.metrics._case import Case
 from convscope.metrics._run import check_metrics, heatmaps_in, masks_of, measure, method_in, target_in
 from convscope.photos import image as images
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import TargetLike
 from convscope.results.result import Result
 from convscope.verbs._verb import PhotoLike, bytes_of, enter, verb

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from convscope import attribution
 from convscope.attribution._method import Method, check_options, fitting
 from convscope.errors import TargetError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target, TargetLike
 from convscope.results.result import Result
 from convscope.verbs._verb import PhotoLike, bytes_of, enter, verb

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from convscope.errors import TargetError
 from convscope.networks.model import Model
+from convscope.probe import Probe
 from convscope.probe.inference_copy import prepare
-from convscope.probe.probe import Probe
 from convscope.questions.target import find_class
 from convscope.results.result import Result
 from convscope.synthesis.objective import objective

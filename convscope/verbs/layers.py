@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.results.result import Result
 from convscope.verbs._verb import verb
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convscope.errors import OptionError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.results.result import Result
 from convscope.verbs._verb import PhotoLike, bytes_of, enter, verb
 

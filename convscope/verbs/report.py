@@ -16,7 +16,7 @@ from convscope.core.files import write_whole
 from convscope.core.progress import advance
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.results.pictures import heat_of, overlay_heat, to_rgb, to_uint8
 from convscope.results.result import Result
 from convscope.verbs._verb import ModelLike, PhotoLike

@@ -9,7 +9,7 @@ from torch import Tensor
 from convscope.errors import OptionError
 from convscope.networks.model import Model
 from convscope.photos.image import resize_shorter_and_crop
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.results.result import Result
 from convscope.synthesis.batches import BATCH, climb
 from convscope.synthesis.objective import Objective, objective, parse

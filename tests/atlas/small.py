@@ -66,7 +66,7 @@ def make(out: str, photos: str, ready, steps: int = 3) -> None:
     """A build and a pass, in a child process."""
     import sys
 
-    import convscope.atlas._looker as looker
+    import convscope.atlas.scan.scanner as looker
 
     torch.set_num_threads(1)
     model = small_model()

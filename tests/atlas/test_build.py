@@ -17,7 +17,7 @@ from small import SMALL, Fails, small_model, state
 import convscope
 from convscope import atlas
 from convscope.errors import InputError, LayerError, OptionError, OutputError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 
 
 def table(folder):
@@ -129,7 +129,7 @@ def test_a_file_system_that_shows_half_written_files(model, monkeypatch, built):
     """Written aside, then renamed; nothing stays aside."""
     import fsspec
 
-    import convscope.atlas._store as store
+    import convscope.atlas.store.store as store
 
     monkeypatch.setattr(store, "WHOLE_PUTS", set())
     files = fsspec.filesystem("memory")
@@ -242,7 +242,7 @@ def test_errors(model, tmp_path, options, error, words):
 
 
 def test_patterns():
-    from convscope.atlas._choose import choose
+    from convscope.atlas.render.layer_selection import choose
 
     model = small_model()
     with Probe(model) as probe:
@@ -254,14 +254,14 @@ def test_patterns():
 
 
 def test_the_embedded_networks_stages_and_head(embedded):
-    from convscope.atlas._choose import choose
+    from convscope.atlas.render.layer_selection import choose
 
     with Probe(embedded) as probe:
         assert choose(embedded, probe.layers, "head,blocks.*") == [*(f"blocks.{stage}" for stage in range(7)), "classifier"]
 
 
 def test_another_layout_is_refused(built, monkeypatch):
-    import convscope.atlas._tables as tables
+    import convscope.atlas.store.tables as tables
 
     monkeypatch.setattr(tables, "SCHEMA", 2)
     with pytest.raises(InputError, match="older Convscope"):

@@ -18,10 +18,10 @@ from small import small_model, state
 
 import convscope
 from convscope import atlas
-from convscope.atlas._field import Field, fields
-from convscope.atlas._tops import Tops, spread
+from convscope.atlas.scan.receptive_field import Field, fields
+from convscope.atlas.scan.top_k import Tops, spread
 from convscope.errors import ImageError, InputError, OptionError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 
 PASS = {"layers": "first,third,head", "k": 3, "samples": 2, "batch": 8}
 LAYERS = ["first", "third", "head"]
@@ -114,7 +114,7 @@ def test_unpadded_strides():
 def test_neither_batch_nor_shard_nor_order_change_what_is_found(model, photos, tmp_path, monkeypatch):
     atlas.examples(model, str(photos), str(tmp_path / "one"), **PASS)
     monkeypatch.setattr(sys.modules["convscope.atlas.examples"], "SHARD", 8)
-    monkeypatch.setattr(sys.modules["convscope.atlas._looker"], "SHARD", 8)
+    monkeypatch.setattr(sys.modules["convscope.atlas.scan.scanner"], "SHARD", 8)
     atlas.examples(model, str(photos), str(tmp_path / "many"), **PASS | {"batch": 4})
     one, many = without(rows(tmp_path / "one")), without(rows(tmp_path / "many"))
     assert len(one) == len(many)
@@ -127,7 +127,7 @@ def test_neither_batch_nor_shard_nor_order_change_what_is_found(model, photos, t
 def test_a_stopped_pass_goes_on_and_ends_with_the_same_bytes(model, photos, tmp_path, monkeypatch):
     examples = sys.modules["convscope.atlas.examples"]
     monkeypatch.setattr(examples, "SHARD", 8)
-    monkeypatch.setattr(sys.modules["convscope.atlas._looker"], "SHARD", 8)
+    monkeypatch.setattr(sys.modules["convscope.atlas.scan.scanner"], "SHARD", 8)
     atlas.examples(model, str(photos), str(tmp_path / "whole"), **PASS)
     looked = []
 

@@ -11,8 +11,8 @@ import pytest
 from small import SMALL, small_model, state
 
 from convscope import atlas
-from convscope.atlas._looker import Looker
-from convscope.atlas._maker import Maker
+from convscope.atlas.render.renderer import Maker
+from convscope.atlas.scan.scanner import Looker
 from convscope.errors import NumericError
 
 

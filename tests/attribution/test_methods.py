@@ -12,7 +12,7 @@ from torch import nn
 import convscope
 from convscope.attribution._method import Method
 from convscope.errors import NoGradientError, OptionError, RuleError, TargetError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 IMAGE = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]])

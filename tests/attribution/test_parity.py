@@ -14,7 +14,7 @@ from peers import closeness, grad_cam_peer, not_in_place, quiet
 import convscope
 from convscope.attribution._method import Method
 from convscope.networks.model import Model
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 CLOSE = 1e-4

@@ -14,7 +14,7 @@ from torchvision.models.vision_transformer import VisionTransformer as Torchvisi
 import convscope
 from convscope.attribution._attention import run_with_attention, unwindow
 from convscope.errors import OptionError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 

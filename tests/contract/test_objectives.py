@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import convscope
 from convscope.errors import ConvscopeError, DeadUnitError, ImageError, LayerError, NoGradientError, NumericError, OptionError, UnitError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.synthesis import objectives, parameterizations
 from convscope.synthesis.objective import Objective, channel, interpolate, neuron, objective, parse
 from convscope.synthesis.objectives import Seen, evaluate

@@ -19,7 +19,7 @@ from convscope.errors import ImageError, OptionError, TargetError
 from convscope.metrics._case import Case, order, swapped
 from convscope.metrics._run import measure
 from convscope.metrics.road import imputed
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.questions.target import Target
 
 SIDE = 8

@@ -8,8 +8,8 @@ from torch import Tensor
 
 import convscope
 from convscope.networks.model import Model
+from convscope.probe import Probe
 from convscope.probe.inference_copy import prepare
-from convscope.probe.probe import Probe
 from convscope.synthesis.plan import Plan
 from convscope.synthesis.random import Streams
 from convscope.synthesis.transforms import apply

@@ -10,7 +10,7 @@ from PIL import Image
 
 import convscope
 from convscope.errors import DeadUnitError, NoGradientError, NumericError, OptionError, TargetError, UnitError
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 from convscope.synthesis.objective import Objective, channel, parse
 from convscope.synthesis.optimize import Recipe, ascend
 from convscope.synthesis.parameterizations.pixels import pixels

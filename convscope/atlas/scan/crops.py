@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from convscope.atlas._field import Field
-from convscope.atlas._looker import READERS, read_photo
-from convscope.atlas._tables import digest, single
-from convscope.atlas._tops import NOTHING, State, spread
+from convscope.atlas.scan.receptive_field import Field
+from convscope.atlas.scan.scanner import READERS, read_photo
+from convscope.atlas.scan.top_k import NOTHING, State, spread
+from convscope.atlas.store.tables import digest, single
 from convscope.errors import ConvscopeError
 from convscope.networks.model import Model
 from convscope.photos.sources import Entry, Source

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.atlas._tops import State, Tops, batches, priority
+from convscope.atlas.scan.top_k import State, Tops, batches, priority
 from convscope.errors import ConvscopeError, ImageError
 from convscope.networks.model import Model
 from convscope.photos.image import load_photos
 from convscope.photos.sources import Entry, Source
+from convscope.probe import Probe
 from convscope.probe.inference_copy import prepare
-from convscope.probe.probe import Probe
 
 SHARD = 512
 """Photos that are lost at most when a pass is killed."""

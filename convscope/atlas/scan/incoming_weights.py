@@ -7,7 +7,7 @@ from torch import Tensor
 
 from convscope.errors import LayerError
 from convscope.networks.model import Model
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 
 
 def incoming(model: Model, layer: str) -> Tensor:

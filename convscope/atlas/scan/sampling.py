@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from convscope.atlas._looker import Looker, Shard
-from convscope.atlas._tops import priority
-from convscope.probe.probe import Probe
+from convscope.atlas.scan.scanner import Looker, Shard
+from convscope.atlas.scan.top_k import priority
+from convscope.probe import Probe
 
 
 @dataclass

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convscope.errors import ImageError, ModelError
 from convscope.networks.model import Model
-from convscope.probe.probe import Probe
+from convscope.probe import Probe
 
 LOOKS = 3
 """Noise images whose gradients are added, since a closed ReLU hides a part of the field on each."""

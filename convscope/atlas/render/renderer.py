@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.atlas._jobs import RECIPE_VERSION, Job
-from convscope.atlas._tables import UNITS, encode, sealed, single
+from convscope.atlas.render.jobs import RECIPE_VERSION, Job
+from convscope.atlas.store.tables import UNITS, encode, sealed, single
 from convscope.errors import ComputeError, ModelError, NumericError
 from convscope.networks.model import Model
+from convscope.probe import Probe
 from convscope.probe.inference_copy import prepare
-from convscope.probe.probe import Probe
 from convscope.results.pictures import to_rgb, to_uint8
 from convscope.synthesis.objective import Objective, channel, objective
 from convscope.synthesis.optimize import Ascent, ascend

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from convscope.atlas._store import Part, Store
-from convscope.atlas._tables import CHECKSUM, Table
+from convscope.atlas.store.store import Part, Store
+from convscope.atlas.store.tables import CHECKSUM, Table
 from convscope.errors import InputError
 
 Values = dict[str, Any]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convscope.atlas._tables import TABLES, head_of
+from convscope.atlas.store.tables import TABLES, head_of
 from convscope.core.extras import arrow, need, parquet
 from convscope.core.files import write_whole
 from convscope.errors import ConvscopeError, InputError, OutputError

@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from convscope.atlas._aside import Aside
-from convscope.atlas._report import many
+from convscope.atlas.store.staging import Aside
+from convscope.atlas.store.summary import many
 
 FOLDER = Path(__file__).with_name("site")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from convscope.atlas._choose import is_head
-from convscope.atlas._tables import digest
+from convscope.atlas.render.layer_selection import is_head
+from convscope.atlas.store.tables import digest
 from convscope.networks.layer import Layers
 from convscope.networks.model import Model
 from convscope.synthesis.plan import Plan
