@@ -27,7 +27,7 @@ from convscope import Model
 from convscope.probe import Probe
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-import brought
+import user_networks
 
 DOCS = Path(__file__).parent.parent / "docs" / "networks.md"
 MARK = "<!-- made by benchmarks/networks.py -->"
@@ -95,7 +95,7 @@ def try_verb(run: Callable[[Model], Any], model: Model) -> float | str:
 def matrix(words: list[str], folder: Path) -> list[Row]:
     """All rows whose network's name has one of the words."""
     rows = []
-    for name, bring in brought.NETWORKS.items():
+    for name, bring in user_networks.NETWORKS.items():
         if words and not any(word in name for word in words):
             continue
         row = Row(name)

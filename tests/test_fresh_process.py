@@ -53,7 +53,7 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.probe import Probe
-from convscope.target import Target
+from convscope.questions.target import Target
 
 
 @register(space="input")

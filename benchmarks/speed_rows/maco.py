@@ -1,4 +1,4 @@
-"""MaCo against Horama at Horama's own settings: 1280 px, six crops of 20 to 25 % brought to 224 px, NAdam 1.0, a class's logit.
+"""MaCo against Horama at Horama's own settings: 1280 px, six crops of 20 to 25 % user_networks to 224 px, NAdam 1.0, a class's logit.
 
 Horama reads a magnitude from a file that it downloads; here it finds one with the 1 / frequency of natural images in its place.
 """

@@ -15,7 +15,7 @@ from convscope import atlas
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from small import SMALL, Small, photo
+from small_atlas import SMALL, Small, photo
 
 
 @pytest.fixture

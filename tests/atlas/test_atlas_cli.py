@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from small import small_model
+from small_atlas import small_model
 
 import convscope.cli.run  # noqa: F401
 import convscope.networks.load as models

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from small import SMALL, Fails, small_model, state
+from small_atlas import SMALL, Fails, small_model, state
 
 import convscope
 from convscope import atlas

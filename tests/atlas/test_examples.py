@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from small import small_model, state
+from small_atlas import small_model, state
 
 import convscope
 from convscope import atlas

@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import torch
-from networks import Trunk
-from small import SMALL, state
+from small_atlas import SMALL, state
+from small_networks import Trunk
 
 import convscope
 from convscope import atlas

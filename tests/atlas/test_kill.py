@@ -7,7 +7,7 @@ import random
 import time
 
 import pytest
-from small import make, state
+from small_atlas import make, state
 
 from convscope import atlas
 

@@ -7,7 +7,7 @@ import warnings
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from small import SMALL, state
+from small_atlas import SMALL, state
 
 from convscope import atlas
 from convscope.errors import InputError, LayerError, OptionError, UnitError

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from small import SMALL, small_model, state
+from small_atlas import SMALL, small_model, state
 
 from convscope import atlas
 from convscope.atlas.render.renderer import Maker

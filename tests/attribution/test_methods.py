@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import ByHand, Functional, Trunk
+from small_networks import ByHand, Functional, Trunk
 from torch import nn
 
 import convscope

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from networks import assert_unchanged, snapshot
+from small_networks import assert_unchanged, snapshot
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 

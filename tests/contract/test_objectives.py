@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from networks import Trunk, assert_unchanged, snapshot
+from small_networks import Trunk, assert_unchanged, snapshot
 from torch import Tensor, nn
 
 import convscope

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from networks import Trunk
+from small_networks import Trunk
 
 import convscope
 from convscope.errors import OptionError

@@ -10,7 +10,7 @@ from typing import Any
 from convscope.atlas.store.staging import Aside
 from convscope.atlas.store.summary import many
 
-FOLDER = Path(__file__).with_name("site")
+FOLDER = Path(__file__).parent
 
 POINTS = 160
 """Of a score curve that are drawn; more do not show at its width."""

@@ -8,8 +8,8 @@ import warnings
 from pathlib import Path
 
 import pytest
-from brought import SMALL
-from networks import assert_unchanged, snapshot
+from small_networks import assert_unchanged, snapshot
+from user_networks import SMALL
 
 from convscope import Model
 
@@ -30,7 +30,7 @@ def bring(tmp_path_factory):
         if name not in made:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # exporters and Keras warn about their own past
-                made[name] = SMALL[name](tmp_path_factory.mktemp("brought"))
+                made[name] = SMALL[name](tmp_path_factory.mktemp("user_networks"))
         return made[name]
 
     return get

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from networks import Functional, Trunk, Wrapped
+from small_networks import Functional, Trunk, Wrapped
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -132,7 +132,7 @@ def tiny_imagenet(folder: Path) -> Model:
     torch.save(network.state_dict(), folder / "tiny.pt")
     np.save(folder / "mean.npy", np.linspace(80, 160, 64 * 64 * 3, dtype=np.float32).reshape(64, 64, 3))
     (folder / "tiny.toml").write_text(
-        'architecture = "python:networks:Trunk"\nclasses = 100\nweights = "tiny.pt"\n[preprocessing]\nsize = 64\nscale = 1\nmean_image = "mean.npy"\n'
+        'architecture = "python:small_networks:Trunk"\nclasses = 100\nweights = "tiny.pt"\n[preprocessing]\nsize = 64\nscale = 1\nmean_image = "mean.npy"\n'
     )
     return convscope.load_model(folder / "tiny.toml")
 

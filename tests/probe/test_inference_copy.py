@@ -9,7 +9,7 @@ import weakref
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import Functional, Trunk
+from small_networks import Functional, Trunk
 from torch import nn
 
 import convscope

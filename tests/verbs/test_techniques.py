@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from networks import Trunk, assert_unchanged, snapshot
 from PIL import Image
+from small_networks import Trunk, assert_unchanged, snapshot
 
 import convscope
 from convscope.errors import DeadUnitError, NoGradientError, NumericError, OptionError, TargetError, UnitError

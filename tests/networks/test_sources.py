@@ -9,9 +9,9 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from brought import FILES, SMALL, checkpoint_file, seeded, tiny_imagenet
-from networks import Trunk
+from small_networks import Trunk
 from torch import nn
+from user_networks import FILES, SMALL, checkpoint_file, seeded, tiny_imagenet
 
 import convscope
 from convscope import ConvscopeError
@@ -162,7 +162,7 @@ def test_a_model_card(tmp_path):
         (good.replace("tiny.pt", "huge.pt"), "huge.pt"),
         (good.replace("architecture", "#"), "architecture"),
         (good.replace("size = 64", "size = "), "TOML"),
-        (good.replace("python:networks:Trunk", "python:networks:Nothing"), "cannot be found"),
+        (good.replace("python:small_networks:Trunk", "python:small_networks:Nothing"), "cannot be found"),
         (good + "\nbgr = 3\nmeen = 2", "did you mean 'mean'"),
     ):
         card.write_text(wrong)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import timm
 import torch
-from brought import seeded
 from torch import Tensor, nn
+from user_networks import seeded
 
 import convscope
 from convscope import Probe

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from networks import ByHand
+from small_networks import ByHand
 
 import convscope
 from convscope.errors import TargetError

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from networks import Trunk
 from PIL import Image
+from small_networks import Trunk
 from torch import nn
 
 import convscope

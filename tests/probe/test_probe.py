@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from networks import Breaks, ByHand, Functional, Trunk, Wrapped, assert_unchanged, snapshot
+from small_networks import Breaks, ByHand, Functional, Trunk, Wrapped, assert_unchanged, snapshot
 
 import convscope
 from convscope.errors import ConvscopeError, ImageError, LayerError, NoGradientError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from digits import digits, trained
+from digits_network import digits, trained
 
 import convscope
 

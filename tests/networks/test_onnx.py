@@ -7,8 +7,8 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from networks import Trunk
 from onnx import TensorProto, helper, numpy_helper
+from small_networks import Trunk
 
 import convscope
 

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from brought import cats_and_dogs
+from user_networks import cats_and_dogs
 
 import convscope
 from convscope.networks.sources._keras_support import library

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import Functional, Trunk, assert_unchanged, snapshot
+from small_networks import Functional, Trunk, assert_unchanged, snapshot
 from torch import nn
 
 from convscope.errors import OptionError, RuleError

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from networks import Trunk
+from small_networks import Trunk
 from torch import nn
 
 import convscope
