@@ -2,7 +2,7 @@
 
     python benchmarks/attribution_quality.py FOLDER [--out docs] [--grids 40]
 
-FOLDER holds labelled photos whose alpha channel is the object's mask (see `convscope.benchmark_attribution`). Takes about half an
+FOLDER holds labeled photos whose alpha channel is the object's mask (see `convscope.benchmark_attribution`). Takes about half an
 hour on 2 cores with the defaults, most of it in RISE, Score-CAM and the sampling methods; with `--parts` a run that was
 stopped goes on where it was.
 """

@@ -80,9 +80,9 @@ def noise() -> None:
     whole = "pad(16) jitter(16) scale(0.95,1.05) rotate(5) jitter(8)"
     ways: dict[str, tuple[str, dict[str, object]]] = {
         "nothing": ("pixels, no regularization", {}),
-        "total variation": ("frequency penalisation", {"regularizers": "400*total_variation"}),
-        "blur penalty": ("frequency penalisation", {"regularizers": "4e4*blur_penalty"}),
-        "frequency penalty": ("frequency penalisation", {"regularizers": "4e4*frequency"}),
+        "total variation": ("frequency penalization", {"regularizers": "400*total_variation"}),
+        "blur penalty": ("frequency penalization", {"regularizers": "4e4*blur_penalty"}),
+        "frequency penalty": ("frequency penalization", {"regularizers": "4e4*frequency"}),
         "jitter": ("transformation robustness", {"transforms": "pad(16) jitter(16)"}),
         "jitter, scale, rotate": ("transformation robustness", {"transforms": whole}),
         "from a photo": ("learned prior: a real photo to start from", {"photo": "sample:chelsea", "rate": 0.01, "transforms": whole}),

@@ -96,7 +96,7 @@ AT_EACH_STEP: dict[str, Context] = {
     "channels last": AT_PREPARATION["channels last"],
     "stopping at the layer": patched(looking.Look, "_run", complete),
     "transforms multiplied out to one resampling": patched(looking, "apply", one_by_one),
-    "Adam over all tensors at once (foreach)": lambda: mock.patch.dict(climbing._OPTIMISERS, adam=alone),
+    "Adam over all tensors at once (foreach)": lambda: mock.patch.dict(climbing._OPTIMIZERS, adam=alone),
     "freed memory kept between steps": nullcontext,
 }
 """Idea -> a step without it."""

@@ -117,8 +117,8 @@ def picture(rows: list[Row]) -> bytes:
     for place, row in enumerate(bars):
         assert row.ratio is not None
         middle, low, high = row.ratio
-        colour = {True: "#2a7f62", False: "#b5483a", None: "#8a93a3"}[row.held]
-        chart.barh(place, middle, xerr=[[max(0, middle - low)], [max(0, high - middle)]], color=colour, error_kw={"lw": 0.8})
+        color = {True: "#2a7f62", False: "#b5483a", None: "#8a93a3"}[row.held]
+        chart.barh(place, middle, xerr=[[max(0, middle - low)], [max(0, high - middle)]], color=color, error_kw={"lw": 0.8})
         if row.wanted:
             chart.plot([row.wanted] * 2, [place - 0.4, place + 0.4], color="black", lw=1.2)
         chart.text(max(high, middle) * 1.04, place, f"{middle:.1f}", va="center", fontsize=7)

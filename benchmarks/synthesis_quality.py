@@ -70,7 +70,7 @@ def lucents(model: Model, unit: str, steps: int, size: int, seed: int) -> Tensor
         following.register_forward_pre_hook(stop)
     wanted = objectives.channel(layer.replace(".", "_"), int(index))
     made = render.render_vis(
-        network, wanted, lambda: param.image(size), transforms=[*lucents_transforms(transform), model.preprocessing.normalise],
+        network, wanted, lambda: param.image(size), transforms=[*lucents_transforms(transform), model.preprocessing.normalize],
         thresholds=(steps,), preprocess=False, progress=False, show_image=False,
     )  # fmt: skip
     return torch.from_numpy(made[-1].transpose(0, 3, 1, 2).copy())

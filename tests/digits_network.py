@@ -29,13 +29,13 @@ def trained() -> tuple[nn.Module, float]:
         )  # fmt: skip
         order = torch.randperm(len(images))
         train, held = order[:-360], order[-360:]
-        optimiser = torch.optim.Adam(network.parameters(), 5e-3)
+        optimizer = torch.optim.Adam(network.parameters(), 5e-3)
         for _ in range(12):
             for batch in train[torch.randperm(len(train))].split(64):
                 loss = nn.functional.cross_entropy(network(images[batch]), classes[batch])
-                optimiser.zero_grad()
+                optimizer.zero_grad()
                 loss.backward()
-                optimiser.step()
+                optimizer.step()
     network.zero_grad()
     network.eval()
     with torch.no_grad():

@@ -116,13 +116,13 @@ class _Writer:
         for tile in tiles:
             self._unit(place, tile, by_unit.get(tile["unit"], []), photos.get(tile["unit"], []))
         dead, failed = (sum(tile["state"] == state for tile in tiles) for state in ("dead", "failed"))
-        neighbours = self._neighbours(
+        neighbors = self._neighbors(
             [other.name for other in self.network.layers], place, lambda name: f"../{self.folders[name]}/index.html"
         )
         self._page(
             f"{folder}/index.html", "layer.html", root="../../", title=f"{layer.name} of {self.network.model}", here=layer.name, layer=layer.name,
             crumbs=[("../../index.html", "Atlas"), ("../index.html", self.network.model)], up=("../index.html", "All layers"),
-            search="../search.html", units=tiles, dead=dead, failed=failed, maps=maps, about=_about(made), **neighbours,
+            search="../search.html", units=tiles, dead=dead, failed=failed, maps=maps, about=_about(made), **neighbors,
         )  # fmt: skip
         living = [tile for tile in tiles if tile["thumbnail"] and not tile["state"]] or tiles
         own = {"name": layer.name, "folder": folder, "units": len(tiles), "dead": dead, "failed": failed, "maps": maps}
@@ -215,12 +215,12 @@ class _Writer:
             thumbnail = f"{start}{index}.png" if index in self.pictured[other] else None
             similar.append({"href": f"{start}{index}.html", "thumbnail": thumbnail, "name": f"{name}:{index}", "cosine": cosine})
         crumbs = [("../../index.html", "Atlas"), ("../index.html", self.network.model), ("index.html", layer)]
-        neighbours = self._neighbours(self.units[place], self.units[place].index(unit), lambda other: f"{other}.html")
+        neighbors = self._neighbors(self.units[place], self.units[place].index(unit), lambda other: f"{other}.html")
         highest = max((row["value"] for row in seen if row["kind"] == "top"), default=None)
         self._page(
             f"{self.folders[layer]}/{unit}.html", "unit.html", root="../../", title=f"{layer}:{unit} of {self.network.model}", here=str(unit),
             layer=layer, unit=tile, sets=sets, runs=runs, similar=similar, highest=highest, crumbs=crumbs, up=("index.html", "All units"),
-            search="../search.html", **neighbours,
+            search="../search.html", **neighbors,
         )  # fmt: skip
 
     def _maps(self, layer: LayerParts) -> list[dict[str, Any]]:
@@ -245,7 +245,7 @@ class _Writer:
         return found
 
     @staticmethod
-    def _neighbours(listed: list[Any], place: int, href: Any) -> dict[str, Any]:
+    def _neighbors(listed: list[Any], place: int, href: Any) -> dict[str, Any]:
         """Links to what comes before and after."""
         before, after = place - 1, place + 1
         return {

@@ -38,8 +38,8 @@ from convscope.verbs._verb import ModelLike
 RECIPE_VERSION = 2
 """Goes up when the same map would come out differently."""
 
-NEIGHBOURS = 15
-"""UMAP's own number of neighbours, or as many as there are photos besides one."""
+NEIGHBORS = 15
+"""UMAP's own number of neighbors, or as many as there are photos besides one."""
 
 LEAST = 10
 """Photos below which there is nothing to lay out."""
@@ -197,7 +197,7 @@ def _plane(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     alike = vectors / np.maximum(lengths, 1e-12)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that few points are few, and what a fixed seed costs
-        layout = need("umap").UMAP(n_neighbors=min(NEIGHBOURS, len(vectors) - 1), min_dist=0.01, init="pca", random_state=seed, n_jobs=1)
+        layout = need("umap").UMAP(n_neighbors=min(NEIGHBORS, len(vectors) - 1), min_dist=0.01, init="pca", random_state=seed, n_jobs=1)
         points = np.asarray(layout.fit_transform(alike), np.float32)
     low, high = np.percentile(points, [EDGE, 100 - EDGE], axis=0)
     return np.asarray(np.clip((points - low) / np.maximum(high - low, 1e-12), 0, 1), np.float32)

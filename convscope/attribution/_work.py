@@ -25,7 +25,7 @@ BLUR = 10 / 224
 
 
 def baseline_of(model: Model, image: Tensor, name: str) -> Tensor:
-    """An image without information (n c h w, network input): the training data's mean colour, black, white, or the image blurred."""
+    """An image without information (n c h w, network input): the training data's mean color, black, white, or the image blurred."""
     if name == "mean":
         return torch.zeros_like(image)
     if name in ("black", "white"):

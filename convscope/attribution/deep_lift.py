@@ -23,7 +23,7 @@ def deep_lift(probe: Probe, image: Tensor, target: Target, *, baseline: Literal[
     them, without a word. Works on a copy of the network, since Captum writes on its modules.
 
     Args:
-        baseline: the image without information: mean colour of the training data, black, white, or blurred.
+        baseline: the image without information: mean color of the training data, black, white, or blurred.
 
     Raises:
         ComputeError: the network is not made for it (an activation module used twice); Captum's reason is given.

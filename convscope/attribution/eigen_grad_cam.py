@@ -12,7 +12,7 @@ from convscope.questions.target import Target
 def eigen_grad_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
     """Eigen-CAM of what counts for the class: the first component of gradient times activation (Gildenblat, pytorch-grad-cam, 2021).
 
-    Maps times their gradients, centred and projected on their first principal component: n 1 h w, raw. The sign, which a
+    Maps times their gradients, centered and projected on their first principal component: n 1 h w, raw. The sign, which a
     component does not have, is the one that agrees with HiRes-CAM (the sum over channels); pytorch-grad-cam leaves it to chance.
 
     Raises:

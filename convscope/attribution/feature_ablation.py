@@ -29,7 +29,7 @@ def feature_ablation(
 
     Args:
         cells: the image is cut into cells x cells features.
-        baseline: what hides a cell: mean colour of the training data, black, white, or the image blurred.
+        baseline: what hides a cell: mean color of the training data, black, white, or the image blurred.
         batch: how many changed images run at once; bounds the memory.
 
     Raises:

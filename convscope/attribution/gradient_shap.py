@@ -17,7 +17,7 @@ def gradient_shap(
 ) -> Tensor:
     """Approximate SHAP values: gradients at random points between the image and random baselines (Lundberg & Lee, 2017).
 
-    Captum's `GradientShap` with four baselines (mean colour, black, white, the image blurred): n c h w, signed, in units of
+    Captum's `GradientShap` with four baselines (mean color, black, white, the image blurred): n c h w, signed, in units of
     the score.
 
     Args:

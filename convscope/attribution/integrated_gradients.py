@@ -32,7 +32,7 @@ def integrated_gradients(
     single units over the kink of a ReLU, about 2e-3 of the largest value on ResNet-50; in float64 both agree.
 
     Args:
-        baseline: the image without information: mean colour of the training data (0 after preprocessing), black, white, or blurred.
+        baseline: the image without information: mean color of the training data (0 after preprocessing), black, white, or blurred.
         steps: points on the way.
         batch: how many of them run at once; bounds the memory.
 

@@ -32,7 +32,7 @@ def lime(
     Args:
         cells: the image is cut into cells x cells features.
         samples: random sets of hidden cells; at least one, better a few, for each cell.
-        baseline: what hides a cell: mean colour of the training data, black, white, or the image blurred.
+        baseline: what hides a cell: mean color of the training data, black, white, or the image blurred.
         batch: how many changed images run at once; bounds the memory.
 
     Raises:

@@ -33,7 +33,7 @@ def occlusion(
     Args:
         window: side of the square in pixels; by default a seventh of the shorter side.
         stride: pixels between squares; by default half the window.
-        baseline: what covers: mean colour of the training data, black, white, or the image blurred.
+        baseline: what covers: mean color of the training data, black, white, or the image blurred.
         batch: how many covered images run at once; bounds the memory.
 
     Raises:

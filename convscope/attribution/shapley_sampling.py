@@ -33,7 +33,7 @@ def shapley_sampling(
     Args:
         cells: the image is cut into cells x cells features.
         samples: random orders; each runs the network once per cell.
-        baseline: what hides a cell: mean colour of the training data, black, white, or the image blurred.
+        baseline: what hides a cell: mean color of the training data, black, white, or the image blurred.
         batch: how many changed images run at once; bounds the memory.
 
     Raises:

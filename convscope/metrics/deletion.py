@@ -19,7 +19,7 @@ def deletion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] 
     does well here, since many networks are thrown by scattered pixels whatever they mean; read it beside insertion.
 
     Args:
-        baseline: what covers: the training data's mean colour, the image blurred, black or white.
+        baseline: what covers: the training data's mean color, the image blurred, black or white.
         points: steps from all to nothing.
         batch: how many images run at once.
 

@@ -19,7 +19,7 @@ def insertion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"]
     The paper uncovers 224 pixels a step, and blurs a little less.
 
     Args:
-        baseline: what is there before: the image blurred, the training data's mean colour, black or white.
+        baseline: what is there before: the image blurred, the training data's mean color, black or white.
         points: steps from nothing to all.
         batch: how many images run at once.
 

@@ -10,7 +10,7 @@ from convscope.metrics import register
 from convscope.metrics._case import Case, order
 
 NEAR, DIAGONAL = 1 / 6, 1 / 12
-"""Weights of a pixel's direct and diagonal neighbours (Rong et al., 2022)."""
+"""Weights of a pixel's direct and diagonal neighbors (Rong et al., 2022)."""
 
 NOISE = 0.01
 """Standard deviation of the noise on imputed pixels, which hides that they were imputed (Rong et al., 2022)."""
@@ -20,7 +20,7 @@ NOISE = 0.01
 def road(case: Case, *, shares: str = "20,40,60,80") -> Tensor:
     """What removing the coldest pixels spares, against removing the hottest: remove and debias (ROAD; Rong et al., 2022).
 
-    Removed pixels are imputed from their neighbours (a linear system over all of them) with a little noise, so that the shape of
+    Removed pixels are imputed from their neighbors (a linear system over all of them) with a little noise, so that the shape of
     what was removed does not give the class away. Mean over `shares` of (probability without the coldest - probability without
     the hottest) / 2, in [-0.5, 0.5]; 0 without knowledge. As pytorch-grad-cam's `ROADCombined`, which takes 10 to 90 %.
 
@@ -52,7 +52,7 @@ def road(case: Case, *, shares: str = "20,40,60,80") -> Tensor:
 
 
 def imputed(image: Tensor, pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """The image (1 c h w) with the given pixels replaced by the weighted mean of their neighbours, imputed or not, plus noise."""
+    """The image (1 c h w) with the given pixels replaced by the weighted mean of their neighbors, imputed or not, plus noise."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.linalg import spsolve
 
@@ -70,13 +70,13 @@ def imputed(image: Tensor, pixels: Tensor, generator: torch.Generator) -> Tensor
         row, column = place // width + down, place % width + right
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
         weight = NEAR if 0 in (down, right) else DIAGONAL
-        neighbour, here = (row * width + column)[inside], own[inside]
+        neighbor, here = (row * width + column)[inside], own[inside]
         total[here] += weight
-        open_ = removed[neighbour] >= 0
+        open_ = removed[neighbor] >= 0
         rows.append(here[open_])
-        columns.append(removed[neighbour[open_]])
+        columns.append(removed[neighbor[open_]])
         weights.append(np.full(open_.sum(), -weight))
-        known[here[~open_]] += weight * values[:, neighbour[~open_]].T
+        known[here[~open_]] += weight * values[:, neighbor[~open_]].T
     size = len(place)
     diagonal = np.arange(size)
     entries, places = np.concatenate([*weights, total]), (np.concatenate([*rows, diagonal]), np.concatenate([*columns, diagonal]))

@@ -38,7 +38,7 @@ def sanity(case: Case, *, stages: int = 4) -> Tensor:
         torch.manual_seed(case.seed)
         for stage in range(stages):
             for layer in layers[len(layers) - (stage + 1) * len(layers) // stages : len(layers) - stage * len(layers) // stages]:
-                _randomise(layer)
+                _randomize(layer)
             try:
                 after = method.heatmap_of(method(probe, case.image, target)).abs().flatten(1)
             except NoGradientError:  # what is left of the network answers nothing, and neither does the method
@@ -47,7 +47,7 @@ def sanity(case: Case, *, stages: int = 4) -> Tensor:
     return torch.stack(found).mean(0)
 
 
-def _randomise(layer: nn.Module) -> None:
+def _randomize(layer: nn.Module) -> None:
     """Fresh weights as the layer's own class draws them; they stay frozen, as the probe holds them."""
     with torch.no_grad():
         layer.reset_parameters()  # type: ignore[operator]

@@ -29,7 +29,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Preprocessing:
     """From a photo in [0, 1] to the network's input.
 
-    The shorter side is resized so that the centre crop of `size` (height, width) is the share `crop` of it; then
+    The shorter side is resized so that the center crop of `size` (height, width) is the share `crop` of it; then
     `(image * scale - mean) / std`, with the channels reversed first where `bgr` is set, and with `mean_image` (c h w, in
     the scaled units) subtracted where there is one.
     """
@@ -51,7 +51,7 @@ class Preprocessing:
         """Where that part lies in the photo: top, left, height, width in photo pixels."""
         return images.visible_box(height, width, self.size, self.crop)
 
-    def normalise(self, image: Tensor) -> Tensor:
+    def normalize(self, image: Tensor) -> Tensor:
         """Image in [0, 1] to network input; differentiable."""
         if self.bgr:
             image = image.flip(1)
@@ -63,8 +63,8 @@ class Preprocessing:
             image = image - mean
         return (image - self._column(self.mean, image)) / self._column(self.std, image)
 
-    def denormalise(self, image: Tensor) -> Tensor:
-        """The inverse of `normalise`."""
+    def denormalize(self, image: Tensor) -> Tensor:
+        """The inverse of `normalize`."""
         image = image * self._column(self.std, image) + self._column(self.mean, image)
         if self.mean_image is not None:
             mean = self.mean_image.to(image)[None]
@@ -174,7 +174,7 @@ class Model:
         return self.preprocessing.fit(self.channelled(photo).to(self.device))
 
     def channelled(self, photo: Tensor) -> Tensor:
-        """A photo (n c h w) with the network's number of channels: grey is repeated, colour averaged where one is wanted.
+        """A photo (n c h w) with the network's number of channels: gray is repeated, color averaged where one is wanted.
 
         Raises:
             ImageError: there is no such way.
@@ -189,11 +189,11 @@ class Model:
 
     def enter(self, image: Tensor) -> Tensor:
         """Image in [0, 1] (n c h w) to network input, in the weights' type; differentiable."""
-        return self.preprocessing.normalise(image.to(self.device)).to(self.dtype)
+        return self.preprocessing.normalize(image.to(self.device)).to(self.dtype)
 
     def leave(self, entered: Tensor) -> Tensor:
         """Network input back to an image in [0, 1]."""
-        return self.preprocessing.denormalise(entered.float())
+        return self.preprocessing.denormalize(entered.float())
 
     def __call__(self, entered: Tensor) -> Any:
         """Run the network on an input (n c h w); the raw output."""
@@ -242,11 +242,11 @@ class Model:
             return self.scores(self(self.blank())).shape[1]
 
     def blank(self) -> Tensor:
-        """A grey input of the network's own size, for dry runs."""
+        """A gray input of the network's own size, for dry runs."""
         return self.enter(torch.full((1, self.channels, *self.size), 0.5))
 
     def speckled(self) -> Tensor:
-        """A grey input with fine noise, always the same, in which no two places are alike."""
+        """A gray input with fine noise, always the same, in which no two places are alike."""
         noise = torch.rand((1, self.channels, *self.size), generator=torch.Generator().manual_seed(0))
         return self.enter(0.25 + 0.5 * noise)
 

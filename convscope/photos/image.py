@@ -39,30 +39,30 @@ FULL_SCALE = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}
 """The number that stands for white in each integer type."""
 
 LIKELY_CHANNELS = (1, 3, 4)
-"""Axis lengths that say "channels": grey, RGB, RGBA."""
+"""Axis lengths that say "channels": gray, RGB, RGBA."""
 
 READABLE = "JPEG, PNG, WebP, GIF, TIFF or BMP"
 
-_DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
-"""Pillow's modes with more than 8 bits, all grey, which its own `convert("RGB")` would cut off at 255."""
+_DEEP_GRAY = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+"""Pillow's modes with more than 8 bits, all gray, which its own `convert("RGB")` would cut off at 255."""
 
 
 def load_image(*sources: Photos, size: int | tuple[int, int] | None = None, background: str = "white") -> Tensor:
     """Read one photo, or several of one size as a batch: float32, `n c h w`, in [0, 1], on the CPU.
 
-    Files and PIL images always give three channels: grey is repeated, CMYK and palettes are converted, transparency is
+    Files and PIL images always give three channels: gray is repeated, CMYK and palettes are converted, transparency is
     laid over `background`, 16 bits are scaled, the EXIF orientation is applied; of an animation or a document, the
     first frame or page. Arrays (`h w c`, `h w`, `n h w c`, or channels first where the shape leaves no doubt) and tensors
     (`c h w`, `n c h w`) keep their channels, so that digits and multispectral images pass unchanged; a fourth channel
     of an array is a channel, not transparency. They are uint8, uint16, bool, or float in [0, 1].
 
     Args:
-        size: height and width, or one number for both: resize the shorter side and crop the centre.
-        background: the colour behind transparent pixels, as a name or "#rrggbb".
+        size: height and width, or one number for both: resize the shorter side and crop the center.
+        background: the color behind transparent pixels, as a name or "#rrggbb".
 
     Raises:
         ImageError: a photo that cannot be read, or photos of different sizes without `size`.
-        OptionError: a background that is no colour, or a size below 1.
+        OptionError: a background that is no color, or a size below 1.
 
     Example:
         photo = load_image("cat.jpg", "dog.png", size=224)  # 2 3 224 224
@@ -90,12 +90,12 @@ def load_photos(photo: Photos | Sequence[Photos], *, background: str = "white") 
 
     Raises:
         ImageError: a photo that cannot be read, or no photo at all.
-        OptionError: a background that is no colour.
+        OptionError: a background that is no color.
     """
     try:
         behind = ImageColor.getrgb(background)[:3]
     except ValueError:
-        raise OptionError(f"The background {background!r} is not a colour; give a name such as 'white', or '#rrggbb'.") from None
+        raise OptionError(f"The background {background!r} is not a color; give a name such as 'white', or '#rrggbb'.") from None
     with torch.inference_mode(False):
         photos = [image for source in _flat(photo) for image in torch.split(_read(source, behind), 1)]
     if not photos:
@@ -128,7 +128,7 @@ def resize(image: Tensor, size: tuple[int, int], interpolation: Interpolation = 
 def resize_shorter_and_crop(
     image: Tensor, size: tuple[int, int], crop_fraction: float = 1.0, interpolation: Interpolation = "bicubic"
 ) -> Tensor:
-    """Resize `n c h w` so that it just covers `size / crop_fraction`, then crop `size` (height, width) from the centre.
+    """Resize `n c h w` so that it just covers `size / crop_fraction`, then crop `size` (height, width) from the center.
 
     These are the steps torchvision and timm evaluate with, for square and other sizes. An image that has the size
     already is returned as it is.
@@ -172,7 +172,7 @@ def _covering(height: int, width: int, size: tuple[int, int], crop_fraction: flo
 
 
 def _corner(covering: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
-    """Top and left of the centre crop, rounded as torchvision rounds."""
+    """Top and left of the center crop, rounded as torchvision rounds."""
     return round((covering[0] - size[0]) / 2.0), round((covering[1] - size[1]) / 2.0)
 
 
@@ -259,7 +259,7 @@ def _pil(photo: Image.Image, name: str, background: tuple[int, ...]) -> Tensor:
             warnings.simplefilter("ignore")
             photo.load()
             upright = ImageOps.exif_transpose(photo)
-            pixels = np.asarray(upright if upright.mode in _DEEP_GREY else _flatten(upright, background))
+            pixels = np.asarray(upright if upright.mode in _DEEP_GRAY else _flatten(upright, background))
     except Exception as error:
         hint = "it is cut short" if "truncated" in str(error).lower() else f"it is damaged: {_reason(error)}"
         raise ImageError(f"{name} cannot be read ({hint}); save or copy it again.") from None
@@ -293,7 +293,7 @@ def _channels_first(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if first in LIKELY_CHANNELS or first < min(middle, last):
         return batch
     raise ImageError(
-        f"The array's shape {array.shape} does not say which axis holds the channels; grey photos need one of length 1 (n h w 1), "
+        f"The array's shape {array.shape} does not say which axis holds the channels; gray photos need one of length 1 (n h w 1), "
         "and a tensor is always read as c h w."
     )
 

@@ -185,7 +185,7 @@ def _fold(network: nn.Module, pairs: Sequence[tuple[str, str]]) -> None:
 
 
 class _Rest(nn.Module):
-    """What a batch norm does besides normalising: timm's carry their activation with them."""
+    """What a batch norm does besides normalizing: timm's carry their activation with them."""
 
     def __init__(self, norm: nn.Module) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 A target is a class index, a label or an unambiguous part of one, `None` for the top prediction, two classes joined by
 " vs " (the difference of their logits), or any callable that takes the network's output and gives one number per image.
-Scores are unnormalised (logits) unless said otherwise, as in Simonyan et al., 2013.
+Scores are unnormalized (logits) unless said otherwise, as in Simonyan et al., 2013.
 """
 
 from __future__ import annotations

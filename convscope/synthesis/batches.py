@@ -20,7 +20,7 @@ from convscope.synthesis.plan import Plan, numpy
 from convscope.synthesis.random import Streams
 
 BATCH = 16
-"""Images optimised at once; more gain little on a CPU and cost memory."""
+"""Images optimized at once; more gain little on a CPU and cost memory."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Climbed:
 
     @property
     def dead(self) -> list[int]:
-        """The places of the images whose unit no gradient reaches; they are plain grey."""
+        """The places of the images whose unit no gradient reaches; they are plain gray."""
         flags = [str(each) in piece.dead for piece, part in zip(self.pieces, self.parts, strict=True) for each in part]
         return [place for place, flag in enumerate(flags) if flag]
 
@@ -77,12 +77,12 @@ def climb(
     together: int = 1,
     what: str = "ascent",
 ) -> Climbed:
-    """Climb each objective, `batch` at a time; `together` neighbours always share a batch. `start` and the entries of
+    """Climb each objective, `batch` at a time; `together` neighbors always share a batch. `start` and the entries of
     `reference` hold one image for all, or one for each.
 
     Raises:
         OptionError: no objective, or a batch below 1.
-        DeadUnitError: no gradient reaches the image for any of them; where some have one, the others come out grey.
+        DeadUnitError: no gradient reaches the image for any of them; where some have one, the others come out gray.
     """
     if not objectives:
         raise OptionError("Nothing was asked for: the list of units or targets is empty.")

@@ -1,4 +1,4 @@
-"""The one optimisation loop: raise each image's objective, step by step."""
+"""The one optimization loop: raise each image's objective, step by step."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from convscope.synthesis.step import Look
 from convscope.synthesis.transforms import Step
 from convscope.synthesis.transforms.blur import smooth
 
-Optimiser = Literal["ascent", "adam", "nadam", "padam"]
-Normalise = Literal["none", "rms", "l2", "mean_abs"]
+Optimizer = Literal["ascent", "adam", "nadam", "padam"]
+Normalize = Literal["none", "rms", "l2", "mean_abs"]
 
 EPSILON = 1e-5  # added to the size a gradient is divided by (Chollet)
 
@@ -38,9 +38,9 @@ class Recipe:
     is the largest side that the network sees at once, so that memory does not grow with the image."""
 
     steps: int
-    optimiser: Optimiser = "adam"
+    optimizer: Optimizer = "adam"
     rate: float = 0.05
-    normalise: Normalise = "none"
+    normalize: Normalize = "none"
     transforms: tuple[Step, ...] = ()
     regularizers: tuple[tuple[str, float, dict[str, Any]], ...] = ()
     redirect: int = 0
@@ -59,7 +59,7 @@ class Recipe:
 class Ascent:
     """What came of it: the images (n c h w in [0, 1]), the score at each step (n steps; before that step), snapshots by
     step, the accumulated size of the gradient at each pixel (n h w), why it ended early, if it did, and which objectives are
-    dead: their score stood still and no gradient reaches the image; such an image is plain grey."""
+    dead: their score stood still and no gradient reaches the image; such an image is plain gray."""
 
     image: Tensor
     score: Tensor
@@ -105,8 +105,8 @@ def ascend(
     """
     look = Look(probe, objectives, streams, recipe.transforms, recipe.regularizers, reference or {})
     weights = [weight for weight in canvas.parameters() if weight.requires_grad]
-    own = {} if recipe.optimiser == "ascent" else {"betas": (recipe.momentum, recipe.memory)}
-    optimiser: torch.optim.Optimizer = _OPTIMISERS[recipe.optimiser](weights, recipe.rate, foreach=True, **own)
+    own = {} if recipe.optimizer == "ascent" else {"betas": (recipe.momentum, recipe.memory)}
+    optimizer: torch.optim.Optimizer = _OPTIMIZERS[recipe.optimizer](weights, recipe.rate, foreach=True, **own)
     scores: list[Tensor] = []
     found = Ascent(canvas().detach(), torch.empty(0))
     alive = torch.zeros(len(objectives), dtype=torch.bool, device=found.image.device)
@@ -115,20 +115,20 @@ def ascend(
         for step in range(recipe.steps):
             advance(what, step, recipe.steps)
             streams.progress = step / recipe.steps
-            for group in optimiser.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = recipe.rate * min(1.0, (recipe.steps - step) / max(recipe.settle * recipe.steps, 1.0))
-            optimiser.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
             with torch.enable_grad():
                 image = canvas()
                 score, gradient = look.gradient(image.detach(), recipe.tile, redirect=step < recipe.redirect)
-                # The only sign change: optimisers go down, pictures go up.
+                # The only sign change: optimizers go down, pictures go up.
                 torch.autograd.backward(image, -gradient)
             if not bool(torch.isfinite(score).all()):
                 raise NumericError(f"{objectives[int((~torch.isfinite(score)).nonzero()[0])]} became NaN or infinite at step {step}.")
             alive |= look.reached
             transparency += gradient.abs().mean(1)
-            _normalise(canvas, recipe.normalise)
-            optimiser.step()
+            _normalize(canvas, recipe.normalize)
+            optimizer.step()
             with torch.no_grad():
                 _after(canvas, recipe, step)
             scores.append(score.detach())
@@ -158,7 +158,7 @@ def ascend(
     return found
 
 
-_OPTIMISERS: dict[str, Any] = {"ascent": torch.optim.SGD, "adam": torch.optim.Adam, "nadam": torch.optim.NAdam, "padam": Padam}
+_OPTIMIZERS: dict[str, Any] = {"ascent": torch.optim.SGD, "adam": torch.optim.Adam, "nadam": torch.optim.NAdam, "padam": Padam}
 
 _SIZES: dict[str, Callable[[Tensor], Tensor]] = {
     "rms": lambda flat: flat.pow(2).mean(1).sqrt(),
@@ -168,7 +168,7 @@ _SIZES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @torch.no_grad()
-def _normalise(canvas: nn.Module, how: Normalise) -> None:
+def _normalize(canvas: nn.Module, how: Normalize) -> None:
     """Divide each image's gradient by its own size."""
     for weight in canvas.parameters():
         if how != "none" and weight.grad is not None:

@@ -17,16 +17,16 @@ class Padam(torch.optim.Optimizer):
 
     Adam divides each entry's momentum by the root of that entry's own second moment v, so that entries without a say move as far
     as those that matter. Here the divisor is sqrt(v^power * mean(v)^(1 - power)), the mean over all entries of one image:
-    power 1 is Adam, 0 is momentum on the whole image's normalised gradient. Chen and Gu divide by v^(power / 2) alone, which
+    power 1 is Adam, 0 is momentum on the whole image's normalized gradient. Chen and Gu divide by v^(power / 2) alone, which
     leaves the step's length to the gradient's scale; the mean takes that away. The first dimension of a parameter is
-    the image, and no image's step depends on its neighbours.
+    the image, and no image's step depends on its neighbors.
 
     Args:
         params: the parameters (n ...).
         lr: step size.
         betas: decay of the first and of the second moment.
         power: how much of Adam's evening out is kept, in [0, 1].
-        foreach: taken for the likeness to the other optimisers; there is one way only.
+        foreach: taken for the likeness to the other optimizers; there is one way only.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from convscope.errors import OptionError, suggest
 from convscope.networks.model import Model
 from convscope.synthesis import parameterizations, presets, regularizers, transforms
-from convscope.synthesis.optimize import Ascent, Normalise, Optimiser, Recipe
+from convscope.synthesis.optimize import Ascent, Normalize, Optimizer, Recipe
 from convscope.synthesis.random import Streams
 
 
@@ -29,7 +29,7 @@ class Plan:
             name, options = parse_steps(given.pop("parameterization"), parameterizations.registry)[0]
             self._parts["parameterization"] = {"name": name, **options}
             own = parameterizations.registry.traits(name).get("rate")
-            if own is not None and given.get("optimiser", self.data["recipe"].get("optimiser")) != "ascent":
+            if own is not None and given.get("optimizer", self.data["recipe"].get("optimizer")) != "ascent":
                 given.setdefault("rate", own)
         self._transforms = (
             parse_steps(given.pop("transforms"), transforms.registry) if "transforms" in given else self._listed("transforms")
@@ -38,7 +38,7 @@ class Plan:
             parse_weighted(given.pop("regularizers")) if "regularizers" in given else tuple(_weighted(self._listed("regularizers")))
         )
         self._recipe = {**self.data["recipe"], **given}
-        for key, allowed in (("optimiser", get_args(Optimiser)), ("normalise", get_args(Normalise))):
+        for key, allowed in (("optimizer", get_args(Optimizer)), ("normalize", get_args(Normalize))):
             if self._recipe.get(key, allowed[0]) not in allowed:
                 raise OptionError(f"There is no {key} {self._recipe[key]!r}; {suggest(str(self._recipe[key]), allowed)}")
         rate = self._recipe.get("rate", 1.0)
@@ -74,7 +74,7 @@ class Plan:
 
     def shown(self, ascent: Ascent) -> Tensor:
         """The images as the preset shows them."""
-        if self.data.get("display") != "standardise":
+        if self.data.get("display") != "standardize":
             return ascent.image.clamp(0, 1)
         image = ascent.image
         mean = image.mean((1, 2, 3), keepdim=True)

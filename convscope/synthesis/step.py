@@ -24,7 +24,7 @@ Penalty = tuple[str, float, dict[str, Any]]
 
 
 MARGIN = 32
-"""Pixels that a piece of a large image shares with each neighbour, at most."""
+"""Pixels that a piece of a large image shares with each neighbor, at most."""
 
 
 class Look:
@@ -102,7 +102,7 @@ class Look:
         height, width = image.shape[-2:]
         if tile is None or max(height, width) <= tile:
             return self._one(image)
-        # A piece sees a margin of its neighbours, which is thrown away after: at its edge the network's padding would show.
+        # A piece sees a margin of its neighbors, which is thrown away after: at its edge the network's padding would show.
         margin = min(MARGIN, tile // 8, height, width)
         down, right = self.streams.integers(0, tile - 1, 2)[0].tolist()
         image = nn.functional.pad(image.roll((down, right), (2, 3)), [margin] * 4, mode="circular")

@@ -1,4 +1,4 @@
-"""Attribution methods against each other, over a folder of labelled photos."""
+"""Attribution methods against each other, over a folder of labeled photos."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PHOTOS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Labeled:
     """A photo (1 c h w in [0, 1]), its class, and where its object is (1 1 h w), where that is known."""
 
     name: str
@@ -89,7 +89,7 @@ def benchmark_attribution(
     with Probe(model) as probe, Probe(prepare(model)) as judge:
         wanted = _names(methods, attribution.registry.names(), "attribution method") if methods is not None else _all(probe)
         check_options([*wanted], {key: value for key, value in options.items() if not _of_a_metric(key, measures)})
-        cases = list(tiled(model, labelled(probe, folder, alpha_masks), grids, tiles, seed))
+        cases = list(tiled(model, labeled(probe, folder, alpha_masks), grids, tiles, seed))
         values: dict[str, list[list[float]]] = {name: [] for name in measures}
         table = []
         for done, name in enumerate(wanted):
@@ -118,7 +118,7 @@ class Tiled:
     title: str
 
 
-def labelled(probe: Probe, folder: str, alpha_masks: bool) -> list[Labelled]:
+def labeled(probe: Probe, folder: str, alpha_masks: bool) -> list[Labeled]:
     """The photos of a folder with their classes."""
     place = Path(folder)
     if not place.is_dir():
@@ -137,11 +137,11 @@ def labelled(probe: Probe, folder: str, alpha_masks: bool) -> list[Labelled]:
         photo, mask = _read(path, alpha_masks)
         fitted = probe.model.fit(photo)
         index = find_class(probe.model, known[path.name]) if known else int(probe.scores(probe.model.enter(fitted)).argmax())
-        found.append(Labelled(path.stem, photo, index, mask))
+        found.append(Labeled(path.stem, photo, index, mask))
     return found
 
 
-def tiled(model: Model, photos: list[Labelled], grids: int, tiles: int, seed: int) -> Iterator[Tiled]:
+def tiled(model: Model, photos: list[Labeled], grids: int, tiles: int, seed: int) -> Iterator[Tiled]:
     """Random tiled pictures without a class twice; the tile asked about goes round.
 
     Raises:
@@ -153,7 +153,7 @@ def tiled(model: Model, photos: list[Labelled], grids: int, tiles: int, seed: in
     generator = torch.Generator().manual_seed(seed)
     height, width = (side // tiles for side in model.size)
     for number in range(grids):
-        taken: dict[int, Labelled] = {}
+        taken: dict[int, Labeled] = {}
         for place in torch.randperm(len(photos), generator=generator).tolist():
             taken.setdefault(photos[place].index, photos[place])
         chosen = list(taken.values())[:count]
@@ -193,7 +193,7 @@ def _one(
 
 
 def _read(path: Path, alpha_masks: bool) -> tuple[Tensor, Tensor | None]:
-    """A photo, and its mask where the alpha channel is one (the colours are then taken as they are)."""
+    """A photo, and its mask where the alpha channel is one (the colors are then taken as they are)."""
     if not alpha_masks:
         return load_photos(path)[0], None
     load_photos(path)  # refuses what cannot be read

@@ -37,7 +37,7 @@ def caricature(
         steps: how many steps; the preset's number by default.
         seed: of the one random generator.
         half: compute in bfloat16.
-        batch: images optimised at once.
+        batch: images optimized at once.
 
     Raises:
         LayerError: no such layer.

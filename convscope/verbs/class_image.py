@@ -28,7 +28,7 @@ def class_image(
 ) -> Result:
     """What a class looks like to the network: the image that scores highest (Simonyan et al., 2013).
 
-    Ascends the unnormalised score. `result["image"]` is n 3 h w in [0, 1], `result["score"]` n steps. The preset `simonyan` is the
+    Ascends the unnormalized score. `result["image"]` is n 3 h w in [0, 1], `result["score"]` n steps. The preset `simonyan` is the
     paper's way with CS231n's numbers; `distill` gives clearer pictures.
 
     Args:
@@ -42,7 +42,7 @@ def class_image(
         regularizers: instead of the preset's, such as "1e-3*l2".
         snapshots: steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w).
         half: compute in bfloat16.
-        batch: images optimised at once.
+        batch: images optimized at once.
 
     Raises:
         TargetError: no such class.

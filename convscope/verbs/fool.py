@@ -42,7 +42,7 @@ def fool(
         model: what `load_model` takes.
         photo: a path, PIL image, array or tensor, or a list of these.
         target: a class index or label, or one for each photo; by default the least likely class.
-        preset: cs231n (normalised gradient), or plain (rate 200 on the gradient itself).
+        preset: cs231n (normalized gradient), or plain (rate 200 on the gradient itself).
         steps: at most so many steps.
         rate: step size.
         half: climb in bfloat16; the network is asked in full precision before an image counts as fooling.

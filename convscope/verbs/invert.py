@@ -46,7 +46,7 @@ def invert(
         parameterization: what the image is made of, instead of the preset's.
         regularizers: instead of the preset's, such as "0.1*total_variation".
         half: compute in bfloat16.
-        batch: images optimised at once.
+        batch: images optimized at once.
 
     Raises:
         LayerError: no such layer.

@@ -33,7 +33,7 @@ def visualize(
     parameterization: str | None = None,
     transforms: str | None = None,
     regularizers: str | None = None,
-    optimiser: Literal["ascent", "adam", "nadam", "padam"] | None = None,
+    optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
     rate: float | None = None,
     redirect: int | None = None,
     patience: int | None = None,
@@ -60,13 +60,13 @@ def visualize(
         parameterization: what the image is made of, instead of the preset's.
         transforms: instead of the preset's, such as "pad(16) jitter(8) rotate(5)"; "none" for none.
         regularizers: instead of the preset's, such as "0.5*total_variation 0.1*l1".
-        optimiser: ascent, adam, nadam or padam (Adam that evens out the entries only in part).
-        rate: step size of the optimiser.
+        optimizer: ascent, adam, nadam or padam (Adam that evens out the entries only in part).
+        rate: step size of the optimizer.
         redirect: for how many steps closed ReLUs let the gradient through.
         patience: stop when no score has risen for so many steps.
         snapshots: steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w).
         half: compute in bfloat16; faster where the processor has it.
-        batch: images optimised at once.
+        batch: images optimized at once.
 
     Raises:
         LayerError, UnitError: no such layer or unit.
@@ -78,7 +78,7 @@ def visualize(
     """
     plan = Plan(
         preset, "visualize", steps=steps, size=size, parameterization=parameterization, transforms=transforms, regularizers=regularizers,
-        optimiser=optimiser, rate=rate, redirect=redirect, patience=patience, snapshots=tuple(snapshots) if snapshots else None,
+        optimizer=optimizer, rate=rate, redirect=redirect, patience=patience, snapshots=tuple(snapshots) if snapshots else None,
     )  # fmt: skip
     if diversity < 1:
         raise OptionError(f"diversity must be 1 or more; {diversity} was given.")

@@ -44,7 +44,7 @@ class Small(Trunk):
 
 
 def photo(generator, height, width):
-    """Blobs of colour, not noise: rises and falls that units can tell apart."""
+    """Blobs of color, not noise: rises and falls that units can tell apart."""
     rough = generator.integers(0, 256, (5, 6, 3), dtype="uint8")
     return np.asarray(Image.fromarray(rough).resize((width, height), Image.Resampling.BICUBIC))
 

@@ -82,7 +82,7 @@ BAD = [
     (["explain", "sample:chelsea", "--seed", "x"], "seed must be int"),
     (["explain", "sample:chelsea", "--samples", "3"], "grad_cam has no option --samples"),
     (["explain", "sample:chelsea", "-o", "x.bmp"], "must end in .png or .npz or .json or .csv or .gif or .webp"),
-    (["explain", "sample:chelsea", "--draw", "colour=red"], "attribution has no option 'colour'"),
+    (["explain", "sample:chelsea", "--draw", "color=red"], "attribution has no option 'color'"),
     (["explain", "sample:nobody"], "no sample photo"),
     (["predict", "sample:chelsea", "--model", "nowhere:x"], "no model source 'nowhere'"),
     (["predict", "sample:chelsea", "--model", "torchvision:vgg160"], "did you mean 'vgg16'"),

@@ -138,7 +138,7 @@ def test_diversity():
 
 
 def test_alignment():
-    """Neighbours at distance 1 and 3: half the mean square to each side."""
+    """Neighbors at distance 1 and 3: half the mean square to each side."""
     given = seen(l=[[[[0.0, 0.0]]], [[[1.0, 1.0]]], [[[4.0, 4.0]]]])
     assert value("alignment", given, layer="l") == pytest.approx([-0.5, -5.0, -4.5])
     assert value("alignment", seen(l=[[[[1.0]]]]), layer="l") == [0]
@@ -319,7 +319,7 @@ def test_picture_with_opacity():
 
 
 class Closed(nn.Module):
-    """One unit, relu(x - 0.9) with x the image's mean over channels: closed on a grey image."""
+    """One unit, relu(x - 0.9) with x the image's mean over channels: closed on a gray image."""
 
     def __init__(self, bias: float = -0.9, weight: float = 1 / 3) -> None:
         super().__init__()

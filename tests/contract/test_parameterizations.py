@@ -10,7 +10,7 @@ from small_networks import Trunk
 import convscope
 from convscope.errors import OptionError
 from convscope.synthesis import parameterizations
-from convscope.synthesis.parameterizations.maco import _moments, _Standardised, _Turned, measure_magnitude
+from convscope.synthesis.parameterizations.maco import _moments, _Standardized, _Turned, measure_magnitude
 from convscope.synthesis.plan import Plan
 from convscope.synthesis.random import Streams
 
@@ -73,13 +73,13 @@ def test_gradient_reaches_everything_and_a_step_moves_every_pixel(name, shape):
 def test_ascent_on_pixels_raises_what_is_asked(name):
     canvas = make(name, (2, 3, 24, 17))
     wanted = photo((2, canvas().shape[1], 24, 17), 5)
-    optimiser = torch.optim.Adam(canvas.parameters(), 0.02)
+    optimizer = torch.optim.Adam(canvas.parameters(), 0.02)
     distances = []
     for _ in range(12):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         distance = (canvas() - wanted).pow(2).mean()
         distance.backward()
-        optimiser.step()
+        optimizer.step()
         distances.append(distance.item())
     assert distances[-1] < distances[0]
 
@@ -137,8 +137,8 @@ def test_fourier_of_a_single_wave():
     torch.testing.assert_close(canvas()[0, 0], torch.sigmoid(wave).expand(size, size), atol=1e-5, rtol=0)
 
 
-def test_decorrelated_colours_move_all_three_channels_together():
-    """The first column of Lucid's matrix is nearly grey: a step in it brightens red, green and blue alike."""
+def test_decorrelated_colors_move_all_three_channels_together():
+    """The first column of Lucid's matrix is nearly gray: a step in it brightens red, green and blue alike."""
     canvas = make("fourier", (1, 3, 8, 8), sd=0.0)
     with torch.no_grad():
         next(canvas.parameters())[0, 0, 0, 0, 0] = 1.0
@@ -170,13 +170,13 @@ def test_cppn_paints_the_same_picture_at_another_size():
 def test_macos_written_out_gradients_are_those_of_the_formulas():
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(2, 3, 5, 4, generator=generator, dtype=torch.float64).requires_grad_()
-    centre, spread, magnitude = (
+    center, spread, magnitude = (
         torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5 for shape in [(2, 1, 1, 1)] * 2 + [(3, 5, 4)]
     )
     mean, deviation = _moments(values)
-    torch.testing.assert_close(_Standardised.apply(values, centre, spread), (values - mean) / deviation * spread + centre)
+    torch.testing.assert_close(_Standardized.apply(values, center, spread), (values - mean) / deviation * spread + center)
     torch.testing.assert_close(_Turned.apply(magnitude, values), torch.polar(magnitude.expand_as(values).contiguous(), values))
-    assert torch.autograd.gradcheck(lambda each: _Standardised.apply(each, centre, spread), values)
+    assert torch.autograd.gradcheck(lambda each: _Standardized.apply(each, center, spread), values)
     assert torch.autograd.gradcheck(lambda each: _Turned.apply(magnitude, each), values)
 
 
@@ -188,13 +188,13 @@ def test_maco_climbs_by_phase_alone():
         return torch.fft.rfft2(torch.logit(canvas().detach().double())).abs()[0, 0]
 
     before = spectrum()
-    optimiser = torch.optim.NAdam(canvas.parameters(), 1.0)
+    optimizer = torch.optim.NAdam(canvas.parameters(), 1.0)
     for _ in range(3):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         (canvas() * photo((1, 1, 20, 31), 3)).sum().backward()
-        optimiser.step()
+        optimizer.step()
     after = spectrum()
-    # Only ratios are fixed: the image is standardised. Entries that stand for themselves (column 0) lose their imaginary part.
+    # Only ratios are fixed: the image is standardized. Entries that stand for themselves (column 0) lose their imaginary part.
     share = (after / before)[:, 1:]
     torch.testing.assert_close(share / share.mean(), torch.ones_like(share), atol=2e-3, rtol=0)
     # 1 / frequency: twice as fine, half as strong.

@@ -12,7 +12,7 @@ from convscope.synthesis import regularizers
 
 NAMES = regularizers.registry.names()
 FLAT = {"l2": 0.0, "opacity": 0.0}
-"""The value of a flat image that costs nothing; grey unless said otherwise."""
+"""The value of a flat image that costs nothing; gray unless said otherwise."""
 
 
 def run(name: str, image: Tensor, **options) -> Tensor:
@@ -60,13 +60,13 @@ def test_a_flat_image_has_a_finite_gradient(name):
 def test_l1_and_l2_by_hand():
     image = torch.tensor([[[[0.5, 0.75], [0.0, 1.0]]]])
     assert run("l1", image).item() == pytest.approx((0 + 0.25 + 0.5 + 0.5) / 4)
-    assert run("l1", image, grey=0.0).item() == pytest.approx((0.5 + 0.75 + 0 + 1) / 4)
+    assert run("l1", image, gray=0.0).item() == pytest.approx((0.5 + 0.75 + 0 + 1) / 4)
     assert run("l2", image).item() == pytest.approx(0.25 + 0.5625 + 0 + 1)
 
 
 @pytest.mark.parametrize(("power", "each"), [(1.0, 0.4), (2.0, 0.16), (3.0, 0.064)])
 def test_total_variation_of_a_step(power, each):
-    """A step of 0.4 between two columns of 6: of 5 x 5 places with both neighbours, 5 lie at the step."""
+    """A step of 0.4 between two columns of 6: of 5 x 5 places with both neighbors, 5 lie at the step."""
     image = torch.full((1, 1, 6, 6), 0.3)
     image[..., 3:] = 0.7
     assert run("total_variation", image, power=power).item() == pytest.approx(each * 5 / 25, abs=1.1e-3)
@@ -80,7 +80,7 @@ def test_total_variation_of_a_slope():
 
 
 def test_border_counts_the_border_only():
-    """White all over: (1 - 0.5)^2 at every place of the border; with a grey border, nothing."""
+    """White all over: (1 - 0.5)^2 at every place of the border; with a gray border, nothing."""
     image = torch.ones(1, 3, 10, 12)
     assert run("border", image, width=2).item() == pytest.approx(0.25)
     image[..., :2, :] = image[..., -2:, :] = image[..., :2] = image[..., -2:] = 0.5

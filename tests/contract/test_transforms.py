@@ -77,8 +77,8 @@ def test_an_opaque_image_hides_every_background_and_a_clear_one_none():
     made = run("composite", images, "ab")
     assert torch.equal(made[0], images[0, :3])
     assert not torch.isclose(made[1], images[1, :3]).any(0).all()
-    grey = run("composite", images, "ab", sd=0.0)[1]
-    torch.testing.assert_close(grey, torch.full_like(grey, 0.5))
+    gray = run("composite", images, "ab", sd=0.0)[1]
+    torch.testing.assert_close(gray, torch.full_like(gray, 0.5))
 
 
 def test_half_opaque_is_half_of_each():
@@ -172,7 +172,7 @@ def test_roll_brings_back_on_one_side_what_leaves_the_other():
         assert any(torch.equal(after, before.roll((down, right), (1, 2))) for down in range(-3, 4) for right in range(-3, 4))
 
 
-def test_pad_puts_a_grey_border_around():
+def test_pad_puts_a_gray_border_around():
     made = run("pad", photos(), pixels=2, fill=0.25)
     assert made.shape == (3, 3, 24, 31)
     torch.testing.assert_close(made[..., 2:-2, 2:-2], photos(), atol=1e-5, rtol=0)
@@ -262,10 +262,10 @@ def test_blur_spreads_a_point_by_the_normal_curve():
 
 
 def test_noise_has_the_asked_spread():
-    grey = torch.full((1, 1, 200, 200), 0.5)
-    normal = run("noise", grey, "a", normal=0.1) - grey
+    gray = torch.full((1, 1, 200, 200), 0.5)
+    normal = run("noise", gray, "a", normal=0.1) - gray
     assert float(normal.std()) == pytest.approx(0.1, rel=0.02)
-    uniform = run("noise", grey, "a", uniform=0.1) - grey
+    uniform = run("noise", gray, "a", uniform=0.1) - gray
     assert float(uniform.abs().max()) <= 0.1
     assert float(uniform.std()) == pytest.approx(0.1 / math.sqrt(3), rel=0.02)
 

@@ -185,9 +185,9 @@ def test_refusals(model):
 
 
 def test_benchmark(tmp_path):
-    """Four photos of one colour each and a network that knows the colours by their place in the cube."""
+    """Four photos of one color each and a network that knows the colors by their place in the cube."""
 
-    class Colours(nn.Module):
+    class Colors(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.conv = nn.Conv2d(3, 4, 1, bias=False)
@@ -198,16 +198,16 @@ def test_benchmark(tmp_path):
         def forward(self, image: Tensor) -> Tensor:
             return self.relu(self.conv(image)).mean((2, 3)) * 10
 
-    colours = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0)}
+    colors = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0)}
     with open(tmp_path / "labels.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "index"])
-        for index, (name, colour) in enumerate(colours.items()):
-            pixels = np.full((20, 20, 4), (*colour, 0), np.uint8)
+        for index, (name, color) in enumerate(colors.items()):
+            pixels = np.full((20, 20, 4), (*color, 0), np.uint8)
             pixels[5:15, 5:15, 3] = 255
             Image.fromarray(pixels).save(tmp_path / f"{name}.png")
             writer.writerow([f"{name}.png", index])
-    model = convscope.load_model(Colours(), size=16)
+    model = convscope.load_model(Colors(), size=16)
     result = convscope.benchmark_attribution(
         model, str(tmp_path), methods="hires_cam,random_map,rise", metric="grid_pointing,energy,pointing,insertion", grids=12,
         alpha_masks=True, masks=10, points=4, layer="relu",

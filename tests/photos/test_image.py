@@ -40,12 +40,12 @@ def test_lossless_files_give_their_pixels(tmp_path: Path, suffix: str) -> None:
         assert torch.allclose(image, as_tensor(DATA), atol=1e-7)
 
 
-def test_rgb_kept_when_grey_palette_bilevel(tmp_path: Path) -> None:
-    grey = Image.fromarray(DATA[..., 0])
-    assert torch.equal(load_image(grey), as_tensor(np.repeat(DATA[..., :1], 3, axis=2)))
+def test_rgb_kept_when_gray_palette_bilevel(tmp_path: Path) -> None:
+    gray = Image.fromarray(DATA[..., 0])
+    assert torch.equal(load_image(gray), as_tensor(np.repeat(DATA[..., :1], 3, axis=2)))
     palette = Image.fromarray(DATA).quantize(8)
     assert torch.equal(load_image(palette), as_tensor(np.asarray(palette.convert("RGB"))))
-    bilevel = grey.point(lambda value: 255 * (value > 127)).convert("1")
+    bilevel = gray.point(lambda value: 255 * (value > 127)).convert("1")
     assert set(load_image(bilevel).unique().tolist()) == {0.0, 1.0}
 
 
@@ -66,7 +66,7 @@ def test_transparency_shows_the_background(mode: str) -> None:
     assert load_image(photo)[0, :, 0, 0].tolist() == [1, 1, 1]
 
 
-def test_half_transparent_black_on_white_is_grey() -> None:
+def test_half_transparent_black_on_white_is_gray() -> None:
     image = load_image(Image.new("RGBA", (1, 1), (0, 0, 0, 51)))
     assert image.flatten().tolist() == pytest.approx([0.8] * 3, abs=1 / 255)
 
@@ -86,7 +86,7 @@ def test_sixteen_bits_are_scaled_not_cut(tmp_path: Path, suffix: str) -> None:
     assert torch.allclose(image[0, 1, 0], torch.tensor([0, 255 / 65535, 32768 / 65535, 1.0]))
 
 
-def test_sixteen_bit_colour_png(tmp_path: Path) -> None:
+def test_sixteen_bit_color_png(tmp_path: Path) -> None:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -125,7 +125,7 @@ def test_exif_orientation(tmp_path: Path, orientation: int) -> None:
 
 
 def test_first_frame_and_first_page(tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     for name in ("a.gif", "a.tiff"):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
         assert load_image(tmp_path / name)[0, :, 0, 0].tolist() == [1, 0, 0]
@@ -280,7 +280,7 @@ def test_batches() -> None:
 
 
 def test_wrong_options() -> None:
-    with pytest.raises(OptionError, match="colour"):
+    with pytest.raises(OptionError, match="color"):
         load_image(DATA, background="whyte")
     with pytest.raises(OptionError, match="at least 1"):
         load_image(DATA, size=0)

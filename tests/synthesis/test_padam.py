@@ -1,4 +1,4 @@
-"""The partially adaptive optimiser against Adam, against momentum by hand, and image by image."""
+"""The partially adaptive optimizer against Adam, against momentum by hand, and image by image."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from convscope.synthesis.padam import Padam
 
 def moved(make, gradients):
     weight = torch.zeros_like(gradients[0]).requires_grad_()
-    optimiser = make([weight])
+    optimizer = make([weight])
     for gradient in gradients:
         weight.grad = gradient.clone()
-        optimiser.step()
+        optimizer.step()
     return weight.detach()
 
 
@@ -41,7 +41,7 @@ def test_half_way_by_hand():
     torch.testing.assert_close(found[0], -gradient[0] / (second.sqrt() * mean**0.5).sqrt())
 
 
-def test_an_image_does_not_see_its_neighbours_or_its_scale(gradients):
+def test_an_image_does_not_see_its_neighbors_or_its_scale(gradients):
     together = moved(lambda weights: Padam(weights, 0.1), gradients)
     alone = moved(lambda weights: Padam(weights, 0.1), [1000 * gradient[1:2] for gradient in gradients])
     torch.testing.assert_close(together[1:2], alone)

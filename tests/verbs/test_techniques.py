@@ -87,7 +87,7 @@ def _tables(name):
 
 
 def test_chollet_is_the_recipe_to_the_letter(trunk):
-    """Forty steps written out by hand: grey noise, gradient over its root mean square, shown by mean and deviation."""
+    """Forty steps written out by hand: gray noise, gradient over its root mean square, shown by mean and deviation."""
     found = convscope.visualize(trunk, "second:1", preset="chollet", size=16, seed=3)
     network = trunk.network.eval()
     noise = Streams.of(3, ["second:1 0"]).uniform(3, 16, 16)
@@ -254,9 +254,9 @@ def test_the_loop_negates_once(trunk):
     model = convscope.load_model(linear, size=2)
     weight = linear[1].weight[1].detach()
     streams = Streams.of(0, ["a"])
-    canvas = pixels((1, 3, 2, 2), streams, noise=0.0, grey=0.5)
+    canvas = pixels((1, 3, 2, 2), streams, noise=0.0, gray=0.5)
     with Probe(model) as probe:
         goal = parse("logit(1)", model, probe.layers)
-        made = ascend(probe, [goal], canvas, streams, Recipe(steps=1, optimiser="ascent", rate=0.1))
+        made = ascend(probe, [goal], canvas, streams, Recipe(steps=1, optimizer="ascent", rate=0.1))
     assert torch.allclose(made.image.flatten(), 0.5 + 0.1 * weight, atol=1e-6)
     assert made.score[0, 0] == pytest.approx(float(0.5 * weight.sum()), abs=1e-5)

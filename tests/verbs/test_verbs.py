@@ -127,9 +127,9 @@ def test_mean_image_and_caffe_order():
     mean = torch.arange(12.0).reshape(3, 2, 2)
     preprocessing = Preprocessing(size=(2, 2), scale=255.0, bgr=True, mean_image=mean)
     image = torch.rand(1, 3, 2, 2, generator=torch.Generator().manual_seed(0))
-    entered = preprocessing.normalise(image)
+    entered = preprocessing.normalize(image)
     assert torch.allclose(entered[0, 0], image[0, 2] * 255 - mean[0], atol=1e-4)
-    assert torch.allclose(preprocessing.denormalise(entered), image, atol=1e-6)
+    assert torch.allclose(preprocessing.denormalize(entered), image, atol=1e-6)
 
 
 def test_the_result_follows_the_weights():

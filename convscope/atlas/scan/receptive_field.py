@@ -43,7 +43,7 @@ class Field:
 
 
 def fields(model: Model, layers: Sequence[str], share: float = 1.0) -> dict[str, Field]:
-    """The receptive field of each layer. With a `share` below 1 it is the smallest centred box that holds this share of the
+    """The receptive field of each layer. With a `share` below 1 it is the smallest centered box that holds this share of the
     gradient (the effective field of Luo et al., 2016); with 1 it is all that has any."""
     with Probe(model) as probe:
         shapes = {name: probe.layers[name].shape for name in layers}

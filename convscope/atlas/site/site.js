@@ -1,5 +1,5 @@
 "use strict";
-// Keys: left and right to the neighbours, Esc up; among tiles the arrows walk. Filter and sort of a layer's units.
+// Keys: left and right to the neighbors, Esc up; among tiles the arrows walk. Filter and sort of a layer's units.
 (() => {
   const typing = (element) => element && /^(INPUT|SELECT|TEXTAREA)$/.test(element.tagName);
   const link = (rel) => document.querySelector(`link[rel=${rel}]`);

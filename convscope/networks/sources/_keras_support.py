@@ -93,7 +93,7 @@ def split_head(keras: Any, network: Any) -> Head | None:
 
 
 def preprocessing_of(network: Any, prepare: Callable[[Any], Any] | None, known: Preprocessing, channels: int) -> Preprocessing:
-    """What the network wants of pixels: as `preprocess_input` does it, measured on three colours, or as its layers say."""
+    """What the network wants of pixels: as `preprocess_input` does it, measured on three colors, or as its layers say."""
     if prepare is None:
         own = any(type(layer).__name__ in SCALING for layer in layers_of(network).values())
         return replace(known, scale=255.0 if own else 1.0)

@@ -79,20 +79,20 @@ def _processor(transformers: Any, name: str) -> dict[str, Any]:
 
 
 def _preprocessing(processor: dict[str, Any], config: Any) -> Preprocessing:
-    """The processor's steps: resize, centre crop, rescale to [0, 1], subtract the mean and divide by the deviation."""
+    """The processor's steps: resize, center crop, rescale to [0, 1], subtract the mean and divide by the deviation."""
     own = getattr(config, "image_size", None) or USUAL_SIDE
     resized = _sides(processor.get("size") if processor.get("do_resize", True) else None, own)
     cropped = _sides(processor.get("crop_size"), resized) if processor.get("do_center_crop") else resized
     crop = processor.get("crop_pct") or (cropped[0] / resized[0] if processor.get("do_center_crop") else 1.0)
-    normalised = processor.get("do_normalize", False)
+    normalized = processor.get("do_normalize", False)
     rescaled = processor.get("do_rescale", True)
     factor = processor.get("rescale_factor") or 1 / 255
     return Preprocessing(
         cropped,
         float(min(crop, 1.0)),
         RESAMPLING.get(int(processor.get("resample") or 3), "bicubic"),
-        tuple(processor["image_mean"]) if normalised else (0.0,),
-        tuple(processor["image_std"]) if normalised else (1.0,),
+        tuple(processor["image_mean"]) if normalized else (0.0,),
+        tuple(processor["image_std"]) if normalized else (1.0,),
         scale=255.0 * factor if rescaled else 255.0,
     )
 

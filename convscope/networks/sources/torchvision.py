@@ -9,7 +9,7 @@ from convscope.networks.model import IMAGENET_MEAN, IMAGENET_STD, Model, Preproc
 from convscope.networks.sources import register
 from convscope.networks.weights import fetched, load_weights, random_weights
 
-OWN_INITIALISATION = {"googlenet": {"init_weights": True}, "inception_v3": {"init_weights": True}}
+OWN_INITIALIZATION = {"googlenet": {"init_weights": True}, "inception_v3": {"init_weights": True}}
 """Networks that warn unless they are told whether to draw their weights as the paper did."""
 
 
@@ -40,7 +40,7 @@ def torchvision(name: str, *, weights: bool | str | None = None, classes: int | 
             )
         network = fetched(f"torchvision:{name}", lambda: library.get_model(name, weights=default))
     else:
-        own: dict[str, Any] = OWN_INITIALISATION.get(name, {}) | ({} if classes is None else {"num_classes": classes})
+        own: dict[str, Any] = OWN_INITIALIZATION.get(name, {}) | ({} if classes is None else {"num_classes": classes})
         network = random_weights(lambda: library.get_model(name, weights=None, **own))
     if isinstance(weights, str):
         load_weights(network, weights)

@@ -1,7 +1,7 @@
 """Results drawn: the only place where float becomes uint8.
 
 One view a file: a function of a `Result` and keyword options that returns a PIL image. `Result.picture()` calls the one
-that the result names. Nothing here changes numbers for anybody else: clipping, normalising and colouring happen on the
+that the result names. Nothing here changes numbers for anybody else: clipping, normalizing and coloring happen on the
 way to the screen, and each picture says what was done. The pieces below are for pages that lay results out themselves.
 """
 
@@ -16,7 +16,7 @@ registry = Registry(__name__, "picture")
 register = registry.register
 
 _PIECES = {
-    "colour": "_color",
+    "color": "_color",
     "to_rgb": "_color",
     "to_uint8": "_color",
     "activation_tile": "_tile",
@@ -24,21 +24,21 @@ _PIECES = {
     "heat_of": "_heat",
     "overlay_heat": "_heat",
     "Panel": "_canvas",
-    "colour_bar": "_canvas",
+    "color_bar": "_canvas",
     "sheet": "_canvas",
 }
 
 if TYPE_CHECKING:
-    from convscope.results.pictures._canvas import Panel, colour_bar, sheet
-    from convscope.results.pictures._color import colour, to_rgb, to_uint8
+    from convscope.results.pictures._canvas import Panel, color_bar, sheet
+    from convscope.results.pictures._color import color, to_rgb, to_uint8
     from convscope.results.pictures._heat import heat_of, overlay_heat
     from convscope.results.pictures._tile import activation_tile, is_blank
 
 __all__ = [
     "Panel",
     "activation_tile",
-    "colour",
-    "colour_bar",
+    "color",
+    "color_bar",
     "heat_of",
     "is_blank",
     "overlay_heat",

@@ -1,4 +1,4 @@
-"""Text, colour bars and the laying out of panels on a sheet. Text is wrapped or made smaller, never cut."""
+"""Text, color bars and the laying out of panels on a sheet. Text is wrapped or made smaller, never cut."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from convscope.results.pictures._color import Pixels, colour
+from convscope.results.pictures._color import Pixels, color
 
 PAPER, INK, FAINT, RULE = "#ffffff", "#1a1a1a", "#5c5c5c", "#d9d9d9"
 """Background, text, secondary text (contrast 6.7 to 1 on white), and lines."""
@@ -157,7 +157,7 @@ def number(value: float, scale: float) -> str:
     return written.replace("-", "\N{MINUS SIGN}")
 
 
-def colour_bar(height: int, colours: str, low: float, high: float, size: int = TEXT) -> Image.Image:
+def color_bar(height: int, colors: str, low: float, high: float, size: int = TEXT) -> Image.Image:
     """A vertical scale: `low` at the bottom, `high` at the top, their middle between, each with its number."""
     height = max(height, 3 * line_height(size))
     face, thick, tick = font(size), max(12, size), 5
@@ -166,7 +166,7 @@ def colour_bar(height: int, colours: str, low: float, high: float, size: int = T
     width = thick + tick + 4 + math.ceil(max(face.getlength(label) for _, label in labels))
     bar = Image.new("RGB", (width, height), PAPER)
     scale = np.repeat(np.linspace(1, 0, height)[:, None], thick, axis=1)
-    bar.paste(Image.fromarray(colour(scale, colours)), (0, 0))
+    bar.paste(Image.fromarray(color(scale, colors)), (0, 0))
     draw = ImageDraw.Draw(bar)
     draw.rectangle((0, 0, thick - 1, height - 1), outline=RULE)
     for row, label in labels:

@@ -1,4 +1,4 @@
-"""Float to uint8, and numbers to colours."""
+"""Float to uint8, and numbers to colors."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Pixels = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.floating[Any]]
 
 HEAT = "inferno"
-"""Colours of heat. Perceptually uniform: equal steps look equal, the order survives grey print and colour blindness, and
+"""Colors of heat. Perceptually uniform: equal steps look equal, the order survives gray print and color blindness, and
 cold is dark, so that over a photo the unattended parts are dimmed and keep their own hue. (jet's cyan and yellow bands show
-edges that are not in the data; it is there for comparison with published figures: colours="jet".)"""
+edges that are not in the data; it is there for comparison with published figures: colors="jet".)"""
 
 SIGNED = "RdBu_r"
-"""Colours of signed maps: blue below zero, white at zero, red above."""
+"""Colors of signed maps: blue below zero, white at zero, red above."""
 
 ACTIVATION = "viridis"
-"""Colours of activation grids, as in Chollet's book."""
+"""Colors of activation grids, as in Chollet's book."""
 
 
 def to_uint8(image: Map) -> Pixels:
@@ -35,38 +35,38 @@ def to_uint8(image: Map) -> Pixels:
     return np.rint(np.clip(image, 0, 1).astype(np.float64) * 255).astype(np.uint8)
 
 
-def colour(values: Map, name: str = HEAT, low: float = 0.0, high: float = 1.0) -> Pixels:
-    """Numbers (`h w`) as colours (`h w 3`): `low` and all below is the map's first colour, `high` and all above its last.
+def color(values: Map, name: str = HEAT, low: float = 0.0, high: float = 1.0) -> Pixels:
+    """Numbers (`h w`) as colors (`h w 3`): `low` and all below is the map's first color, `high` and all above its last.
 
-    `name` is any of matplotlib's colour maps. Where `low` equals `high` there is no scale, and all is the first colour.
+    `name` is any of matplotlib's color maps. Where `low` equals `high` there is no scale, and all is the first color.
 
     Raises:
         NumericError: NaN or infinity.
-        OptionError: an unknown colour map.
+        OptionError: an unknown color map.
     """
     check_finite(values, "map")
     span = float(high) - float(low)
     share = (values.astype(np.float64) - low) / span if span > 0 else np.zeros(values.shape)
-    return colour_table(name)[to_uint8(share)]
+    return color_table(name)[to_uint8(share)]
 
 
 @lru_cache(maxsize=32)
-def colour_table(name: str) -> Pixels:
-    """The 256 colours of a map, `256 3`."""
+def color_table(name: str) -> Pixels:
+    """The 256 colors of a map, `256 3`."""
     from matplotlib import colormaps
 
     if name not in colormaps:
         hint = suggest(name, [known for known in colormaps if not known.endswith("_r")])
-        raise OptionError(f"There is no colour map {name!r}; {hint}")
+        raise OptionError(f"There is no color map {name!r}; {hint}")
     table = to_uint8(np.asarray(colormaps[name](np.linspace(0, 1, 256)))[:, :3])
     table.flags.writeable = False
     return table
 
 
 def to_rgb(photo: Pixels) -> Pixels:
-    """A photo of any number of channels (`h w` or `h w c`) as three: grey is repeated; of more than three, the first three are shown.
+    """A photo of any number of channels (`h w` or `h w c`) as three: gray is repeated; of more than three, the first three are shown.
 
-    Two channels show the first one, as grey.
+    Two channels show the first one, as gray.
     """
     if photo.ndim == 2:
         photo = photo[..., None]

@@ -1,4 +1,4 @@
-"""A score over the steps of an optimisation."""
+"""A score over the steps of an optimization."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from convscope.results.pictures._canvas import FAINT, INK, PAPER, RULE, font, li
 from convscope.results.pictures._color import Map
 
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-"""Colours of lines that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
+"""Colors of lines that color-blind readers can tell apart (Okabe and Ito, 2008)."""
 
 MOST_NAMES = len(LINES)
 
@@ -24,7 +24,7 @@ def curve_picture(scores: Map, names: list[str], width: int) -> Image.Image:
     """
     low, high = float(scores.min()), float(scores.max())
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise NumericError("The scores to draw hold NaN or infinity; the optimisation went wrong.")
+        raise NumericError("The scores to draw hold NaN or infinity; the optimization went wrong.")
     size = text_size(width)
     face, step = font(size), line_height(size)
     left = math.ceil(max(face.getlength(number(value, high - low)) for value in (low, high))) + 26

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from convscope.results.pictures._color import HEAT, Map, Pixels, check_finite, colour, to_rgb, to_uint8
+from convscope.results.pictures._color import HEAT, Map, Pixels, check_finite, color, to_rgb, to_uint8
 
 ALPHA = 0.4
 """Share of heat in an overlay (Chollet, Deep Learning with Python, 5.4.3)."""
@@ -16,10 +16,10 @@ ALPHA = 0.4
 PERCENTILE = 99.0
 """Where input-space maps are cut off: a few extreme pixels would leave the rest black (Smilkov et al., SmoothGrad, 2017)."""
 
-UNSEEN_FADE, UNSEEN_GREY = 0.6, 0.78
-"""The photo outside of what the network saw: this share of it is replaced by this grey. Lighter, where cold heat is darker."""
+UNSEEN_FADE, UNSEEN_GRAY = 0.6, 0.78
+"""The photo outside of what the network saw: this share of it is replaced by this gray. Lighter, where cold heat is darker."""
 
-OUTLINE_PART, OUTLINE_GREY = 400, 0.3
+OUTLINE_PART, OUTLINE_GRAY = 400, 0.3
 """A dark line around what the network saw, this part of the photo's longer side wide."""
 
 Box = tuple[float, float, float, float]
@@ -28,7 +28,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Heat:
-    """A map ready to colour: `share` in [0, 1], and the raw values that 0 and 1 stand for."""
+    """A map ready to color: `share` in [0, 1], and the raw values that 0 and 1 stand for."""
 
     share: Map
     low: float
@@ -59,28 +59,28 @@ def heat_of(values: Map, space: Literal["layer", "input"], *, signed: bool = Fal
     return Heat((scaled + 1) / 2 if signed else scaled, -high if signed else 0.0, high, blank)
 
 
-def overlay_heat(photo: Pixels, heat: Map, box: Box | None = None, alpha: float = ALPHA, colours: str = HEAT) -> Pixels:
+def overlay_heat(photo: Pixels, heat: Map, box: Box | None = None, alpha: float = ALPHA, colors: str = HEAT) -> Pixels:
     """Heat in [0, 1] (`h w`, any size) blended over a photo (`h w c`, uint8), at the photo's own size.
 
     The heat is resized (bilinear) into `box`, the part of the photo that the network saw; None is the whole photo. Outside
-    of it the photo is drawn faded and grey, behind a thin line: there, nothing was asked.
+    of it the photo is drawn faded and gray, behind a thin line: there, nothing was asked.
     """
     shown = to_rgb(photo).astype(np.float64) / 255
     rows, columns = _inside(shown.shape[:2], box)
-    coloured = colour(_resized(heat, rows, columns), colours) / 255
+    colored = color(_resized(heat, rows, columns), colors) / 255
     blended = np.empty_like(shown)
-    blended[:] = shown.mean(axis=2, keepdims=True) * (1 - UNSEEN_FADE) + UNSEEN_GREY * UNSEEN_FADE
+    blended[:] = shown.mean(axis=2, keepdims=True) * (1 - UNSEEN_FADE) + UNSEEN_GRAY * UNSEEN_FADE
     line = max(1, round(max(shown.shape) / OUTLINE_PART))
-    blended[max(0, rows.start - line) : rows.stop + line, max(0, columns.start - line) : columns.stop + line] = OUTLINE_GREY
-    blended[rows, columns] = (1 - alpha) * shown[rows, columns] + alpha * coloured
+    blended[max(0, rows.start - line) : rows.stop + line, max(0, columns.start - line) : columns.stop + line] = OUTLINE_GRAY
+    blended[rows, columns] = (1 - alpha) * shown[rows, columns] + alpha * colored
     return to_uint8(blended)
 
 
-def heat_alone(size: tuple[int, int], heat: Map, box: Box | None = None, colours: str = HEAT) -> Pixels:
-    """Heat in [0, 1] on an empty sheet of the photo's size (height, width); light grey where the network saw nothing."""
-    sheet = np.full((*size, 3), round(UNSEEN_GREY * 255), np.uint8)
+def heat_alone(size: tuple[int, int], heat: Map, box: Box | None = None, colors: str = HEAT) -> Pixels:
+    """Heat in [0, 1] on an empty sheet of the photo's size (height, width); light gray where the network saw nothing."""
+    sheet = np.full((*size, 3), round(UNSEEN_GRAY * 255), np.uint8)
     rows, columns = _inside(size, box)
-    sheet[rows, columns] = colour(_resized(heat, rows, columns), colours)
+    sheet[rows, columns] = color(_resized(heat, rows, columns), colors)
     return sheet
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from convscope.results.pictures._color import Map, Pixels, check_finite, to_uint8
 
-GAIN, CENTRE = 64.0, 128.0
+GAIN, CENTER = 64.0, 128.0
 """Levels per standard deviation, and the level of the mean (Chollet, Deep Learning with Python, 5.4.1)."""
 
 RELATIVE_NOISE = 1e-6
@@ -28,4 +28,4 @@ def activation_tile(values: Map, gain: float = GAIN) -> Pixels:
     values = values.astype(np.float64)
     if is_blank(values):
         return np.zeros(values.shape, np.uint8)
-    return to_uint8(((values - values.mean()) / values.std() * gain + CENTRE) / 255)
+    return to_uint8(((values - values.mean()) / values.std() * gain + CENTER) / 255)

@@ -10,7 +10,7 @@ from PIL import Image
 from convscope.errors import OptionError
 from convscope.results.pictures import register
 from convscope.results.pictures._canvas import FAINT, MARGIN, SMALLEST, framed, stack, text, text_size
-from convscope.results.pictures._color import ACTIVATION, Map, Pixels, colour_table
+from convscope.results.pictures._color import ACTIVATION, Map, Pixels, color_table
 from convscope.results.pictures._tile import GAIN, activation_tile, is_blank
 from convscope.results.result import Result
 
@@ -22,7 +22,7 @@ FIRST = 256
 
 GAP = 1
 BLANK = (214, 214, 214)
-"""Grey, which is in no perceptually uniform colour map: a blank channel cannot be taken for a low one."""
+"""Gray, which is in no perceptually uniform color map: a blank channel cannot be taken for a low one."""
 
 UNITS_PER_ROW, MOST_UNITS = 128, 16384
 """Cells a row, and cells at most, of a dense layer drawn as a strip."""
@@ -35,12 +35,12 @@ def activations(
     first: int | None = FIRST,
     columns: int | None = None,
     gain: float = GAIN,
-    colours: str = ACTIVATION,
+    colors: str = ACTIVATION,
 ) -> Image.Image:
     """Every channel's map as a tile, layer below layer (Chollet, Deep Learning with Python, 5.4.1).
 
     Reads the arrays (layer name to `n c h w`). Each tile is scaled by itself: (x - mean) / standard deviation * gain + 128,
-    clipped to 0 to 255; a channel with one value everywhere is plain grey. So tiles show where a channel fires, not
+    clipped to 0 to 255; a channel with one value everywhere is plain gray. So tiles show where a channel fires, not
     how much. The units of a dense layer (`n c 1 1`) are the cells of one strip, scaled together. The line above a grid gives
     the layer's shape, its share of zeros and its blank channels.
 
@@ -48,11 +48,11 @@ def activations(
         first: channels shown of each layer; none shows all.
         columns: tiles a row; by default 16, or 8 where there are few channels or large maps.
         gain: levels per standard deviation, 64 or 128.
-        colours: a matplotlib colour map.
+        colors: a matplotlib color map.
 
     Raises:
         NumericError: an activation with NaN or infinity.
-        OptionError: an unknown colour map, or a count below 1.
+        OptionError: an unknown color map, or a count below 1.
     """
     if (first is not None and first < 1) or (columns is not None and columns < 1):
         raise OptionError(f"first and columns must be at least 1, but {first} and {columns} were given.")
@@ -61,7 +61,7 @@ def activations(
         for index, maps in enumerate(result[name]):
             photo = f" \N{MIDDLE DOT} photo {index + 1}" if len(result[name]) > 1 else ""
             dense = maps.shape[1:] == (1, 1)
-            picture = _strip(maps[:, 0, 0], gain, colours) if dense else _grid(maps[:first], columns, gain, colours)
+            picture = _strip(maps[:, 0, 0], gain, colors) if dense else _grid(maps[:first], columns, gain, colors)
             grids.append((name + photo, _facts(maps, MOST_UNITS if dense else first), picture))
     width = max(picture.width for _, _, picture in grids)
     size = text_size(width)
@@ -69,7 +69,7 @@ def activations(
     parts = [
         stack([text(name, width, size, bold=True), text(facts, width, small, ink=FAINT), picture], 4) for name, facts, picture in grids
     ]
-    legend = "Each tile is scaled by itself: it shows where a channel fires, not how much. Grey: the same value everywhere."
+    legend = "Each tile is scaled by itself: it shows where a channel fires, not how much. Gray: the same value everywhere."
     return framed(stack([*parts, text(legend, width, small, ink=FAINT)], MARGIN))
 
 
@@ -86,7 +86,7 @@ def _facts(maps: Map, first: int | None) -> str:
     return " \N{MIDDLE DOT} ".join(facts)
 
 
-def _grid(maps: Map, columns: int | None, gain: float, colours: str) -> Image.Image:
+def _grid(maps: Map, columns: int | None, gain: float, colors: str) -> Image.Image:
     """Channels (`c h w`) as tiles in rows."""
     channels, height, width = maps.shape
     columns = min(columns or (8 if channels <= 32 or max(height, width) > WIDTH // 16 else 16), channels)
@@ -98,25 +98,25 @@ def _grid(maps: Map, columns: int | None, gain: float, colours: str) -> Image.Im
     rows = math.ceil(channels / columns)
     sheet = Image.new("RGB", (columns * (tile[0] + GAP) - GAP, rows * (tile[1] + GAP) - GAP), "white")
     for index, channel in enumerate(maps):
-        picture = Image.fromarray(_coloured(channel, gain, colours))
+        picture = Image.fromarray(_colored(channel, gain, colors))
         resampling = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX
         sheet.paste(picture.resize(tile, resampling), ((index % columns) * (tile[0] + GAP), (index // columns) * (tile[1] + GAP)))
     return sheet
 
 
-def _coloured(channel: Map, gain: float, colours: str) -> Pixels:
-    """One tile in colour (`h w 3`); a blank channel is grey."""
+def _colored(channel: Map, gain: float, colors: str) -> Pixels:
+    """One tile in color (`h w 3`); a blank channel is gray."""
     levels = activation_tile(channel, gain)
-    return np.full((*levels.shape, 3), BLANK, np.uint8) if is_blank(channel) else colour_table(colours)[levels]
+    return np.full((*levels.shape, 3), BLANK, np.uint8) if is_blank(channel) else color_table(colors)[levels]
 
 
-def _strip(units: Map, gain: float, colours: str) -> Image.Image:
+def _strip(units: Map, gain: float, colors: str) -> Image.Image:
     """The units of a dense layer (`c`) as equal cells in reading order, scaled over the whole layer."""
     shown = units[:MOST_UNITS]
     columns = min(UNITS_PER_ROW if len(shown) > WIDTH // 16 else WIDTH // 16, len(shown))
     rows = math.ceil(len(shown) / columns)
     cells = np.full((rows * columns, 3), 255, np.uint8)
-    cells[: len(shown)] = _coloured(shown[None], gain, colours)[0]
+    cells[: len(shown)] = _colored(shown[None], gain, colors)[0]
     picture = Image.fromarray(cells.reshape(rows, columns, 3))
     cell = max(1, WIDTH // UNITS_PER_ROW if columns == UNITS_PER_ROW else min(WIDTH // columns, 32))
     return picture.resize((columns * cell, rows * max(cell, 16 if rows <= 2 else cell)), Image.Resampling.NEAREST)

@@ -41,7 +41,7 @@ def images(
 ) -> Image.Image:
     """The images of a result as a grid with titles.
 
-    Reads `image` (`n c h w` in [0, 1]) and from the details `titles`. One channel is drawn grey; of more than three, the
+    Reads `image` (`n c h w` in [0, 1]) and from the details `titles`. One channel is drawn gray; of more than three, the
     first three are shown. Where all titles are units of one layer, the
     layer goes into the heading; titles too long for their tile become
     numbers, explained below the grid.

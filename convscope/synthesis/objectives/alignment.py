@@ -8,7 +8,7 @@ from convscope.synthesis.objectives import Seen, register
 
 @register(batch="all")
 def alignment(seen: Seen, *, layer: str) -> Tensor:
-    """How alike neighbours in a batch are at a layer, so that a series of images does not jump (Mordvintsev et al., 2018).
+    """How alike neighbors in a batch are at a layer, so that a series of images does not jump (Mordvintsev et al., 2018).
 
     Minus the mean square difference of an image's maps to those of the image before and after it.
 

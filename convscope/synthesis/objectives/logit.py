@@ -7,7 +7,7 @@ from convscope.synthesis.objectives import Seen, pick, register
 
 @register(output=True)
 def logit(seen: Seen, *, target: int) -> Tensor:
-    """The unnormalised score of a class, before the softmax (Simonyan et al., 2013).
+    """The unnormalized score of a class, before the softmax (Simonyan et al., 2013).
 
     Args:
         target: the class.

@@ -1,4 +1,4 @@
-"""Colour in which the channels of natural images are independent."""
+"""Color in which the channels of natural images are independent."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def matrix(channels: int, decorrelate: bool) -> Tensor:
     """Independent values -> channels before the sigmoid; the identity for other than three channels."""
     if not decorrelate or channels < 3:
         return torch.eye(channels)
-    colour = torch.tensor(CORRELATION)
+    color = torch.tensor(CORRELATION)
     whole = torch.eye(channels)
     if channels <= 4:
-        whole[:3, :3] = colour / colour.norm(dim=0).max()
+        whole[:3, :3] = color / color.norm(dim=0).max()
     return whole
 
 
-def to_image(values: Tensor, colours: Tensor) -> Tensor:
+def to_image(values: Tensor, colors: Tensor) -> Tensor:
     """Independent values (n c h w) to images in (0, 1)."""
-    return (colours @ values.flatten(2)).view_as(values).sigmoid()
+    return (colors @ values.flatten(2)).view_as(values).sigmoid()
 
 
-def from_image(image: Tensor, colours: Tensor) -> Tensor:
+def from_image(image: Tensor, colors: Tensor) -> Tensor:
     """The inverse of `to_image`."""
     inside = image.clamp(EDGE, 1 - EDGE).logit()
-    return torch.einsum("nchw,dc->ndhw", inside, torch.linalg.inv(colours))
+    return torch.einsum("nchw,dc->ndhw", inside, torch.linalg.inv(colors))

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 CONTRAST = 4.0
-"""Lucid's divisor: with it a spectrum of deviation 0.01 starts near grey, and Adam's step of 0.05 is a good one."""
+"""Lucid's divisor: with it a spectrum of deviation 0.01 starts near gray, and Adam's step of 0.05 is a good one."""
 
 
 class Spectrum(nn.Module):
-    """Its `forward()` gives the values, n c h w, before colours are put together and brought to (0, 1)."""
+    """Its `forward()` gives the values, n c h w, before colors are put together and brought to (0, 1)."""
 
     scale: Tensor
 

@@ -28,7 +28,7 @@ def cppn(
     depth: int = 8,
     start: Tensor | None = None,
 ) -> nn.Module:
-    """A small network that paints: from a pixel's coordinates to its colour (Mordvintsev et al., 2018; Stanley, 2007).
+    """A small network that paints: from a pixel's coordinates to its color (Mordvintsev et al., 2018; Stanley, 2007).
 
     The picture is made of smooth lines and areas, and `at(height, width)` paints it at any other size. Each image has a
     network of its own. Unless another is given the rate is 0.002 (published: 0.005).
@@ -44,19 +44,19 @@ def cppn(
     sizes = [2, *[2 * hidden] * (depth - 1)]
     weights = [streams.normal(hidden, inside) / math.sqrt(inside) for inside in sizes]
     weights.append(LAST * streams.normal(channels, 2 * hidden) / math.sqrt(2 * hidden))
-    colours = matrix(channels, False).to(streams.device)
-    return _Cppn(weights, colours, (height, width), None if start is None else from_image(start, colours))
+    colors = matrix(channels, False).to(streams.device)
+    return _Cppn(weights, colors, (height, width), None if start is None else from_image(start, colors))
 
 
 class _Cppn(nn.Module):
-    colours: Tensor
+    colors: Tensor
     below: Tensor | None
 
-    def __init__(self, weights: list[Tensor], colours: Tensor, size: tuple[int, int], below: Tensor | None) -> None:
+    def __init__(self, weights: list[Tensor], colors: Tensor, size: tuple[int, int], below: Tensor | None) -> None:
         super().__init__()
         self.weights = nn.ParameterList(weights)
         self.biases = nn.ParameterList([weight.new_zeros(*weight.shape[:2], 1) for weight in weights])
-        self.register_buffer("colours", colours)
+        self.register_buffer("colors", colors)
         self.register_buffer("below", below)
         self.size = size
 
@@ -77,4 +77,4 @@ class _Cppn(nn.Module):
         painted = values.reshape(*values.shape[:2], height, width)
         if self.below is not None:
             painted = painted + torch.nn.functional.interpolate(self.below, (height, width), mode="bilinear", align_corners=False)
-        return to_image(painted, self.colours)
+        return to_image(painted, self.colors)

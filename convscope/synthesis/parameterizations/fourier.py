@@ -18,32 +18,32 @@ def fourier(
     decorrelate: bool = True,
     start: Tensor | None = None,
 ) -> nn.Module:
-    """The image's spectrum, each frequency scaled by 1 / frequency, in decorrelated colour (Olah et al., 2017).
+    """The image's spectrum, each frequency scaled by 1 / frequency, in decorrelated color (Olah et al., 2017).
 
     Steps in it spread over all frequencies as natural images do, so that low ones are found first and noise is not.
 
     Args:
         sd: standard deviation of the spectrum it starts from.
         decay: power of the 1 / frequency scaling; 0 is none.
-        decorrelate: use colours that are independent in natural images.
+        decorrelate: use colors that are independent in natural images.
 
     Example:
         convscope.visualize(model, "blocks.3:11", parameterization="fourier")
     """
     _, channels, height, width = shape
-    colours = matrix(channels, decorrelate).to(streams.device)
+    colors = matrix(channels, decorrelate).to(streams.device)
     if start is not None:
-        return _Fourier(Spectrum.of(from_image(start, colours), decay), colours)
-    return _Fourier(Spectrum(sd * streams.normal(*entries(channels, height, width)), (height, width), decay), colours)
+        return _Fourier(Spectrum.of(from_image(start, colors), decay), colors)
+    return _Fourier(Spectrum(sd * streams.normal(*entries(channels, height, width)), (height, width), decay), colors)
 
 
 class _Fourier(nn.Module):
-    colours: Tensor
+    colors: Tensor
 
-    def __init__(self, values: Spectrum, colours: Tensor) -> None:
+    def __init__(self, values: Spectrum, colors: Tensor) -> None:
         super().__init__()
         self.values = values
-        self.register_buffer("colours", colours)
+        self.register_buffer("colors", colors)
 
     def forward(self) -> Tensor:
-        return to_image(self.values(), self.colours)
+        return to_image(self.values(), self.colors)

@@ -36,7 +36,7 @@ def laplacian(
         levels: how many sizes; by default down to 4 pixels.
         sd: standard deviation of each size's values at the start.
         decay: power of the size by which a size's steps are weighted; 0 treats them alike.
-        decorrelate: use colours that are independent in natural images.
+        decorrelate: use colors that are independent in natural images.
 
     Example:
         convscope.visualize(model, "blocks.3:11", parameterization="laplacian")
@@ -46,28 +46,28 @@ def laplacian(
     while min(sizes[-1]) >= 2 * SMALLEST and len(sizes) != levels:
         sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
     weights = [FINEST * 2.0 ** (decay * level) for level in range(len(sizes))]
-    colours = matrix(channels, decorrelate).to(streams.device)
+    colors = matrix(channels, decorrelate).to(streams.device)
     if start is None:
         parts = [sd * streams.normal(channels, *size) for size in sizes]
     else:
-        parts = [part / weight for part, weight in zip(_pyramid(from_image(start, colours), sizes), weights, strict=True)]
-    return _Laplacian(parts, weights, colours)
+        parts = [part / weight for part, weight in zip(_pyramid(from_image(start, colors), sizes), weights, strict=True)]
+    return _Laplacian(parts, weights, colors)
 
 
 class _Laplacian(nn.Module):
-    colours: Tensor
+    colors: Tensor
 
-    def __init__(self, parts: list[Tensor], weights: list[float], colours: Tensor) -> None:
+    def __init__(self, parts: list[Tensor], weights: list[float], colors: Tensor) -> None:
         super().__init__()
         self.parts = nn.ParameterList(parts)
         self.weights = weights
-        self.register_buffer("colours", colours)
+        self.register_buffer("colors", colors)
 
     def forward(self) -> Tensor:
         whole = self.parts[-1] * self.weights[-1]
         for part, weight in zip(reversed(self.parts[:-1]), reversed(self.weights[:-1]), strict=True):
             whole = larger(whole, part.shape[-2:]) + part * weight
-        return to_image(whole, self.colours)
+        return to_image(whole, self.colors)
 
 
 def larger(values: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:

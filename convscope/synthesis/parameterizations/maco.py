@@ -34,14 +34,14 @@ def maco(
 ) -> nn.Module:
     """Only the phase of the spectrum is free; its magnitude stays that of natural images (Fel et al., 2023).
 
-    No high frequencies can grow, so that no other regularization is needed. Phase and image are standardised, as in
+    No high frequencies can grow, so that no other regularization is needed. Phase and image are standardized, as in
     the authors' code. The magnitude is 1 / frequency, or measured from photos by `measure_magnitude`, or, with a
     photo to start from, that photo's own (as in Feature Accentuation, Hamblin et al., 2024).
 
     Args:
         magnitude: path of a .npy file with a measured magnitude; 1 / frequency by default.
-        contrast: standard deviation of the image before colours and sigmoid.
-        decorrelate: use colours that are independent in natural images.
+        contrast: standard deviation of the image before colors and sigmoid.
+        decorrelate: use colors that are independent in natural images.
 
     Raises:
         OptionError: the file cannot be read, or it is of another number of channels.
@@ -50,57 +50,57 @@ def maco(
         convscope.visualize(model, "logit(tarantula)", preset="maco")
     """
     count, channels, height, width = shape
-    colours = matrix(channels, decorrelate).to(streams.device)
+    colors = matrix(channels, decorrelate).to(streams.device)
     if start is not None:
-        values = from_image(start, colours)
+        values = from_image(start, colors)
         spectrum = torch.fft.rfft2(values)
         own = None if magnitude is None else _read(magnitude, channels, height, width).to(values)
         phase, spread = spectrum.angle(), values.std((1, 2, 3), keepdim=True, correction=0)
-        centre = values.mean((1, 2, 3), keepdim=True)
-        return _Maco(phase, spectrum.abs() if own is None else own, colours, (height, width), centre, spread)
+        center = values.mean((1, 2, 3), keepdim=True)
+        return _Maco(phase, spectrum.abs() if own is None else own, colors, (height, width), center, spread)
     own = inverse(height, width).expand(channels, -1, -1) if magnitude is None else _read(magnitude, channels, height, width)
     # The authors' code draws normal phases, whose waves agree in one corner and make a bright spot there; uniform ones do not.
     phase = streams.uniform(channels, height, width // 2 + 1, low=-math.pi, high=math.pi)
-    centre = phase.new_zeros(count, 1, 1, 1)
-    return _Maco(phase, own.to(phase), colours, (height, width), centre, centre + contrast)
+    center = phase.new_zeros(count, 1, 1, 1)
+    return _Maco(phase, own.to(phase), colors, (height, width), center, center + contrast)
 
 
 class _Maco(nn.Module):
     magnitude: Tensor
-    colours: Tensor
-    centre: Tensor
+    colors: Tensor
+    center: Tensor
     spread: Tensor
     middle: Tensor
     width: Tensor
 
-    def __init__(self, phase: Tensor, magnitude: Tensor, colours: Tensor, size: tuple[int, int], centre: Tensor, spread: Tensor) -> None:
+    def __init__(self, phase: Tensor, magnitude: Tensor, colors: Tensor, size: tuple[int, int], center: Tensor, spread: Tensor) -> None:
         super().__init__()
         self.phase = nn.Parameter(phase)
         self.size = size
         # However far the phases are driven, their mean and deviation stay what they were at the start.
         middle, width = _moments(phase)
-        parts = {"magnitude": magnitude, "colours": colours, "centre": centre, "spread": spread, "middle": middle, "width": width}
+        parts = {"magnitude": magnitude, "colors": colors, "center": center, "spread": spread, "middle": middle, "width": width}
         for name, part in parts.items():
             self.register_buffer(name, part)
 
     def forward(self) -> Tensor:
-        phase: Tensor = _Standardised.apply(self.phase, self.middle, self.width)
+        phase: Tensor = _Standardized.apply(self.phase, self.middle, self.width)
         values = torch.fft.irfft2(_Turned.apply(self.magnitude, phase), s=self.size)
-        return to_image(_Standardised.apply(values, self.centre, self.spread), self.colours)
+        return to_image(_Standardized.apply(values, self.center, self.spread), self.colors)
 
 
-class _Standardised(torch.autograd.Function):
+class _Standardized(torch.autograd.Function):
     """Each image's values with a given mean and standard deviation (n 1 1 1).
 
     Forward and backward are written out, here and below: at 1280 px a step was mostly autograd's passes over these few formulas.
     """
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, centre: Tensor, spread: Tensor) -> Tensor:
+    def forward(ctx: Any, values: Tensor, center: Tensor, spread: Tensor) -> Tensor:
         mean, deviation = _moments(values)
         ratio = spread / deviation
         ctx.save_for_backward(values, mean, deviation, ratio)
-        return torch.addcmul(centre - mean * ratio, values, ratio)
+        return torch.addcmul(center - mean * ratio, values, ratio)
 
     @staticmethod
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor, None, None]:
@@ -135,7 +135,7 @@ def measure_magnitude(photos: Tensor, path: str | Path | None = None, *, decorre
     Args:
         photos: n c h w in [0, 1]; they are brought to 256 x 256.
         path: where to write it, as .npy.
-        decorrelate: measure in colours that are independent in natural images.
+        decorrelate: measure in colors that are independent in natural images.
 
     Example:
         measure_magnitude(torch.cat([convscope.load_image(path, size=256) for path in paths]), "magnitude.npy")

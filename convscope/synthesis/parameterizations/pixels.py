@@ -10,18 +10,18 @@ from convscope.synthesis.random import Streams
 
 @register()
 def pixels(
-    shape: tuple[int, int, int, int], streams: Streams, *, noise: float = 20 / 255, grey: float = 128 / 255, start: Tensor | None = None
+    shape: tuple[int, int, int, int], streams: Streams, *, noise: float = 20 / 255, gray: float = 128 / 255, start: Tensor | None = None
 ) -> nn.Module:
     """The pixels themselves, kept in (0, 1) by clipping after each step (Chollet, Deep Learning with Python, 5.4.2).
 
     Args:
         noise: height of the uniform noise that it starts from.
-        grey: what the noise is added to.
+        gray: what the noise is added to.
 
     Example:
         convscope.visualize(model, "blocks.3:11", parameterization="pixels")
     """
-    image = grey + noise * streams.uniform(*shape[1:]) if start is None else start.clone()
+    image = gray + noise * streams.uniform(*shape[1:]) if start is None else start.clone()
     return _Pixels(image)
 
 

@@ -30,33 +30,33 @@ def shared(
         coarse: how many times smaller the base is.
         sd: standard deviation of the spectra that it starts from.
         decay: power of the 1 / frequency scaling.
-        decorrelate: use colours that are independent in natural images.
+        decorrelate: use colors that are independent in natural images.
 
     Example:
         convscope.visualize(model, ["blocks.3:11", "blocks.3:40"], parameterization="shared")
     """
     count, channels, height, width = shape
     small = (-(-height // coarse), -(-width // coarse))
-    colours = matrix(channels, decorrelate).to(streams.device)
+    colors = matrix(channels, decorrelate).to(streams.device)
     if start is None:
         # The sum over all streams, in double precision, so that the base does not depend on the order of the images.
         drawn = streams.normal(*entries(channels, *small)).double().sum(0, keepdim=True) / count**0.5
         base = Spectrum(sd * drawn.float(), small, decay)
         own = Spectrum(sd * streams.normal(*entries(channels, height, width)), (height, width), decay)
     else:
-        values = from_image(start, colours)
+        values = from_image(start, colors)
         common = interpolate(values.mean(0, keepdim=True), small, mode="area")
         base, own = Spectrum.of(common, decay), Spectrum.of(values - larger(common, (height, width)), decay)
-    return _Shared(base, own, colours)
+    return _Shared(base, own, colors)
 
 
 class _Shared(nn.Module):
-    colours: Tensor
+    colors: Tensor
 
-    def __init__(self, base: Spectrum, own: Spectrum, colours: Tensor) -> None:
+    def __init__(self, base: Spectrum, own: Spectrum, colors: Tensor) -> None:
         super().__init__()
         self.base, self.own = base, own
-        self.register_buffer("colours", colours)
+        self.register_buffer("colors", colors)
 
     def forward(self) -> Tensor:
-        return to_image(self.own() + larger(self.base(), self.own.size), self.colours)
+        return to_image(self.own() + larger(self.base(), self.own.size), self.colors)

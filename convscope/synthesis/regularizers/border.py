@@ -6,15 +6,15 @@ from convscope.synthesis.regularizers import register
 
 
 @register()
-def border(image: Tensor, *, width: int = 8, grey: float = 0.5) -> Tensor:
-    """The mean square distance from grey in a border: the picture moves to the middle (Lucid, 2018).
+def border(image: Tensor, *, width: int = 8, gray: float = 0.5) -> Tensor:
+    """The mean square distance from gray in a border: the picture moves to the middle (Lucid, 2018).
 
     Args:
         width: of the border in pixels.
-        grey: the value that costs nothing.
+        gray: the value that costs nothing.
     """
     height, across = image.shape[-2:]
-    square = (image - grey).pow(2)
+    square = (image - gray).pow(2)
     inside = square[..., width : max(height - width, width), width : max(across - width, width)]
     places = max(square[0].numel() - inside[0].numel(), 1)
     return (square.flatten(1).sum(1) - inside.flatten(1).sum(1)) / places

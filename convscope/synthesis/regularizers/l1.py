@@ -6,10 +6,10 @@ from convscope.synthesis.regularizers import register
 
 
 @register()
-def l1(image: Tensor, *, grey: float = 0.5) -> Tensor:
-    """The mean distance from grey: what need not be coloured stays grey.
+def l1(image: Tensor, *, gray: float = 0.5) -> Tensor:
+    """The mean distance from gray: what need not be colored stays gray.
 
     Args:
-        grey: the value that costs nothing.
+        gray: the value that costs nothing.
     """
-    return (image - grey).abs().flatten(1).mean(1)
+    return (image - gray).abs().flatten(1).mean(1)

@@ -5,7 +5,7 @@ from torch import Tensor
 from convscope.synthesis.regularizers import register
 
 EDGE = 1e-6
-"""Keeps the root's slope finite where neighbours are equal."""
+"""Keeps the root's slope finite where neighbors are equal."""
 
 
 @register()

@@ -6,8 +6,8 @@ A transform is a function in a file of its own name, drawn anew at each step, pe
     (frame, streams, *, parameters) -> frame             trait `affine`: moves the frame through which the image is seen
 
 Trait `many`: it gives several of each image, next to each other; `alpha`: it takes an image with opacity and gives one
-without. Neighbouring affine ones are multiplied out first, so that jitter, scale and rotate together cost one resampling.
-Beyond the image they show black, as Lucid's do: a picture made with grey there holds less well where a photo is moved.
+without. Neighboring affine ones are multiplied out first, so that jitter, scale and rotate together cost one resampling.
+Beyond the image they show black, as Lucid's do: a picture made with gray there holds less well where a photo is moved.
 At strength 0 every transform is the identity.
 """
 
@@ -33,8 +33,8 @@ Step = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Frame:
-    """The view on an image: `matrix` (n 3 3) takes a point of the view, in pixels from its centre, to a point of the image,
-    in pixels from the image's centre. `size` is the view's height and width, `fill` the grey value of
+    """The view on an image: `matrix` (n 3 3) takes a point of the view, in pixels from its center, to a point of the image,
+    in pixels from the image's center. `size` is the view's height and width, `fill` the gray value of
     what lies beyond the image. With `corner` (n 2) the image is first cut to `held` (height, width) from there."""
 
     matrix: Tensor
@@ -89,7 +89,7 @@ def look(images: Tensor, frame: Frame) -> Tensor:
     rows, columns = frame.size
     if rows == height and columns == width and bool((frame.matrix == torch.eye(3, device=images.device)).all()):
         return images
-    # From pixels about the centres to grid_sample's -1 .. 1 over the whole extent.
+    # From pixels about the centers to grid_sample's -1 .. 1 over the whole extent.
     into = torch.diag(torch.tensor([2 / width, 2 / height, 1.0], device=images.device))
     outof = torch.diag(torch.tensor([columns / 2, rows / 2, 1.0], device=images.device))
     theta = (into @ frame.matrix @ outof)[:, :2]

@@ -12,11 +12,11 @@ from convscope.synthesis.transforms import register
 def composite(images: Tensor, streams: Streams, *, sd: float = 0.5) -> Tensor:
     """An image with opacity (n c+1 h w) on a new random background at each step, so that it must stand for itself.
 
-    The background is 1 / frequency noise in natural colours (Mordvintsev et al., 2018). It belongs before the transforms
+    The background is 1 / frequency noise in natural colors (Mordvintsev et al., 2018). It belongs before the transforms
     that move the image.
 
     Args:
-        sd: standard deviation of the background's spectrum; 0 is plain grey.
+        sd: standard deviation of the background's spectrum; 0 is plain gray.
     """
     image, opacity = images[:, :-1], images[:, -1:]
     _, channels, height, width = image.shape

@@ -8,7 +8,7 @@ from convscope.synthesis.random import Streams
 from convscope.synthesis.transforms import register
 
 WANDER = 0.15
-"""Deviation of a shrinking crop's centre, as a share of the image's side (Fel et al., 2023, authors' code)."""
+"""Deviation of a shrinking crop's center, as a share of the image's side (Fel et al., 2023, authors' code)."""
 
 SPREAD, SMALLEST = 0.05, 0.05
 """Deviation of a shrinking crop's side, and the smallest one, as shares of the image's side (the same)."""

@@ -14,7 +14,7 @@ def pad(images: Tensor, streams: Streams, *, pixels: int = 12, fill: float | Non
 
     Args:
         pixels: width of the border.
-        fill: its grey value in [0, 1]; None mirrors the image.
+        fill: its gray value in [0, 1]; None mirrors the image.
     """
     if fill is not None:
         return functional.pad(images, [pixels] * 4, value=fill)

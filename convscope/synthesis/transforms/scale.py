@@ -8,7 +8,7 @@ from convscope.synthesis.transforms import Frame, register
 
 @register(affine=True)
 def scale(frame: Frame, streams: Streams, *, low: float = 0.9, high: float = 1.1, choices: tuple[float, ...] | None = None) -> Frame:
-    """The image enlarged or shrunk about its centre (Olah et al., 2017).
+    """The image enlarged or shrunk about its center (Olah et al., 2017).
 
     Args:
         low: smallest factor.

@@ -1,4 +1,4 @@
-"""Colours, tiles, heat and text; expected values worked out on paper or read from matplotlib."""
+"""Colors, tiles, heat and text; expected values worked out on paper or read from matplotlib."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from matplotlib import colormaps
 from PIL import Image
 
 from convscope.errors import NumericError, OptionError
-from convscope.results.pictures import Panel, activation_tile, colour, colour_bar, heat_of, is_blank, overlay_heat, sheet, to_rgb, to_uint8
+from convscope.results.pictures import Panel, activation_tile, color, color_bar, heat_of, is_blank, overlay_heat, sheet, to_rgb, to_uint8
 from convscope.results.pictures._canvas import SMALLEST, columns_for, fit, font, lines_of, number, text, text_size
 
 INFERNO_HOT, INFERNO_COLD = (252, 255, 164), (0, 0, 4)
 JET_HOT = (128, 0, 0)
-"""The ends of the colour maps, from their published tables."""
+"""The ends of the color maps, from their published tables."""
 
 
 def test_uint8_rounds_and_never_wraps() -> None:
@@ -29,24 +29,24 @@ def test_eight_bits_survive_a_round_trip() -> None:
     assert np.array_equal(to_uint8(levels.astype(np.float32) / np.float32(255)), levels)
 
 
-def test_the_hottest_number_has_the_hottest_colour() -> None:
+def test_the_hottest_number_has_the_hottest_color() -> None:
     values = np.array([[-5, 0, 1, 300.0]])
-    assert colour(values).tolist() == [[list(INFERNO_COLD), list(INFERNO_COLD), list(INFERNO_HOT), list(INFERNO_HOT)]]
-    assert tuple(colour(values, "jet")[0, 3]) == JET_HOT
-    assert np.array_equal(colour(np.array([[128.0]]), "viridis", 0, 255)[0, 0], np.rint(np.array(colormaps["viridis"].colors[128]) * 255))
+    assert color(values).tolist() == [[list(INFERNO_COLD), list(INFERNO_COLD), list(INFERNO_HOT), list(INFERNO_HOT)]]
+    assert tuple(color(values, "jet")[0, 3]) == JET_HOT
+    assert np.array_equal(color(np.array([[128.0]]), "viridis", 0, 255)[0, 0], np.rint(np.array(colormaps["viridis"].colors[128]) * 255))
 
 
-def test_a_signed_map_is_centred_on_zero() -> None:
-    left, middle, right = colour(np.array([[-2.0, 0, 2]]), "RdBu_r", -2, 2)[0].astype(int)
+def test_a_signed_map_is_centered_on_zero() -> None:
+    left, middle, right = color(np.array([[-2.0, 0, 2]]), "RdBu_r", -2, 2)[0].astype(int)
     assert left[2] > left[0]
     assert right[0] > right[2]
     assert middle.min() >= 245
 
 
-def test_colours_without_a_scale_and_unknown_colours() -> None:
-    assert set(map(tuple, colour(np.full((2, 2), 3.0), "inferno", 3, 3).reshape(-1, 3).tolist())) == {INFERNO_COLD}
+def test_colors_without_a_scale_and_unknown_colors() -> None:
+    assert set(map(tuple, color(np.full((2, 2), 3.0), "inferno", 3, 3).reshape(-1, 3).tolist())) == {INFERNO_COLD}
     with pytest.raises(OptionError, match="viridis"):
-        colour(np.zeros((1, 1)), "viridiss")
+        color(np.zeros((1, 1)), "viridiss")
 
 
 @pytest.mark.parametrize(("channels", "wanted"), [(1, [7, 7, 7]), (2, [7, 7, 7]), (3, [7, 8, 9]), (6, [7, 8, 9])])
@@ -166,11 +166,11 @@ def test_numbers_on_scales(value: float, scale: float, wanted: str) -> None:
     assert number(value, scale) == wanted
 
 
-def test_the_colour_bar_has_its_high_end_on_top() -> None:
-    bar = np.asarray(colour_bar(200, "inferno", 0, 2.5)).astype(int)
+def test_the_color_bar_has_its_high_end_on_top() -> None:
+    bar = np.asarray(color_bar(200, "inferno", 0, 2.5)).astype(int)
     assert tuple(bar[1, 5]) == pytest.approx(INFERNO_HOT, abs=6)
     assert tuple(bar[-2, 5]) == pytest.approx(INFERNO_COLD, abs=6)
-    assert colour_bar(200, "inferno", 0, 0).height == 200
+    assert color_bar(200, "inferno", 0, 0).height == 200
 
 
 def test_small_pictures_are_enlarged_by_whole_factors() -> None:

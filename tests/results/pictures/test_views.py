@@ -10,12 +10,12 @@ from PIL import Image
 
 from convscope.errors import ConvscopeError, NumericError, OptionError
 from convscope.results.pictures import registry
-from convscope.results.pictures._color import colour_table
+from convscope.results.pictures._color import color_table
 from convscope.results.result import Result
 
 RANDOM = np.random.default_rng(0)
 PHOTO = RANDOM.integers(0, 256, (60, 90, 3), dtype=np.uint8)
-BLANK_GREY = (214, 214, 214)
+BLANK_GRAY = (214, 214, 214)
 
 
 def attribution(maps: np.ndarray, photo: np.ndarray = PHOTO, **details: Any) -> Result:
@@ -100,9 +100,9 @@ def test_an_overlay_has_the_photos_size() -> None:
 def test_the_hottest_place_of_a_map_is_the_hottest_of_the_picture() -> None:
     maps = np.zeros((1, 3, 3))
     maps[0, 2, 0] = 7
-    drawn = np.asarray(attribution(maps).picture(style="heatmap", colours="jet"))
-    assert tuple(drawn[59, 15]) == tuple(colour_table("jet")[255])
-    assert tuple(drawn[5, 65]) == tuple(colour_table("jet")[0])
+    drawn = np.asarray(attribution(maps).picture(style="heatmap", colors="jet"))
+    assert tuple(drawn[59, 15]) == tuple(color_table("jet")[255])
+    assert tuple(drawn[5, 65]) == tuple(color_table("jet")[0])
 
 
 @pytest.mark.parametrize("space", ["layer", "input"])
@@ -112,7 +112,7 @@ def test_a_map_with_nothing_in_it_leaves_the_photo_alone(space: str) -> None:
     assert result.picture().width > 100
 
 
-def test_only_the_sign_has_colour_in_a_signed_overlay() -> None:
+def test_only_the_sign_has_color_in_a_signed_overlay() -> None:
     maps = np.zeros((1, 60, 60))
     maps[0, 0, 0], maps[0, 59, 59] = 1, -1
     drawn = np.asarray(attribution(maps, space="input", signed=True).picture(style="overlay")).astype(int)
@@ -133,7 +133,7 @@ def test_nan_is_refused() -> None:
     [
         ("attribution", {"alpha": 1.5}),
         ("attribution", {"percentile": 0}),
-        ("attribution", {"colours": "no such"}),
+        ("attribution", {"colors": "no such"}),
         ("images", {"columns": 0}),
         ("images", {"margin": -1}),
         ("activations", {"first": 0}),
@@ -149,8 +149,8 @@ def test_activation_tiles_lie_where_their_channels_are() -> None:
     maps = np.zeros((1, 10, 4, 4), np.float32)
     maps[0, 9, 0, 0] = 1
     drawn = np.asarray(Result("activations", "activations", {"layer": maps}).picture())
-    lit = np.argwhere((drawn == colour_table("viridis")[255]).all(axis=2))
-    blank = (drawn == BLANK_GREY).all(axis=2)
+    lit = np.argwhere((drawn == color_table("viridis")[255]).all(axis=2))
+    blank = (drawn == BLANK_GRAY).all(axis=2)
     # 8 a row, tiles of 128 pixels, a cell is 32: channel 9 is the second tile of the second row; nine tiles are blank.
     top, left = (np.flatnonzero(blank.sum(axis=axis) >= 128)[0] for axis in (1, 0))
     assert blank[top:].sum() >= 9 * 128 * 128
