@@ -1,4 +1,5 @@
-"""Contestants timed in turns, A B C A B C, in one process: a ratio of two of them does not depend on how busy the machine was."""
+"""Contestants timed in turns, A B C A B C, in one process: a ratio of two of them does not depend
+on how busy the machine was."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ Run = Callable[[], "float | None"]
 
 @dataclass(frozen=True)
 class Patience:
-    """How often to run: at least `rounds` rounds, more for as long as they fit into `seconds`, at most `most`; a contestant whose
-    first run takes more than `long` seconds is not run again."""
+    """How often to run: at least `rounds` rounds, more for as long as they fit into `seconds`, at
+    most `most`; a contestant whose first run takes more than `long` seconds is not run again."""
 
     rounds: int = 5
     most: int = 25
@@ -29,7 +30,8 @@ class Patience:
 
 @dataclass
 class Duel:
-    """Seconds of each contestant, one number a round; `once` are those too slow for a second run."""
+    """Seconds of each contestant, one number a round; `once` are those too slow for a second
+    run."""
 
     times: dict[str, list[float]]
     once: set[str] = field(default_factory=set)
@@ -39,10 +41,14 @@ class Duel:
         return statistics.median(self.times[name])
 
     def ratio(self, slower: str, faster: str) -> tuple[float, float, float]:
-        """Median, lower and upper quartile of the rounds' ratios; against a contestant that ran once, of that run's."""
+        """Median, lower and upper quartile of the rounds' ratios; against a contestant that ran
+        once, of that run's."""
         above, below = self.times[slower], self.times[faster]
         if len(above) == 1 or len(below) == 1:
-            above, below = (each * (max(len(above), len(below)) if len(each) == 1 else 1) for each in (above, below))
+            above, below = (
+                each * (max(len(above), len(below)) if len(each) == 1 else 1)
+                for each in (above, below)
+            )
         found = sorted(a / b for a, b in zip(above, below, strict=True))
         if len(found) == 1:
             return found[0], found[0], found[0]
@@ -53,7 +59,11 @@ class Duel:
 def timed(run: Run, device: torch.device | str = "cpu") -> float:
     """Seconds of one call, by CUDA events where it runs on a GPU; what peers print is swallowed."""
     quiet = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stderr(quiet), contextlib.redirect_stdout(quiet):
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stderr(quiet),
+        contextlib.redirect_stdout(quiet),
+    ):
         warnings.simplefilter("ignore")
         if torch.device(device).type != "cuda":
             began = time.perf_counter()
@@ -68,16 +78,25 @@ def timed(run: Run, device: torch.device | str = "cpu") -> float:
         return own if own is not None else first.elapsed_time(last) / 1000
 
 
-def duel(contestants: dict[str, Run], patience: Patience, device: torch.device | str = "cpu") -> Duel:
-    """All contestants in turns, after one run each that does not count (but for those that are too slow to run twice)."""
+def duel(
+    contestants: dict[str, Run], patience: Patience, device: torch.device | str = "cpu"
+) -> Duel:
+    """All contestants in turns, after one run each that does not count (but for those that are too
+    slow to run twice)."""
     first = {name: timed(run, device) for name, run in contestants.items()}
-    found = Duel({name: [] for name in contestants}, {name for name, seconds in first.items() if seconds > patience.long})
+    found = Duel(
+        {name: [] for name in contestants},
+        {name for name, seconds in first.items() if seconds > patience.long},
+    )
     for name in found.once:
         found.times[name].append(first[name])
     again = [name for name in contestants if name not in found.once]
     began = time.perf_counter()
     done = 0
-    while again and (done < patience.rounds or (done < patience.most and time.perf_counter() - began < patience.seconds)):
+    while again and (
+        done < patience.rounds
+        or (done < patience.most and time.perf_counter() - began < patience.seconds)
+    ):
         for name in again:
             found.times[name].append(timed(contestants[name], device))
         done += 1
@@ -86,10 +105,13 @@ def duel(contestants: dict[str, Run], patience: Patience, device: torch.device |
 
 @dataclass
 class Row:
-    """One line of the table. `ours`, `peer_seconds` and `limit` are seconds per `unit`; `ratio` is how many times longer the peer takes and
-    `over_limit` how many times longer ours takes than the bare cost (each median, lower and upper quartile). `wanted` is the
-    least ratio and `allowed` the most over the limit; `missing` says why there is no number; `curve` is seconds by how many, and
-    `straight` the share of its variance that a line explains (R squared), of which `wanted` is then the least."""
+    """One line of the table. `ours`, `peer_seconds` and `limit` are seconds per `unit`; `ratio` is
+    how many times longer the peer takes and `over_limit` how many times longer ours takes than the
+    bare cost (each median, lower and upper quartile). `wanted` is the least ratio and `allowed` the
+    most over the limit; `missing` says why there is no number; `curve` is seconds by how many, and
+    `straight` the share of its variance that a line explains (R squared), of which `wanted` is then
+    the least.
+    """
 
     group: str
     job: str
@@ -116,15 +138,27 @@ class Row:
             return None
         if self.straight is not None:
             return self.wanted is None or self.straight >= self.wanted
-        return (self.wanted is None or (self.ratio is not None and self.ratio[0] >= self.wanted)) and (
-            self.allowed is None or (self.over_limit is not None and self.over_limit[0] <= self.allowed)
+        return (
+            self.wanted is None or (self.ratio is not None and self.ratio[0] >= self.wanted)
+        ) and (
+            self.allowed is None
+            or (self.over_limit is not None and self.over_limit[0] <= self.allowed)
         )
 
 
 def rows(
-    made: Duel, *, group: str, job: str, network: str, unit: str = "call", ours: str = "ours", limit: str | None = None,
-    wanted: dict[str, float] | float | None = None, allowed: float | None = None, note: str = "",
-) -> list[Row]:  # fmt: skip
+    made: Duel,
+    *,
+    group: str,
+    job: str,
+    network: str,
+    unit: str = "call",
+    ours: str = "ours",
+    limit: str | None = None,
+    wanted: dict[str, float] | float | None = None,
+    allowed: float | None = None,
+    note: str = "",
+) -> list[Row]:
     """A row for each peer in a duel; one without a peer where there is none."""
     over = made.ratio(ours, limit) if limit else None
     found = []
@@ -133,7 +167,17 @@ def rows(
         aim = wanted.get(peer) if isinstance(wanted, dict) else wanted
         said = [note] if note else []
         said += [f"{name} ran once" for name in (ours, peer) if name in made.once]
-        row = Row(group, job, network, peer, unit, made.seconds(ours), wanted=aim, allowed=allowed, note="; ".join(said))
+        row = Row(
+            group,
+            job,
+            network,
+            peer,
+            unit,
+            made.seconds(ours),
+            wanted=aim,
+            allowed=allowed,
+            note="; ".join(said),
+        )
         row.rounds = len(made.times[ours])
         row.limit, row.over_limit = (made.seconds(limit) if limit else None), over
         if peer:

@@ -1,13 +1,18 @@
 """How fast an atlas is made, and whether it survives being killed.
 
-    python benchmarks/atlas.py build [--layers 'blocks.*,head'] [--units 16]     a whole atlas against the bare batched ascent
-    python benchmarks/atlas.py examples [--photos 2048] [--folder FOLDER]        a pass over photos against the bare forward
-    python benchmarks/atlas.py linear [--out docs/atlas_linear.png]              time over units and over photos, as a figure
-    python benchmarks/atlas.py kill [--times 20] [--engine ray]                  SIGKILL at random moments, resumed, compared
-    python benchmarks/atlas.py workers                                           two Ray workers of one thread against one
+    python benchmarks/atlas.py build [--layers 'blocks.*,head'] [--units 16]
+        a whole atlas against the bare batched optimization
+    python benchmarks/atlas.py examples [--photos 2048] [--folder FOLDER]
+        a pass over photos against the bare forward
+    python benchmarks/atlas.py linear [--out docs/atlas_linear.png]
+        time over units and over photos, as a figure
+    python benchmarks/atlas.py kill [--times 20] [--engine ray]
+        SIGKILL at random moments, resumed, compared
+    python benchmarks/atlas.py workers
+        two Ray workers of one thread against one
 
-All on the embedded network and, without --folder, on random crops of scikit-image's photos. Start with OMP_NUM_THREADS=1 on a machine
-that others use too. Peak memory is the process's own.
+All on the embedded network and, without --folder, on random crops of scikit-image's photos. Start
+with OMP_NUM_THREADS=1 on a machine that others use too. Peak memory is the process's own.
 """
 
 from __future__ import annotations
@@ -31,13 +36,13 @@ from PIL import Image
 
 import convscope
 from convscope import atlas
-from convscope.atlas.scan.scanner import SHARD, Looker
+from convscope.atlas.scan.scanner import SHARD, Scanner
 from convscope.photos.samples import sample
 from convscope.photos.sources import source_of
 from convscope.probe import Probe
-from convscope.synthesis.batches import climb
+from convscope.synthesis.batches import optimize_batches
 from convscope.synthesis.objective import channel
-from convscope.synthesis.plan import Plan
+from convscope.synthesis.settings import Settings
 
 PHOTOS = ("astronaut", "cat-and-coffee", "chelsea", "coffee", "rocket")
 
@@ -65,7 +70,11 @@ def build(given: argparse.Namespace) -> None:
     model = convscope.load_model()
     with Probe(model) as probe:
         layers = probe.layers
-    names = given.layers.split(",") if given.layers else [*(f"blocks.{number}" for number in range(7)), "classifier"]
+    names = (
+        given.layers.split(",")
+        if given.layers
+        else [*(f"blocks.{number}" for number in range(7)), "classifier"]
+    )
     if given.whole:
         with tempfile.TemporaryDirectory() as folder:
             report = atlas.build(model, names, folder, steps=given.steps, size=given.size)
@@ -82,16 +91,25 @@ def build(given: argparse.Namespace) -> None:
                 atlas.build(model, name, folder, steps=given.steps, size=given.size)
                 seconds["atlas"].append(time.perf_counter() - begun)
             begun = time.perf_counter()
-            climb(model, wanted, Plan("distill", "visualize", steps=given.steps, size=given.size), seed=0, batch=16)
+            optimize_batches(
+                model,
+                wanted,
+                Settings("distill", "visualize", steps=given.steps, size=given.size),
+                seed=0,
+                batch=16,
+            )
             seconds["bare"].append(time.perf_counter() - begun)
         best = {key: min(values) / count for key, values in seconds.items()}
         for key, value in best.items():
             total[key] += value * layers[name].units
         print(
-            f"{name:12s} atlas {best['atlas']:.3f} s a unit, bare {best['bare']:.3f}, ratio {best['atlas'] / best['bare']:.3f}", flush=True
+            f"{name:12s} atlas {best['atlas']:.3f} s a unit, bare {best['bare']:.3f}, ratio"
+            f" {best['atlas'] / best['bare']:.3f}",
+            flush=True,
         )
     print(
-        f"all units of these layers: {total['atlas'] / 60:.1f} min, bare {total['bare'] / 60:.1f} min, ratio {total['atlas'] / total['bare']:.3f}; {memory()}"
+        f"all units of these layers: {total['atlas'] / 60:.1f} min, bare {total['bare'] / 60:.1f}"
+        f" min, ratio {total['atlas'] / total['bare']:.3f}; {memory()}"
     )
 
 
@@ -106,17 +124,22 @@ class limited:
 
         self.module = sys.modules["convscope.atlas.build"]
         self.original = self.module.jobs_of
-        self.module.jobs_of = lambda *given: [job for job in self.original(*given) if job.first < self.count]
+        self.module.jobs_of = lambda *given: [
+            job for job in self.original(*given) if job.first < self.count
+        ]
 
     def __exit__(self, *failure: object) -> None:
         self.module.jobs_of = self.original
 
 
 def examples(given: argparse.Namespace) -> None:
-    """The photo rate of the pass, and of reading the same photos and running the bare network on them."""
+    """The photo rate of the pass, and of reading the same photos and running the bare network on
+    them."""
     model = convscope.load_model()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(given.folder) if given.folder else crops(Path(scratch) / "photos", given.photos)
+        folder = (
+            Path(given.folder) if given.folder else crops(Path(scratch) / "photos", given.photos)
+        )
         layers = ["blocks.*", "head"]
         bare, loaded, fast = [], [], []
         for _ in range(given.repeats):
@@ -126,7 +149,9 @@ def examples(given: argparse.Namespace) -> None:
             fast.append(forward(model, folder, given.batch, prepared=True)[0])
         whole, looking = [], []
         for turn in range(given.repeats):
-            report = atlas.examples(model, str(folder), f"{scratch}/atlas{turn}", layers=layers, batch=given.batch)
+            report = atlas.examples(
+                model, str(folder), f"{scratch}/atlas{turn}", layers=layers, batch=given.batch
+            )
             whole.append(report["seconds"])
             looking.append(report["looking_seconds"])
         count = report["photos"]
@@ -140,25 +165,36 @@ def examples(given: argparse.Namespace) -> None:
         for name, seconds in rates.items():
             print(f"{name:32s}{count / min(seconds):8.2f} photos per second")
         print(
-            f"pass / bare {min(bare) / min(looking):.3f}, with crops {min(bare) / min(whole):.3f}, against photos in memory {min(loaded) / min(looking):.3f}, "
-            f"pass / prepared {min(fast) / min(looking):.3f}"
+            f"pass / bare {min(bare) / min(looking):.3f}, with crops {min(bare) / min(whole):.3f},"
+            f" against photos in memory {min(loaded) / min(looking):.3f}, pass / prepared"
+            f" {min(fast) / min(looking):.3f}"
         )
         size = sum(path.stat().st_size for path in Path(scratch).rglob("*.parquet"))
-        print(f"{count} photos, {report['units']} units, {size / 1e6 / given.repeats:.1f} MB; {memory()}")
+        print(
+            f"{count} photos, {report['units']} units, {size / 1e6 / given.repeats:.1f} MB;"
+            f" {memory()}"
+        )
 
 
-def forward(model: convscope.Model, folder: Path, batch: int, *, prepared: bool = False) -> tuple[float, float]:
-    """Seconds to read all photos as the pass does and run the plain network on them, and of the running alone."""
-    looker = Looker(model, ["classifier"], source_of(str(folder)), k=1, hold=1, seed=0, batch=batch, half=False)
+def forward(
+    model: convscope.Model, folder: Path, batch: int, *, prepared: bool = False
+) -> tuple[float, float]:
+    """Seconds to read all photos as the pass does and run the plain network on them, and of the
+    running alone."""
+    scanner = Scanner(
+        model, ["classifier"], source_of(str(folder)), k=1, hold=1, seed=0, batch=batch, half=False
+    )
     from convscope.atlas.examples import _announced, _shards
 
-    network = looker.prepared() if prepared else model
+    network = scanner.prepared() if prepared else model
     begun = time.perf_counter()
     alone = 0.0
     with Probe(network) as probe:
-        for shard in _announced(_shards(looker.source, set()), looker.announce):
-            for _, read in looker._batches(shard):
-                image = model.enter(torch.cat([image for image, _ in read if image is not None]))
+        for shard in _announced(_shards(scanner.source, set()), scanner.announce):
+            for _, read in scanner._batches(shard):
+                image = model.preprocess(
+                    torch.cat([image for image, _ in read if image is not None])
+                )
                 start = time.perf_counter()
                 probe.output(image)
                 alone += time.perf_counter() - start
@@ -179,17 +215,32 @@ def linear(given: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for count in units:
             with limited("blocks.3", count):
-                seconds["units"].append(atlas.build(model, "blocks.3", f"{scratch}/u{count}", steps=given.steps)["seconds"])
+                seconds["units"].append(
+                    atlas.build(model, "blocks.3", f"{scratch}/u{count}", steps=given.steps)[
+                        "seconds"
+                    ]
+                )
         for count in photos:
             folder = crops(Path(scratch) / f"photos{count}", count)
-            seconds["photos"].append(atlas.examples(model, str(folder), f"{scratch}/p{count}")["looking_seconds"])
+            seconds["photos"].append(
+                atlas.examples(model, str(folder), f"{scratch}/p{count}")["looking_seconds"]
+            )
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for axis, (name, counts) in zip(axes, (("units", units), ("photos", photos)), strict=True):
         slope, start = np.polyfit(counts, seconds[name], 1)
         fit = np.corrcoef(counts, seconds[name])[0, 1] ** 2
         axis.plot(counts, seconds[name], "o", counts, slope * np.array(counts) + start, "-")
-        axis.set(xlabel=name, ylabel="seconds", title=f"{slope:.3f} s each, $R^2$ = {fit:.4f}", xlim=(0, None), ylim=(0, None))
-        print(f"{name}: {dict(zip(counts, np.round(seconds[name], 2).tolist(), strict=True))}, R2 {fit:.4f}")
+        axis.set(
+            xlabel=name,
+            ylabel="seconds",
+            title=f"{slope:.3f} s each, $R^2$ = {fit:.4f}",
+            xlim=(0, None),
+            ylim=(0, None),
+        )
+        print(
+            f"{name}: {dict(zip(counts, np.round(seconds[name], 2).tolist(), strict=True))}, R2"
+            f" {fit:.4f}"
+        )
     figure.savefig(given.out, dpi=120)
     print(given.out)
 
@@ -204,13 +255,16 @@ if __name__ == "__main__":
     model = convscope.load_model()
     print("ready", flush=True)
     atlas.build(model, "blocks.0", out, steps=int(steps), size=48, batch=4, engine=engine)
-    atlas.examples(model, photos, out, layers="blocks.0,blocks.1", k=4, samples=2, batch=32, engine=engine)
+    atlas.examples(
+        model, photos, out, layers="blocks.0,blocks.1", k=4, samples=2, batch=32, engine=engine
+    )
     print("done", flush=True)
 """
 
 
 def kill(given: argparse.Namespace) -> None:
-    """Kill a build and a pass at random moments until they are done, and compare with one that was left alone."""
+    """Kill a build and a pass at random moments until they are done, and compare with one that was
+    left alone."""
     chance = random.Random(given.seed)
     with tempfile.TemporaryDirectory() as scratch:
         photos = crops(Path(scratch) / "photos", given.photos)
@@ -219,8 +273,17 @@ def kill(given: argparse.Namespace) -> None:
 
         def run(out: str, after: float | None) -> float | None:
             """Seconds it took, or None if it was killed before it was done."""
-            command = [sys.executable, str(script), f"{scratch}/{out}", str(photos), given.engine, str(given.steps)]
-            child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+            command = [
+                sys.executable,
+                str(script),
+                f"{scratch}/{out}",
+                str(photos),
+                given.engine,
+                str(given.steps),
+            ]
+            child = subprocess.Popen(
+                command, stdout=subprocess.PIPE, text=True, start_new_session=True
+            )
             assert child.stdout is not None
             assert child.stdout.readline() == "ready\n"
             begun = time.perf_counter()
@@ -247,7 +310,8 @@ def kill(given: argparse.Namespace) -> None:
                 run(out, None)
             same = state(Path(scratch) / "whole") == state(Path(scratch) / out)
             print(
-                f"atlas {turns}: {'same bytes' if same else 'DIFFERENT'} after {kills} kills in all ({whole:.1f} s uninterrupted)",
+                f"atlas {turns}: {'same bytes' if same else 'DIFFERENT'} after {kills} kills in all"
+                f" ({whole:.1f} s uninterrupted)",
                 flush=True,
             )
             assert same
@@ -257,7 +321,9 @@ def kill(given: argparse.Namespace) -> None:
 def state(folder: Path) -> dict[str, str]:
     """Every file's name and hash."""
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
     }
 
 
@@ -268,24 +334,45 @@ def workers(given: argparse.Namespace) -> None:
     model = convscope.load_model()
     seconds = {}
     for count in (1, 2):
-        ray.init(num_cpus=count, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(
+            num_cpus=count, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
+        )
         with tempfile.TemporaryDirectory() as folder:
-            atlas.build(model, "blocks.3", f"{folder}/warm", steps=2, size=64, batch=4, engine="ray", threads=1)
-            seconds[count] = atlas.build(model, "blocks.3", f"{folder}/atlas", steps=given.steps, batch=8, engine="ray", threads=1)[
-                "seconds"
-            ]
+            atlas.build(
+                model,
+                "blocks.3",
+                f"{folder}/warm",
+                steps=2,
+                size=64,
+                batch=4,
+                engine="ray",
+                threads=1,
+            )
+            seconds[count] = atlas.build(
+                model,
+                "blocks.3",
+                f"{folder}/atlas",
+                steps=given.steps,
+                batch=8,
+                engine="ray",
+                threads=1,
+            )["seconds"]
         ray.shutdown()
         print(f"{count} worker(s): {seconds[count]:.1f} s", flush=True)
     print(json.dumps({"speedup": round(seconds[1] / seconds[2], 3)}))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["build", "examples", "linear", "kill", "workers"])
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--layers", default=None)
     parser.add_argument("--units", type=int, default=16, help="of each layer, for `build`")
-    parser.add_argument("--whole", action="store_true", help="`build` makes all units, without the comparison")
+    parser.add_argument(
+        "--whole", action="store_true", help="`build` makes all units, without the comparison"
+    )
     parser.add_argument("--steps", type=int, default=64)
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--repeats", type=int, default=2)
@@ -300,7 +387,9 @@ def main() -> None:
     given = parser.parse_args()
     if given.threads:
         torch.set_num_threads(given.threads)
-    {"build": build, "examples": examples, "linear": linear, "kill": kill, "workers": workers}[given.what](given)
+    {"build": build, "examples": examples, "linear": linear, "kill": kill, "workers": workers}[
+        given.what
+    ](given)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Which attribution method finds what the network looks at: the table and the picture of docs/attribution.md.
+"""Which attribution method finds what the network looks at: the table and the picture of
+docs/attribution.md.
 
     python benchmarks/attribution_quality.py FOLDER [--out docs] [--grids 40]
 
-FOLDER holds labeled photos whose alpha channel is the object's mask (see `convscope.benchmark_attribution`). Takes about half an
-hour on 2 cores with the defaults, most of it in RISE, Score-CAM and the sampling methods; with `--parts` a run that was
-stopped goes on where it was.
+FOLDER holds labeled photos whose alpha channel is the object's mask (see
+`convscope.benchmark_attribution`). Takes about half an hour on 2 cores with the defaults, most of
+it in RISE, Score-CAM and the sampling methods; with `--parts` a run that was stopped goes on where
+it was.
 """
 
 from __future__ import annotations
@@ -23,15 +25,34 @@ METRICS = "grid_pointing,insertion,deletion,pointing,energy"
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 """Where the page holds the table."""
 
-SPECIAL = {"smoothgrad of grad_cam_plus_plus": {"methods": "smoothgrad", "base": "grad_cam_plus_plus"}}
+SPECIAL = {
+    "smoothgrad of grad_cam_plus_plus": {"methods": "smoothgrad", "base": "grad_cam_plus_plus"}
+}
 """Wrappers around other methods than their default."""
 
-FEWER = {"rise": {"masks": 150}, "score_cam": {"most": 150}, "kernel_shap": {"samples": 80}, "lime": {"samples": 80}}
-FEWER |= {"shapley_sampling": {"samples": 1}, "integrated_gradients": {"steps": 16}, "occlusion": {"window": 32, "stride": 24}}
+FEWER = {
+    "rise": {"masks": 150},
+    "score_cam": {"most": 150},
+    "kernel_shap": {"samples": 80},
+    "lime": {"samples": 80},
+}
+FEWER |= {
+    "shapley_sampling": {"samples": 1},
+    "integrated_gradients": {"steps": 16},
+    "occlusion": {"window": 32, "stride": 24},
+}
 FEWER |= {name: {"samples": 10} for name in ("smoothgrad", "squaregrad", "vargrad", *SPECIAL)}
 """Cheaper than the defaults; the page says so."""
 
-SLOW = ("smoothgrad", "squaregrad", "vargrad", *SPECIAL, "integrated_gradients", "feature_ablation", "occlusion")
+SLOW = (
+    "smoothgrad",
+    "squaregrad",
+    "vargrad",
+    *SPECIAL,
+    "integrated_gradients",
+    "feature_ablation",
+    "occlusion",
+)
 SLOW += ("kernel_shap", "lime", "shapley_sampling", "rise", "score_cam")
 """Run last."""
 
@@ -43,15 +64,23 @@ def main() -> None:
     parser.add_argument("--grids", type=int, default=40)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--parts", default=None, help="a folder for the finished methods")
-    parser.add_argument("--finished", action="store_true", help="run nothing: only what is in --parts")
+    parser.add_argument(
+        "--finished", action="store_true", help="run nothing: only what is in --parts"
+    )
     given = parser.parse_args()
     if given.threads:
         torch.set_num_threads(given.threads)
     model = convscope.load_model()
     common = {"metric": METRICS, "grids": given.grids, "alpha_masks": True, "points": 10}
-    names = [name for name in registry if registry.traits(name).get("needs") != "attention" and name not in ("cam", "lrp")]
+    names = [
+        name
+        for name in registry
+        if registry.traits(name).get("needs") != "attention" and name not in ("cam", "lrp")
+    ]
     result = None
-    for title in sorted([*names, *SPECIAL], key=lambda name: (SLOW.index(name) if name in SLOW else -1, name)):
+    for title in sorted(
+        [*names, *SPECIAL], key=lambda name: (SLOW.index(name) if name in SLOW else -1, name)
+    ):
         options = SPECIAL.get(title, {"methods": title})
         options = {**options, **FEWER.get(title, {})}
         part = Path(given.parts) / f"{title}.npz" if given.parts else None
@@ -66,7 +95,9 @@ def main() -> None:
             if part is not None:
                 one.save(part)
         row = one.table[0]
-        said = "".join(f"{name} {row[name]:.3f} ± {row[name + '_sd']:.3f}   " for name in METRICS.split(","))
+        said = "".join(
+            f"{name} {row[name]:.3f} ± {row[name + '_sd']:.3f}   " for name in METRICS.split(",")
+        )
         print(f"{title:34s}{said}{row['seconds']}", flush=True)
         result = one if result is None else merged(result, one)
     assert result is not None
@@ -77,7 +108,9 @@ def main() -> None:
     page = out / "attribution.md"
     if page.is_file():
         before, mark, rest = page.read_text().partition(BEGIN)
-        page.write_text(before + mark + "\n\n" + text(result.table) + "\n" + END + rest.partition(END)[2])
+        page.write_text(
+            before + mark + "\n\n" + text(result.table) + "\n" + END + rest.partition(END)[2]
+        )
 
 
 def merged(first: convscope.Result, second: convscope.Result) -> convscope.Result:
@@ -90,7 +123,10 @@ def merged(first: convscope.Result, second: convscope.Result) -> convscope.Resul
 def text(table: list[dict[str, object]]) -> str:
     """The table in Markdown: mean ± standard deviation."""
     names = METRICS.split(",")
-    lines = ["| method | " + " | ".join(name.replace("_", " ") for name in names) + " | seconds |", "|---|" + "---|" * (len(names) + 1)]
+    lines = [
+        "| method | " + " | ".join(name.replace("_", " ") for name in names) + " | seconds |",
+        "|---|" + "---|" * (len(names) + 1),
+    ]
     for row in table:
         cells = [f"{row[name]:.3f} ± {row[name + '_sd']:.3f}" for name in names]
         lines.append(f"| {row['method']} | " + " | ".join(cells) + f" | {row['seconds']:.2f} |")

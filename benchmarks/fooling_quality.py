@@ -2,9 +2,10 @@
 
     python benchmarks/fooling_quality.py PHOTOS --pairs 100 --out fooling.json
 
-Pairs of a photo and a random target. Convscope's `fool` (at most 100 steps); foolbox's L2 PGD (40 steps) at the smallest of a few
-bounds that fools, image by image; foolbox's L2 DeepFool, which goes for any other class, so that its changes are smaller. Every
-fooled image is asked about again after rounding to 8 bits, as a PNG does. Needs foolbox 3.3.
+Pairs of a photo and a random target. Convscope's `fool` (at most 100 steps); foolbox's L2 PGD (40
+steps) at the smallest of a few bounds that fools, image by image; foolbox's L2 DeepFool, which goes
+for any other class, so that its changes are smaller. Every fooled image is asked about again after
+rounding to 8 bits, as a PNG does. Needs foolbox 3.3.
 """
 
 from __future__ import annotations
@@ -38,12 +39,14 @@ class Classifier(nn.Module):
         self.network = model.network.eval()
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.model.scores(self.model(self.model.enter(image)))
+        return self.model.scores(self.model(self.model.preprocess(image)))
 
 
 def photos(folder: Path, size: int) -> list[Tensor]:
     """All pictures of a folder, 1 3 h w; an alpha channel is left out."""
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
+    files = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg")
+    )
     return [convscope.load_image(Image.open(path).convert("RGB"), size=size) for path in files]
 
 
@@ -52,12 +55,17 @@ def rounded(image: Tensor) -> Tensor:
     return (image * 255).round() / 255
 
 
-def describe(model: Model, image: Tensor, original: Tensor, wanted: Tensor | None, before: Tensor) -> dict[str, Any]:
-    """The share fooled, before and after rounding to 8 bits, and the size of the changes of those fooled."""
+def describe(
+    model: Model, image: Tensor, original: Tensor, wanted: Tensor | None, before: Tensor
+) -> dict[str, Any]:
+    """The share fooled, before and after rounding to 8 bits, and the size of the changes of those
+    fooled."""
     shares = []
     for shown in (image, rounded(image)):
         with Probe(model) as probe:
-            said = torch.cat([probe.scores(model.enter(part)).argmax(1) for part in shown.split(16)])
+            said = torch.cat(
+                [probe.scores(model.preprocess(part)).argmax(1) for part in shown.split(16)]
+            )
         shares.append(said == wanted if wanted is not None else said != before)
     change = (image - original)[shares[0]].flatten(1)
     return {
@@ -79,7 +87,9 @@ def pgd(model: Model, original: Tensor, wanted: Tensor) -> Tensor:
         places = left.nonzero()[:, 0]
         for part in places.split(16):
             criterion = foolbox.criteria.TargetedMisclassification(wanted[part])
-            _, made, success = foolbox.attacks.L2PGD(steps=PGD_STEPS)(network, original[part], criterion, epsilons=bound)
+            _, made, success = foolbox.attacks.L2PGD(steps=PGD_STEPS)(
+                network, original[part], criterion, epsilons=bound
+            )
             found[part] = made
             left[part[success]] = False
         if not bool(left.any()):
@@ -93,14 +103,25 @@ def deep_fool(model: Model, original: Tensor, before: Tensor) -> Tensor:
 
     network = foolbox.PyTorchModel(Classifier(model).eval(), bounds=(0, 1))
     parts = zip(original.split(16), before.split(16), strict=True)
-    return torch.cat([foolbox.attacks.L2DeepFoolAttack()(network, part, label, epsilons=None)[1] for part, label in parts])
+    return torch.cat(
+        [
+            foolbox.attacks.L2DeepFoolAttack()(network, part, label, epsilons=None)[1]
+            for part, label in parts
+        ]
+    )
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("photos", type=Path, help="a folder of photos")
     options.add_argument("--pairs", type=int, default=100)
-    options.add_argument("--peer-pairs", type=int, help="only the first so many for foolbox, whose search over bounds is slow")
+    options.add_argument(
+        "--peer-pairs",
+        type=int,
+        help="only the first so many for foolbox, whose search over bounds is slow",
+    )
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--threads", type=int)
     options.add_argument("--out", type=Path, default=Path("fooling_quality.json"))
@@ -110,18 +131,31 @@ def main() -> None:
     model = convscope.load_model()
     seen = photos(given.photos, model.size[0])
     original = rounded(torch.cat([seen[place % len(seen)] for place in range(given.pairs)]))
-    wanted = torch.randint(model.classes, (given.pairs,), generator=torch.Generator().manual_seed(given.seed))
+    wanted = torch.randint(
+        model.classes, (given.pairs,), generator=torch.Generator().manual_seed(given.seed)
+    )
     with Probe(model) as probe:
-        before = torch.cat([probe.scores(model.enter(part)).argmax(1) for part in original.split(16)])
+        before = torch.cat(
+            [probe.scores(model.preprocess(part)).argmax(1) for part in original.split(16)]
+        )
     ours, steps, kept = [], [], []
     for first in range(0, given.pairs, 20):
-        made = convscope.fool(model, list(original[first : first + 20].split(1)), target=wanted[first : first + 20].tolist())
+        made = convscope.fool(
+            model,
+            list(original[first : first + 20].split(1)),
+            target=wanted[first : first + 20].tolist(),
+        )
         ours.append(torch.from_numpy(made["image"]))
         steps += [row["steps"] for row in made.table]
         kept.append(made)
     found = {
-        "convscope": describe(model, torch.cat(ours), original, wanted, before)
-        | {"median_steps": float(np.median(steps)), "most_steps": max(steps)}
+        "convscope": (
+            describe(model, torch.cat(ours), original, wanted, before)
+            | {
+                "median_steps": float(np.median(steps)),
+                "most_steps": max(steps),
+            }
+        )
     }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fooled.png"
@@ -133,7 +167,9 @@ def main() -> None:
     part = original[few], wanted[few], before[few]
     found["convscope_on_the_peers_pairs"] = describe(model, torch.cat(ours)[few], *part)
     found["foolbox_l2_pgd"] = describe(model, pgd(model, part[0], part[1]), *part)
-    found["foolbox_deep_fool_untargeted"] = describe(model, deep_fool(model, part[0], part[2]), part[0], None, part[2])
+    found["foolbox_deep_fool_untargeted"] = describe(
+        model, deep_fool(model, part[0], part[2]), part[0], None, part[2]
+    )
     for name, row in found.items():
         print(name, row, flush=True)
     write_whole(given.out, json.dumps({"pairs": given.pairs, **found}, indent=2).encode())

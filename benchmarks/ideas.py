@@ -1,11 +1,13 @@
-"""What each idea for speed brings: a step of gradient ascent without it, against a step with all of them.
+"""What each idea for speed brings: a step of gradient ascent without it, against a step with all of
+them.
 
-    python benchmarks/ideas.py --out docs/ideas.md        about ten minutes on one core
-    python benchmarks/ideas.py --cells embedded           only cells that hold the word
-    python benchmarks/ideas.py --compile                  also torch.compile, which needs a C++ compiler
+    python benchmarks/ideas.py --out docs/ideas.md    about ten minutes on one core
+    python benchmarks/ideas.py --cells embedded       only cells that hold the word
+    python benchmarks/ideas.py --compile              also torch.compile (needs a C++ compiler)
 
-Eight units of a layer of each of four networks, 224 px, Distill's transforms. All variants take turns in one process (A B A B). A number
-is the median over the rounds of the variant's time divided by that of the step as it is, both in 32 bits: above 1 the idea pays.
+Eight units of a layer of each of four networks, 224 px, Distill's transforms. All variants take
+turns in one process (A B A B). A number is the median over the rounds of the variant's time divided
+by that of the step as it is, both in 32 bits: above 1 the idea pays.
 """
 
 from __future__ import annotations
@@ -30,16 +32,21 @@ from convscope.core.files import write_whole
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe import inference_copy as preparing
-from convscope.probe.inference_copy import prepare
+from convscope.probe.inference_copy import inference_copy
 from convscope.synthesis import optimize as climbing
 from convscope.synthesis import step as looking
 from convscope.synthesis import transforms
 from convscope.synthesis.objective import channel
 from convscope.synthesis.objectives import Maps
-from convscope.synthesis.plan import Plan
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
+from convscope.synthesis.settings import Settings
 
-CELLS = (("googlenet", "inception4a"), ("vgg16", "features.17"), ("resnet50", "layer3"), ("embedded", "blocks.4"))
+CELLS = (
+    ("googlenet", "inception4a"),
+    ("vgg16", "features.17"),
+    ("resnet50", "layer3"),
+    ("embedded", "blocks.4"),
+)
 BATCH, STEPS = 8, 2
 
 Context = Callable[[], Any]
@@ -50,14 +57,14 @@ def patched(place: Any, name: str, new: Any) -> Context:
     return lambda: mock.patch.object(place, name, new)
 
 
-def one_by_one(images: Tensor, streams: Streams, steps: Any) -> Tensor:
+def one_by_one(images: Tensor, streams: RandomStreams, steps: Any) -> Tensor:
     """Every transform resampled for itself."""
     for step in steps:
         images = transforms.apply(images, streams, [step])
     return images
 
 
-def complete(self: looking.Look, entered: Tensor) -> tuple[Maps, Any]:
+def complete(self: looking.OptimizationStep, entered: Tensor) -> tuple[Maps, Any]:
     """A look that runs the network to its end, as hooks without an early stop do."""
     maps, output = self.probe.activations_and_output(entered, self.layers)
     return Maps(maps), output
@@ -65,12 +72,15 @@ def complete(self: looking.Look, entered: Tensor) -> tuple[Maps, Any]:
 
 @contextmanager
 def weights_too(fast: Model) -> Iterator[None]:
-    """Gradients of the weights as well, as `backward()` computes them for whoever does not freeze the network."""
+    """Gradients of the weights as well, as `backward()` computes them for whoever does not freeze
+    the network."""
     weights = [weight for weight in fast.network.parameters() if weight.is_floating_point()]
     plain = torch.autograd.grad
 
     def grad(outputs: Any, inputs: Any, **options: Any) -> Any:
-        return plain(outputs, [*inputs, *weights], **{**options, "allow_unused": True})[: len(inputs)]
+        return plain(outputs, [*inputs, *weights], **{**options, "allow_unused": True})[
+            : len(inputs)
+        ]
 
     fast.network.requires_grad_(True)
     try:
@@ -94,9 +104,11 @@ AT_PREPARATION: dict[str, Context] = {
 
 AT_EACH_STEP: dict[str, Context] = {
     "channels last": AT_PREPARATION["channels last"],
-    "stopping at the layer": patched(looking.Look, "_run", complete),
+    "stopping at the layer": patched(looking.OptimizationStep, "_run", complete),
     "transforms multiplied out to one resampling": patched(looking, "apply", one_by_one),
-    "Adam over all tensors at once (foreach)": lambda: mock.patch.dict(climbing._OPTIMIZERS, adam=alone),
+    "Adam over all tensors at once (foreach)": lambda: mock.patch.dict(
+        climbing._OPTIMIZERS, adam=alone
+    ),
     "freed memory kept between steps": nullcontext,
 }
 """Idea -> a step without it."""
@@ -107,10 +119,14 @@ WEIGHTS = "no gradients of weights"
 
 def step(fast: Model, layer: str, units: list[int], without: str = "") -> Run:
     """Seconds per image and step."""
-    plan = Plan("distill", "visualize", steps=STEPS + 1, size=ascent.SIZE)
+    settings = Settings("distill", "visualize", steps=STEPS + 1, size=ascent.SIZE)
     goals = [channel(layer, unit) for unit in units]
-    ascend = getattr(climbing.ascend, "__wrapped__") if without == UNKEPT else climbing.ascend  # noqa: B009
-    context: Context = (lambda: weights_too(fast)) if without == WEIGHTS else AT_EACH_STEP.get(without, nullcontext)
+    optimize = climbing.optimize.__wrapped__ if without == UNKEPT else climbing.optimize
+    context: Context = (
+        (lambda: weights_too(fast))
+        if without == WEIGHTS
+        else AT_EACH_STEP.get(without, nullcontext)
+    )
 
     def run() -> float:
         ends: list[float] = []
@@ -119,10 +135,12 @@ def step(fast: Model, layer: str, units: list[int], without: str = "") -> Run:
             ends.append(time.perf_counter())
             return False
 
-        streams = Streams.of(0, Streams.keys([str(goal) for goal in goals]), fast.device)
-        canvas = plan.canvas(fast, len(goals), streams)
+        streams = RandomStreams.of(
+            0, RandomStreams.keys([str(goal) for goal in goals]), fast.device
+        )
+        parameterization = settings.parameterization(fast, len(goals), streams)
         with context(), Probe(fast) as probe:
-            ascend(probe, goals, canvas, streams, plan.recipe(), done=done)
+            optimize(probe, goals, parameterization, streams, settings.config(), done=done)
         return (ends[-1] - ends[0]) / (len(ends) - 1) / len(units)
 
     return run
@@ -133,8 +151,8 @@ def made(model: Model, layer: str, context: Context = nullcontext, *, half: bool
     own = copy.copy(model)
     own.network, own._tree = copy.deepcopy(model.network), None
     with context():
-        fast = prepare(own, [layer], half=half)
-    assert fast.settled
+        fast = inference_copy(own, [layer], half=half)
+    assert fast.is_frozen
     fast.__dict__["_original"] = own  # a copy lives only as long as its network
     return fast
 
@@ -150,7 +168,9 @@ def compiled(fast: Model, layer: str) -> dict[str, Run]:
         short: nn.Module = create_feature_extractor(network, [layer])
     except Exception:  # torch.fx refuses control flow with errors of many kinds
         return {}
-    image = torch.rand(BATCH, 3, ascent.SEEN, ascent.SEEN).contiguous(memory_format=torch.channels_last)
+    image = torch.rand(BATCH, 3, ascent.SEEN, ascent.SEEN).contiguous(
+        memory_format=torch.channels_last
+    )
 
     def run(what: Any) -> None:
         leaf = image.detach().requires_grad_()
@@ -176,21 +196,30 @@ def measure(name: str, layer: str, patience: Patience, with_compile: bool) -> di
     runs["half"] = step(half, layer, units)
     runs["half, one"] = step(half, layer, units[:1])
     found = duel(runs, patience)
-    ratios = {idea: found.ratio(idea, "")[0] for idea in runs if idea and not idea.startswith("half")}
+    ratios = {
+        idea: found.ratio(idea, "")[0] for idea in runs if idea and not idea.startswith("half")
+    }
     ratios["bfloat16"] = found.ratio("", "half")[0]
     ratios["eight images at once, in bfloat16"] = found.ratio("half, one", "half")[0]
     if with_compile and (pair := compiled(fast, layer)):
         began = time.perf_counter()
         pair["compiled"]()
         print(f"  compiling took {time.perf_counter() - began:.0f} s", flush=True)
-        ratios["torch.compile (not used)"] = duel(pair, patience).ratio("not compiled", "compiled")[0]
+        ratios["torch.compile (not used)"] = duel(pair, patience).ratio("not compiled", "compiled")[
+            0
+        ]
     return ratios
 
 
 def table(found: dict[str, dict[str, float]]) -> str:
     """Ideas by cells, the one that pays most first."""
-    ideas = sorted({idea for each in found.values() for idea in each}, key=lambda idea: -middle(found, idea))
-    lines = ["| idea | " + " | ".join(found) + " | geometric mean |", "|---|" + "---|" * (len(found) + 1)]
+    ideas = sorted(
+        {idea for each in found.values() for idea in each}, key=lambda idea: -middle(found, idea)
+    )
+    lines = [
+        "| idea | " + " | ".join(found) + " | geometric mean |",
+        "|---|" + "---|" * (len(found) + 1),
+    ]
     for idea in ideas:
         cells = " | ".join(f"{each[idea]:.2f}" if idea in each else "" for each in found.values())
         lines.append(f"| {idea} | {cells} | {middle(found, idea):.2f} |")
@@ -204,24 +233,40 @@ def middle(found: dict[str, dict[str, float]], idea: str) -> float:
 
 def main() -> None:
     """The table, printed and written."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--cells", default="", help="only cells whose network or layer holds this word")
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "--cells", default="", help="only cells whose network or layer holds this word"
+    )
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--compile", action="store_true", help="torch.compile too")
-    options.add_argument("--out", type=Path, help="a page in Markdown; the text between its marks is exchanged")
+    options.add_argument(
+        "--out", type=Path, help="a page in Markdown; the text between its marks is exchanged"
+    )
     given = options.parse_args()
     torch.set_num_threads(given.threads)
     found: dict[str, dict[str, float]] = {}
     for name, layer in CELLS:
         if given.cells in f"{name} {layer}":
-            found[f"{name} {layer}"] = measure(name, layer, Patience(given.rounds, given.rounds), given.compile)
-            print(f"{name} {layer}: " + ", ".join(f"{idea} {ratio:.2f}" for idea, ratio in found[f"{name} {layer}"].items()), flush=True)
+            found[f"{name} {layer}"] = measure(
+                name, layer, Patience(given.rounds, given.rounds), given.compile
+            )
+            print(
+                f"{name} {layer}: "
+                + ", ".join(
+                    f"{idea} {ratio:.2f}" for idea, ratio in found[f"{name} {layer}"].items()
+                ),
+                flush=True,
+            )
     print(table(found))
     if given.out:
         before, mark, rest = given.out.read_text().partition("<!-- table -->")
         write_whole(
-            given.out, f"{before}{mark}\n\n{table(found)}\n<!-- end of table -->{rest.partition('<!-- end of table -->')[2]}".encode()
+            given.out,
+            f"{before}{mark}\n\n{table(found)}\n<!-- end of table"
+            f" -->{rest.partition('<!-- end of table -->')[2]}".encode(),
         )
 
 

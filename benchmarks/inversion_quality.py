@@ -1,9 +1,12 @@
-"""Feature inversion at six depths: what is left of the features' error, and how much of the photo is seen.
+"""Feature inversion at six depths: what is left of the features' error, and how much of the photo
+is seen.
 
     python benchmarks/inversion_quality.py --out inversion.json --sheet docs/inversion.jpg
 
-Beside it the same steps from plain pixels with an L2 penalty (preset `plain`, Adam at the better of two rates). `error` is
-||f(x) - f(photo)||^2 / ||f(photo)||^2 of the finished picture, SSIM is to what the network sees of the photo (scikit-image, RGB).
+Beside it the same steps from plain pixels with an L2 penalty (preset `plain`, Adam at the better of
+two rates). `error` is
+||f(x) - f(photo)||^2 / ||f(photo)||^2 of the finished picture, SSIM is to what the network sees of
+the photo (scikit-image, RGB).
 """
 
 from __future__ import annotations
@@ -25,7 +28,9 @@ RATES = (0.01, 0.05)
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--photo", default="sample:chelsea")
     options.add_argument("--steps", type=int, default=256)
     options.add_argument("--threads", type=int)
@@ -39,10 +44,18 @@ def main() -> None:
     rows, panels = [], [Panel(Image.fromarray(to_uint8(seen)), "photo")]
     for layer in LAYERS:
         made = convscope.invert(model, given.photo, layer=layer, steps=given.steps)
-        plain = [convscope.invert(model, given.photo, layer=layer, steps=given.steps, preset="plain", rate=rate) for rate in RATES]
+        plain = [
+            convscope.invert(
+                model, given.photo, layer=layer, steps=given.steps, preset="plain", rate=rate
+            )
+            for rate in RATES
+        ]
         best = min(plain, key=lambda result: float(result["error"][0]))
         images = [result["image"][0].transpose(1, 2, 0) for result in (made, best)]
-        likeness = [float(structural_similarity(seen, image, channel_axis=2, data_range=1.0)) for image in images]
+        likeness = [
+            float(structural_similarity(seen, image, channel_axis=2, data_range=1.0))
+            for image in images
+        ]
         rows.append(
             {
                 "layer": layer,
@@ -52,12 +65,25 @@ def main() -> None:
                 "plain_ssim": likeness[1],
             }
         )
-        panels.append(Panel(Image.fromarray(to_uint8(images[0])), layer, f"error {rows[-1]['error']:.3f}, SSIM {likeness[0]:.2f}"))
         panels.append(
-            Panel(Image.fromarray(to_uint8(images[1])), "plain pixels", f"error {rows[-1]['plain_error']:.3f}, SSIM {likeness[1]:.2f}")
+            Panel(
+                Image.fromarray(to_uint8(images[0])),
+                layer,
+                f"error {rows[-1]['error']:.3f}, SSIM {likeness[0]:.2f}",
+            )
+        )
+        panels.append(
+            Panel(
+                Image.fromarray(to_uint8(images[1])),
+                "plain pixels",
+                f"error {rows[-1]['plain_error']:.3f}, SSIM {likeness[1]:.2f}",
+            )
         )
         print(rows[-1], flush=True)
-    write_whole(given.out, json.dumps({"photo": given.photo, "steps": given.steps, "rows": rows}, indent=2).encode())
+    write_whole(
+        given.out,
+        json.dumps({"photo": given.photo, "steps": given.steps, "rows": rows}, indent=2).encode(),
+    )
     if given.sheet:
         given.sheet.parent.mkdir(parents=True, exist_ok=True)
         columns = [panels[0], *panels[1::2], panels[0], *panels[2::2]]

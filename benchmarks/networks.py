@@ -4,8 +4,9 @@
     python benchmarks/networks.py onnx keras  # those whose name has one of these words
     python benchmarks/networks.py --write     # and put the table into docs/networks.md
 
-A cell is the seconds that the verb took, picture included, or the number of the sentence that said why not. Weights are random where
-real ones come from a hub, and convolutional networks run at 96 px: the table is about whether it works, not how fast.
+A cell is the seconds that the verb took, picture included, or the number of the sentence that said
+why not. Weights are random where real ones come from a hub, and convolutional networks run at 96
+px: the table is about whether it works, not how fast.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Row:
 
 
 def photo_for(model: Model) -> Any:
-    """What the network sees of a real photo; a made one where it does not take one or three channels."""
+    """What the network sees of a real photo; a made one where it does not take one or three
+    channels."""
     if model.channels in (1, 3):
         return model.fit(convscope.load_image("sample:chelsea"))
     return torch.rand((1, model.channels, *model.size), generator=torch.Generator().manual_seed(0))
@@ -56,7 +58,8 @@ def middle(model: Model) -> str:
 
 
 def unit_of(model: Model) -> str:
-    """The unit of that layer which answers most to the dry run's image: with random weights many are dead."""
+    """The unit of that layer which answers most to the dry run's image: with random weights many
+    are dead."""
     layer = middle(model)
     with Probe(model) as probe:
         maps = probe.activations(model.speckled(), [layer])[layer]
@@ -79,7 +82,8 @@ VERBS: dict[str, Callable[[Model], Any]] = {
 
 
 def try_verb(run: Callable[[Model], Any], model: Model) -> float | str:
-    """Seconds, or the sentence. Anything but a sentence of ours is a failure of the matrix and comes through."""
+    """Seconds, or the sentence. Anything but a sentence of ours is a failure of the matrix and
+    comes through."""
     started = time.perf_counter()
     try:
         result = run(model)
@@ -144,7 +148,10 @@ def main(arguments: list[str]) -> None:
         text = DOCS.read_text(encoding="utf-8")
         DOCS.write_text(text.partition(MARK)[0] + MARK + "\n\n" + table(rows), encoding="utf-8")
     failed = sum(isinstance(cell, str) for row in rows for cell in row.cells.values())
-    print(f"{len(rows)} networks x {len(VERBS)} verbs: {failed} sentences, {sum(len(row.cells) for row in rows) - failed} pictures")
+    print(
+        f"{len(rows)} networks x {len(VERBS)} verbs: {failed} sentences,"
+        f" {sum(len(row.cells) for row in rows) - failed} pictures"
+    )
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
     python benchmarks/same_score.py --cache FOLDER --out scores.json --sheet docs/same_score.jpg
 
-24 units of six layers of the embedded network, 224 px. Lucent climbs 256 steps as its users let it. Convscope climbs with its preset
-`quick`, in bfloat16 unless --full is given, and is looked at every few steps: a picture's score is the mean over 16 fresh transformed
-copies from a generator of their own, for both alike. The number of steps is then multiplied by the seconds of a step, measured in turns
-in this process; of Lucent's steps, alone and in a batch as large as ours, the one that is cheaper for an image counts.
-Lucent's pictures take long; --cache keeps them.
+24 units of six layers of the embedded network, 224 px. Lucent climbs 256 steps as its users let it.
+Convscope climbs with its preset `quick`, in bfloat16 unless --full is given, and is looked at every
+few steps: a picture's score is the mean over 16 fresh transformed copies from a generator of their
+own, for both alike. The number of steps is then multiplied by the seconds of a step, measured in
+turns in this process; of Lucent's steps, alone and in a batch as large as ours, the one that is
+cheaper for an image counts. Lucent's pictures take long; --cache keeps them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from synthesis_quality import LAYERS, UNITS, draw, kept, lucents, score
 
 import convscope
 from convscope.core.files import write_whole
-from convscope.synthesis.plan import Plan
+from convscope.synthesis.settings import Settings
 
 STEPS, SIZE, SEED = 256, 224, 0
 EVERY = 8
@@ -34,45 +35,78 @@ EVERY = 8
 
 def main() -> None:
     """Scores, then seconds, then the ratio."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--cache", type=Path, help="a folder that keeps Lucent's pictures for the next run")
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "--cache", type=Path, help="a folder that keeps Lucent's pictures for the next run"
+    )
     options.add_argument("--preset", default="quick")
     options.add_argument("--full", action="store_true", help="compute in 32 bits")
-    options.add_argument("--rounds", type=int, default=5, help="turns of the two contestants at each layer")
-    options.add_argument("--threads", type=int, default=1, help="threads of torch, the same for both")
+    options.add_argument(
+        "--rounds", type=int, default=5, help="turns of the two contestants at each layer"
+    )
+    options.add_argument(
+        "--threads", type=int, default=1, help="threads of torch, the same for both"
+    )
     options.add_argument("--out", type=Path, default=Path("same_score.json"))
     options.add_argument("--sheet", type=Path)
     given = options.parse_args()
     torch.set_num_threads(given.threads)
     model = convscope.load_model()
-    transforms = Plan("distill", "visualize")._transforms
+    transforms = Settings("distill", "visualize")._transforms
     rows, pictures = [], []
     for layer in LAYERS:
         units = [f"{layer}:{unit}" for unit in UNITS]
-        steps = Plan(given.preset, "visualize").steps
+        steps = Settings(given.preset, "visualize").steps
         marks = list(range(EVERY, steps + 1, EVERY))
-        made = convscope.visualize(model, units, preset=given.preset, size=SIZE, seed=SEED, half=not given.full, snapshots=marks)
+        made = convscope.visualize(
+            model,
+            units,
+            preset=given.preset,
+            size=SIZE,
+            seed=SEED,
+            half=not given.full,
+            snapshots=marks,
+        )
         for place, unit in enumerate(units):
             key = f"lucent-{STEPS}-{SIZE}-{SEED}-{unit}"
-            theirs = kept(given.cache, key, lambda unit=unit: lucents(model, unit, STEPS, SIZE, SEED))
+            theirs = kept(
+                given.cache, key, lambda unit=unit: lucents(model, unit, STEPS, SIZE, SEED)
+            )
             aim = score(model, unit, theirs, transforms)
-            curve = [score(model, unit, torch.from_numpy(shot[place : place + 1]), transforms) for shot in made["snapshot"]]
-            there = next((mark for mark, value in zip(marks, curve, strict=True) if value >= aim), None)
-            rows.append({"unit": unit, "lucent": aim, "ours": curve[-1], "curve": curve, "steps": there})
+            curve = [
+                score(model, unit, torch.from_numpy(shot[place : place + 1]), transforms)
+                for shot in made["snapshot"]
+            ]
+            there = next(
+                (mark for mark, value in zip(marks, curve, strict=True) if value >= aim), None
+            )
+            rows.append(
+                {"unit": unit, "lucent": aim, "ours": curve[-1], "curve": curve, "steps": there}
+            )
             pictures.append((torch.from_numpy(made["image"][place : place + 1]), theirs))
             print(
-                f"{unit}: {'as high after ' + str(there) + ' steps' if there else 'not as high'}, {curve[-1] / aim:.3f} at the end",
+                f"{unit}: {'as high after ' + str(there) + ' steps' if there else 'not as high'},"
+                f" {curve[-1] / aim:.3f} at the end",
                 flush=True,
             )
         contestants = {
-            "ours": ascent.ours(model, layer, list(UNITS), 3, half=not given.full, preset=given.preset),
+            "ours": ascent.ours(
+                model, layer, list(UNITS), 3, half=not given.full, preset=given.preset
+            ),
             "Lucent": ascent.lucents(network_of("embedded"), layer, list(UNITS), 1),
             "Lucent, alone": ascent.lucents(network_of("embedded"), layer, [UNITS[0]], 1),
         }
         timed = duel(contestants, Patience(given.rounds, given.rounds))
         each = [
             min(batch / len(UNITS), alone) / (own / len(UNITS))
-            for own, batch, alone in zip(timed.times["ours"], timed.times["Lucent"], timed.times["Lucent, alone"], strict=True)
+            for own, batch, alone in zip(
+                timed.times["ours"],
+                timed.times["Lucent"],
+                timed.times["Lucent, alone"],
+                strict=True,
+            )
         ]
         for row in rows[-len(units) :]:
             row["cheaper_step"] = statistics.median(each)
@@ -82,12 +116,19 @@ def main() -> None:
     summary = {
         "units": len(rows),
         "reached": len(reached),
-        "faster": math.exp(statistics.mean(math.log(row["faster"]) for row in reached)) if reached else None,
+        "faster": (
+            math.exp(statistics.mean(math.log(row["faster"]) for row in reached))
+            if reached
+            else None
+        ),
         "median_steps": statistics.median(row["steps"] for row in reached) if reached else None,
         "median_score_at_the_end": float(np.median([row["ours"] / row["lucent"] for row in rows])),
     }
     print(summary)
-    write_whole(given.out, json.dumps({"summary": summary, "half": not given.full, "rows": rows}, indent=2).encode())
+    write_whole(
+        given.out,
+        json.dumps({"summary": summary, "half": not given.full, "rows": rows}, indent=2).encode(),
+    )
     if given.sheet:
         ours, theirs = (torch.cat(part) for part in zip(*pictures, strict=True))
         draw([row["unit"] for row in rows], ours, theirs, rows, given.sheet)

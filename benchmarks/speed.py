@@ -1,17 +1,19 @@
 """Speed against every peer, and against the bare cost that nobody can avoid.
 
-    python benchmarks/speed.py                      all rows, under half an hour on two cores
-    python benchmarks/speed.py --quick              about three minutes
-    python benchmarks/speed.py --slow               with Score-CAM and Ablation-CAM, about 20 minutes more
-    python benchmarks/speed.py --rows cam           the rows whose group, job, network or peer holds the word (or fits the pattern);
-                                                    with --out they take their place among those that are there
+    python benchmarks/speed.py               all rows, under half an hour on two cores
+    python benchmarks/speed.py --quick       about three minutes
+    python benchmarks/speed.py --slow        with Score-CAM and Ablation-CAM, 20 minutes more
+    python benchmarks/speed.py --rows cam    the rows whose group, job, network or peer holds the
+                                             word (or fits the pattern); with --out they take
+                                             their place among those that are there
 
-Contestants take turns in one process (A B A B), at least five rounds after a warm-up (one that takes over 20 s a call runs once),
-with the same network object family, input, steps, size and threads. A ratio is the median of the rounds' ratios, with its quartiles.
-On a GPU where there is one: CUDA events, a synchronised clock, batches of 64.
+Contestants take turns in one process (A B A B), at least five rounds after a warm-up (one that
+takes over 20 s a call runs once), with the same network object family, input, steps, size and
+threads. A ratio is the median of the rounds' ratios, with its quartiles. On a GPU where there is
+one: CUDA events, a synchronised clock, batches of 64.
 
-Writes docs/speed.json, docs/speed.png and docs/speed.md; `--out FOLDER` writes them elsewhere. Peers that are not installed leave a row that
-says so; `make bench` installs them.
+Writes docs/speed.json, docs/speed.png and docs/speed.md; `--out FOLDER` writes them elsewhere.
+Peers that are not installed leave a row that says so; `make bench` installs them.
 """
 
 from __future__ import annotations
@@ -57,11 +59,22 @@ def cells(row: Row) -> tuple[str, ...]:
     if row.straight is not None:
         aims = [f"R squared {row.straight:.4f}, >= {row.wanted:g}"]
     aims += [f"<= {row.allowed:g} x limit"] if row.allowed is not None else []
-    amount = (lambda value: "" if value is None else f"{value:.0f} MiB") if row.group == "memory" else seconds
+    amount = (
+        (lambda value: "" if value is None else f"{value:.0f} MiB")
+        if row.group == "memory"
+        else seconds
+    )
     return (
-        row.group, row.job, row.network, row.peer, amount(row.ours), amount(row.peer_seconds), spread(row.ratio), spread(row.over_limit),
+        row.group,
+        row.job,
+        row.network,
+        row.peer,
+        amount(row.ours),
+        amount(row.peer_seconds),
+        spread(row.ratio),
+        spread(row.over_limit),
         f"{' and '.join(aims)}: {held}" if held else "",
-    )  # fmt: skip
+    )
 
 
 def seconds(value: float | None) -> str:
@@ -76,7 +89,17 @@ def spread(value: tuple[float, float, float] | None) -> str:
     return "" if value is None else f"{value[0]:.2f} ({value[1]:.2f} to {value[2]:.2f})"
 
 
-HEAD = ("group", "job", "network", "peer", "ours", "peer's", "ratio (quartiles)", "ours / limit", "wanted: held")
+HEAD = (
+    "group",
+    "job",
+    "network",
+    "peer",
+    "ours",
+    "peer's",
+    "ratio (quartiles)",
+    "ours / limit",
+    "wanted: held",
+)
 
 
 def show(rows: list[Row]) -> None:
@@ -91,15 +114,31 @@ def markdown(rows: list[Row], about: dict[str, Any]) -> str:
     """The page of the documentation."""
     peers = ", ".join(f"{name} {number}" for name, number in about["peers"].items())
     lines = [
-        "# Speed", "", (__doc__ or "").split("\n\n")[2].strip(), "",
-        f"Measured with torch {about['torch']} on {about['device']}, {about['threads']} thread(s), against {peers}. "
+        "# Speed",
+        "",
+        (__doc__ or "").split("\n\n")[2].strip(),
+        "",
+        f"Measured with torch {about['torch']} on {about['device']}, {about['threads']} thread(s), "
+        f"against {peers}. "
         "Made by `make bench`; the times are this machine's, the ratios travel better. "
-        "The limit is the bare cost: for an ascent one run of the prepared network to the layer and back to its input, "
+        "The limit is the bare cost: for an ascent one run of the prepared network to the "
+        "layer and back to its input, "
         "for a CAM one run of the prepared network.",
-        "", "![Bars](speed.png)", "", "| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD),
+        "",
+        "![Bars](speed.png)",
+        "",
+        "| " + " | ".join(HEAD) + " |",
+        "|" + "---|" * len(HEAD),
         *("| " + " | ".join(cell.replace("|", "/") for cell in cells(row)) + " |" for row in rows),
-    ]  # fmt: skip
-    lines += ["", *(f"- {row.job} {row.network}: {row.note}." for row in rows if row.straight is not None or "thread" in row.note)]
+    ]
+    lines += [
+        "",
+        *(
+            f"- {row.job} {row.network}: {row.note}."
+            for row in rows
+            if row.straight is not None or "thread" in row.note
+        ),
+    ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -112,17 +151,30 @@ def picture(rows: list[Row]) -> bytes:
 
     bars = [row for row in rows if row.ratio and row.peer and not row.missing]
     curves = [row for row in rows if row.curve]
-    figure, axes = pyplot.subplots(1, 2 if curves else 1, figsize=(15 if curves else 10, max(4.0, 0.24 * len(bars) + 1.5)), squeeze=False)
+    figure, axes = pyplot.subplots(
+        1,
+        2 if curves else 1,
+        figsize=(15 if curves else 10, max(4.0, 0.24 * len(bars) + 1.5)),
+        squeeze=False,
+    )
     chart = axes[0][0]
     for place, row in enumerate(bars):
         assert row.ratio is not None
         middle, low, high = row.ratio
         color = {True: "#2a7f62", False: "#b5483a", None: "#8a93a3"}[row.held]
-        chart.barh(place, middle, xerr=[[max(0, middle - low)], [max(0, high - middle)]], color=color, error_kw={"lw": 0.8})
+        chart.barh(
+            place,
+            middle,
+            xerr=[[max(0, middle - low)], [max(0, high - middle)]],
+            color=color,
+            error_kw={"lw": 0.8},
+        )
         if row.wanted:
             chart.plot([row.wanted] * 2, [place - 0.4, place + 0.4], color="black", lw=1.2)
         chart.text(max(high, middle) * 1.04, place, f"{middle:.1f}", va="center", fontsize=7)
-    chart.set_yticks(range(len(bars)), [f"{row.job}, {row.network} vs {row.peer}" for row in bars], fontsize=7)
+    chart.set_yticks(
+        range(len(bars)), [f"{row.job}, {row.network} vs {row.peer}" for row in bars], fontsize=7
+    )
     chart.margins(y=0.01)
     chart.invert_yaxis()
     chart.set_xscale("log")
@@ -130,7 +182,12 @@ def picture(rows: list[Row]) -> bytes:
     chart.set_xlabel("times faster than the peer (quartiles; a black mark is what was wanted)")
     for row in curves:
         counts, taken = zip(*row.curve, strict=True)
-        axes[0][1].plot(counts, [each / taken[0] for each in taken], "o-", label=row.job.removeprefix("a line in "))
+        axes[0][1].plot(
+            counts,
+            [each / taken[0] for each in taken],
+            "o-",
+            label=row.job.removeprefix("a line in "),
+        )
     if curves:
         axes[0][1].set_xlabel("how many")
         axes[0][1].set_ylabel("seconds, as a multiple of the first point's")
@@ -159,12 +216,18 @@ def earlier(folder: Path) -> list[Row]:
     if not path.exists():
         return []
     given = json.loads(path.read_text())["rows"]
-    return [Row(**{key: _tuples(value) for key, value in row.items() if key != "held"}) for row in given]
+    return [
+        Row(**{key: _tuples(value) for key, value in row.items() if key != "held"}) for row in given
+    ]
 
 
 def _tuples(value: Any) -> Any:
     """JSON's lists of numbers as the ratios are kept."""
-    return tuple(value) if isinstance(value, list) and value and not isinstance(value[0], list) else value
+    return (
+        tuple(value)
+        if isinstance(value, list) and value and not isinstance(value[0], list)
+        else value
+    )
 
 
 def merged(old: list[Row], new: list[Row]) -> list[Row]:
@@ -183,18 +246,43 @@ def save(folder: Path, rows: list[Row], about: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--quick", action="store_true", help="fewer networks and layers, smaller batches")
-    options.add_argument("--slow", action="store_true", help="also Score-CAM and Ablation-CAM, where the peers take minutes")
-    options.add_argument("--rows", help="only rows that hold this word or fit this pattern; a group's name saves the most time")
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "--quick", action="store_true", help="fewer networks and layers, smaller batches"
+    )
+    options.add_argument(
+        "--slow",
+        action="store_true",
+        help="also Score-CAM and Ablation-CAM, where the peers take minutes",
+    )
+    options.add_argument(
+        "--rows",
+        help=(
+            "only rows that hold this word or fit this pattern; a group's name saves the most time"
+        ),
+    )
     options.add_argument("--out", type=Path, help="folder of the three files; docs/ for a full run")
-    options.add_argument("--threads", type=int, default=1, help="threads of torch, the same for all")
+    options.add_argument(
+        "--threads", type=int, default=1, help="threads of torch, the same for all"
+    )
     options.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = options.parse_args()
     torch.set_num_threads(given.threads)
     setting = Setting(given.device, given.quick, QUICK if given.quick else FULL, given.slow)
-    name = torch.cuda.get_device_name() if given.device == "cuda" else f"{platform.machine()} processor"
-    about = {"torch": torch.__version__, "device": name, "threads": given.threads, "quick": given.quick, "peers": versions()}
+    name = (
+        torch.cuda.get_device_name()
+        if given.device == "cuda"
+        else f"{platform.machine()} processor"
+    )
+    about = {
+        "torch": torch.__version__,
+        "device": name,
+        "threads": given.threads,
+        "quick": given.quick,
+        "peers": versions(),
+    }
     groups = [group for group in GROUPS if given.rows and given.rows in group] or list(GROUPS)
     folder = given.out or (DOCS if not given.quick and not given.rows else None)
     began = time.perf_counter()
@@ -206,10 +294,15 @@ def main() -> int:
                 rows.append(row)
                 print("  ".join(cell for cell in cells(row) if cell), flush=True)
         if folder is not None:
-            save(folder, merged(before, rows), about | {"minutes": round((time.perf_counter() - began) / 60, 1)})
+            save(
+                folder,
+                merged(before, rows),
+                about | {"minutes": round((time.perf_counter() - began) / 60, 1)},
+            )
     show(rows)
     print(
-        f"{sum(row.held is True for row in rows)} held, {sum(row.held is False for row in rows)} missed; {(time.perf_counter() - began) / 60:.1f} minutes"
+        f"{sum(row.held is True for row in rows)} held, {sum(row.held is False for row in rows)}"
+        f" missed; {(time.perf_counter() - began) / 60:.1f} minutes"
     )
     return 0
 

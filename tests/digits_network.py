@@ -1,4 +1,5 @@
-"""A small network that really has learnt something, in seconds: scikit-learn's digits, 8 x 8, one channel, ten classes."""
+"""A small network that really has learnt something, in seconds: scikit-learn's digits, 8 x 8, one
+channel, ten classes."""
 
 from __future__ import annotations
 
@@ -19,14 +20,23 @@ def digits() -> tuple[Tensor, Tensor]:
 
 @lru_cache(maxsize=1)
 def trained() -> tuple[nn.Module, float]:
-    """The network and its accuracy on the 360 digits it was not trained on; about five seconds on one core."""
+    """The network and its accuracy on the 360 digits it was not trained on; about five seconds on
+    one core."""
     images, classes = digits()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10),
-        )  # fmt: skip
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(32, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(32, 10),
+        )
         order = torch.randperm(len(images))
         train, held = order[:-360], order[-360:]
         optimizer = torch.optim.Adam(network.parameters(), 5e-3)

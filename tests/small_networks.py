@@ -12,7 +12,8 @@ from torch import Tensor, nn
 class ByHand(nn.Module):
     """One 1x1 convolution to two maps, global mean, one dense layer without bias.
 
-    conv: maps 0 and 1 are 2 x and -1 x the first channel; head: score 0 = m0 + 3 m1, score 1 = m0 - m1.
+    conv: maps 0 and 1 are 2 x and -1 x the first channel; head: score 0 = m0 + 3 m1, score 1 = m0 -
+        m1.
     """
 
     def __init__(self) -> None:
@@ -28,11 +29,14 @@ class ByHand(nn.Module):
 
 
 class Trunk(nn.Module):
-    """A small classifier with batch norm, in-place ReLUs, one ReLU used three times, a skip and a concatenation."""
+    """A small classifier with batch norm, in-place ReLUs, one ReLU used three times, a skip and a
+    concatenation."""
 
     def __init__(self, channels: int = 3, classes: int = 5) -> None:
         super().__init__()
-        self.first = nn.Sequential(nn.Conv2d(channels, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(inplace=True))
+        self.first = nn.Sequential(
+            nn.Conv2d(channels, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(inplace=True)
+        )
         self.second = nn.Conv2d(8, 8, 3, padding=1)
         self.relu = nn.ReLU(inplace=True)
         self.third = nn.Conv2d(16, 12, 3, padding=1, stride=2)
@@ -69,7 +73,11 @@ class Wrapped(nn.Module):
 
     def forward(self, image: Tensor) -> Any:
         scores, _ = self.pair(self.trunk(image))
-        return {"tuple": (scores, image), "list": [scores], "dict": {"logits": scores, "other": image}}[self.kind]
+        return {
+            "tuple": (scores, image),
+            "list": [scores],
+            "dict": {"logits": scores, "other": image},
+        }[self.kind]
 
 
 class Pair(nn.Module):
@@ -97,8 +105,12 @@ class Breaks(Trunk):
 def snapshot(network: nn.Module) -> dict[str, Any]:
     """Everything about a network that looking into it must not change."""
     hooks = [
-        "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_forward_hooks_with_kwargs",
-    ]  # fmt: skip
+        "_forward_hooks",
+        "_forward_pre_hooks",
+        "_backward_hooks",
+        "_backward_pre_hooks",
+        "_forward_hooks_with_kwargs",
+    ]
     return {
         "modules": [(name, id(module), type(module)) for name, module in network.named_modules()],
         "attributes": [sorted(vars(module)) for module in network.modules()],
@@ -116,6 +128,8 @@ def assert_unchanged(before: dict[str, Any], network: nn.Module) -> None:
     after = snapshot(network)
     for name in before:
         if name == "values":
-            assert all(torch.equal(old, new) for old, new in zip(before[name], after[name], strict=True)), "a weight or buffer changed"
+            assert all(
+                torch.equal(old, new) for old, new in zip(before[name], after[name], strict=True)
+            ), "a weight or buffer changed"
         else:
             assert before[name] == after[name], f"{name} changed"

@@ -16,13 +16,16 @@ import convscope
 ROOT = Path(convscope.__file__).parent
 
 LOADED = (
-    "import sys, json; {}; print(json.dumps([name for name in ('torch', 'numpy', 'PIL', 'matplotlib', 'pydantic') if name in sys.modules]))"
+    "import sys, json; {}; print(json.dumps([name for name in ('torch', 'numpy', 'PIL',"
+    " 'matplotlib', 'pydantic') if name in sys.modules]))"
 )
 
 
 def run(code: str, folder: Path | None = None) -> str:
     """Run in `folder`, whose modules come before the installed ones."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, timeout=240)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, timeout=240
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -76,7 +79,8 @@ import numpy as np, torch
 import convscope
 from convscope.cli import main
 assert convscope.__file__.startswith({folder!r}), convscope.__file__
-network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+from torch import nn
+network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 model = convscope.load_model(network, size=8)
 photo = np.full((8, 8, 3), 0.25, dtype=np.float32)
 assert np.allclose(convscope.explain(model, photo, method="toy")["attribution"], 0.5)
@@ -86,7 +90,8 @@ main(["explain", "--help"])
 
 
 def test_a_method_is_one_file(tmp_path):
-    """A new file in a copy of the package appears in the API, in the CLI's help and in the contract tests."""
+    """A new file in a copy of the package appears in the API, in the CLI's help and in the contract
+    tests."""
     shutil.copytree(ROOT, tmp_path / "convscope", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "convscope" / "attribution" / "toy.py").write_text(TOY)
     printed = run(USE.format(folder=str(tmp_path)), tmp_path)
@@ -94,7 +99,18 @@ def test_a_method_is_one_file(tmp_path):
     assert "how bright the toy is" in " ".join(printed.split())
     tests = Path(__file__).parent
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "toy", str(tests / "contract")],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            "-k",
+            "toy",
+            str(tests / "contract"),
+        ],
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},

@@ -13,5 +13,7 @@ def missing(module: str) -> str:
         import_module(module)
     except ImportError as error:
         package = PACKAGES.get(module, module)
-        return f'{package} is not installed ({error}); `make bench` installs it with the extra "bench"'
+        return (
+            f'{package} is not installed ({error}); `make bench` installs it with the extra "bench"'
+        )
     return ""

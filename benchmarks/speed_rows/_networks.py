@@ -1,4 +1,5 @@
-"""The networks of the speed benchmark, the same object family for us and for the peers, and images for them."""
+"""The networks of the speed benchmark, the same object family for us and for the peers, and images
+for them."""
 
 from __future__ import annotations
 
@@ -26,13 +27,18 @@ LAYERS = {
 def model_of(name: str, device: str = "cpu") -> Model:
     """Random weights but for the embedded network, drawn from one seed."""
     torch.manual_seed(0)
-    made = convscope.load_model() if name == "embedded" else convscope.load_model(f"torchvision:{name}", weights=False)
+    made = (
+        convscope.load_model()
+        if name == "embedded"
+        else convscope.load_model(f"torchvision:{name}", weights=False)
+    )
     return made.to(device)
 
 
 @cache
 def network_of(name: str, device: str = "cpu") -> Any:
-    """A network of the peers' own with the same weights, as a user loads it: in evaluation mode, weights not frozen."""
+    """A network of the peers' own with the same weights, as a user loads it: in evaluation mode,
+    weights not frozen."""
     network: nn.Module = copy.deepcopy(model_of(name, device).network).eval()
     return network.requires_grad_(True)
 

@@ -1,8 +1,10 @@
-"""Feature visualization against Lucent, over 16 layers of four networks: seconds per image and step.
+"""Feature visualization against Lucent, over 16 layers of four networks: seconds per image and
+step.
 
-Both climb eight units of a layer with Adam on a spectrum of 224 px under Distill's transforms. Ours is timed from the end of one
-step to the end of a later one. Lucent is timed from its first transform to the end of its last step, its set-up left out. The
-limit is one run of the same prepared network to the layer and back to its input, on images as large as the transforms make them.
+Both climb eight units of a layer with Adam on a spectrum of 224 px under Distill's transforms. Ours
+is timed from the end of one step to the end of a later one. Lucent is timed from its first
+transform to the end of its last step, its set-up left out. The limit is one run of the same
+prepared network to the layer and back to its input, on images as large as the transforms make them.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ from torch import Tensor
 
 from convscope.networks.model import Model
 from convscope.probe import Probe
-from convscope.probe.inference_copy import prepare
-from convscope.probe.malloc import kept as kept_heap
+from convscope.probe.inference_copy import inference_copy
+from convscope.probe.malloc import keep_freed_memory
 from convscope.synthesis.objective import channel
-from convscope.synthesis.optimize import ascend
-from convscope.synthesis.plan import Plan
-from convscope.synthesis.random import Streams
+from convscope.synthesis.optimize import optimize
+from convscope.synthesis.random import RandomStreams
+from convscope.synthesis.settings import Settings
 from speed_rows._missing import missing
 from speed_rows._networks import LAYERS, living, model_of, network_of
 
@@ -35,10 +37,12 @@ WANTED = 10.0
 ALLOWED = 1.10
 
 
-def ours(model: Model, layer: str, units: list[int], steps: int, *, half: bool, preset: str = "distill") -> Run:
+def ours(
+    model: Model, layer: str, units: list[int], steps: int, *, half: bool, preset: str = "distill"
+) -> Run:
     """Seconds a step, between the ends of steps."""
-    plan = Plan(preset, "visualize", steps=steps + 1, size=SIZE)
-    fast = prepare(model, [layer], half=half)
+    settings = Settings(preset, "visualize", steps=steps + 1, size=SIZE)
+    fast = inference_copy(model, [layer], half=half)
     goals = [channel(layer, unit) for unit in units]
 
     def run() -> float:
@@ -50,10 +54,12 @@ def ours(model: Model, layer: str, units: list[int], steps: int, *, half: bool, 
             ends.append(time.perf_counter())
             return False
 
-        streams = Streams.of(0, Streams.keys([str(goal) for goal in goals]), model.device)
-        canvas = plan.canvas(model, len(goals), streams)
+        streams = RandomStreams.of(
+            0, RandomStreams.keys([str(goal) for goal in goals]), model.device
+        )
+        parameterization = settings.parameterization(model, len(goals), streams)
         with Probe(fast) as probe:
-            ascend(probe, goals, canvas, streams, plan.recipe(), done=done)
+            optimize(probe, goals, parameterization, streams, settings.config(), done=done)
         return (ends[-1] - ends[0]) / (len(ends) - 1)
 
     return run
@@ -63,12 +69,18 @@ def lucents(network: Any, layer: str, units: list[int], steps: int) -> Run:
     """Seconds a step, as Lucent's users run it."""
     from lucent.optvis import objectives, param, render, transform
 
-    goal = sum(objectives.channel(layer.replace(".", "_"), unit, batch=place) for place, unit in enumerate(units))
+    goal = sum(
+        objectives.channel(layer.replace(".", "_"), unit, batch=place)
+        for place, unit in enumerate(units)
+    )
     scales = [1, 0.975, 1.025, 0.95, 1.05]
     steps_of = [
-        transform.pad(PAD, mode="constant", constant_value=0.5), transform.jitter(16), transform.random_scale(scales),
-        transform.random_rotate(list(range(-5, 6))), transform.jitter(8),
-    ]  # fmt: skip
+        transform.pad(PAD, mode="constant", constant_value=0.5),
+        transform.jitter(16),
+        transform.random_scale(scales),
+        transform.random_rotate(list(range(-5, 6))),
+        transform.jitter(8),
+    ]
 
     def run() -> float:
         began: list[float] = []
@@ -78,9 +90,14 @@ def lucents(network: Any, layer: str, units: list[int], steps: int) -> Run:
             return image
 
         render.render_vis(
-            network, goal, lambda: param.image(SIZE, batch=len(units)), transforms=[start, *steps_of], thresholds=(steps,),
-            progress=False, show_image=False,
-        )  # fmt: skip
+            network,
+            goal,
+            lambda: param.image(SIZE, batch=len(units)),
+            transforms=[start, *steps_of],
+            thresholds=(steps,),
+            progress=False,
+            show_image=False,
+        )
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         ended = time.perf_counter()
@@ -93,9 +110,12 @@ def lucents(network: Any, layer: str, units: list[int], steps: int) -> Run:
 
 
 def bare(model: Model, layer: str, count: int, steps: int, *, half: bool) -> Run:
-    """Seconds of one way to the layer and back, and nothing else; the first of several does not count, as with ours."""
-    fast = prepare(model, [layer], half=half)
-    entered = torch.rand(count, 3, SEEN, SEEN, device=model.device).contiguous(memory_format=torch.channels_last)
+    """Seconds of one way to the layer and back, and nothing else; the first of several does not
+    count, as with ours."""
+    fast = inference_copy(model, [layer], half=half)
+    entered = torch.rand(count, 3, SEEN, SEEN, device=model.device).contiguous(
+        memory_format=torch.channels_last
+    )
 
     class Stop(Exception):
         pass
@@ -119,7 +139,7 @@ def bare(model: Model, layer: str, count: int, steps: int, *, half: bool) -> Run
         made = kept.pop()
         torch.autograd.grad(made, leaf, torch.ones_like(made))
 
-    @kept_heap()
+    @keep_freed_memory()
     def run() -> float:
         once()
         if entered.is_cuda:
@@ -136,7 +156,12 @@ def bare(model: Model, layer: str, count: int, steps: int, *, half: bool) -> Run
 
 def cells(quick: bool) -> list[tuple[str, str]]:
     """All 16, or the third layer of each network."""
-    return [(name, layer) for name, layers in LAYERS.items() for place, layer in enumerate(layers) if not quick or place == 2]
+    return [
+        (name, layer)
+        for name, layers in LAYERS.items()
+        for place, layer in enumerate(layers)
+        if not quick or place == 2
+    ]
 
 
 def run(setting: Setting) -> Iterator[Row]:
@@ -157,12 +182,21 @@ def run(setting: Setting) -> Iterator[Row]:
         if not absent:
             contestants["Lucent"] = lucents(network_of(name, setting.device), layer, units, 1)
         made = duel(contestants, setting.patience, setting.device)
-        per_image = Duel({who: [seconds / batch for seconds in times] for who, times in made.times.items()}, made.once)
+        per_image = Duel(
+            {who: [seconds / batch for seconds in times] for who, times in made.times.items()},
+            made.once,
+        )
         for half, title in (("", ""), (" in half", ", bfloat16")):
             found = rows(
-                per_image, group="ascent", job=f"visualize {layer}{title}", network=name, unit="image and step", ours=f"ours{half}",
-                limit=f"limit{half}", note=f"batch of {batch}",
-            )  # fmt: skip
+                per_image,
+                group="ascent",
+                job=f"visualize {layer}{title}",
+                network=name,
+                unit="image and step",
+                ours=f"ours{half}",
+                limit=f"limit{half}",
+                note=f"batch of {batch}",
+            )
             for row in found:
                 row.missing = absent
                 kept[title].append(row)
@@ -173,12 +207,24 @@ def run(setting: Setting) -> Iterator[Row]:
 
 def mean(found: list[Row], job: str, absent: str, batch: int) -> Row:
     """The geometric mean over the layers, with the quartiles over them."""
-    row = Row("ascent", job, f"{len(found)} layers", "Lucent", "image and step", wanted=WANTED, allowed=ALLOWED, missing=absent)
+    row = Row(
+        "ascent",
+        job,
+        f"{len(found)} layers",
+        "Lucent",
+        "image and step",
+        wanted=WANTED,
+        allowed=ALLOWED,
+        missing=absent,
+    )
     row.note = f"batch of {batch}; spread over layers"
     for key in ("ratio", "over_limit"):
         values = [value[0] for each in found if (value := getattr(each, key)) is not None]
         if values:
             logs = torch.tensor(values).log()
-            middle, low, high = (float(part.exp()) for part in (logs.mean(), logs.quantile(0.25), logs.quantile(0.75)))
+            middle, low, high = (
+                float(part.exp())
+                for part in (logs.mean(), logs.quantile(0.25), logs.quantile(0.75))
+            )
             setattr(row, key, (middle, low, high))
     return row

@@ -1,7 +1,9 @@
-"""The CAM family against pytorch-grad-cam and torch-cam: seconds a call, on the same input and class.
+"""The CAM family against pytorch-grad-cam and torch-cam: seconds a call, on the same input and
+class.
 
-A peer's call is what its users write: make the object, run it, take it down. Ours is the method as `explain` runs it on a loaded
-model. Grad-CAM's limit is one run of the prepared network without gradients.
+A peer's call is what its users write: make the object, run it, take it down. Ours is the method as
+`explain` runs it on a loaded model. Grad-CAM's limit is one run of the prepared network without
+gradients.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from torch import Tensor
 from convscope.attribution._method import Method
 from convscope.networks.model import Model
 from convscope.probe import Probe
-from convscope.probe.inference_copy import prepare
+from convscope.probe.inference_copy import inference_copy
 from convscope.questions.target import Target
 from speed_rows._missing import missing
 from speed_rows._networks import model_of, network_of, noise
@@ -58,7 +60,9 @@ def ours(model: Model, method: str, image: Tensor, *, half: bool = False, **opti
 
     def run() -> None:
         with Probe(seen) as probe:
-            Method.of(method, probe, options=options)(probe, image, Target.of(model, INDEX).expand(len(image)))
+            Method.of(method, probe, options=options)(
+                probe, image, Target.of(model, INDEX).expand(len(image))
+            )
 
     return run
 
@@ -69,9 +73,16 @@ def grad_cams(name: str, network: Any, layer: str, image: Tensor) -> Run:
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     def run() -> None:
-        with getattr(pytorch_grad_cam, name)(model=network, target_layers=[network.get_submodule(layer)]) as cam:
+        with getattr(pytorch_grad_cam, name)(
+            model=network, target_layers=[network.get_submodule(layer)]
+        ) as cam:
             # FinerCAM takes no targets of its own here.
-            cam(input_tensor=image.clone(), targets=None if name == "FinerCAM" else [ClassifierOutputTarget(INDEX)] * len(image))
+            cam(
+                input_tensor=image.clone(),
+                targets=(
+                    None if name == "FinerCAM" else [ClassifierOutputTarget(INDEX)] * len(image)
+                ),
+            )
 
     return run
 
@@ -82,7 +93,9 @@ def torch_cams(name: str, network: Any, layer: str, image: Tensor) -> Run:
 
     def run() -> None:
         with getattr(methods, name)(network, layer) as extractor:
-            scores = network(image.clone().requires_grad_() if name == "FinerCAM" else image.clone())
+            scores = network(
+                image.clone().requires_grad_() if name == "FinerCAM" else image.clone()
+            )
             extractor([INDEX] * len(image), scores)
         network.zero_grad(set_to_none=True)
 
@@ -91,7 +104,7 @@ def torch_cams(name: str, network: Any, layer: str, image: Tensor) -> Run:
 
 def bare(model: Model, layer: str, image: Tensor) -> Run:
     """One run of the prepared network."""
-    fast = prepare(model, [layer]).network
+    fast = inference_copy(model, [layer]).network
     entered = image.contiguous(memory_format=torch.channels_last)
 
     def run() -> None:
@@ -104,7 +117,11 @@ def bare(model: Model, layer: str, image: Tensor) -> Run:
 def jobs(slow: bool) -> list[tuple[str, str, int]]:
     """Method, network and batch."""
     grad_cam = [("grad_cam", name, batch) for name in LAYER for batch in (1, 8)]
-    rest = [(method, "resnet50", 1) for method in FAMILY if method != "grad_cam" and (slow or method not in SLOW)]
+    rest = [
+        (method, "resnet50", 1)
+        for method in FAMILY
+        if method != "grad_cam" and (slow or method not in SLOW)
+    ]
     return grad_cam + rest
 
 
@@ -112,7 +129,11 @@ def run(setting: Setting) -> Iterator[Row]:
     """A row for each method and peer that has it."""
     absent = {"pytorch-grad-cam": missing("pytorch_grad_cam"), "torch-cam": missing("torchcam")}
     for method, name, batch in jobs(setting.slow):
-        model, layer, image = model_of(name, setting.device), LAYER[name], noise(batch, 224, setting.device)
+        model, layer, image = (
+            model_of(name, setting.device),
+            LAYER[name],
+            noise(batch, 224, setting.device),
+        )
         contestants = {"ours": ours(model, method, image), "limit": bare(model, layer, image)}
         if method in SLOW:
             contestants["ours in half"] = ours(model, method, image, half=True)
@@ -122,9 +143,24 @@ def run(setting: Setting) -> Iterator[Row]:
             elif theirs:
                 yield Row("cam", f"{method}, batch of {batch}", name, peer, missing=absent[peer])
         made = duel(contestants, setting.patience, setting.device)
-        aims = {"wanted": WANTED.get(method, 1.0), "allowed": 1.10 if method == "grad_cam" else None}
+        aims = {
+            "wanted": WANTED.get(method, 1.0),
+            "allowed": 1.10 if method == "grad_cam" else None,
+        }
         yield from rows(
-            made, group="cam", job=f"{method}, batch of {batch}", network=name, limit=None if method in SLOW else "limit", **aims
+            made,
+            group="cam",
+            job=f"{method}, batch of {batch}",
+            network=name,
+            limit=None if method in SLOW else "limit",
+            **aims,
         )
         if method in SLOW:
-            yield from rows(made, group="cam", job=f"{method}, batch of {batch}, bfloat16", network=name, ours="ours in half", **aims)
+            yield from rows(
+                made,
+                group="cam",
+                job=f"{method}, batch of {batch}, bfloat16",
+                network=name,
+                ours="ours in half",
+                **aims,
+            )

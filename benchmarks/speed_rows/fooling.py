@@ -1,4 +1,5 @@
-"""Fooling against foolbox's L2 PGD: seconds per image and step, with a step too small to fool, so that no one ends early."""
+"""Fooling against foolbox's L2 PGD: seconds per image and step, with a step too small to fool, so
+that no one ends early."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ class _Classifier(nn.Module):
         self.model, self.network = model, network
 
     def forward(self, image: Tensor) -> Tensor:
-        scores: Tensor = self.network(self.model.enter(image))
+        scores: Tensor = self.network(self.model.preprocess(image))
         return scores
 
 
@@ -47,7 +48,9 @@ def foolboxs(model: Model, network: Any, image: Tensor) -> Run:
     import foolbox
 
     target = foolbox.PyTorchModel(_Classifier(model, network).eval(), bounds=(0, 1))
-    criterion = foolbox.criteria.TargetedMisclassification(torch.full((len(image),), CLASS, device=image.device))
+    criterion = foolbox.criteria.TargetedMisclassification(
+        torch.full((len(image),), CLASS, device=image.device)
+    )
     attack = foolbox.attacks.L2PGD(steps=STEPS, abs_stepsize=TINY)
 
     def run() -> None:
@@ -62,15 +65,34 @@ def run(setting: Setting) -> Iterator[Row]:
     for name in ("embedded",) if setting.quick else ("resnet50", "embedded"):
         for batch in (8,):
             model = model_of(name, setting.device)
-            image = torch.rand(batch, 3, 224, 224, generator=torch.Generator().manual_seed(0)).to(setting.device)
-            contestants = {"ours": ours(model, image), "ours in half": ours(model, image, half=True)}
+            image = torch.rand(batch, 3, 224, 224, generator=torch.Generator().manual_seed(0)).to(
+                setting.device
+            )
+            contestants = {
+                "ours": ours(model, image),
+                "ours in half": ours(model, image, half=True),
+            }
             if not absent:
-                contestants["foolbox L2 PGD"] = foolboxs(model, network_of(name, setting.device), image)
+                contestants["foolbox L2 PGD"] = foolboxs(
+                    model, network_of(name, setting.device), image
+                )
             made = duel(contestants, setting.patience, setting.device)
-            each = Duel({who: [seconds / batch / STEPS for seconds in times] for who, times in made.times.items()}, made.once)
+            each = Duel(
+                {
+                    who: [seconds / batch / STEPS for seconds in times]
+                    for who, times in made.times.items()
+                },
+                made.once,
+            )
             for who, title in (("ours", ""), ("ours in half", ", bfloat16")):
                 for row in rows(
-                    each, group="fooling", job=f"fool, batch of {batch}{title}", network=name, unit="image and step", ours=who, wanted=2.0
+                    each,
+                    group="fooling",
+                    job=f"fool, batch of {batch}{title}",
+                    network=name,
+                    unit="image and step",
+                    ours=who,
+                    wanted=2.0,
                 ):
                     if absent:
                         row.peer, row.missing = "foolbox L2 PGD", absent

@@ -1,8 +1,9 @@
-"""Saliency, SmoothGrad, integrated gradients, occlusion and RISE against Captum and torch-cam, one photo on ResNet-50 and the embedded network.
+"""Saliency, SmoothGrad, integrated gradients, occlusion and RISE against Captum and torch-cam, one
+photo on ResNet-50 and the embedded network.
 
-Captum's calls are its defaults, but that SmoothGrad's copies run one by one as well, whichever is faster for it. No peer has RISE as the paper
-has it: torch-cam has none and Captum's nearest, `Occlusion` with as many windows as RISE has masks, stands in, one run of the
-network for each.
+Captum's calls are its defaults, but that SmoothGrad's copies run one by one as well, whichever is
+faster for it. No peer has RISE as the paper has it: torch-cam has none and Captum's nearest,
+`Occlusion` with as many windows as RISE has masks, stands in, one run of the network for each.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def run(setting: Setting) -> Iterator[Row]:
         for method, options in OPTIONS.items():
             contestants = {"ours": ours(model, method, image, **options), **peers.get(method, {})}
             wanted = WANTED.get(method, 1.5)
-            aims = dict.fromkeys(("Captum", "Captum, one copy at a time", "Captum Occlusion of as many runs"), wanted)
+            aims = dict.fromkeys(
+                ("Captum", "Captum, one copy at a time", "Captum Occlusion of as many runs"), wanted
+            )
             made = duel(contestants, setting.patience, setting.device)
             for row in rows(made, group="gradients", job=method, network=name, wanted=aims):
                 if absent:

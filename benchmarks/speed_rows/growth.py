@@ -1,4 +1,5 @@
-"""How cost grows: seconds against images, units and steps, which should lie on a line; no row of it compares with a peer."""
+"""How cost grows: seconds against images, units and steps, which should lie on a line; no row of it
+compares with a peer."""
 
 from __future__ import annotations
 
@@ -42,27 +43,46 @@ def curves(setting: Setting) -> list[Curve]:
         convscope.explain(model, [image[None] for image in noise(count, 224).sigmoid()], target=7)
 
     def units(count: int) -> None:
-        convscope.visualize(model, [f"blocks.3:{unit}" for unit in range(count)], steps=2, size=SIZE, batch=4)
+        convscope.visualize(
+            model, [f"blocks.3:{unit}" for unit in range(count)], steps=2, size=SIZE, batch=4
+        )
 
     def steps(count: int) -> None:
         convscope.visualize(model, "blocks.3:11", steps=count, size=SIZE)
 
-    jobs: dict[str, Callable[[int], None]] = {"images (explain)": explain, "units (visualize)": units, "steps (visualize)": steps}
+    jobs: dict[str, Callable[[int], None]] = {
+        "images (explain)": explain,
+        "units (visualize)": units,
+        "steps (visualize)": steps,
+    }
     found = []
     for what, job in jobs.items():
         job(SIZES[0])
         rounds = [
-            [timed(lambda count=count, job=job: job(count), setting.device) for count in SIZES] for _ in range(setting.patience.rounds)
+            [timed(lambda count=count, job=job: job(count), setting.device) for count in SIZES]
+            for _ in range(setting.patience.rounds)
         ]
-        found.append(Curve(what, SIZES, [statistics.median(each) for each in zip(*rounds, strict=True)]))
+        found.append(
+            Curve(what, SIZES, [statistics.median(each) for each in zip(*rounds, strict=True)])
+        )
     return found
 
 
 def run(setting: Setting) -> Iterator[Row]:
     """A row for each curve; its numbers are in the note."""
     for curve in curves(setting):
-        said = ", ".join(f"{count}: {seconds:.3g} s" for count, seconds in zip(curve.counts, curve.seconds, strict=True))
-        row = Row("growth", f"a line in {curve.what}", "embedded", "", "image, unit or step", rounds=setting.patience.rounds)
+        said = ", ".join(
+            f"{count}: {seconds:.3g} s"
+            for count, seconds in zip(curve.counts, curve.seconds, strict=True)
+        )
+        row = Row(
+            "growth",
+            f"a line in {curve.what}",
+            "embedded",
+            "",
+            "image, unit or step",
+            rounds=setting.patience.rounds,
+        )
         row.ours = (curve.seconds[-1] - curve.seconds[0]) / (curve.counts[-1] - curve.counts[0])
         row.straight, row.wanted, row.note = curve.straight, STRAIGHT, said
         row.curve = list(zip(curve.counts, curve.seconds, strict=True))

@@ -1,6 +1,8 @@
-"""MaCo against Horama at Horama's own settings: 1280 px, six crops of 20 to 25 % user_networks to 224 px, NAdam 1.0, a class's logit.
+"""MaCo against Horama at Horama's own settings: 1280 px, six crops of 20 to 25 % user_networks to
+224 px, NAdam 1.0, a class's logit.
 
-Horama reads a magnitude from a file that it downloads; here it finds one with the 1 / frequency of natural images in its place.
+Horama reads a magnitude from a file that it downloads; here it finds one with the 1 / frequency of
+natural images in its place.
 """
 
 from __future__ import annotations
@@ -18,12 +20,12 @@ from torch import Tensor
 
 from convscope.networks.model import Model
 from convscope.probe import Probe
-from convscope.probe.inference_copy import prepare
+from convscope.probe.inference_copy import inference_copy
 from convscope.synthesis.objective import objective
-from convscope.synthesis.optimize import ascend
+from convscope.synthesis.optimize import optimize
 from convscope.synthesis.parameterizations._spectrum import inverse
-from convscope.synthesis.plan import Plan
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
+from convscope.synthesis.settings import Settings
 from speed_rows._missing import missing
 from speed_rows._networks import model_of, network_of
 
@@ -34,8 +36,8 @@ INDEX = 7
 
 def ours(model: Model, steps: int, *, half: bool) -> Run:
     """Seconds a step."""
-    plan = Plan("maco", "visualize", steps=steps + 1, size=SIZE, transforms=CROPS)
-    fast = prepare(model, half=half)
+    settings = Settings("maco", "visualize", steps=steps + 1, size=SIZE, transforms=CROPS)
+    fast = inference_copy(model, half=half)
     goals = [objective("logit", target=INDEX)]
 
     def run() -> float:
@@ -47,17 +49,18 @@ def ours(model: Model, steps: int, *, half: bool) -> Run:
             ends.append(time.perf_counter())
             return False
 
-        streams = Streams.of(0, ["maco"], model.device)
-        canvas = plan.canvas(model, 1, streams)
+        streams = RandomStreams.of(0, ["maco"], model.device)
+        parameterization = settings.parameterization(model, 1, streams)
         with Probe(fast) as probe:
-            ascend(probe, goals, canvas, streams, plan.recipe(), done=done)
+            optimize(probe, goals, parameterization, streams, settings.config(), done=done)
         return (ends[-1] - ends[0]) / (len(ends) - 1)
 
     return run
 
 
 def horamas(network: Any, folder: str, steps: int, device: str) -> Run:
-    """Seconds a step, from the first question to the last gradient, set-up and final image left out."""
+    """Seconds a step, from the first question to the last gradient, set-up and final image left
+    out."""
     import horama
 
     def run() -> float:
@@ -85,15 +88,31 @@ def run(setting: Setting) -> Iterator[Row]:
     """A row for each network, in full and in half precision."""
     absent = missing("horama")
     with tempfile.TemporaryDirectory() as folder:
-        np.save(os.path.join(folder, "spectrum_decorrelated.npy"), inverse(256, 256).expand(3, -1, -1).numpy())
+        np.save(
+            os.path.join(folder, "spectrum_decorrelated.npy"),
+            inverse(256, 256).expand(3, -1, -1).numpy(),
+        )
         for name in ("embedded",) if setting.quick else ("resnet50", "embedded"):
             model = model_of(name, setting.device)
-            contestants = {"ours": ours(model, 2, half=False), "ours in half": ours(model, 2, half=True)}
+            contestants = {
+                "ours": ours(model, 2, half=False),
+                "ours in half": ours(model, 2, half=True),
+            }
             if not absent:
-                contestants["Horama"] = horamas(network_of(name, setting.device), folder, 2, setting.device)
+                contestants["Horama"] = horamas(
+                    network_of(name, setting.device), folder, 2, setting.device
+                )
             made = duel(contestants, setting.patience, setting.device)
             for who, title in (("ours", ""), ("ours in half", ", bfloat16")):
-                for row in rows(made, group="maco", job=f"MaCo{title}", network=name, unit="step", ours=who, wanted=3.0):
+                for row in rows(
+                    made,
+                    group="maco",
+                    job=f"MaCo{title}",
+                    network=name,
+                    unit="step",
+                    ours=who,
+                    wanted=3.0,
+                ):
                     if absent:
                         row.peer, row.missing = "Horama", absent
                     yield row

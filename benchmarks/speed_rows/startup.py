@@ -1,4 +1,5 @@
-"""Fresh processes: `import convscope`, `convscope --help`, and `convscope explain` against a bare script that does the same run."""
+"""Fresh processes: `import convscope`, `convscope --help`, and `convscope explain` against a bare
+script that does the same run."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ from pathlib import Path
 
 from _duel import Patience, Row, Run, Setting, duel, rows
 
-IMPORT = "import time; began = time.perf_counter(); import convscope; print(time.perf_counter() - began)"
+IMPORT = (
+    "import time; began = time.perf_counter(); import convscope; print(time.perf_counter() - began)"
+)
 
 BARE = """
 import sys, torch, timm, numpy as np
@@ -39,7 +42,13 @@ def script(*arguments: str, reports: bool = False) -> Run:
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
 
     def run() -> float | None:
-        done = subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True, env=environment)
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
         return float(done.stdout) if reports else None
 
     return run
@@ -47,10 +56,32 @@ def script(*arguments: str, reports: bool = False) -> Run:
 
 def run(setting: Setting) -> Iterator[Row]:
     """Three rows; the limits of the first two are seconds that were wished for, not costs."""
-    started = duel({"ours": script("-c", IMPORT, reports=True), "limit": lambda: LIMITS["import convscope"]}, setting.patience)
-    yield from rows(started, group="startup", job="import convscope", network="", unit="process", limit="limit", allowed=1.0)
-    helped = duel({"ours": script("-m", "convscope", "--help"), "limit": lambda: LIMITS["convscope --help"]}, setting.patience)
-    yield from rows(helped, group="startup", job="convscope --help", network="", unit="process", limit="limit", allowed=1.0)
+    started = duel(
+        {"ours": script("-c", IMPORT, reports=True), "limit": lambda: LIMITS["import convscope"]},
+        setting.patience,
+    )
+    yield from rows(
+        started,
+        group="startup",
+        job="import convscope",
+        network="",
+        unit="process",
+        limit="limit",
+        allowed=1.0,
+    )
+    helped = duel(
+        {"ours": script("-m", "convscope", "--help"), "limit": lambda: LIMITS["convscope --help"]},
+        setting.patience,
+    )
+    yield from rows(
+        helped,
+        group="startup",
+        job="convscope --help",
+        network="",
+        unit="process",
+        limit="limit",
+        allowed=1.0,
+    )
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "photo.png"
         from PIL import Image
@@ -58,13 +89,24 @@ def run(setting: Setting) -> Iterator[Row]:
         from convscope.photos.image import load_image
         from convscope.results.pictures import to_uint8
 
-        Image.fromarray(to_uint8(load_image("sample:chelsea")[0].permute(1, 2, 0).numpy())).save(photo)
+        Image.fromarray(to_uint8(load_image("sample:chelsea")[0].permute(1, 2, 0).numpy())).save(
+            photo
+        )
         contestants = {
-            "ours": script("-m", "convscope", "explain", str(photo), "--out", str(Path(folder) / "heat.png")),
+            "ours": script(
+                "-m", "convscope", "explain", str(photo), "--out", str(Path(folder) / "heat.png")
+            ),
             "limit": script("-c", BARE, str(photo)),
         }
         made = duel(contestants, Patience(setting.patience.rounds, setting.patience.rounds))
         note = "the limit is a bare script: imports torch, loads the same network, runs it once"
         yield from rows(
-            made, group="startup", job="convscope explain", network="embedded", unit="process", limit="limit", allowed=ALLOWED, note=note
+            made,
+            group="startup",
+            job="convscope explain",
+            network="embedded",
+            unit="process",
+            limit="limit",
+            allowed=ALLOWED,
+            note=note,
         )

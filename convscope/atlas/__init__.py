@@ -1,12 +1,13 @@
-"""The atlas: a whole network at a glance, every unit's picture and the photos that excite it most, in Parquet.
+"""The atlas: a whole network at a glance, every unit's picture and the photos that excite it most,
+in Parquet.
 
     from convscope import atlas
     atlas.build(model, "blocks.*", "atlas/")
     atlas.examples(model, "photos/", "atlas/", layers="blocks.*")
     atlas.open("atlas/").unit("blocks.3", 11)
 
-A file here that defines a function of its own name is a verb; one whose docstring shows a command line is a subcommand of
-`convscope atlas` as well. Everything is loaded when it is first used.
+A file here that defines a function of its own name is a verb; one whose docstring shows a command
+line is a subcommand of `convscope atlas` as well. Everything is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def verbs() -> dict[str, Schema]:
 
 
 class _Package(ModuleType):
-    """Importing `atlas/build.py` puts a module where the function of that name belongs; the function stays."""
+    """Importing `atlas/build.py` puts a module where the function of that name belongs; the
+    function stays."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, ModuleType) and callable(getattr(value, name, None)):

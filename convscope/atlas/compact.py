@@ -15,10 +15,13 @@ MEGABYTE = 1_000_000
 
 
 def compact(directory: str, *, megabytes: int = 128) -> Report:
-    """Merge the many small parts of each layer into few large ones; nothing that is in them changes.
+    """Merge the many small parts of each layer into few large ones; nothing that is in them
+    changes.
 
-    A merged part is written whole before the parts it replaces are deleted. In between, and after a kill, rows are there twice but never
-    missing: `atlas.open` reads each once, and the next `compact` removes what is left over. Jobs inside merged parts are still known, so
+    A merged part is written whole before the parts it replaces are deleted. In between, and after a
+    kill, rows are there twice but never
+    missing: `atlas.open` reads each once, and the next `compact` removes what is left over. Jobs
+        inside merged parts are still known, so
     that `build` does not make them again. Parts with failed units stay as they are, to be retried.
 
     Args:
@@ -52,20 +55,29 @@ def compact(directory: str, *, megabytes: int = 128) -> Report:
             after -= len(group) - 1
     for name in TABLES:
         store.sweep(name)
-    return Report(f"{directory}: {many(before, 'part')} became {after:,}.", details={"before": before, "after": after})
+    return Report(
+        f"{directory}: {many(before, 'part')} became {after:,}.",
+        details={"before": before, "after": after},
+    )
 
 
 def _left_over(store: Store, parts: list[tuple[Part, dict[str, Any]]]) -> int:
     """Remove parts whose every job is in a merged one; how many there were."""
     merged = {job["job"] for part, head in parts if part.job is None for job in head["jobs"]}
-    gone = [(part, head) for part, head in parts if part.job is not None and {job["job"] for job in head["jobs"]} <= merged]
+    gone = [
+        (part, head)
+        for part, head in parts
+        if part.job is not None and {job["job"] for job in head["jobs"]} <= merged
+    ]
     for one in gone:
         parts.remove(one)
         store.remove(one[0].path)
     return len(gone)
 
 
-def _groups(parts: list[tuple[Part, dict[str, Any]]], size: int) -> list[list[tuple[Part, dict[str, Any]]]]:
+def _groups(
+    parts: list[tuple[Part, dict[str, Any]]], size: int
+) -> list[list[tuple[Part, dict[str, Any]]]]:
     """Parts that become one, two or more each, in the order of their units."""
     ordered = sorted(parts, key=lambda one: (one[1]["jobs"][0].get("first", 0), one[0].name))
     groups: list[list[tuple[Part, dict[str, Any]]]] = [[]]
@@ -76,7 +88,9 @@ def _groups(parts: list[tuple[Part, dict[str, Any]]], size: int) -> list[list[tu
     return [group for group in groups if len(group) > 1]
 
 
-def _merged(store: Store, table: Table, folder: str, group: list[tuple[Part, dict[str, Any]]]) -> None:
+def _merged(
+    store: Store, table: Table, folder: str, group: list[tuple[Part, dict[str, Any]]]
+) -> None:
     """One part out of several, each job once."""
     pa = arrow()
     jobs: dict[str, dict[str, Any]] = {}
@@ -85,7 +99,9 @@ def _merged(store: Store, table: Table, folder: str, group: list[tuple[Part, dic
         fresh = {job["job"]: job for job in head["jobs"] if job["job"] not in jobs}
         data = store.read(part)
         if len(fresh) < len(head["jobs"]):
-            data = data.filter(pa.compute.is_in(data.column("job"), value_set=pa.array(list(fresh), pa.string())))
+            data = data.filter(
+                pa.compute.is_in(data.column("job"), value_set=pa.array(list(fresh), pa.string()))
+            )
         jobs |= fresh
         pieces.append(data.replace_schema_metadata(None))
     whole = pa.concat_tables(pieces).combine_chunks()

@@ -45,5 +45,8 @@ def ls(directory: str) -> Report:
     size = sum(part.size for part in parts)
     total = sum(row["units"] for row in table)
     layers = many(len(table), "layer")
-    sentence = f"{directory}: {many(total, 'unit')} of {layers}, {many(len(parts), 'part')}, {amount(size)}."
+    sentence = (
+        f"{directory}: {many(total, 'unit')} of {layers}, {many(len(parts), 'part')},"
+        f" {amount(size)}."
+    )
     return Report(sentence, table, {"units": total, "parts": len(parts), "bytes": size})

@@ -55,7 +55,9 @@ class Row(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         shown = ", ".join(
-            f"{name} {self._values[name]}" for name in ("kind", "rank", "face", "score", "value", "photo") if name in self._values
+            f"{name} {self._values[name]}"
+            for name in ("kind", "rank", "face", "score", "value", "photo")
+            if name in self._values
         )
         return f"<{self['layer']}:{self['unit']} {shown}>"
 
@@ -97,7 +99,10 @@ class Atlas:
         self._pictures: OrderedDict[str, Any] = OrderedDict()
 
     def __repr__(self) -> str:
-        return f"<Atlas {self.store.url}: {many(len(self), 'picture')} of {many(len(self.layers()), 'layer')}>"
+        return (
+            f"<Atlas {self.store.url}: {many(len(self), 'picture')} of"
+            f" {many(len(self.layers()), 'layer')}>"
+        )
 
     def __len__(self) -> int:
         return len(self.rows())
@@ -113,19 +118,35 @@ class Atlas:
 
     def models(self) -> list[dict[str, str]]:
         """The networks that are there: name and hash."""
-        found = {row["model_id"]: row["model"] for name in (UNITS, EXAMPLES) for row in self._all(name)}
-        return [{"model": name, "model_id": identity} for identity, name in sorted(found.items(), key=lambda pair: (pair[1], pair[0]))]
+        found = {
+            row["model_id"]: row["model"] for name in (UNITS, EXAMPLES) for row in self._all(name)
+        }
+        return [
+            {"model": name, "model_id": identity}
+            for identity, name in sorted(found.items(), key=lambda pair: (pair[1], pair[0]))
+        ]
 
     @cached_property
     def _model_id(self) -> str | None:
         known = self.models()
         if self._wanted is None and len(known) > 1:
             names = ", ".join(f"{one['model']} ({one['model_id'][:8]})" for one in known)
-            raise OptionError(f"The atlas holds {len(known)} networks: {names}; say which with model=.")
-        fitting = [one for one in known if self._wanted is None or one["model"] == self._wanted or one["model_id"].startswith(self._wanted)]
+            raise OptionError(
+                f"The atlas holds {len(known)} networks: {names}; say which with model=."
+            )
+        fitting = [
+            one
+            for one in known
+            if self._wanted is None
+            or one["model"] == self._wanted
+            or one["model_id"].startswith(self._wanted)
+        ]
         if known and len(fitting) != 1:
             written = [one["model"] for one in known] + [one["model_id"][:8] for one in known]
-            raise OptionError(f"{self._wanted!r} is not one of the atlas's networks; {suggest(str(self._wanted), written)}")
+            raise OptionError(
+                f"{self._wanted!r} is not one of the atlas's networks;"
+                f" {suggest(str(self._wanted), written)}"
+            )
         return fitting[0]["model_id"] if fitting else None
 
     def layers(self) -> list[str]:
@@ -136,7 +157,9 @@ class Atlas:
     def units(self, layer: str) -> list[int]:
         """The units of a layer that are there."""
         self._check(layer)
-        return sorted({row["unit"] for row in [*self.rows(), *self._own(EXAMPLES)] if row["layer"] == layer})
+        return sorted(
+            {row["unit"] for row in [*self.rows(), *self._own(EXAMPLES)] if row["layer"] == layer}
+        )
 
     def rows(self, layer: str | None = None) -> list[Row]:
         """A row for each picture, of one layer or of all."""
@@ -147,7 +170,8 @@ class Atlas:
         return found
 
     def unit(self, layer: str, index: int | None = None) -> list[Row]:
-        """The pictures of one unit, `("blocks.3", 11)` or "blocks.3:11": one, or one for each face and recipe.
+        """The pictures of one unit, `("blocks.3", 11)` or "blocks.3:11": one, or one for each face
+        and recipe.
 
         Raises:
             LayerError, UnitError: it is not in the atlas.
@@ -155,8 +179,11 @@ class Atlas:
         layer, index = self._parsed(layer, index)
         return self._index.get((layer, index), [])
 
-    def examples(self, layer: str, index: int | None = None, *, kind: Literal["top", "sample"] | None = None) -> list[Row]:
-        """The photos of one unit: those that excite it most, best first, and a sample over its range, lowest first."""
+    def examples(
+        self, layer: str, index: int | None = None, *, kind: Literal["top", "sample"] | None = None
+    ) -> list[Row]:
+        """The photos of one unit: those that excite it most, best first, and a sample over its
+        range, lowest first."""
         layer, index = self._parsed(layer, index)
         found = self._examples_index.get((layer, index), [])
         return [row for row in found if kind is None or row["kind"] == kind]
@@ -170,12 +197,19 @@ class Atlas:
         return self._own(SKIPPED)
 
     def similar(
-        self, layer: str, index: int | None = None, *, by: Literal["examples", "weights"] = "examples", n: int = 8, model: Any = None
+        self,
+        layer: str,
+        index: int | None = None,
+        *,
+        by: Literal["examples", "weights"] = "examples",
+        n: int = 8,
+        model: Any = None,
     ) -> list[dict[str, Any]]:
         """The units most like one, with the cosine between them.
 
-        By "examples": of the photos that excite each most, as vectors of values over photos; units of all layers. By "weights": of the weights that
-        come into each unit, in its own layer; this needs the network.
+        By "examples": of the photos that excite each most, as vectors of values over photos; units
+        of all layers. By "weights": of the weights that come into each unit, in its own layer; this
+        needs the network.
 
         Raises:
             OptionError: another way, or weights without the network.
@@ -189,12 +223,15 @@ class Atlas:
                 raise OptionError("Similar units by weights need the network; pass model=.")
             found = self._by_weights(layer, index, model)
         else:
-            raise OptionError(f"Units are compared by 'examples' or by 'weights'; {by!r} was given.")
+            raise OptionError(
+                f"Units are compared by 'examples' or by 'weights'; {by!r} was given."
+            )
         found.sort(key=lambda row: (-row["cosine"], row["layer"], row["unit"]))
         return found[:n]
 
     def search(self, label: str, *, n: int = 20) -> list[dict[str, Any]]:
-        """The units whose best photos bear a label with this in it; `share` is how many of them do. Capitals do not matter.
+        """The units whose best photos bear a label with this in it; `share` is how many of them do.
+        Capitals do not matter.
 
         Raises:
             InputError: no photo has such a label.
@@ -207,14 +244,25 @@ class Atlas:
                 labels |= {row["label"]} if row["label"] else set()
         found = []
         for (layer, unit), rows in tops.items():
-            fitting = [row for row in rows if row["label"] and label.lower() in row["label"].lower()]
+            fitting = [
+                row for row in rows if row["label"] and label.lower() in row["label"].lower()
+            ]
             if fitting:
                 share = len(fitting) / len(rows)
-                found.append({"layer": layer, "unit": unit, "share": share, "value": max(row["value"] for row in fitting)})
+                found.append(
+                    {
+                        "layer": layer,
+                        "unit": unit,
+                        "share": share,
+                        "value": max(row["value"] for row in fitting),
+                    }
+                )
         if not found:
             hint = suggest(label, sorted(labels)) if labels else "the photos have no labels."
             raise InputError(f"No unit's best photos bear the label {label!r}; {hint}")
-        return sorted(found, key=lambda row: (-row["share"], _natural(row["layer"]), row["unit"]))[:n]
+        return sorted(found, key=lambda row: (-row["share"], _natural(row["layer"]), row["unit"]))[
+            :n
+        ]
 
     def _by_examples(self, layer: str, index: int) -> list[dict[str, Any]]:
         vectors: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
@@ -223,13 +271,20 @@ class Atlas:
                 vectors[row["layer"], row["unit"]][row["photo"]] = row["value"]
         own = vectors.get((layer, index))
         if own is None:
-            raise InputError(f"{layer}:{index} has no examples; make them with convscope atlas examples, or compare by weights.")
+            raise InputError(
+                f"{layer}:{index} has no examples; make them with convscope atlas examples, or"
+                " compare by weights."
+            )
         found = []
         for (other, unit), vector in vectors.items():
             if (other, unit) != (layer, index):
-                product = sum(value * vector[photo] for photo, value in own.items() if photo in vector)
+                product = sum(
+                    value * vector[photo] for photo, value in own.items() if photo in vector
+                )
                 size = _norm(own.values()) * _norm(vector.values())
-                found.append({"layer": other, "unit": unit, "cosine": product / size if size else 0.0})
+                found.append(
+                    {"layer": other, "unit": unit, "cosine": product / size if size else 0.0}
+                )
         return found
 
     def _by_weights(self, layer: str, index: int, model: Any) -> list[dict[str, Any]]:
@@ -238,22 +293,34 @@ class Atlas:
 
         loaded = load_model(model)
         if self._model_id is not None and loaded.identity != self._model_id:
-            raise OptionError(f"The atlas is of another network than {loaded.name}, or of other weights; pass the one it was built from.")
+            raise OptionError(
+                f"The atlas is of another network than {loaded.name}, or of other weights; pass the"
+                " one it was built from."
+            )
         weights = incoming(loaded, layer)
         weights = weights / weights.norm(dim=1, keepdim=True).clamp_min(1e-12)
         cosine = (weights @ weights[index]).tolist()
-        return [{"layer": layer, "unit": unit, "cosine": value} for unit, value in enumerate(cosine) if unit != index]
+        return [
+            {"layer": layer, "unit": unit, "cosine": value}
+            for unit, value in enumerate(cosine)
+            if unit != index
+        ]
 
     def _parsed(self, layer: str, index: int | None) -> tuple[str, int]:
         if index is None:
             layer, colon, number = layer.rpartition(":")
             if not colon or not number.isdigit():
-                raise UnitError(f"A unit is written layer:index; {(layer + colon + number)!r} was given.")
+                raise UnitError(
+                    f"A unit is written layer:index; {(layer + colon + number)!r} was given."
+                )
             index = int(number)
         self._check(layer)
         if (layer, index) not in self._index and (layer, index) not in self._examples_index:
             there = self.units(layer)
-            raise UnitError(f"The atlas has {many(len(there), 'unit')} of {layer!r}, {there[0]} to {there[-1]}; {index} was given.")
+            raise UnitError(
+                f"The atlas has {many(len(there), 'unit')} of {layer!r}, {there[0]} to {there[-1]};"
+                f" {index} was given."
+            )
         return layer, index
 
     def _check(self, layer: str) -> None:
@@ -294,13 +361,19 @@ class Atlas:
         columns = [name for name, kind in table.columns.items() if not kind.startswith("image")]
         found: dict[tuple[Any, ...], Row] = {}
         try:
-            # A job's own part comes after merged ones in the listing, and is newer where both are there.
+            # A job's own part comes after merged ones in the listing, and is newer where both are
+            # there.
             for part in self.store.parts(table.name):
                 head = self.store.head(part)
                 if head is None:
-                    raise InputError(f"{part.path} is damaged; run convscope atlas verify {self.store.url} --remove, then build again.")
+                    raise InputError(
+                        f"{part.path} is damaged; run convscope atlas verify {self.store.url}"
+                        " --remove, then build again."
+                    )
                 for place, values in enumerate(self.store.read(part, columns).to_pylist()):
-                    found[tuple(values[name] for name in ("model_id", *table.identity))] = Row(self, part, place, values)
+                    found[tuple(values[name] for name in ("model_id", *table.identity))] = Row(
+                        self, part, place, values
+                    )
         except FileNotFoundError:
             if not tries:
                 raise
@@ -308,7 +381,12 @@ class Atlas:
         order = table.order
         return sorted(
             found.values(),
-            key=lambda row: (row["model"], row.get("depth") or 0, _natural(row.get("layer") or ""), *(_key(row[name]) for name in order)),
+            key=lambda row: (
+                row["model"],
+                row.get("depth") or 0,
+                _natural(row.get("layer") or ""),
+                *(_key(row[name]) for name in order),
+            ),
         )
 
     def _image(self, part: Part, place: int) -> Any:
@@ -317,7 +395,9 @@ class Atlas:
             try:
                 held = self._pictures[part.path] = self.store.read(part, ["image"]).column(0)
             except FileNotFoundError:
-                raise InputError(f"{part.path} was merged or removed since it was opened; open the atlas again.") from None
+                raise InputError(
+                    f"{part.path} was merged or removed since it was opened; open the atlas again."
+                ) from None
             while len(self._pictures) > HELD:
                 self._pictures.popitem(last=False)
         return held[place].as_py()
@@ -334,4 +414,6 @@ def _key(value: Any) -> Any:
 
 def _natural(text: str) -> list[tuple[bool, int, str]]:
     """blocks.2 before blocks.10."""
-    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in text.split(".")]
+    return [
+        (not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in text.split(".")
+    ]

@@ -1,4 +1,5 @@
-"""Answer chosen functions of torch oneself while a network runs: sees functional calls as well as modules, and leaves nothing behind."""
+"""Answer chosen functions of torch oneself while a network runs: sees functional calls as well as
+modules, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -9,11 +10,14 @@ from torch.overrides import TorchFunctionMode
 
 
 class Calls(TorchFunctionMode):
-    """Inside the block, a call of a function in `answers` is handed to its answer, which may call the function itself."""
+    """Inside the block, a call of a function in `answers` is handed to its answer, which may call
+    the function itself."""
 
     def __init__(self, answers: Mapping[Any, Callable[..., Any]]) -> None:
         super().__init__()
         self.answers = answers
 
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         return self.answers.get(function, function)(*args, **(kwargs or {}))

@@ -1,4 +1,5 @@
-"""Captum's methods under our verb: on one image at a time, with our targets, and on a copy where Captum changes modules."""
+"""Captum's methods under our verb: on one image at a time, with our targets, and on a copy where
+Captum changes modules."""
 
 from __future__ import annotations
 
@@ -63,13 +64,26 @@ def attribute(
         scored = Scored(probe, wanted, copied=copied)
         try:
             with torch.enable_grad(), _seeded(generator), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # on hooks it sets on the copy, and flags it sets on its input
-                maps = getattr(attr, name)(scored).attribute(one.detach().clone(), target=0, **given(one))
+                warnings.simplefilter(
+                    "ignore"
+                )  # on hooks it sets on the copy, and flags it sets on its input
+                maps = getattr(attr, name)(scored).attribute(
+                    one.detach().clone(), target=0, **given(one)
+                )
         except ConvscopeError:
             raise
-        except (RuntimeError, AssertionError, TypeError, ValueError, AttributeError, KeyError) as error:
+        except (
+            RuntimeError,
+            AssertionError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            KeyError,
+        ) as error:
             said = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ComputeError(f"Captum's {name} cannot work on {probe.model.name}: {said}") from error
+            raise ComputeError(
+                f"Captum's {name} cannot work on {probe.model.name}: {said}"
+            ) from error
         found.append(maps.detach().float())
     return torch.cat(found)
 
@@ -81,12 +95,17 @@ def enough(name: str, samples: int, cells: int) -> None:
         OptionError: there are fewer.
     """
     if samples < cells * cells:
-        raise OptionError(f"{name}: {cells} x {cells} cells need at least {cells * cells} samples; {samples} was given.")
+        raise OptionError(
+            f"{name}: {cells} x {cells} cells need at least {cells * cells} samples; {samples} was"
+            " given."
+        )
 
 
 def cells_of(image: Tensor, cells: int) -> Tensor:
     """A grid of cells x cells numbered from 0, 1 1 h w: Captum's feature mask."""
-    row, column = (torch.arange(side, device=image.device) * cells // side for side in image.shape[-2:])
+    row, column = (
+        torch.arange(side, device=image.device) * cells // side for side in image.shape[-2:]
+    )
     return (row[:, None] * cells + column)[None, None]
 
 

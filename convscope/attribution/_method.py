@@ -13,7 +13,7 @@ from convscope.attribution import reduce_channels, registry
 from convscope.attribution._work import enlarge
 from convscope.errors import OptionError, suggest
 from convscope.probe import Probe
-from convscope.probe.inference_copy import prepare
+from convscope.probe.inference_copy import inference_copy
 from convscope.questions.target import Target
 
 
@@ -21,8 +21,9 @@ from convscope.questions.target import Target
 class Method:
     """One attribution method, ready to run on any images.
 
-    `space`, `heatmap`, `single_run` and `positive` are the method's traits, or those of the method a wrapper wraps. With several
-    `layers` the map is their fusion: positive parts, each divided by its maximum, resized to the finest, averaged.
+    `space`, `heatmap`, `single_run` and `positive` are the method's traits, or those of the method
+    a wrapper wraps. With several `layers` the map is their fusion: positive parts, each divided by
+    its maximum, resized to the finest, averaged.
     """
 
     name: str
@@ -35,9 +36,16 @@ class Method:
 
     @classmethod
     def of(
-        cls, name: str, probe: Probe, *, layer: str | Sequence[str] | None = None, seed: int = 0, options: dict[str, Any] | None = None
+        cls,
+        name: str,
+        probe: Probe,
+        *,
+        layer: str | Sequence[str] | None = None,
+        seed: int = 0,
+        options: dict[str, Any] | None = None,
     ) -> Method:
-        """Fill in a method's parameters: the given options checked, the rest from the model and the seed.
+        """Fill in a method's parameters: the given options checked, the rest from the model and the
+        seed.
 
         Raises:
             OptionError: an unknown method, or an option or layer that it does not take.
@@ -51,10 +59,14 @@ class Method:
         if "inner" in taken:
             base = _with_base(name, given)[1]
             if "inner" in _parameters(base):
-                raise OptionError(f"{name} wraps a method that is no wrapper itself; base={base!r} was given.")
+                raise OptionError(
+                    f"{name} wraps a method that is no wrapper itself; base={base!r} was given."
+                )
             rest = {key: given.pop(key) for key in list(given) if key not in own}
             inner = cls.of(base, probe, layer=layer, seed=seed, options=rest)
-        chosen: dict[str, Any] = schema.validate({key: value for key, value in given.items() if key != "layer"})
+        chosen: dict[str, Any] = schema.validate(
+            {key: value for key, value in given.items() if key != "layer"}
+        )
         layers: tuple[str, ...] = ()
         if "layer" in taken:
             layers = tuple(_layers(probe, layer))
@@ -62,7 +74,9 @@ class Method:
         elif layer is not None and (inner is None or not inner.layers):
             space = traits["space"] if inner is None else inner.space
             place = "at the image, not at a layer" if space == "input" else "at no single layer"
-            raise OptionError(f"{name if inner is None else inner.name} looks {place}; leave out layer={layer!r}.")
+            raise OptionError(
+                f"{name if inner is None else inner.name} looks {place}; leave out layer={layer!r}."
+            )
         if "generator" in taken:
             chosen["generator"] = torch.Generator(probe.model.device).manual_seed(seed)
         if inner is not None:
@@ -70,11 +84,23 @@ class Method:
         if len(layers) > 1 and traits["space"] == "input":
             raise OptionError(f"{name} takes one layer; {', '.join(layers)} were given.")
         space, heatmap = (
-            getattr(inner, trait) if inner is not None and traits.get(trait, "sum") == "base" else traits.get(trait, "sum")
+            (
+                getattr(inner, trait)
+                if inner is not None and traits.get(trait, "sum") == "base"
+                else traits.get(trait, "sum")
+            )
             for trait in ("space", "heatmap")
         )
         positive = bool(traits.get("positive", False)) or len(layers) > 1
-        return cls(name, chosen, space, heatmap, bool(traits.get("single_run", False)) and len(layers) < 2, positive, layers)
+        return cls(
+            name,
+            chosen,
+            space,
+            heatmap,
+            bool(traits.get("single_run", False)) and len(layers) < 2,
+            positive,
+            layers,
+        )
 
     def heatmap_of(self, maps: Tensor) -> Tensor:
         """The method's own reduction over channels (n h w)."""
@@ -86,38 +112,52 @@ class Method:
         return self.heatmap == "sum" and not self.positive
 
     def __call__(self, probe: Probe, image: Tensor, target: Target) -> Tensor:
-        """The raw map (n c h w) of each image for its target; the same random draws at every call."""
+        """The raw map (n c h w) of each image for its target; the same random draws at every
+        call."""
         function = registry.get(self.name)
         generator = self.options.get("generator")
         if generator is not None:
             generator.manual_seed(generator.initial_seed())
         if "inner" in self.options or registry.traits(self.name).get("as_is"):
             return self._run(function, probe, image, target)
-        # Everything else sees a faster copy of the network, which gives the same at the layers and at the end.
-        with Probe(prepare(probe.model, self.layers, half=probe.model.half)) as faster:
+        # Everything else sees a faster copy of the network, which gives the same at the layers and
+        # at the end.
+        with Probe(inference_copy(probe.model, self.layers, half=probe.model.half)) as faster:
             faster.notes = probe.notes
             found = self._run(function, faster, image, target)
-            probe.seen = faster.seen
+            probe.last_output = faster.last_output
         return found
 
     def _run(self, function: Any, probe: Probe, image: Tensor, target: Target) -> Tensor:
         if len(self.layers) < 2 or "inner" in self.options:
             found: Tensor = function(probe, image, target, **self.options)
             return found
-        maps = [function(probe, image, target, **{**self.options, "layer": layer}).clamp_min(0) for layer in self.layers]
+        maps = [
+            function(probe, image, target, **{**self.options, "layer": layer}).clamp_min(0)
+            for layer in self.layers
+        ]
         finest = max((each.shape[-2:] for each in maps), key=lambda size: size[0] * size[1])
-        scaled = [each / each.amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo(each.dtype).tiny) for each in maps]
+        scaled = [
+            each / each.amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo(each.dtype).tiny)
+            for each in maps
+        ]
         return torch.stack([enlarge(each, finest) for each in scaled]).mean(0)
 
 
-def fitting(name: str, layer: str | Sequence[str] | None, options: dict[str, Any], *, alone: bool) -> dict[str, Any]:
-    """The layer and the options for one of several methods: those that it takes. A method alone gets all, and says what it cannot take."""
+def fitting(
+    name: str, layer: str | Sequence[str] | None, options: dict[str, Any], *, alone: bool
+) -> dict[str, Any]:
+    """The layer and the options for one of several methods: those that it takes. A method alone
+    gets all, and says what it cannot take."""
     if alone:
         return {"layer": layer, "options": options}
     names = _with_base(name, options)
     known = {parameter.name for each in names for parameter in registry.schema(each).options}
     kept = {option: value for option, value in options.items() if option in known}
-    return {"layer": layer if any("layer" in _parameters(each) for each in names) else None, "options": kept}
+    return {
+        "layer": layer if any("layer" in _parameters(each) for each in names) else None,
+        "options": kept,
+    }
 
 
 def check_options(names: Sequence[str], options: dict[str, Any]) -> None:
@@ -126,9 +166,18 @@ def check_options(names: Sequence[str], options: dict[str, Any]) -> None:
     Raises:
         OptionError: one is not, or there is no such method.
     """
-    known = {parameter.name for name in names for each in _with_base(name, options) for parameter in registry.schema(each).options}
+    known = {
+        parameter.name
+        for name in names
+        for each in _with_base(name, options)
+        for parameter in registry.schema(each).options
+    }
     for option in set(options) - known:
-        hint = suggest(option, sorted(known - {"layer"})) if known - {"layer"} else "it takes no options."
+        hint = (
+            suggest(option, sorted(known - {"layer"}))
+            if known - {"layer"}
+            else "it takes no options."
+        )
         raise OptionError(f"{' and '.join(names)} has no option {option!r}; {hint}")
 
 
@@ -140,7 +189,9 @@ def _with_base(name: str, options: dict[str, Any]) -> list[str]:
     """A method, and the one it wraps where it is a wrapper."""
     if "inner" not in _parameters(name):
         return [name]
-    default = next(parameter.default for parameter in registry.schema(name).options if parameter.name == "base")
+    default = next(
+        parameter.default for parameter in registry.schema(name).options if parameter.name == "base"
+    )
     return [name, str(options.get("base", default))]
 
 
@@ -149,15 +200,21 @@ def _layers(probe: Probe, layer: str | Sequence[str] | None) -> list[str]:
     if layer is None:
         default = probe.layers.last_spatial()
         if default is None:
-            raise OptionError(f"{probe.model.name} has no layer with places in it; use a method that looks at the image, such as saliency.")
+            raise OptionError(
+                f"{probe.model.name} has no layer with places in it; use a method that looks at the"
+                " image, such as saliency."
+            )
         return [default]
     parts = [part.strip() for part in layer.split(",")] if isinstance(layer, str) else list(layer)
     names = [name for part in parts if part for name in probe.layers.match(part)]
     if not names:
         raise OptionError("No layer was given; leave layer out for the default one.")
     for name in names:
-        if probe.layers[name].shape[1:] == (1, 1) != probe.model.size and (spatial := probe.layers.last_spatial()):
+        if probe.layers[name].shape[1:] == (1, 1) != probe.model.size and (
+            spatial := probe.layers.last_spatial()
+        ):
             raise OptionError(
-                f"Layer {name!r} has no places, only one value per unit, so it has no map; the last one with places is {spatial!r}."
+                f"Layer {name!r} has no places, only one value per unit, so it has no map; the last"
+                f" one with places is {spatial!r}."
             )
     return list(dict.fromkeys(names))

@@ -1,4 +1,5 @@
-"""A method on many noisy copies of each image: the moments that SmoothGrad, SquareGrad and VarGrad read."""
+"""A method on many noisy copies of each image: the moments that SmoothGrad, SquareGrad and VarGrad
+read."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from convscope.questions.target import Target
 
 @dataclass(frozen=True)
 class Moments:
-    """Of a method's maps over the noise (each n c h w): the mean, the mean of the squares, and the variance."""
+    """Of a method's maps over the noise (each n c h w): the mean, the mean of the squares, and the
+    variance."""
 
     mean: Tensor
     square: Tensor
@@ -23,9 +25,17 @@ class Moments:
 
 
 def noisy(
-    probe: Probe, image: Tensor, target: Target, inner: Method, samples: int, noise: float, batch: int, generator: torch.Generator | None
+    probe: Probe,
+    image: Tensor,
+    target: Target,
+    inner: Method,
+    samples: int,
+    noise: float,
+    batch: int,
+    generator: torch.Generator | None,
 ) -> Moments:
-    """Run `inner` on `samples` noisy copies of each image, at most `batch` at once; moments by Welford's stable update."""
+    """Run `inner` on `samples` noisy copies of each image, at most `batch` at once; moments by
+    Welford's stable update."""
     generator = generator or torch.Generator(image.device).manual_seed(0)
     rows = []
     for one, wanted in singles(image, target, generator):
@@ -33,7 +43,14 @@ def noisy(
         mean = spread = square = torch.zeros(())
         for part in chunks(samples, batch, inner.name + " on noisy copies"):
             count = part.stop - part.start
-            draws = torch.stack([torch.randn(one.shape[1:], generator=generator, device=one.device, dtype=one.dtype) for _ in range(count)])
+            draws = torch.stack(
+                [
+                    torch.randn(
+                        one.shape[1:], generator=generator, device=one.device, dtype=one.dtype
+                    )
+                    for _ in range(count)
+                ]
+            )
             maps = inner(probe, fast(one + sigma * draws), wanted.expand(count))
             for seen, found in enumerate(maps, start=part.start + 1):
                 step = found - mean

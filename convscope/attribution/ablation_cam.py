@@ -11,12 +11,16 @@ from convscope.questions.target import Target
 
 
 @register(space="layer")
-def ablation_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, batch: Count = 32) -> Tensor:
-    """Each channel weighted by how much the score drops when the channel is set to 0; no gradient (Desai & Ramaswamy, 2020).
+def ablation_cam(
+    probe: Probe, image: Tensor, target: Target, *, layer: str, batch: Count = 32
+) -> Tensor:
+    """Each channel weighted by how much the score drops when the channel is set to 0; no gradient
+    (Desai & Ramaswamy, 2020).
 
-    Weights are (score - score without the channel) / |score|: n 1 h w, raw. Only what follows the layer runs again, and not for
-    channels that are 0 already. The paper divides by the score itself, which turns the map of a negative score round.
-    pytorch-grad-cam sets a channel to -1e7 below the layer's minimum where that is not 0; after a ReLU the two are equal.
+    Weights are (score - score without the channel) / |score|: n 1 h w, raw. Only what follows the
+    layer runs again, and not for channels that are 0 already. The paper divides by the score
+    itself, which turns the map of a negative score round. pytorch-grad-cam sets a channel to -1e7
+    below the layer's minimum where that is not 0; after a ReLU the two are equal.
 
     Args:
         batch: how many ablated activations run at once; bounds the memory.
@@ -29,7 +33,7 @@ def ablation_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, bat
     """
     found = []
     for one, wanted in singles(image, target):
-        rest = probe.split(one, layer)
+        rest = probe.partial_forward(one, layer)
         maps = rest.maps
         before = wanted(rest.output)
         firing = maps[0].flatten(1).any(1).nonzero()[:, 0]

@@ -10,16 +10,19 @@ from convscope.probe import Probe, gradient_of
 from convscope.questions.target import Target
 
 AFFINE = 1e-3
-"""How far the score may be from an affine function of the maps, relative to its change, to count as one."""
+"""How far the score may be from an affine function of the maps, relative to its change, to count as
+one."""
 
 
 @register(space="layer")
 def cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
-    """Which places vote for the class, in a network that ends in global average pooling and one linear layer (Zhou et al., 2016).
+    """Which places vote for the class, in a network that ends in global average pooling and one
+    linear layer (Zhou et al., 2016).
 
-    The layer's maps weighted with the class's row of the linear layer: n 1 h w at the layer's resolution, whose mean is the
-    score without its bias. The weights are read off the gradient, which is exact there (so contrasts work too). Elsewhere
-    CAM does not exist, and this is refused; Grad-CAM is CAM divided by the number of places.
+    The layer's maps weighted with the class's row of the linear layer: n 1 h w at the layer's
+    resolution, whose mean is the score without its bias. The weights are read off the gradient,
+    which is exact there (so contrasts work too). Elsewhere CAM does not exist, and this is refused;
+    Grad-CAM is CAM divided by the number of places.
 
     Raises:
         LayerError: the network has no such layer.
@@ -30,18 +33,23 @@ def cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
     """
     found = []
     for one, wanted in singles(image, target):
-        rest = probe.split(one, layer)
+        rest = probe.partial_forward(one, layer)
         activation = rest.maps.detach().requires_grad_()
         with torch.enable_grad():
-            gradient = gradient_of(wanted(rest(activation)), [activation], f"layer {layer!r}")[0].float()
+            gradient = gradient_of(wanted(rest(activation)), [activation], f"layer {layer!r}")[
+                0
+            ].float()
         activation = activation.detach().float()
-        full, half, none = wanted.expand(3)(rest(activation * torch.tensor([1.0, 0.5, 0.0], device=one.device)[:, None, None, None]))
+        full, half, none = wanted.expand(3)(
+            rest(activation * torch.tensor([1.0, 0.5, 0.0], device=one.device)[:, None, None, None])
+        )
         weight = gradient.mean((2, 3), keepdim=True)
         even = (gradient - weight).abs().amax() <= AFFINE * gradient.abs().amax()
         affine = (full + none - 2 * half).abs() <= AFFINE * ((full - none).abs() + full.abs())
         if not bool(even & affine):
             raise OptionError(
-                f"CAM needs a layer that only average pooling and one linear layer follow, and {layer!r} is not one; use method='grad_cam'."
+                "CAM needs a layer that only average pooling and one linear layer follow, and"
+                f" {layer!r} is not one; use method='grad_cam'."
             )
         places = activation.shape[-2] * activation.shape[-1]
         found.append((weight * places * activation).sum(1, keepdim=True))

@@ -12,9 +12,10 @@ from convscope.questions.target import Target
 def deconvnet(probe: Probe, image: Tensor, target: Target) -> Tensor:
     """The score projected back to pixels by a deconvolutional network (Zeiler & Fergus, 2013).
 
-    The gradient at the input, n c h w, where every rectifier passes back only positive gradients, whether its unit was open or
-    not; max pooling goes back to where its maximum was. Equals Captum's `Deconvolution` where all rectifiers are `nn.ReLU`
-    modules; Captum leaves ReLU6 and functional calls as they are, and here they follow the rule too.
+    The gradient at the input, n c h w, where every rectifier passes back only positive gradients,
+    whether its unit was open or not; max pooling goes back to where its maximum was. Equals
+    Captum's `Deconvolution` where all rectifiers are `nn.ReLU` modules; Captum leaves ReLU6 and
+    functional calls as they are, and here they follow the rule too.
 
     Raises:
         NoGradientError: the score does not depend on the image.

@@ -15,18 +15,28 @@ from convscope.questions.target import Target
 
 
 @register(space="input", extra="captum", as_is=True)
-def deep_lift(probe: Probe, image: Tensor, target: Target, *, baseline: Literal["mean", "black", "white", "blur"] = "mean") -> Tensor:
-    """How far each pixel moves the score from what it is without information, by finite differences (Shrikumar et al., 2017).
+def deep_lift(
+    probe: Probe,
+    image: Tensor,
+    target: Target,
+    *,
+    baseline: Literal["mean", "black", "white", "blur"] = "mean",
+) -> Tensor:
+    """How far each pixel moves the score from what it is without information, by finite differences
+    (Shrikumar et al., 2017).
 
-    Captum's `DeepLift` (rescale rule): n c h w, signed, in units of the score, summing to score(image) - score(baseline) where
-    all activations are modules that run once. ReLU6, Hardswish, SiLU and GELU follow the rule too; Captum alone differentiates
-    them, without a word. Works on a copy of the network, since Captum writes on its modules.
+    Captum's `DeepLift` (rescale rule): n c h w, signed, in units of the score, summing to
+    score(image) - score(baseline) where all activations are modules that run once. ReLU6,
+    Hardswish, SiLU and GELU follow the rule too; Captum alone differentiates them, without a word.
+    Works on a copy of the network, since Captum writes on its modules.
 
     Args:
-        baseline: the image without information: mean color of the training data, black, white, or blurred.
+        baseline: the image without information: mean color of the training data, black, white, or
+            blurred.
 
     Raises:
-        ComputeError: the network is not made for it (an activation module used twice); Captum's reason is given.
+        ComputeError: the network is not made for it (an activation module used twice); Captum's
+            reason is given.
         ExtraError: captum is not installed.
 
     Example:
@@ -34,19 +44,29 @@ def deep_lift(probe: Probe, image: Tensor, target: Target, *, baseline: Literal[
     """
     with _more_activations():
         return attribute(
-            probe, image, target, "DeepLift", copied=True, given=lambda one: {"baselines": baseline_of(probe.model, one, baseline)}
+            probe,
+            image,
+            target,
+            "DeepLift",
+            copied=True,
+            given=lambda one: {"baselines": baseline_of(probe.model, one, baseline)},
         )
 
 
 @contextmanager
 def _more_activations() -> Iterator[None]:
-    """Captum's rule for functions of single numbers, for those it would silently differentiate instead."""
+    """Captum's rule for functions of single numbers, for those it would silently differentiate
+    instead."""
     try:
         from captum.attr._core import deep_lift as captum
     except ImportError:
         raise ExtraError("captum", "captum") from None
     known = captum.SUPPORTED_NON_LINEAR
-    added = [kind for kind in (nn.ReLU6, nn.Hardswish, nn.Hardtanh, nn.SiLU, nn.GELU) if kind not in known]
+    added = [
+        kind
+        for kind in (nn.ReLU6, nn.Hardswish, nn.Hardtanh, nn.SiLU, nn.GELU)
+        if kind not in known
+    ]
     try:
         known.update(dict.fromkeys(added, captum.nonlinear))
         yield

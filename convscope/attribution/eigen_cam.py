@@ -10,11 +10,13 @@ from convscope.questions.target import Target
 
 @register(space="layer", classless=True)
 def eigen_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
-    """The one pattern of places that explains most of what a layer does, for no class in particular (Muhammad & Yeasin, 2020).
+    """The one pattern of places that explains most of what a layer does, for no class in particular
+    (Muhammad & Yeasin, 2020).
 
-    The layer's maps projected on their first principal component over places: n 1 h w, raw, and the network stops after the
-    layer. The maps are centered first, as in pytorch-grad-cam and unlike the paper's formula. A component has no sign
-    of its own; here the map rises where the layer is more active (pytorch-grad-cam leaves the sign to chance).
+    The layer's maps projected on their first principal component over places: n 1 h w, raw, and the
+    network stops after the layer. The maps are centered first, as in pytorch-grad-cam and unlike
+    the paper's formula. A component has no sign of its own; here the map rises where the layer is
+    more active (pytorch-grad-cam leaves the sign to chance).
 
     Raises:
         LayerError: the network has no such layer.

@@ -24,12 +24,13 @@ def feature_ablation(
 ) -> Tensor:
     """How much the score drops when one cell of a grid is hidden (Kokhlikyan et al., Captum, 2020).
 
-    Captum's `FeatureAblation`: n 1 h w, constant in each cell, signed, in units of the score. `occlusion` is the same with
-    squares that overlap.
+    Captum's `FeatureAblation`: n 1 h w, constant in each cell, signed, in units of the score.
+    `occlusion` is the same with squares that overlap.
 
     Args:
         cells: the image is cut into cells x cells features.
-        baseline: what hides a cell: mean color of the training data, black, white, or the image blurred.
+        baseline: what hides a cell: mean color of the training data, black, white, or the image
+            blurred.
         batch: how many changed images run at once; bounds the memory.
 
     Raises:
@@ -40,6 +41,10 @@ def feature_ablation(
     """
 
     def given(one: Tensor) -> dict[str, object]:
-        return {"baselines": baseline_of(probe.model, one, baseline), "feature_mask": cells_of(one, cells), "perturbations_per_eval": batch}
+        return {
+            "baselines": baseline_of(probe.model, one, baseline),
+            "feature_mask": cells_of(one, cells),
+            "perturbations_per_eval": batch,
+        }
 
     return attribute(probe, image, target, "FeatureAblation", given=given)[:, :1]

@@ -12,12 +12,21 @@ from convscope.questions.target import Choice, Target
 
 
 @register(space="layer", single_run=True)
-def finer_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, rivals: Count = 3, strength: float = 1.0) -> Tensor:
+def finer_cam(
+    probe: Probe,
+    image: Tensor,
+    target: Target,
+    *,
+    layer: str,
+    rivals: Count = 3,
+    strength: float = 1.0,
+) -> Tensor:
     """What tells the class from the classes most like it (Zhang et al., 2025).
 
-    Grad-CAM of the class's score minus `strength` times the mean score of its rivals, the classes whose scores lie nearest to it
-    in this image, weighted by their probabilities: n 1 h w, raw. So does pytorch-grad-cam's `FinerCAM`, whose gradient also
-    runs through the probabilities; here they are constants, so that the weights stay those of a difference of logits.
+    Grad-CAM of the class's score minus `strength` times the mean score of its rivals, the classes
+    whose scores lie nearest to it in this image, weighted by their probabilities: n 1 h w, raw. So
+    does pytorch-grad-cam's `FinerCAM`, whose gradient also runs through the probabilities; here
+    they are constants, so that the weights stay those of a difference of logits.
 
     Args:
         rivals: how many of the nearest classes to compare with.
@@ -31,16 +40,27 @@ def finer_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, rivals
         convscope.explain(model, "cat.jpg", method="finer_cam", target="tabby")
     """
     if any(choice.function or choice.against is not None for choice in target.choices):
-        raise TargetError("Finer-CAM compares a class with the classes like it: give one class of a network with several.")
+        raise TargetError(
+            "Finer-CAM compares a class with the classes like it: give one class of a network with"
+            " several."
+        )
 
     def finer(output: object) -> Tensor:
         found = probe.model.scores(output)
         scores = found.detach()
         if scores.shape[1] < 2:
-            raise TargetError("Finer-CAM compares a class with the classes like it: give one class of a network with several.")
+            raise TargetError(
+                "Finer-CAM compares a class with the classes like it: give one class of a network"
+                " with several."
+            )
         names = [choice.index for choice in target.resolved(output).expand(len(scores)).choices]
         own = torch.tensor(names, device=scores.device)[:, None]
-        near = (scores - scores.gather(1, own)).abs().scatter(1, own, -1).argsort(dim=1, stable=True)[:, 1 : rivals + 1]
+        near = (
+            (scores - scores.gather(1, own))
+            .abs()
+            .scatter(1, own, -1)
+            .argsort(dim=1, stable=True)[:, 1 : rivals + 1]
+        )
         share = scores.softmax(1).gather(1, near)
         share = share / share.sum(1, keepdim=True)
         return found.gather(1, own)[:, 0] - strength * (share * found.gather(1, near)).sum(1)

@@ -13,12 +13,19 @@ from convscope.questions.target import Target
 
 @register(space="input", extra="captum", as_is=True)
 def gradient_shap(
-    probe: Probe, image: Tensor, target: Target, *, samples: Count = 20, noise: Amount = 0.1, generator: torch.Generator | None = None
+    probe: Probe,
+    image: Tensor,
+    target: Target,
+    *,
+    samples: Count = 20,
+    noise: Amount = 0.1,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Approximate SHAP values: gradients at random points between the image and random baselines (Lundberg & Lee, 2017).
+    """Approximate SHAP values: gradients at random points between the image and random baselines
+    (Lundberg & Lee, 2017).
 
-    Captum's `GradientShap` with four baselines (mean color, black, white, the image blurred): n c h w, signed, in units of
-    the score.
+    Captum's `GradientShap` with four baselines (mean color, black, white, the image blurred): n c h
+    w, signed, in units of the score.
 
     Args:
         samples: random points per image; they run as one batch.
@@ -33,7 +40,9 @@ def gradient_shap(
     generator = generator or torch.Generator(image.device).manual_seed(0)
 
     def given(one: Tensor) -> dict[str, object]:
-        baselines = [baseline_of(probe.model, one, name) for name in ("mean", "black", "white", "blur")]
+        baselines = [
+            baseline_of(probe.model, one, name) for name in ("mean", "black", "white", "blur")
+        ]
         return {"baselines": torch.cat(baselines), "n_samples": samples, "stdevs": noise}
 
     return attribute(probe, image, target, "GradientShap", given=given, generator=generator)

@@ -11,9 +11,9 @@ from convscope.questions.target import Target
 def gradient_x_input(probe: Probe, image: Tensor, target: Target) -> Tensor:
     """What each pixel adds to the class score, to first order (Shrikumar et al., 2016).
 
-    The gradient of the score times the network's input, n c h w, signed, in units of the score. A pixel of the training
-    data's mean color is 0 after preprocessing and gets 0. The heatmap is the sum over channels. Equals Captum's
-    `InputXGradient`.
+    The gradient of the score times the network's input, n c h w, signed, in units of the score. A
+    pixel of the training data's mean color is 0 after preprocessing and gets 0. The heatmap is the
+    sum over channels. Equals Captum's `InputXGradient`.
 
     Raises:
         NoGradientError: the score does not depend on the image.

@@ -12,10 +12,11 @@ from convscope.questions.target import Target
 def guided_backprop(probe: Probe, image: Tensor, target: Target) -> Tensor:
     """Fine detail that raises the score through open units only (Springenberg et al., 2014).
 
-    The gradient at the input, n c h w, where every rectifier passes back only positive gradients through units that are open.
-    Sharp, but mostly an edge detector: it hardly depends on the class or on late weights (Adebayo et al., 2018). Equals
-    Captum's `GuidedBackprop` where all rectifiers are `nn.ReLU` modules; Captum leaves ReLU6 and functional calls as they
-    are, without a word, and here they follow the rule too.
+    The gradient at the input, n c h w, where every rectifier passes back only positive gradients
+    through units that are open. Sharp, but mostly an edge detector: it hardly depends on the class
+    or on late weights (Adebayo et al., 2018). Equals Captum's `GuidedBackprop` where all rectifiers
+    are `nn.ReLU` modules; Captum leaves ReLU6 and functional calls as they are, without a word, and
+    here they follow the rule too.
 
     Raises:
         NoGradientError: the score does not depend on the image.

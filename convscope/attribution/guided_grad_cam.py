@@ -14,8 +14,8 @@ from convscope.questions.target import Target
 def guided_grad_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
     """Fine detail, only where the class is (Selvaraju et al., 2017).
 
-    Guided backprop (n c h w) times the positive part of Grad-CAM, resized bilinearly to the image. Captum's
-    `GuidedGradCam` resizes with hard edges unless told `interpolate_mode="bilinear"`.
+    Guided backprop (n c h w) times the positive part of Grad-CAM, resized bilinearly to the image.
+    Captum's `GuidedGradCam` resizes with hard edges unless told `interpolate_mode="bilinear"`.
 
     Raises:
         LayerError: the network has no such layer.

@@ -4,7 +4,7 @@ from einops import reduce
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import alive
+from convscope.attribution._work import require_nonzero
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -13,9 +13,9 @@ from convscope.questions.target import Target
 def hires_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
     """Exactly the places of a layer that the score used, to first order (Draelos & Carin, 2020).
 
-    Gradient times activation at every place, summed over channels: n 1 h w, raw and signed. Grad-CAM averages the gradient
-    over places first and so may light up places that did not count; where only average pooling and a linear layer follow, the
-    two agree.
+    Gradient times activation at every place, summed over channels: n 1 h w, raw and signed.
+    Grad-CAM averages the gradient over places first and so may light up places that did not count;
+    where only average pooling and a linear layer follow, the two agree.
 
     Raises:
         LayerError: the network has no such layer.
@@ -25,5 +25,7 @@ def hires_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Ten
         convscope.explain(model, "cat.jpg", method="hires_cam", target="tabby")
     """
     activation, gradient = probe.activation_and_gradient(image, layer, target)
-    found: Tensor = reduce(alive(gradient, layer) * activation, "n c h w -> n 1 h w", "sum")
+    found: Tensor = reduce(
+        require_nonzero(gradient, layer) * activation, "n c h w -> n 1 h w", "sum"
+    )
     return found

@@ -23,16 +23,20 @@ def integrated_gradients(
     steps: Count = 50,
     batch: Count = 8,
 ) -> Tensor:
-    """How the score's rise from an image without information is shared among the pixels (Sundararajan et al., 2017).
+    """How the score's rise from an image without information is shared among the pixels
+    (Sundararajan et al., 2017).
 
-    The gradient is averaged on the straight way from the baseline to the image, at Gauss-Legendre points, and multiplied by
-    their difference: n c h w, signed, in units of the score. All of it should sum to score(image) - score(baseline); the
-    result's table says how far it does not (`completeness_error`, in units of the score): more steps make that smaller.
-    Equals Captum's default (`gausslegendre`, 50 steps), which runs all steps as one batch, but for rounding: in float32 that moves
-    single units over the kink of a ReLU, about 2e-3 of the largest value on ResNet-50; in float64 both agree.
+    The gradient is averaged on the straight way from the baseline to the image, at Gauss-Legendre
+    points, and multiplied by their difference: n c h w, signed, in units of the score. All of it
+    should sum to score(image) - score(baseline); the result's table says how far it does not
+    (`completeness_error`, in units of the score): more steps make that smaller. Equals Captum's
+    default (`gausslegendre`, 50 steps), which runs all steps as one batch, but for rounding: in
+    float32 that moves single units over the kink of a ReLU, about 2e-3 of the largest value on
+    ResNet-50; in float64 both agree.
 
     Args:
-        baseline: the image without information: mean color of the training data (0 after preprocessing), black, white, or blurred.
+        baseline: the image without information: mean color of the training data (0 after
+            preprocessing), black, white, or blurred.
         steps: points on the way.
         batch: how many of them run at once; bounds the memory.
 
@@ -40,9 +44,11 @@ def integrated_gradients(
         NoGradientError: the score does not depend on the image.
 
     Example:
-        convscope.explain(model, "cat.jpg", method="integrated_gradients", steps=50, baseline="black")
+        convscope.explain(model, "cat.jpg", method="integrated_gradients", steps=50)
     """
-    points, weights = (torch.from_numpy(part).to(image) / 2 for part in np.polynomial.legendre.leggauss(steps))
+    points, weights = (
+        torch.from_numpy(part).to(image) / 2 for part in np.polynomial.legendre.leggauss(steps)
+    )
     found = []
     for one, wanted in singles(image, target):
         start = baseline_of(probe.model, one, baseline)

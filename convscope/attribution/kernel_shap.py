@@ -32,7 +32,8 @@ def kernel_shap(
     Args:
         cells: the image is cut into cells x cells features.
         samples: random sets of hidden cells; at least one, better a few, for each cell.
-        baseline: what hides a cell: mean color of the training data, black, white, or the image blurred.
+        baseline: what hides a cell: mean color of the training data, black, white, or the image
+            blurred.
         batch: how many changed images run at once; bounds the memory.
 
     Raises:
@@ -47,6 +48,11 @@ def kernel_shap(
 
     def given(one: Tensor) -> dict[str, object]:
         cover = baseline_of(probe.model, one, baseline)
-        return {"baselines": cover, "feature_mask": cells_of(one, cells), "n_samples": samples, "perturbations_per_eval": batch}
+        return {
+            "baselines": cover,
+            "feature_mask": cells_of(one, cells),
+            "n_samples": samples,
+            "perturbations_per_eval": batch,
+        }
 
     return attribute(probe, image, target, "KernelShap", given=given, generator=generator)[:, :1]

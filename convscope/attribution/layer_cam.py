@@ -4,7 +4,7 @@ from einops import reduce
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import alive
+from convscope.attribution._work import require_nonzero
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -13,16 +13,19 @@ from convscope.questions.target import Target
 def layer_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
     """A CAM that also works at early, fine layers (Jiang et al., 2021).
 
-    Every place of a channel is weighted by its own positive gradient: sum over channels of ReLU(g) A, n 1 h w, raw. Give several
-    layers to fuse fine and coarse ones, as the paper does.
+    Every place of a channel is weighted by its own positive gradient: sum over channels of ReLU(g)
+    A, n 1 h w, raw. Give several layers to fuse fine and coarse ones, as the paper does.
 
     Raises:
         LayerError: the network has no such layer.
         NoGradientError: the score does not depend on the layer.
 
     Example:
-        convscope.explain(model, "cat.jpg", method="layer_cam", layer=["blocks.2", "blocks.4", "blocks.6"])
+        layers = ["blocks.2", "blocks.4", "blocks.6"]
+        convscope.explain(model, "cat.jpg", method="layer_cam", layer=layers)
     """
     activation, gradient = probe.activation_and_gradient(image, layer, target)
-    found: Tensor = reduce(alive(gradient, layer).clamp_min(0) * activation, "n c h w -> n 1 h w", "sum")
+    found: Tensor = reduce(
+        require_nonzero(gradient, layer).clamp_min(0) * activation, "n c h w -> n 1 h w", "sum"
+    )
     return found

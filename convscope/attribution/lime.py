@@ -25,14 +25,17 @@ def lime(
     batch: Count = 8,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Each cell's weight in a sparse linear model that imitates the network near the image (Ribeiro et al., 2016).
+    """Each cell's weight in a sparse linear model that imitates the network near the image (Ribeiro
+    et al., 2016).
 
-    Captum's `Lime` (exponential kernel, Lasso): n 1 h w, constant in each cell, signed. Needs scikit-learn, as Captum says.
+    Captum's `Lime` (exponential kernel, Lasso): n 1 h w, constant in each cell, signed. Needs
+    scikit-learn, as Captum says.
 
     Args:
         cells: the image is cut into cells x cells features.
         samples: random sets of hidden cells; at least one, better a few, for each cell.
-        baseline: what hides a cell: mean color of the training data, black, white, or the image blurred.
+        baseline: what hides a cell: mean color of the training data, black, white, or the image
+            blurred.
         batch: how many changed images run at once; bounds the memory.
 
     Raises:
@@ -47,6 +50,11 @@ def lime(
 
     def given(one: Tensor) -> dict[str, object]:
         cover = baseline_of(probe.model, one, baseline)
-        return {"baselines": cover, "feature_mask": cells_of(one, cells), "n_samples": samples, "perturbations_per_eval": batch}
+        return {
+            "baselines": cover,
+            "feature_mask": cells_of(one, cells),
+            "n_samples": samples,
+            "perturbations_per_eval": batch,
+        }
 
     return attribute(probe, image, target, "Lime", given=given, generator=generator)[:, :1]

@@ -12,8 +12,9 @@ from convscope.questions.target import Target
 def lrp(probe: Probe, image: Tensor, target: Target) -> Tensor:
     """The score handed back layer by layer as relevance, down to the pixels (Bach et al., 2015).
 
-    Captum's `LRP` with its epsilon rule: n c h w, signed. For networks made of convolutions, linear layers, poolings,
-    batch norms and ReLU modules (VGG, AlexNet); Captum has no rule for others. Works on a copy of the network.
+    Captum's `LRP` with its epsilon rule: n c h w, signed. For networks made of convolutions, linear
+    layers, poolings, batch norms and ReLU modules (VGG, AlexNet); Captum has no rule for others.
+    Works on a copy of the network.
 
     Raises:
         ComputeError: a module that Captum has no rule for; the message names it.

@@ -27,8 +27,9 @@ def occlusion(
 ) -> Tensor:
     """How much the score drops when a square of the image is covered (Zeiler & Fergus, 2013).
 
-    A square slides over the image; each pixel gets the mean drop over the squares that covered it: n 1 h w, signed, in
-    units of the score. The last squares are cut off by the border. Equals Captum's `Occlusion`, which says it per channel.
+    A square slides over the image; each pixel gets the mean drop over the squares that covered it:
+    n 1 h w, signed, in units of the score. The last squares are cut off by the border. Equals
+    Captum's `Occlusion`, which says it per channel.
 
     Args:
         window: side of the square in pixels; by default a seventh of the shorter side.
@@ -37,7 +38,8 @@ def occlusion(
         batch: how many covered images run at once; bounds the memory.
 
     Raises:
-        OptionError: a window larger than the image, or a stride larger than the window, which would leave pixels uncovered.
+        OptionError: a window larger than the image, or a stride larger than the window, which would
+            leave pixels uncovered.
 
     Example:
         convscope.explain(model, "cat.jpg", method="occlusion", window=32, stride=16)
@@ -47,9 +49,18 @@ def occlusion(
     stride = stride or max(1, window // 2)
     if not 1 <= stride <= window <= min(height, width):
         most = min(height, width)
-        raise OptionError(f"occlusion: 1 <= stride <= window <= {most} must hold; stride {stride}, window {window} were given.")
-    rows, columns = (range(0, stride * (ceil((side - window) / stride) + 1), stride) for side in (height, width))
-    squares = [(slice(row, row + window), slice(column, column + window)) for row in rows for column in columns]
+        raise OptionError(
+            f"occlusion: 1 <= stride <= window <= {most} must hold; stride {stride}, window"
+            f" {window} were given."
+        )
+    rows, columns = (
+        range(0, stride * (ceil((side - window) / stride) + 1), stride) for side in (height, width)
+    )
+    squares = [
+        (slice(row, row + window), slice(column, column + window))
+        for row in rows
+        for column in columns
+    ]
     found = []
     for one, wanted in singles(image, target):
         cover, before = baseline_of(probe.model, one, baseline)[0], wanted(probe.output(one))

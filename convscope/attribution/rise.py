@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import chunks, enlarge, fast, likely, singles
+from convscope.attribution._work import chunks, enlarge, fast, probability_target, singles
 from convscope.core.schema import Count, Share
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -26,9 +26,12 @@ def rise(
 ) -> Tensor:
     """Which pixels were kept when the class stayed likely (Petsiuk et al., 2018).
 
-    The image is multiplied by random smooth masks; the map is their average weighted by the class probability, divided by
-    `keep`: n 1 h w, in [0, 1], high everywhere where the class is likely whatever is hidden. Targets that are contrasts or
-    callables are used as they are. The paper takes 4,000 masks (VGG16) and 8,000 (ResNet-50); the error falls as 1 / sqrt(masks).
+    The image is multiplied by random smooth masks; the map is their average weighted by the class
+    probability, divided by
+    `keep`: n 1 h w, in [0, 1], high everywhere where the class is likely whatever is hidden.
+        Targets that are contrasts or
+    callables are used as they are. The paper takes 4,000 masks (VGG16) and 8,000 (ResNet-50); the
+    error falls as 1 / sqrt(masks).
 
     Args:
         masks: how many.
@@ -47,13 +50,22 @@ def rise(
     cell = (ceil(height / cells), ceil(width / cells))
     whole = ((cells + 1) * cell[0], (cells + 1) * cell[1])
     found = []
-    for one, wanted in singles(image, likely(target), generator):
+    for one, wanted in singles(image, probability_target(target), generator):
         total = torch.zeros(1, 1, height, width, device=image.device)
         for part in chunks(masks, batch, "RISE"):
             drawn = []
             for _ in range(part.stop - part.start):
-                grid = enlarge((torch.rand(1, 1, cells, cells, generator=generator, device=image.device) < keep).float(), whole)
-                top, left = (int(torch.randint(0, side, (1,), generator=generator, device=image.device)) for side in cell)
+                grid = enlarge(
+                    (
+                        torch.rand(1, 1, cells, cells, generator=generator, device=image.device)
+                        < keep
+                    ).float(),
+                    whole,
+                )
+                top, left = (
+                    int(torch.randint(0, side, (1,), generator=generator, device=image.device))
+                    for side in cell
+                )
                 drawn.append(grid[..., top : top + height, left : left + width])
             mask = torch.cat(drawn)
             score = wanted(probe.output(fast(one * mask.to(one))))

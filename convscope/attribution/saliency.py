@@ -11,8 +11,9 @@ from convscope.questions.target import Target
 def saliency(probe: Probe, image: Tensor, target: Target) -> Tensor:
     """Which pixels change the class score fastest (Simonyan et al., 2013).
 
-    The gradient of the unnormalized score at the network's input, n c h w, signed, in score per unit of normalized
-    input; one backward pass for the whole batch. The heatmap is the paper's: absolute value, maximum over channels.
+    The gradient of the unnormalized score at the network's input, n c h w, signed, in score per
+    unit of normalized input; one backward pass for the whole batch. The heatmap is the paper's:
+    absolute value, maximum over channels.
 
     Raises:
         NoGradientError: the score does not depend on the image.

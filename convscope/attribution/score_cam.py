@@ -12,13 +12,24 @@ from convscope.questions.target import Target
 
 
 @register(space="layer")
-def score_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, most: Count | None = None, batch: Count = 8) -> Tensor:
-    """Each channel weighted by what the network says when it sees only what the channel saw; no gradient (Wang et al., 2020).
+def score_cam(
+    probe: Probe,
+    image: Tensor,
+    target: Target,
+    *,
+    layer: str,
+    most: Count | None = None,
+    batch: Count = 8,
+) -> Tensor:
+    """Each channel weighted by what the network says when it sees only what the channel saw; no
+    gradient (Wang et al., 2020).
 
-    Every map, resized to the image and scaled to [0, 1], multiplies the image; the weights are the softmax over channels of the
-    class scores: n 1 h w, raw. One run for each channel with something in it: those that are constant all see the same
-    empty image, which runs once. Equals pytorch-grad-cam's `ScoreCAM`, but that what rounding leaves of a constant channel is
-    not blown up to an image; the paper's own score of an empty image is a constant that cancels in the softmax.
+    Every map, resized to the image and scaled to [0, 1], multiplies the image; the weights are the
+    softmax over channels of the class scores: n 1 h w, raw. One run for each channel with something
+    in it: those that are constant all see the same empty image, which runs once. Equals
+    pytorch-grad-cam's `ScoreCAM`, but that what rounding leaves of a constant channel is not blown
+    up to an image; the paper's own score of an empty image is a constant that cancels in the
+    softmax.
 
     Args:
         most: run only this many channels, those that vary most (Faster Score-CAM); all by default.
@@ -36,11 +47,17 @@ def score_cam(probe: Probe, image: Tensor, target: Target, *, layer: str, most: 
         moving = (maps.amax((2, 3)) > maps.amin((2, 3)))[0].nonzero()[:, 0]
         scores = wanted(probe.output(torch.zeros_like(one))).expand(maps.shape[1]).clone()
         if most is not None and 0 < most < len(moving):
-            moving = moving[maps[0, moving].var((1, 2)).argsort(descending=True, stable=True)[:most]]
+            moving = moving[
+                maps[0, moving].var((1, 2)).argsort(descending=True, stable=True)[:most]
+            ]
             scores[:] = -torch.inf
         for part in chunks(len(moving), batch, "Score-CAM") if len(moving) else ():
-            mask = functional.interpolate(maps[0, moving[part], None], one.shape[-2:], mode="bilinear", align_corners=True)
+            mask = functional.interpolate(
+                maps[0, moving[part], None], one.shape[-2:], mode="bilinear", align_corners=True
+            )
             low, high = mask.amin((2, 3), keepdim=True), mask.amax((2, 3), keepdim=True)
-            scores[moving[part]] = wanted(probe.output(fast(one * ((mask - low) / (high - low)).to(one))))
+            scores[moving[part]] = wanted(
+                probe.output(fast(one * ((mask - low) / (high - low)).to(one)))
+            )
         found.append((scores.softmax(0)[None, :, None, None] * maps).sum(1, keepdim=True))
     return torch.cat(found)

@@ -12,11 +12,13 @@ from convscope.questions.target import Target
 
 @register(space="layer")
 def shapley_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
-    """Grad-CAM with the curvature taken in: channels weighted by their Shapley values to second order (Cai, 2025).
+    """Grad-CAM with the curvature taken in: channels weighted by their Shapley values to second
+    order (Cai, 2025).
 
-    Channel weights are the spatial means of g - H A / 2, where H A is the Hessian of the score times the maps (one more
-    backward pass): n 1 h w, raw. Where the rest of the network is piecewise linear H is 0 and this is Grad-CAM. Equals
-    pytorch-grad-cam's `ShapleyCAM`; the paper's other utility, the logit plus its log-probability, can be given as a callable target.
+    Channel weights are the spatial means of g - H A / 2, where H A is the Hessian of the score
+    times the maps (one more backward pass): n 1 h w, raw. Where the rest of the network is
+    piecewise linear H is 0 and this is Grad-CAM. Equals pytorch-grad-cam's `ShapleyCAM`; the
+    paper's other utility, the logit plus its log-probability, can be given as a callable target.
 
     Raises:
         LayerError: the network has no such layer.
@@ -27,14 +29,16 @@ def shapley_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> T
     """
     found = []
     for one, wanted in singles(image, target):
-        rest = probe.split(one, layer)
+        rest = probe.partial_forward(one, layer)
         maps = rest.maps.detach().requires_grad_()
         with torch.enable_grad():
             score = wanted(rest(maps))
             gradient = gradient_of(score, [maps], f"layer {layer!r}", differentiable=True)[0]
             bend = None
             if gradient.requires_grad:
-                bend = torch.autograd.grad(gradient, maps, grad_outputs=maps.detach(), allow_unused=True)[0]
+                bend = torch.autograd.grad(
+                    gradient, maps, grad_outputs=maps.detach(), allow_unused=True
+                )[0]
         slope = gradient.detach() - (0 if bend is None else bend / 2)
         weight = reduce(slope, "n c h w -> n c 1 1", "mean")
         found.append(reduce(weight * maps.detach(), "n c h w -> n 1 h w", "sum").float())

@@ -25,15 +25,17 @@ def shapley_sampling(
     batch: Count = 8,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Each cell's Shapley value, from random orders of uncovering (Strumbelj & Kononenko, 2010; Castro et al., 2009).
+    """Each cell's Shapley value, from random orders of uncovering (Strumbelj & Kononenko, 2010;
+    Castro et al., 2009).
 
-    Captum's `ShapleyValueSampling`: n 1 h w, constant in each cell, signed, in units of the score; the cells sum to
-    score(image) - score(baseline).
+    Captum's `ShapleyValueSampling`: n 1 h w, constant in each cell, signed, in units of the score;
+    the cells sum to score(image) - score(baseline).
 
     Args:
         cells: the image is cut into cells x cells features.
         samples: random orders; each runs the network once per cell.
-        baseline: what hides a cell: mean color of the training data, black, white, or the image blurred.
+        baseline: what hides a cell: mean color of the training data, black, white, or the image
+            blurred.
         batch: how many changed images run at once; bounds the memory.
 
     Raises:
@@ -46,6 +48,13 @@ def shapley_sampling(
 
     def given(one: Tensor) -> dict[str, object]:
         cover = baseline_of(probe.model, one, baseline)
-        return {"baselines": cover, "feature_mask": cells_of(one, cells), "n_samples": samples, "perturbations_per_eval": batch}
+        return {
+            "baselines": cover,
+            "feature_mask": cells_of(one, cells),
+            "n_samples": samples,
+            "perturbations_per_eval": batch,
+        }
 
-    return attribute(probe, image, target, "ShapleyValueSampling", given=given, generator=generator)[:, :1]
+    return attribute(
+        probe, image, target, "ShapleyValueSampling", given=given, generator=generator
+    )[:, :1]

@@ -24,22 +24,26 @@ def smoothgrad(
     batch: Count = 8,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Any method averaged over noisy copies of the image, so that what flickers cancels (Smilkov et al., 2017).
+    """Any method averaged over noisy copies of the image, so that what flickers cancels (Smilkov et
+    al., 2017).
 
-    The mean of the base method's maps, of its shape and units. With `base="grad_cam_plus_plus"` it is Smooth Grad-CAM++
-    (Omeiza et al., 2019), which averages the derivatives where this averages the maps. The noise has no clipping, as in the paper.
+    The mean of the base method's maps, of its shape and units. With `base="grad_cam_plus_plus"` it
+    is Smooth Grad-CAM++ (Omeiza et al., 2019), which averages the derivatives where this averages
+    the maps. The noise has no clipping, as in the paper.
 
     Args:
-        base: the method to average; it takes its own options beside these, and `layer` where it has one.
+        base: the method to average; it takes its own options beside these, and `layer` where it has
+            one.
         samples: noisy copies per image.
-        noise: standard deviation of the noise as a share of the image's range (highest less lowest value); the paper's 10 to 20 %.
+        noise: standard deviation of the noise as a share of the image's range (highest less lowest
+            value); the paper's 10 to 20 %.
         batch: how many copies run at once; bounds the memory.
 
     Raises:
         OptionError: no such method, or samples below 1.
 
     Example:
-        convscope.explain(model, "cat.jpg", method="smoothgrad", base="integrated_gradients", steps=10)
+        convscope.explain(model, "cat.jpg", method="smoothgrad", base="saliency", samples=25)
     """
     inner = inner or Method.of(base, probe)
     return noisy(probe, image, target, inner, samples, noise, batch, generator).mean

@@ -26,13 +26,16 @@ def squaregrad(
 ) -> Tensor:
     """Any method's squared maps averaged over noisy copies of the image (Hooker et al., 2019).
 
-    The mean of the squares, of the base method's shape, in its units squared; never negative. Where the sign flickers with the
-    noise, SmoothGrad cancels what this keeps. The same as Captum's `NoiseTunnel(nt_type="smoothgrad_sq")`.
+    The mean of the squares, of the base method's shape, in its units squared; never negative. Where
+    the sign flickers with the noise, SmoothGrad cancels what this keeps. The same as Captum's
+    `NoiseTunnel(nt_type="smoothgrad_sq")`.
 
     Args:
-        base: the method to average; it takes its own options beside these, and `layer` where it has one.
+        base: the method to average; it takes its own options beside these, and `layer` where it has
+            one.
         samples: noisy copies per image.
-        noise: standard deviation of the noise as a share of the image's range (highest less lowest value).
+        noise: standard deviation of the noise as a share of the image's range (highest less lowest
+            value).
         batch: how many copies run at once; bounds the memory.
 
     Raises:

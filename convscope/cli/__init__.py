@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `convscope ...` and return its exit code: 0, 2 for anything the user can mend, 130 after Ctrl-C."""
-    # Threads that spin for long while they wait slow each other down many times over where other programs want the cores too.
+    """Run `convscope ...` and return its exit code: 0, 2 for anything the user can mend, 130 after
+    Ctrl-C."""
+    # Threads that spin for long while they wait slow each other down many times over where other
+    # programs want the cores too.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     import click
 
@@ -18,7 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     code = 0
     try:
-        returned = Verbs().main(list(sys.argv[1:] if arguments is None else arguments), prog_name="convscope", standalone_mode=False)
+        returned = Verbs().main(
+            list(sys.argv[1:] if arguments is None else arguments),
+            prog_name="convscope",
+            standalone_mode=False,
+        )
         code = returned if isinstance(returned, int) else 0
     except ConvscopeError as error:
         code = _say(str(error))

@@ -1,4 +1,5 @@
-"""`convscope atlas VERB`: the verbs are the files of `convscope/atlas/` whose docstring shows a command line."""
+"""`convscope atlas VERB`: the verbs are the files of `convscope/atlas/` whose docstring shows a
+command line."""
 
 from __future__ import annotations
 
@@ -27,18 +28,32 @@ class Atlas(click.Group):
     """The verbs of an atlas."""
 
     def __init__(self) -> None:
-        super().__init__("atlas", help=SUMMARY, short_help=SUMMARY, context_settings={"help_option_names": ["-h", "--help"]})
+        super().__init__(
+            "atlas",
+            help=SUMMARY,
+            short_help=SUMMARY,
+            context_settings={"help_option_names": ["-h", "--help"]},
+        )
 
     def list_commands(self, context: click.Context) -> list[str]:
         return [name for name, schema in convscope.atlas.verbs().items() if examples(schema)]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         name = name.replace("-", "_")
-        return Chapter(name, convscope.atlas.verbs()[name]) if name in self.list_commands(context) else None
+        return (
+            Chapter(name, convscope.atlas.verbs()[name])
+            if name in self.list_commands(context)
+            else None
+        )
 
-    def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and self.get_command(context, args[0]) is None:
-            raise OptionError(f"There is no verb {args[0]!r} of atlas; {suggest(args[0], self.list_commands(context))}")
+            raise OptionError(
+                f"There is no verb {args[0]!r} of atlas;"
+                f" {suggest(args[0], self.list_commands(context))}"
+            )
         return super().resolve_command(context, args)
 
 
@@ -46,16 +61,30 @@ class Chapter(Verb):
     """One verb of the atlas as a command."""
 
     def __init__(self, name: str, schema: Schema) -> None:
-        # With a network as its first argument the verb takes all options of `load_model`; a model= by name is an option of its own.
-        self.loads = any(parameter.name == "model" and not parameter.keyword for parameter in schema.parameters)
+        # With a network as its first argument the verb takes all options of `load_model`; a model=
+        # by name is an option of its own.
+        self.loads = any(
+            parameter.name == "model" and not parameter.keyword for parameter in schema.parameters
+        )
         super().__init__(name, schema)
 
     def _arguments(self) -> list[click.Parameter]:
-        plain = [parameter for parameter in self.schema.parameters if not parameter.keyword and parameter.name not in ("model", *OPTIONS)]
-        return [click.Argument([one.name], required=one.default is REQUIRED, metavar=one.name.upper()) for one in plain]
+        plain = [
+            parameter
+            for parameter in self.schema.parameters
+            if not parameter.keyword and parameter.name not in ("model", *OPTIONS)
+        ]
+        return [
+            click.Argument([one.name], required=one.default is REQUIRED, metavar=one.name.upper())
+            for one in plain
+        ]
 
     def _typed(self) -> list[Parameter]:
-        return [one for one in self.schema.parameters if one.simple and (one.keyword or one.name in OPTIONS)]
+        return [
+            one
+            for one in self.schema.parameters
+            if one.simple and (one.keyword or one.name in OPTIONS)
+        ]
 
     def _options(self) -> Iterable[click.Option]:
         own = []
@@ -69,11 +98,22 @@ class Chapter(Verb):
             own.append(made)
         self.groups["Options"] = own
         if self.loads:
-            self.groups["Model"] = list(self._model_options({name for one in own for name in one.opts}))
+            self.groups["Model"] = list(
+                self._model_options({name for one in own for name in one.opts})
+            )
         self.groups["Output"] = [
-            click.Option(["--json", "as_json"], is_flag=True, help="Print what came of it as JSON."),
+            click.Option(
+                ["--json", "as_json"], is_flag=True, help="Print what came of it as JSON."
+            ),
             click.Option(["-q", "--quiet"], is_flag=True, help="No progress and no table."),
-            click.Option(["-h", "--help"], is_flag=True, is_eager=True, expose_value=False, help="Show this and stop.", callback=_help),
+            click.Option(
+                ["-h", "--help"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                help="Show this and stop.",
+                callback=_help,
+            ),
         ]
         return {one.name: one for options in self.groups.values() for one in options}.values()
 
@@ -91,7 +131,11 @@ class Chapter(Verb):
                 else:
                     value = given[parameter.name]
                     text = ",".join(value) if isinstance(value, tuple) else value
-                    positional.append(parameter.default if text is None else convert(self.schema.name, parameter, text))
+                    positional.append(
+                        parameter.default
+                        if text is None
+                        else convert(self.schema.name, parameter, text)
+                    )
             function = getattr(convscope.atlas, self.schema.name)
             report = function(*positional, **values(self.schema, given))
         return _say(report, given)

@@ -1,4 +1,5 @@
-"""Each verb of the API as a command: its arguments and options are read from its signature and docstring."""
+"""Each verb of the API as a command: its arguments and options are read from its signature and
+docstring."""
 
 from __future__ import annotations
 
@@ -37,11 +38,16 @@ VERBS = {
 ALIASES = {"models": "list_models"}
 """Verbs that have another name in Python, where a noun alone would say too little."""
 
-PLUGGED = {"explain": ("method", "convscope.attribution"), "evaluate": ("metric", "convscope.metrics")}
-"""Verbs that pass further options on to a function chosen by name: the parameter that chooses, and the package it chooses from."""
+PLUGGED = {
+    "explain": ("method", "convscope.attribution"),
+    "evaluate": ("metric", "convscope.metrics"),
+}
+"""Verbs that pass further options on to a function chosen by name: the parameter that chooses, and
+the package it chooses from."""
 
 GROUPS = {"atlas": "Make an atlas"}
-"""Verbs that have verbs of their own, each in the file of its name beside this one, and the heading they stand under."""
+"""Verbs that have verbs of their own, each in the file of its name beside this one, and the heading
+they stand under."""
 
 _ROOT = Path(convscope.__file__).parent
 _NOT_FROM_THE_COMMAND_LINE = {"model", "photo", "out"}
@@ -62,8 +68,12 @@ def _exists(name: str) -> bool:
 
 
 def source_schemas() -> dict[str, Schema]:
-    """The model sources, read from their files: importing the package that holds them would import torch."""
-    return {name: Schema.of_file(_ROOT / "networks" / "sources" / f"{name}.py", name) for name in source_names()}
+    """The model sources, read from their files: importing the package that holds them would import
+    torch."""
+    return {
+        name: Schema.of_file(_ROOT / "networks" / "sources" / f"{name}.py", name)
+        for name in source_names()
+    }
 
 
 class Verbs(click.Group):
@@ -71,7 +81,9 @@ class Verbs(click.Group):
 
     def __init__(self) -> None:
         super().__init__(
-            "convscope", help="Convscope shows what a convolutional network sees.", context_settings={"help_option_names": ["-h", "--help"]}
+            "convscope",
+            help="Convscope shows what a convolutional network sees.",
+            context_settings={"help_option_names": ["-h", "--help"]},
         )
         self.params.append(_version())
 
@@ -86,14 +98,22 @@ class Verbs(click.Group):
             return None
         return Verb(name, schema_of(name))
 
-    def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and self.get_command(context, args[0]) is None and not args[0].startswith("-"):
-            raise OptionError(f"There is no verb {args[0]!r}; {suggest(args[0], self.list_commands(context))}")
+            raise OptionError(
+                f"There is no verb {args[0]!r}; {suggest(args[0], self.list_commands(context))}"
+            )
         return super().resolve_command(context, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         for heading in dict.fromkeys(VERBS.values()):
-            rows = [(name, schema_of(name).summary) for name in self.list_commands(context) if VERBS.get(name) == heading]
+            rows = [
+                (name, schema_of(name).summary)
+                for name in self.list_commands(context)
+                if VERBS.get(name) == heading
+            ]
             if rows:
                 with formatter.section(heading):
                     formatter.write_dl(rows)
@@ -108,7 +128,9 @@ class Verbs(click.Group):
 
 def _group(name: str) -> click.Group:
     """The group of that name, from its file."""
-    found: click.Group = getattr(importlib.import_module(f"convscope.cli.{name}"), name.capitalize())()
+    found: click.Group = getattr(
+        importlib.import_module(f"convscope.cli.{name}"), name.capitalize()
+    )()
     return found
 
 
@@ -134,7 +156,11 @@ class Verb(click.Command):
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, options in self.groups.items():
-            rows = [record for option in options if (record := option.get_help_record(context)) is not None]
+            rows = [
+                record
+                for option in options
+                if (record := option.get_help_record(context)) is not None
+            ]
             with formatter.section(heading):
                 formatter.write_dl(rows or [("(no options)", "")])
 
@@ -146,13 +172,20 @@ class Verb(click.Command):
             many = parameter.name in ("photo", "units", "target")
             found.append(
                 click.Argument(
-                    [parameter.name], nargs=-1 if many else 1, required=parameter.default is REQUIRED, metavar=_metavar(parameter)
+                    [parameter.name],
+                    nargs=-1 if many else 1,
+                    required=parameter.default is REQUIRED,
+                    metavar=_metavar(parameter),
                 )
             )
         return found
 
     def _options(self) -> Iterable[click.Option]:
-        own = [option(parameter) for parameter in self.schema.options if parameter.name not in _NOT_FROM_THE_COMMAND_LINE]
+        own = [
+            option(parameter)
+            for parameter in self.schema.options
+            if parameter.name not in _NOT_FROM_THE_COMMAND_LINE
+        ]
         self.groups["Options"] = own
         taken = {name for one in own for name in one.opts}
         if self.name in PLUGGED:
@@ -160,26 +193,45 @@ class Verb(click.Command):
             for choice in Registry.of(package):
                 mine = Registry.of(package).schema(choice)
                 own_names = {parameter.name for parameter in self.schema.parameters}
-                fresh = [option(parameter) for parameter in mine.options if parameter.name not in own_names]
+                fresh = [
+                    option(parameter)
+                    for parameter in mine.options
+                    if parameter.name not in own_names
+                ]
                 taken |= {name for one in fresh for name in one.opts}
                 self.groups[f"--{chooser} {choice}: {mine.summary.rstrip('.')}"] = fresh
         if any(parameter.name == "model" for parameter in self.schema.parameters):
             self.groups["Model"] = list(self._model_options(taken))
         self.groups["Output"] = [
-            click.Option(["-o", "--out"], help="Where to write: .png (picture), .npz (arrays, too) or .json."),
-            click.Option(["--draw"], multiple=True, metavar="NAME=VALUE", help="An option of the picture, such as style=overlay."),
+            click.Option(
+                ["-o", "--out"], help="Where to write: .png (picture), .npz (arrays, too) or .json."
+            ),
+            click.Option(
+                ["--draw"],
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="An option of the picture, such as style=overlay.",
+            ),
             click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
             click.Option(["-q", "--quiet"], is_flag=True, help="No progress bar and no table."),
             click.Option(
-                ["-h", "--help"], is_flag=True, is_eager=True, expose_value=False, help="Show this and stop.", callback=_show_help
+                ["-h", "--help"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                help="Show this and stop.",
+                callback=_show_help,
             ),
         ]
-        # Methods may share an option's name: each shows it in its own section, the command has it once.
+        # Methods may share an option's name: each shows it in its own section, the command has it
+        # once.
         return {one.name: one for options in self.groups.values() for one in options}.values()
 
     def _model_options(self, taken: set[str]) -> Iterable[click.Option]:
         yield click.Option(
-            ["-m", "--model"], help="A network, written source:name (default: the embedded one).", shell_complete=complete_model
+            ["-m", "--model"],
+            help="A network, written source:name (default: the embedded one).",
+            shell_complete=complete_model,
         )
         seen = {"--model"}
         for schema in (schema_of("load_model"), *source_schemas().values()):
@@ -190,7 +242,11 @@ class Verb(click.Command):
                 seen.add(flag)
                 flag = f"--input-{parameter.name.replace('_', '-')}" if flag in taken else flag
                 source = "" if schema.name == "load_model" else f" ({schema.name}:)"
-                yield click.Option([flag, f"model_{parameter.name}"], metavar=_metavar(parameter), help=parameter.help + source)
+                yield click.Option(
+                    [flag, f"model_{parameter.name}"],
+                    metavar=_metavar(parameter),
+                    help=parameter.help + source,
+                )
 
     def _run(self, **given: Any) -> int:
         from convscope.cli.run import run_verb
@@ -199,19 +255,32 @@ class Verb(click.Command):
 
 
 def option(parameter: Parameter) -> click.Option:
-    """A parameter as an option; its value is checked by the schema, so that all shells say the same."""
+    """A parameter as an option; its value is checked by the schema, so that all shells say the
+    same."""
     flag = f"--{parameter.name.replace('_', '-')}"
-    shown = "" if parameter.default in (None, REQUIRED, (), "") or isinstance(parameter.default, bool) else f" [{parameter.default}]"
+    shown = (
+        ""
+        if parameter.default in (None, REQUIRED, (), "") or isinstance(parameter.default, bool)
+        else f" [{parameter.default}]"
+    )
     if parameter.type is bool:
         return click.Option(
-            [f"{flag}/--no-{flag[2:]}", parameter.name], default=None, help=f"{parameter.help} [{'on' if parameter.default else 'off'}]"
+            [f"{flag}/--no-{flag[2:]}", parameter.name],
+            default=None,
+            help=f"{parameter.help} [{'on' if parameter.default else 'off'}]",
         )
     many = parameter.name in ("layers", "methods", "metrics")
-    return click.Option([flag, parameter.name], metavar=_metavar(parameter), help=parameter.help + shown, multiple=many)
+    return click.Option(
+        [flag, parameter.name],
+        metavar=_metavar(parameter),
+        help=parameter.help + shown,
+        multiple=many,
+    )
 
 
 def values(schema: Schema, given: dict[str, Any]) -> dict[str, Any]:
-    """The given options of a function, converted; those not given are left out, so that its own defaults hold."""
+    """The given options of a function, converted; those not given are left out, so that its own
+    defaults hold."""
     found = {}
     for parameter in schema.options:
         value = given.get(parameter.name)
@@ -255,7 +324,14 @@ def _version() -> click.Option:
             click.echo(f"convscope {convscope.__version__}")
             context.exit()
 
-    return click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, help="Show the version and stop.", callback=show)
+    return click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        help="Show the version and stop.",
+        callback=show,
+    )
 
 
 def _show_help(context: click.Context, parameter: click.Parameter, value: bool) -> None:

@@ -15,7 +15,9 @@ from convscope.cli import show
 def main() -> None:
     """Write the page and say where it is."""
     with show.progress(quiet=False):
-        result = convscope.report(None, ["sample:chelsea", "sample:cat-and-coffee"], out="out/report.html")
+        result = convscope.report(
+            None, ["sample:chelsea", "sample:cat-and-coffee"], out="out/report.html"
+        )
     print(f"The report is at {Path(result.details['path']).resolve()}")
 
 

@@ -89,15 +89,28 @@ def model(given: dict[str, Any]) -> Any:
     from convscope.networks.sources import registry as sources
 
     spec = given.pop("model", None)
-    typed = {name.removeprefix("model_"): value for name, value in given.items() if name.startswith("model_") and value is not None}
+    typed = {
+        name.removeprefix("model_"): value
+        for name, value in given.items()
+        if name.startswith("model_") and value is not None
+    }
     source = full_spec(spec or "embedded").partition(":")[0]
     own = Schema.of_file(Path(str(sys.modules["convscope.networks.load"].__file__)), "load_model")
     schemas = [own, *([sources.schema(source)] if source in sources else [])]
-    known = {parameter.name: (schema.name, parameter) for schema in schemas for parameter in schema.options}
+    known = {
+        parameter.name: (schema.name, parameter)
+        for schema in schemas
+        for parameter in schema.options
+    }
     for name in typed:
         if name not in known:
-            raise OptionError(f"--{name.replace('_', '-')} is not an option of {source}: networks; {suggest(name, known)}")
-    options = {name: convert(known[name][0], known[name][1], value) for name, value in typed.items()}
+            raise OptionError(
+                f"--{name.replace('_', '-')} is not an option of {source}: networks;"
+                f" {suggest(name, known)}"
+            )
+    options = {
+        name: convert(known[name][0], known[name][1], value) for name, value in typed.items()
+    }
     return load_model(spec, **options)
 
 
@@ -105,14 +118,24 @@ def _plugged(schema: Schema, options: dict[str, Any], given: dict[str, Any]) -> 
     """The options that belong to the chosen method."""
     chooser, package = PLUGGED[schema.name]
     registry = Registry.of(package)
-    default = next(parameter.default for parameter in schema.parameters if parameter.name == chooser)
+    default = next(
+        parameter.default for parameter in schema.parameters if parameter.name == chooser
+    )
     chosen = options.get(chooser, default)
-    names = chosen if isinstance(chosen, list) else [part.strip() for part in str(chosen).split(",")]
+    names = (
+        chosen if isinstance(chosen, list) else [part.strip() for part in str(chosen).split(",")]
+    )
     own = {parameter.name for parameter in schema.parameters}
     found: dict[str, Any] = {}
     for name in names:
-        found |= {key: value for key, value in values(registry.schema(name), given).items() if key not in own}
-    others = {parameter.name for name in registry for parameter in registry.schema(name).options} - own
+        found |= {
+            key: value
+            for key, value in values(registry.schema(name), given).items()
+            if key not in own
+        }
+    others = {
+        parameter.name for name in registry for parameter in registry.schema(name).options
+    } - own
     for key in sorted(others - found.keys()):
         if given.get(key) not in (None, ()):
             raise OptionError(f"{', '.join(names)} has no option --{key.replace('_', '-')}.")

@@ -10,7 +10,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +29,8 @@ from convscope.results.result import Result
 
 @contextmanager
 def progress(quiet: bool, *, lines: float | None = None) -> Iterator[None]:
-    """Bars on the error stream while long work runs. Where nobody watches there is none, but with `lines` a line every so many seconds."""
+    """Bars on the error stream while long work runs. Where nobody watches there is none, but with
+    `lines` a line every so many seconds."""
     if quiet or (not sys.stderr.isatty() and lines is None):
         yield
         return
@@ -29,7 +39,14 @@ def progress(quiet: bool, *, lines: float | None = None) -> Iterator[None]:
             yield
         return
     named = TextColumn("{task.description}")
-    columns = (named, BarColumn(), MofNCompleteColumn(), _Rate(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        named,
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
@@ -52,7 +69,8 @@ class _Rate(ProgressColumn):
 
 
 def _logged(every: float) -> Reporter:
-    """A reporter for logs: of the outermost work a line at its beginning, then every so many seconds, and at its end."""
+    """A reporter for logs: of the outermost work a line at its beginning, then every so many
+    seconds, and at its end."""
     begun: dict[str, tuple[float, int]] = {}
     said: dict[str, float] = {}
 
@@ -68,7 +86,11 @@ def _logged(every: float) -> Reporter:
         since, first = begun[what]
         rate = (done - first) / (now - since) if now > since else 0.0
         left = f", {(total - done) / rate / 60:.1f} min left" if rate and done < total else ""
-        print(f"{what}: {done} of {total}" + (f", {rate:.2f} per second{left}" if rate else ""), file=sys.stderr, flush=True)
+        print(
+            f"{what}: {done} of {total}" + (f", {rate:.2f} per second{left}" if rate else ""),
+            file=sys.stderr,
+            flush=True,
+        )
         said[what] = now
         if done >= total:
             del begun[what]
@@ -87,7 +109,9 @@ def table(result: Result) -> None:
         return
     drawn = Table(title=result.details.get("title"), title_justify="left")
     for name, value in result.table[0].items():
-        drawn.add_column(name, justify="right" if isinstance(value, (int, float)) else "left", overflow="fold")
+        drawn.add_column(
+            name, justify="right" if isinstance(value, (int, float)) else "left", overflow="fold"
+        )
     for row in result.table:
         drawn.add_row(*(_cell(name, value) for name, value in row.items()))
     _console().print(drawn)
@@ -111,7 +135,11 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, float):
-        return f"{value:.1%}" if name in ("probability", "zeros", "inactive", "blank") else f"{value:.4g}"
+        return (
+            f"{value:.1%}"
+            if name in ("probability", "zeros", "inactive", "blank")
+            else f"{value:.4g}"
+        )
     if isinstance(value, int):
         return f"{value:,}" if name in ("parameters", "units") else str(value)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

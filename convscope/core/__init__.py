@@ -1,1 +1,2 @@
-"""What every other folder may use: registry, schema, progress, atomic files, optional imports. No torch in here."""
+"""What every other folder may use: registry, schema, progress, atomic files, optional imports. No
+torch in here."""

@@ -1,4 +1,5 @@
-"""Files are written aside and renamed, so that a reader sees the old file or the new one, never half of one."""
+"""Files are written aside and renamed, so that a reader sees the old file or the new one, never
+half of one."""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ class Stop:
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """Inside the block the first Ctrl-C is only noted; the second one is a `KeyboardInterrupt` as ever."""
+    """Inside the block the first Ctrl-C is only noted; the second one is a `KeyboardInterrupt` as
+    ever."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -37,7 +38,11 @@ def stopping() -> Iterator[Stop]:
 
     def note(number: int, frame: object) -> None:
         stop.asked = True
-        print("Stopping after what is running; Ctrl-C again stops at once.", file=sys.stderr, flush=True)
+        print(
+            "Stopping after what is running; Ctrl-C again stops at once.",
+            file=sys.stderr,
+            flush=True,
+        )
         signal.signal(signal.SIGINT, before)
 
     signal.signal(signal.SIGINT, note)

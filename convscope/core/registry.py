@@ -1,7 +1,8 @@
 """A folder of files becomes a set of names: file stem = function name = public name.
 
-A kind of thing (attribution methods, objectives, transforms ...) is a package that holds one `Registry`. Listing the
-names and reading a schema look at the files only; a file is imported when its function is first used.
+A kind of thing (attribution methods, objectives, transforms ...) is a package that holds one
+`Registry`. Listing the names and reading a schema look at the files only; a file is imported when
+its function is first used.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ _registries: dict[str, Registry] = {}
 class Registry:
     """The functions of one kind, found by folder.
 
-    `kind` is the word used in messages ("attribution method"). A registered function carries *traits*, facts that the
-    caller of the kind needs before calling it (for an attribution method, whether its map lives at a layer).
+    `kind` is the word used in messages ("attribution method"). A registered function carries
+    *traits*, facts that the caller of the kind needs before calling it (for an attribution method,
+    whether its map lives at a layer).
     """
 
     def __init__(self, package: str, kind: str) -> None:
@@ -43,15 +45,21 @@ class Registry:
         return _registries[package]
 
     def register(self, **traits: Any) -> Callable[[F], F]:
-        """Decorator: enter a function under its own name; a second function of that name is refused."""
+        """Decorator: enter a function under its own name; a second function of that name is
+        refused."""
 
         def enter(function: F) -> F:
             name = function.__name__
             own = f"{self.package}.{name}"
             if function.__module__.startswith(self.package + ".") and function.__module__ != own:
-                raise OptionError(f"The {self.kind} {name!r} must live in {name}.py, not in {function.__module__}.")
+                raise OptionError(
+                    f"The {self.kind} {name!r} must live in {name}.py, not in"
+                    f" {function.__module__}."
+                )
             if function.__module__ != own and name in self:
-                raise OptionError(f"There is already a {self.kind} called {name!r}; choose another name.")
+                raise OptionError(
+                    f"There is already a {self.kind} called {name!r}; choose another name."
+                )
             self._functions[name] = function
             self._traits[name] = MappingProxyType(dict(traits))
             return function
@@ -77,10 +85,14 @@ class Registry:
         """
         if name not in self._functions:
             if name not in self.names():
-                raise OptionError(f"There is no {self.kind} {name!r}; {suggest(name, self.names())}")
+                raise OptionError(
+                    f"There is no {self.kind} {name!r}; {suggest(name, self.names())}"
+                )
             importlib.import_module(f"{self.package}.{name}")
             if name not in self._functions:
-                raise OptionError(f"{self.package}/{name}.py does not register a function called {name!r}.")
+                raise OptionError(
+                    f"{self.package}/{name}.py does not register a function called {name!r}."
+                )
         return self._functions[name]
 
     def traits(self, name: str) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
-"""Signature + docstring -> parameters: the one place that CLI options, forms and checks of JSON are derived from.
+"""Signature + docstring -> parameters: the one place that CLI options, forms and checks of JSON are
+derived from.
 
-A schema is read from source text, so that help can be shown without importing torch. The help of a parameter is its
-line in the docstring's `Args:` section; its type is its annotation.
+A schema is read from source text, so that help can be shown without importing torch. The help of a
+parameter is its line in the docstring's `Args:` section; its type is its annotation.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ _SIMPLE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter: name, annotation as written, default, one line of help, and whether it is keyword-only."""
+    """One parameter: name, annotation as written, default, one line of help, and whether it is
+    keyword-only."""
 
     name: str
     annotation: str
@@ -69,7 +71,8 @@ class Parameter:
 
     @property
     def type(self) -> Any:
-        """The type that the annotation names, or None where it is not one a user can type in (a Tensor, a Layer)."""
+        """The type that the annotation names, or None where it is not one a user can type in (a
+        Tensor, a Layer)."""
         try:
             return eval(self.annotation, {"__builtins__": {}}, dict(_SIMPLE))
         except (NameError, TypeError, SyntaxError):
@@ -78,13 +81,19 @@ class Parameter:
     @property
     def plain(self) -> str:
         """The annotation in Python's own types."""
-        return " | ".join(_SIMPLE[word].__name__ if word in _RANGES else word for word in self.annotation.split(" | "))
+        return " | ".join(
+            _SIMPLE[word].__name__ if word in _RANGES else word
+            for word in self.annotation.split(" | ")
+        )
 
     @property
     def choices(self) -> tuple[str, ...]:
         """The allowed words of a `Literal`, else nothing."""
         return tuple(
-            str(word) for option in _options(self.type) if typing.get_origin(option) is Literal for word in typing.get_args(option)
+            str(word)
+            for option in _options(self.type)
+            if typing.get_origin(option) is Literal
+            for word in typing.get_args(option)
         )
 
     @property
@@ -116,7 +125,9 @@ class Schema:
     @property
     def options(self) -> tuple[Parameter, ...]:
         """The keyword-only parameters a user can set."""
-        return tuple(parameter for parameter in self.parameters if parameter.keyword and parameter.simple)
+        return tuple(
+            parameter for parameter in self.parameters if parameter.keyword and parameter.simple
+        )
 
     @classmethod
     def of_file(cls, path: Path, name: str) -> Schema:
@@ -136,7 +147,11 @@ class Schema:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
             annotation = parameter.annotation
-            text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+            text = (
+                annotation
+                if isinstance(annotation, str)
+                else getattr(annotation, "__name__", str(annotation))
+            )
             keyword = parameter.kind is parameter.KEYWORD_ONLY
             found.append(Parameter(name, text, parameter.default, helps.get(name, ""), keyword))
         return cls(function.__name__, doc, tuple(found))
@@ -167,7 +182,9 @@ def convert(owner: str, parameter: Parameter, value: Any) -> Any:
         found = TypeAdapter(parameter.type).validate_python(value)
     except ValidationError:
         wanted = " or ".join(parameter.choices) if parameter.choices else parameter.plain
-        raise OptionError(f"{owner}: {parameter.name} must be {wanted}, but {value!r} was given.") from None
+        raise OptionError(
+            f"{owner}: {parameter.name} must be {wanted}, but {value!r} was given."
+        ) from None
     for word, (fits, said) in _RANGES.items():
         if word in parameter.annotation.split(" | ") and found is not None and not fits(found):
             raise OptionError(f"{owner}: {parameter.name} must be {said}; {found} was given.")
@@ -185,7 +202,11 @@ def _from_text(parameter: Parameter, text: str) -> Any:
         return text
     parts = [_number(part.strip()) for part in text.strip("()[]").split(",") if part.strip()]
     listed = list in kinds or tuple in kinds
-    return parts if listed and (len(parts) > 1 or not {int, float} & set(kinds)) else (parts[0] if len(parts) == 1 else text)
+    return (
+        parts
+        if listed and (len(parts) > 1 or not {int, float} & set(kinds))
+        else (parts[0] if len(parts) == 1 else text)
+    )
 
 
 def _number(text: str) -> str | float:
@@ -223,23 +244,38 @@ def _argument_help(doc: str) -> dict[str, str]:
 
 @lru_cache(maxsize=512)
 def _schemas_in(path: Path, changed: int) -> dict[str, Schema]:
-    """All top-level functions of a file; `changed` is its time stamp, so that an edited file is read anew."""
+    """All top-level functions of a file; `changed` is its time stamp, so that an edited file is
+    read anew."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     constants: dict[str, Any] = {}
     schemas = {}
     for node in tree.body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(target, ast.Name) and node.value is not None:
+        if (
+            isinstance(node, (ast.Assign, ast.AnnAssign))
+            and isinstance(target, ast.Name)
+            and node.value is not None
+        ):
             constants[target.id] = _literal(node.value, constants)
         if isinstance(node, ast.FunctionDef):
             schemas[node.name] = _schema_of(node, constants)
         if isinstance(node, ast.ClassDef):
-            init = next((part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None)
+            init = next(
+                (
+                    part
+                    for part in node.body
+                    if isinstance(part, ast.FunctionDef) and part.name == "__init__"
+                ),
+                None,
+            )
             if init is not None:
                 read = _schema_of(init, constants)
                 doc = inspect.cleandoc(ast.get_docstring(node) or "")
                 helps = _argument_help(doc)
-                mended = tuple(Parameter(p.name, p.annotation, p.default, helps.get(p.name, p.help), p.keyword) for p in read.parameters)
+                mended = tuple(
+                    Parameter(p.name, p.annotation, p.default, helps.get(p.name, p.help), p.keyword)
+                    for p in read.parameters
+                )
                 schemas[node.name] = Schema(node.name, doc, mended)
     return schemas
 
@@ -250,8 +286,14 @@ def _schema_of(node: ast.FunctionDef, constants: dict[str, Any]) -> Schema:
     positional = [*node.args.posonlyargs, *node.args.args]
     blanks: list[ast.expr | None] = [None] * (len(positional) - len(node.args.defaults))
     pairs = [
-        *((argument, default, False) for argument, default in zip(positional, [*blanks, *node.args.defaults], strict=True)),
-        *((argument, default, True) for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)),
+        *(
+            (argument, default, False)
+            for argument, default in zip(positional, [*blanks, *node.args.defaults], strict=True)
+        ),
+        *(
+            (argument, default, True)
+            for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+        ),
     ]
     return Schema(
         node.name,

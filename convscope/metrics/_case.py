@@ -9,19 +9,19 @@ import torch
 from torch import Tensor
 
 from convscope.attribution._method import Method
-from convscope.attribution._work import chunks, enlarge, fast, likely
+from convscope.attribution._work import chunks, enlarge, fast, probability_target
 from convscope.errors import OptionError
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
 
 @dataclass(frozen=True)
-class Case:
+class MetricInput:
     """Images with their heatmaps.
 
-    `image` is n c h w (network input), `target` has one choice per image, `heatmap` is n h w at the image's size, raw. `mask`
-    (n h w, bool) is where the object is, `method` can be run again, `seed` is that of the one generator. Metrics that make a curve
-    leave it in `curves` (n steps).
+    `image` is n c h w (network input), `target` has one choice per image, `heatmap` is n h w at the
+    image's size, raw. `mask` (n h w, bool) is where the object is, `method` can be run again,
+    `seed` is that of the one generator. Metrics that make a curve leave it in `curves` (n steps).
     """
 
     probe: Probe
@@ -34,7 +34,9 @@ class Case:
     curves: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, probe: Probe, image: Tensor, target: Target, heatmap: Tensor, **more: object) -> Case:
+    def of(
+        cls, probe: Probe, image: Tensor, target: Target, heatmap: Tensor, **more: object
+    ) -> MetricInput:
         """With the heatmap (n h w, any size) brought to the image's size, bilinear."""
         heatmap = heatmap.float().to(image.device)
         if heatmap.shape[-2:] != image.shape[-2:]:
@@ -47,9 +49,13 @@ class Case:
             yield self.image[place : place + 1], self.target.at(place), self.heatmap[place]
 
     def probabilities(self, images: Tensor, target: Target, batch: int, what: str) -> Tensor:
-        """The target's probability for each of many images of one case; contrasts and callables are used as they are."""
-        wanted = likely(target)
-        parts = [wanted(self.probe.output(fast(images[part]))) for part in chunks(len(images), batch, what)]
+        """The target's probability for each of many images of one case; contrasts and callables are
+        used as they are."""
+        wanted = probability_target(target)
+        parts = [
+            wanted(self.probe.output(fast(images[part])))
+            for part in chunks(len(images), batch, what)
+        ]
         return torch.cat(parts)
 
     @property
@@ -60,9 +66,14 @@ class Case:
             OptionError: there is none, or it is empty in an image.
         """
         if self.mask is None:
-            raise OptionError("This metric needs to know where the object is; give mask=, an image that is white there.")
+            raise OptionError(
+                "This metric needs to know where the object is; give mask=, an image that is white"
+                " there."
+            )
         if not bool(self.mask.flatten(1).any(1).all()):
-            raise OptionError("The mask is empty where the network looks, so nothing can be pointed at.")
+            raise OptionError(
+                "The mask is empty where the network looks, so nothing can be pointed at."
+            )
         return self.mask
 
     @property
@@ -73,7 +84,10 @@ class Case:
             OptionError: it is not known.
         """
         if self.method is None:
-            raise OptionError("This metric runs the method again, so the result must come from explain with a single method.")
+            raise OptionError(
+                "This metric runs the method again, so the result must come from explain with a"
+                " single method."
+            )
         return self.method
 
 
@@ -83,7 +97,8 @@ def order(heatmap: Tensor) -> Tensor:
 
 
 def swapped(image: Tensor, other: Tensor, pixels: Tensor, steps: int) -> Tensor:
-    """`image` (1 c h w) with the first 0, 1/steps, ... and then all of `pixels` taken from `other`: steps + 1 images."""
+    """`image` (1 c h w) with the first 0, 1/steps, ... and then all of `pixels` taken from `other`:
+    steps + 1 images."""
     counts = torch.linspace(0, len(pixels), steps + 1).round().long()
     rank = torch.empty_like(pixels)
     rank[pixels] = torch.arange(len(pixels), device=pixels.device)

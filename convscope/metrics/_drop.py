@@ -5,15 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convscope.attribution._work import likely
-from convscope.metrics._case import Case
+from convscope.attribution._work import probability_target
+from convscope.metrics._case import MetricInput
 
 
-def seen_through(case: Case) -> tuple[Tensor, Tensor]:
-    """The class probability of each image, and of the image times its heatmap (positive part, brought to [0, 1])."""
+def seen_through(case: MetricInput) -> tuple[Tensor, Tensor]:
+    """The class probability of each image, and of the image times its heatmap (positive part,
+    brought to [0, 1])."""
     heat = case.heatmap.clamp_min(0)
     heat = heat - heat.amin((1, 2), keepdim=True)
     heat = heat / heat.amax((1, 2), keepdim=True).clamp_min(torch.finfo(heat.dtype).tiny)
-    wanted = likely(case.target)
+    wanted = probability_target(case.target)
     before = wanted(case.probe.output(case.image))
     return before, wanted(case.probe.output(case.image * heat[:, None].to(case.image)))

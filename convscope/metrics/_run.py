@@ -11,7 +11,7 @@ from torch import Tensor
 from convscope.attribution._method import Method, fitting
 from convscope.errors import OptionError, TargetError, suggest
 from convscope.metrics import registry
-from convscope.metrics._case import Case
+from convscope.metrics._case import MetricInput
 from convscope.networks.model import Model
 from convscope.photos.image import load_photos
 from convscope.probe import Probe
@@ -31,11 +31,13 @@ def check_metrics(names: Sequence[str], options: dict[str, Any]) -> None:
         raise OptionError(f"{' and '.join(names)} has no option {option!r}; {hint}")
 
 
-def measure(case: Case, name: str, options: dict[str, Any]) -> Tensor:
+def measure(case: MetricInput, name: str, options: dict[str, Any]) -> Tensor:
     """One metric on a case, one number per image; of the options, those that it takes."""
     schema = registry.schema(name)
     own = {parameter.name for parameter in schema.options}
-    found: Tensor = registry.get(name)(case, **schema.validate({key: value for key, value in options.items() if key in own}))
+    found: Tensor = registry.get(name)(
+        case, **schema.validate({key: value for key, value in options.items() if key in own})
+    )
     return found
 
 
@@ -49,7 +51,9 @@ def heatmaps_in(result: Result) -> dict[str, Any]:
         raise OptionError(f"A result of explain is measured; one of {result.verb} was given.")
     if "heatmap" in result:
         return {str(result.details["method"]): result["heatmap"]}
-    return {each["method"]: result[f"{each['method']}.heatmap"] for each in result.details["methods"]}
+    return {
+        each["method"]: result[f"{each['method']}.heatmap"] for each in result.details["methods"]
+    }
 
 
 def target_in(result: Result, model: Model, given: TargetLike | Sequence[TargetLike]) -> Target:
@@ -62,22 +66,33 @@ def target_in(result: Result, model: Model, given: TargetLike | Sequence[TargetL
         return Target.of(model, given)
     kept = result.details.get("targets") or []
     if not kept or any(choice is None for choice in kept):
-        raise TargetError("The result was made with a callable target, which is not kept with it; give it again with target=.")
+        raise TargetError(
+            "The result was made with a callable target, which is not kept with it; give it again"
+            " with target=."
+        )
     return Target(model, tuple(Choice(choice["index"], choice["against"]) for choice in kept))
 
 
 def method_in(result: Result, name: str, probe: Probe) -> Method | None:
-    """The method of a result, ready to be run again; None where the result does not say how it was made."""
+    """The method of a result, ready to be run again; None where the result does not say how it was
+    made."""
     arguments = dict(result.provenance.get("arguments", {}))
     if not arguments:
         return None
     layer, seed = arguments.pop("layer", None), int(arguments.pop("seed", 0))
-    options = {key: value for key, value in arguments.items() if key not in ("method", "target", "half")}
-    return Method.of(name, probe, seed=seed, **fitting(name, layer, options, alone="heatmap" in result))
+    options = {
+        key: value for key, value in arguments.items() if key not in ("method", "target", "half")
+    }
+    return Method.of(
+        name, probe, seed=seed, **fitting(name, layer, options, alone="heatmap" in result)
+    )
 
 
-def masks_of(model: Model, mask: Any, photo: list[Tensor], photo_of: Sequence[int]) -> Tensor | None:
-    """One mask per photo (files, arrays; white is the object) as n h w, bool, where the network sees it.
+def masks_of(
+    model: Model, mask: Any, photo: list[Tensor], photo_of: Sequence[int]
+) -> Tensor | None:
+    """One mask per photo (files, arrays; white is the object) as n h w, bool, where the network
+    sees it.
 
     Raises:
         OptionError: another number of masks than photos, or a mask of another size than its photo.
@@ -86,10 +101,15 @@ def masks_of(model: Model, mask: Any, photo: list[Tensor], photo_of: Sequence[in
         return None
     found = [each.mean(1, keepdim=True) for each in load_photos(mask)]
     if len(found) != len(photo):
-        raise OptionError(f"There must be one mask for each photo; {len(found)} mask(s) and {len(photo)} photo(s) were given.")
+        raise OptionError(
+            f"There must be one mask for each photo; {len(found)} mask(s) and {len(photo)} photo(s)"
+            " were given."
+        )
     for each, one in zip(found, photo, strict=True):
         if each.shape[-2:] != one.shape[-2:]:
-            sizes = " and ".join(f"{height} x {width}" for height, width in (one.shape[-2:], each.shape[-2:]))
+            sizes = " and ".join(
+                f"{height} x {width}" for height, width in (one.shape[-2:], each.shape[-2:])
+            )
             raise OptionError(f"A mask must have the size of its photo; {sizes} were given.")
     entered = [model.preprocessing.fit(each.to(model.device)) > 0.5 for each in found]
     return torch.cat([entered[place][:, 0] for place in photo_of])

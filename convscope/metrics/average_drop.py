@@ -4,17 +4,19 @@ import torch
 from torch import Tensor
 
 from convscope.metrics import register
-from convscope.metrics._case import Case
+from convscope.metrics._case import MetricInput
 from convscope.metrics._drop import seen_through
 
 
 @register(better="lower")
-def average_drop(case: Case) -> Tensor:
-    """The share of the class probability that is lost when the photo is seen through its heatmap (Chattopadhay et al., 2018).
+def average_drop(case: MetricInput) -> Tensor:
+    """The share of the class probability that is lost when the photo is seen through its heatmap
+    (Chattopadhay et al., 2018).
 
-    max(0, p - p') / p, in [0, 1], where p' is the probability of the network's input times the heatmap (positive part, brought
-    to [0, 1]; what is cold becomes the training data's mean color). A map that is hot everywhere does best: read it beside
-    a metric of place. Equals torch-cam's `avg_drop`.
+    max(0, p - p') / p, in [0, 1], where p' is the probability of the network's input times the
+    heatmap (positive part, brought to [0, 1]; what is cold becomes the training data's mean color).
+    A map that is hot everywhere does best: read it beside a metric of place. Equals torch-cam's
+    `avg_drop`.
 
     Example:
         convscope.evaluate(model, "cat.jpg", result, metric="average_drop")

@@ -8,15 +8,23 @@ from torch import Tensor
 from convscope.attribution._work import baseline_of
 from convscope.core.schema import Count
 from convscope.metrics import register
-from convscope.metrics._case import Case, area, order, swapped
+from convscope.metrics._case import MetricInput, area, order, swapped
 
 
 @register(better="lower")
-def deletion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] = "mean", points: Count = 32, batch: Count = 16) -> Tensor:
-    """How fast the class goes away when the hottest pixels are covered first (Petsiuk et al., 2018).
+def deletion(
+    case: MetricInput,
+    *,
+    baseline: Literal["blur", "mean", "black", "white"] = "mean",
+    points: Count = 32,
+    batch: Count = 16,
+) -> Tensor:
+    """How fast the class goes away when the hottest pixels are covered first (Petsiuk et al.,
+    2018).
 
-    The area under the curve of the class probability, in [0, 1], while the pixels are replaced by a baseline. Scattered heat
-    does well here, since many networks are thrown by scattered pixels whatever they mean; read it beside insertion.
+    The area under the curve of the class probability, in [0, 1], while the pixels are replaced by a
+    baseline. Scattered heat does well here, since many networks are thrown by scattered pixels
+    whatever they mean; read it beside insertion.
 
     Args:
         baseline: what covers: the training data's mean color, the image blurred, black or white.
@@ -28,7 +36,9 @@ def deletion(case: Case, *, baseline: Literal["blur", "mean", "black", "white"] 
     """
     curves = []
     for image, target, heatmap in case:
-        images = swapped(image, baseline_of(case.probe.model, image, baseline), order(heatmap), points)
+        images = swapped(
+            image, baseline_of(case.probe.model, image, baseline), order(heatmap), points
+        )
         curves.append(case.probabilities(images, target, batch, "deletion"))
     case.curves["deletion"] = torch.stack(curves)
     return torch.stack([area(curve) for curve in curves])

@@ -3,15 +3,17 @@ from __future__ import annotations
 from torch import Tensor
 
 from convscope.metrics import register
-from convscope.metrics._case import Case
+from convscope.metrics._case import MetricInput
 from convscope.metrics._drop import seen_through
 
 
 @register(better="higher")
-def increase(case: Case) -> Tensor:
-    """Whether the class gets likelier when the photo is seen through its heatmap (Chattopadhay et al., 2018).
+def increase(case: MetricInput) -> Tensor:
+    """Whether the class gets likelier when the photo is seen through its heatmap (Chattopadhay et
+    al., 2018).
 
-    1 or 0 for each photo; the mean over photos is the paper's increase in confidence. Equals torch-cam's `conf_increase`.
+    1 or 0 for each photo; the mean over photos is the paper's increase in confidence. Equals
+    torch-cam's `conf_increase`.
 
     Example:
         convscope.evaluate(model, ["cat.jpg", "dog.jpg"], result, metric="increase")

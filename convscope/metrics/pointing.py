@@ -4,14 +4,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.metrics import register
-from convscope.metrics._case import Case
+from convscope.metrics._case import MetricInput
 
 
 @register(better="higher", needs="mask")
-def pointing(case: Case, *, tolerance: int = 15) -> Tensor:
+def pointing(case: MetricInput, *, tolerance: int = 15) -> Tensor:
     """Whether the hottest pixel lies on the object (Zhang et al., 2016).
 
-    1 or 0 for each photo: the pointing game. A pixel within `tolerance` of the mask counts as on it.
+    1 or 0 for each photo: the pointing game. A pixel within `tolerance` of the mask counts as on
+    it.
 
     Args:
         tolerance: in pixels of the network's input; the paper's 15.
@@ -19,6 +20,8 @@ def pointing(case: Case, *, tolerance: int = 15) -> Tensor:
     Example:
         convscope.evaluate(model, "cat.jpg", result, metric="pointing", mask="cat_mask.png")
     """
-    near = functional.max_pool2d(case.where.float()[:, None], 2 * tolerance + 1, 1, tolerance).flatten(1)
+    near = functional.max_pool2d(
+        case.where.float()[:, None], 2 * tolerance + 1, 1, tolerance
+    ).flatten(1)
     hottest = case.heatmap.flatten(1).argmax(1, keepdim=True)
     return near.gather(1, hottest)[:, 0]

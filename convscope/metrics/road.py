@@ -4,25 +4,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.attribution._work import likely
+from convscope.attribution._work import probability_target
 from convscope.errors import OptionError
 from convscope.metrics import register
-from convscope.metrics._case import Case, order
+from convscope.metrics._case import MetricInput, order
 
 NEAR, DIAGONAL = 1 / 6, 1 / 12
 """Weights of a pixel's direct and diagonal neighbors (Rong et al., 2022)."""
 
 NOISE = 0.01
-"""Standard deviation of the noise on imputed pixels, which hides that they were imputed (Rong et al., 2022)."""
+"""Standard deviation of the noise on imputed pixels, which hides that they were imputed (Rong et
+al., 2022)."""
 
 
 @register(better="higher")
-def road(case: Case, *, shares: str = "20,40,60,80") -> Tensor:
-    """What removing the coldest pixels spares, against removing the hottest: remove and debias (ROAD; Rong et al., 2022).
+def road(case: MetricInput, *, shares: str = "20,40,60,80") -> Tensor:
+    """What removing the coldest pixels spares, against removing the hottest: remove and debias
+    (ROAD; Rong et al., 2022).
 
-    Removed pixels are imputed from their neighbors (a linear system over all of them) with a little noise, so that the shape of
-    what was removed does not give the class away. Mean over `shares` of (probability without the coldest - probability without
-    the hottest) / 2, in [-0.5, 0.5]; 0 without knowledge. As pytorch-grad-cam's `ROADCombined`, which takes 10 to 90 %.
+    Removed pixels are imputed from their neighbors (a linear system over all of them) with a little
+    noise, so that the shape of what was removed does not give the class away. Mean over `shares` of
+    (probability without the coldest - probability without the hottest) / 2, in [-0.5, 0.5]; 0
+    without knowledge. As pytorch-grad-cam's `ROADCombined`, which takes 10 to 90 %.
 
     Args:
         shares: percentages of pixels to remove, separated by commas.
@@ -38,21 +41,27 @@ def road(case: Case, *, shares: str = "20,40,60,80") -> Tensor:
     except ValueError:
         wanted = []
     if not wanted or not all(0 < share < 1 for share in wanted):
-        raise OptionError(f"road: shares must be percentages above 0 and below 100, separated by commas; {shares!r} was given.")
+        raise OptionError(
+            "road: shares must be percentages above 0 and below 100, separated by commas;"
+            f" {shares!r} was given."
+        )
     found = []
     for image, target, heatmap in case:
         pixels = order(heatmap)
         generator = torch.Generator().manual_seed(case.seed)
         images = [
-            imputed(image, ranked[: round(share * len(pixels))], generator) for share in wanted for ranked in (pixels.flip(0), pixels)
+            imputed(image, ranked[: round(share * len(pixels))], generator)
+            for share in wanted
+            for ranked in (pixels.flip(0), pixels)
         ]
-        score = likely(target)(case.probe.output(torch.cat(images))).view(-1, 2)
+        score = probability_target(target)(case.probe.output(torch.cat(images))).view(-1, 2)
         found.append(((score[:, 0] - score[:, 1]) / 2).mean())
     return torch.stack(found)
 
 
 def imputed(image: Tensor, pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """The image (1 c h w) with the given pixels replaced by the weighted mean of their neighbors, imputed or not, plus noise."""
+    """The image (1 c h w) with the given pixels replaced by the weighted mean of their neighbors,
+    imputed or not, plus noise."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.linalg import spsolve
 
@@ -79,8 +88,16 @@ def imputed(image: Tensor, pixels: Tensor, generator: torch.Generator) -> Tensor
         known[here[~open_]] += weight * values[:, neighbor[~open_]].T
     size = len(place)
     diagonal = np.arange(size)
-    entries, places = np.concatenate([*weights, total]), (np.concatenate([*rows, diagonal]), np.concatenate([*columns, diagonal]))
-    solved = spsolve(coo_matrix((entries, places), shape=(size, size)).tocsc(), known).reshape(size, -1)
+    entries, places = (
+        np.concatenate([*weights, total]),
+        (
+            np.concatenate([*rows, diagonal]),
+            np.concatenate([*columns, diagonal]),
+        ),
+    )
+    solved = spsolve(coo_matrix((entries, places), shape=(size, size)).tocsc(), known).reshape(
+        size, -1
+    )
     noise = NOISE * torch.randn(solved.shape, generator=generator, dtype=torch.float64)
     filled = image.clone(memory_format=torch.contiguous_format)
     filled[0].flatten(1)[:, pixels] = (torch.from_numpy(solved) + noise).T.to(image)

@@ -7,18 +7,19 @@ from torch import Tensor, nn
 
 from convscope.errors import NoGradientError
 from convscope.metrics import register
-from convscope.metrics._case import Case
+from convscope.metrics._case import MetricInput
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
 
 @register(better="lower", needs="method")
-def sanity(case: Case, *, stages: int = 4) -> Tensor:
+def sanity(case: MetricInput, *, stages: int = 4) -> Tensor:
     """Whether the map depends on what the network has learned (Adebayo et al., 2018).
 
-    On a copy, the weights are made random again from the last layer backwards, in `stages` steps that add up; the number is the mean
-    rank correlation (Spearman's, of the magnitudes) of the maps with the trained network's. A method that shows what the network
-    sees comes near 0; near 1 it would have drawn the same picture for a network that knows nothing.
+    On a copy, the weights are made random again from the last layer backwards, in `stages` steps
+    that add up; the number is the mean rank correlation (Spearman's, of the magnitudes) of the maps
+    with the trained network's. A method that shows what the network sees comes near 0; near 1 it
+    would have drawn the same picture for a network that knows nothing.
 
     Args:
         stages: steps from the last layers to all.
@@ -29,7 +30,11 @@ def sanity(case: Case, *, stages: int = 4) -> Tensor:
     method, model = case.again, copy.copy(case.probe.model)
     model.network = copy.deepcopy(model.network)
     modules = model.network.modules()
-    layers = [module for module in modules if hasattr(module, "reset_parameters") and list(module.parameters(recurse=False))]
+    layers = [
+        module
+        for module in modules
+        if hasattr(module, "reset_parameters") and list(module.parameters(recurse=False))
+    ]
     stages = min(stages, len(layers))
     target = Target(model, case.target.choices)
     before = method.heatmap_of(method(case.probe, case.image, case.target)).abs().flatten(1)
@@ -37,18 +42,31 @@ def sanity(case: Case, *, stages: int = 4) -> Tensor:
     with torch.random.fork_rng(), Probe(model) as probe:
         torch.manual_seed(case.seed)
         for stage in range(stages):
-            for layer in layers[len(layers) - (stage + 1) * len(layers) // stages : len(layers) - stage * len(layers) // stages]:
+            for layer in layers[
+                len(layers) - (stage + 1) * len(layers) // stages : len(layers)
+                - stage * len(layers) // stages
+            ]:
                 _randomize(layer)
             try:
                 after = method.heatmap_of(method(probe, case.image, target)).abs().flatten(1)
-            except NoGradientError:  # what is left of the network answers nothing, and neither does the method
+            except (
+                NoGradientError
+            ):  # what is left of the network answers nothing, and neither does the method
                 after = torch.zeros_like(before)
-            found.append(torch.stack([_rank_correlation(one, other) for one, other in zip(before, after, strict=True)]))
+            found.append(
+                torch.stack(
+                    [
+                        _rank_correlation(one, other)
+                        for one, other in zip(before, after, strict=True)
+                    ]
+                )
+            )
     return torch.stack(found).mean(0)
 
 
 def _randomize(layer: nn.Module) -> None:
-    """Fresh weights as the layer's own class draws them; they stay frozen, as the probe holds them."""
+    """Fresh weights as the layer's own class draws them; they stay frozen, as the probe holds
+    them."""
     with torch.no_grad():
         layer.reset_parameters()  # type: ignore[operator]
 
@@ -57,7 +75,9 @@ def _rank_correlation(one: Tensor, other: Tensor) -> Tensor:
     """Spearman's, with ties at their mean rank; 0 where one of the maps is flat."""
     first, second = (_ranks(values) for values in (one, other))
     first, second = first - first.mean(), second - second.mean()
-    together: Tensor = (first * second).sum() / (first.norm() * second.norm()).clamp_min(torch.finfo(first.dtype).tiny)
+    together: Tensor = (first * second).sum() / (first.norm() * second.norm()).clamp_min(
+        torch.finfo(first.dtype).tiny
+    )
     return together
 
 

@@ -1,4 +1,5 @@
-"""The networks that can be named, read from the installed packages' files: nothing is imported, so that completion is quick."""
+"""The networks that can be named, read from the installed packages' files: nothing is imported, so
+that completion is quick."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from pathlib import Path
 
 from convscope.errors import ModelError, suggest
 
-_REGISTERED = re.compile(r"^@register_model(?:\(\))?\s*\n(?:@.*\n(?:    .*\n|\)\n)*)*def (\w+)\(", re.MULTILINE)
+_REGISTERED = re.compile(
+    r"^@register_model(?:\(\))?\s*\n(?:@.*\n(?:    .*\n|\)\n)*)*def (\w+)\(", re.MULTILINE
+)
 _EXPORTED = re.compile(r'"keras\.applications\.([A-Z]\w*)"')
 
 _EMBEDDED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
@@ -32,11 +35,21 @@ def list_models(word: str = "", *, source: str | None = None) -> list[str]:
         $ convscope models resnet50
     """
     if source is not None and source not in _SOURCES:
-        raise ModelError(f"There is no list of names for the source {source!r}; {suggest(source, _SOURCES)}")
-    names = sorted(f"{each}:{name}" for each, read in _SOURCES.items() if source in (None, each) for name in read())
+        raise ModelError(
+            f"There is no list of names for the source {source!r}; {suggest(source, _SOURCES)}"
+        )
+    names = sorted(
+        f"{each}:{name}"
+        for each, read in _SOURCES.items()
+        if source in (None, each)
+        for name in read()
+    )
     found = [name for name in names if word.lower() in name.lower()]
     if not found:
-        raise ModelError(f"No network's name has {word!r} in it; {suggest(word, [name.partition(':')[2] for name in names])}")
+        raise ModelError(
+            f"No network's name has {word!r} in it;"
+            f" {suggest(word, [name.partition(':')[2] for name in names])}"
+        )
     return found
 
 
@@ -51,11 +64,19 @@ def _files(package: str, folder: str) -> list[Path]:
 
 
 def _torchvision() -> set[str]:
-    return {name for path in _files("torchvision", "models") for name in _REGISTERED.findall(path.read_text(encoding="utf-8"))}
+    return {
+        name
+        for path in _files("torchvision", "models")
+        for name in _REGISTERED.findall(path.read_text(encoding="utf-8"))
+    }
 
 
 def _timm() -> set[str]:
-    return {name for path in _files("timm", "models") for name in _REGISTERED.findall(path.read_text(encoding="utf-8"))}
+    return {
+        name
+        for path in _files("timm", "models")
+        for name in _REGISTERED.findall(path.read_text(encoding="utf-8"))
+    }
 
 
 def _keras() -> set[str]:

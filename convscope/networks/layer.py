@@ -1,7 +1,8 @@
 """Layers and units: names, kinds, shapes, and the one sentence when a name is wrong.
 
-A layer is named as in `named_modules()` ("blocks.3.0.conv_pw"). A module that runs several times in one forward pass
-is named once for its last run, and `name#k` is its k-th run. A unit is `layer:index`, a neuron `layer:index:row,column`.
+A layer is named as in `named_modules()` ("blocks.3.0.conv_pw"). A module that runs several times in
+one forward pass is named once for its last run, and `name#k` is its k-th run. A unit is
+`layer:index`, a neuron `layer:index:row,column`.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ PASSING = ("Identity", "Dropout", "Dropout2d", "DropPath", "StochasticDepth", "P
 """Kinds that hand on what they are given when a network is not trained."""
 
 POOLING = ("pool", "flatten", *(kind.lower() for kind in PASSING))
-"""Words in kinds whose output is not a place where a network decides what it sees: never a default layer."""
+"""Words in kinds whose output is not a place where a network decides what it sees: never a default
+layer."""
 
 
 @dataclass(frozen=True)
 class Layer:
     """One layer as one dry run saw it.
 
-    `shape` is the output for one image as c h w (1 x 1 for a dense layer), `parameters` counts its own and its
-    children's, `calls` how often it ran, `order` when its last run ended, and `source` is the innermost layer that made
-    the same tensor (a container gives what its last child gave).
+    `shape` is the output for one image as c h w (1 x 1 for a dense layer), `parameters` counts its
+    own and its children's, `calls` how often it ran, `order` when its last run ended, and `source`
+    is the innermost layer that made the same tensor (a container gives what its last child gave).
     """
 
     name: str
@@ -67,11 +69,14 @@ class Unit:
 class Layers(Mapping[str, Layer]):
     """All layers of a network in the order in which they finish.
 
-    `unread` are late layers whose places no score depends on (a transformer reads only its class token at the end).
+    `unread` are late layers whose places no score depends on (a transformer reads only its class
+    token at the end).
     """
 
     def __init__(self, layers: list[Layer], parameters: int, unread: Collection[str] = ()) -> None:
-        self._layers = {layer.name: layer for layer in sorted(layers, key=lambda layer: layer.order)}
+        self._layers = {
+            layer.name: layer for layer in sorted(layers, key=lambda layer: layer.order)
+        }
         self.parameters = parameters
         self.unread = frozenset(unread)
         self._last: str | None = None
@@ -82,7 +87,10 @@ class Layers(Mapping[str, Layer]):
         if layer is None:
             raise LayerError(f"The network has no layer {name!r}; {suggest(name, self._layers)}")
         if mark and not (call.isdigit() and 1 <= int(call) <= layer.calls):
-            raise LayerError(f"{base!r} runs {layer.calls} time(s), so its runs are {base}#1 to {base}#{layer.calls}; {name!r} was given.")
+            raise LayerError(
+                f"{base!r} runs {layer.calls} time(s), so its runs are {base}#1 to"
+                f" {base}#{layer.calls}; {name!r} was given."
+            )
         return layer
 
     def __iter__(self) -> Iterator[str]:
@@ -105,7 +113,10 @@ class Layers(Mapping[str, Layer]):
             return [pattern]
         found = [name for name in self._layers if fnmatchcase(name, pattern)]
         if not found:
-            raise LayerError(f"No layer of the network fits {pattern!r}; {suggest(pattern.strip('*?.'), self._layers)}")
+            raise LayerError(
+                f"No layer of the network fits {pattern!r};"
+                f" {suggest(pattern.strip('*?.'), self._layers)}"
+            )
         return found
 
     def unit(self, text: str) -> Unit:
@@ -117,16 +128,24 @@ class Layers(Mapping[str, Layer]):
         """
         found = _UNIT.match(text.strip())
         if found is None:
-            raise UnitError(f"{text!r} is not a unit; write layer:index (as in {self.example()}) or layer:index:row,column.")
+            raise UnitError(
+                f"{text!r} is not a unit; write layer:index (as in {self.example()}) or"
+                " layer:index:row,column."
+            )
         name, index = found["layer"], int(found["index"])
         units, height, width = self[name].shape
         if index >= units:
-            raise UnitError(f"Layer {name!r} has {units} units, 0 to {units - 1}; {index} was given.")
+            raise UnitError(
+                f"Layer {name!r} has {units} units, 0 to {units - 1}; {index} was given."
+            )
         if found["row"] is None:
             return Unit(name, index)
         row, column = int(found["row"]), int(found["column"])
         if row >= height or column >= width:
-            raise UnitError(f"Layer {name!r} has {height} x {width} places; row {row}, column {column} was given.")
+            raise UnitError(
+                f"Layer {name!r} has {height} x {width} places; row {row}, column {column} was"
+                " given."
+            )
         return Unit(name, index, row, column)
 
     def example(self) -> str:
@@ -134,9 +153,11 @@ class Layers(Mapping[str, Layer]):
         return f"{self.last_spatial() or next(iter(self._layers), 'layer')}:0"
 
     def last_spatial(self) -> str | None:
-        """The last layer whose output still has places, poolings left out; the outermost name where several share it.
+        """The last layer whose output still has places, poolings left out; the outermost name where
+        several share it.
 
-        Where the places of the last ones are not read, it is the last one of their shape that is read.
+        Where the places of the last ones are not read, it is the last one of their shape that is
+        read.
         """
         self._last = self._last or self._find_last()
         return self._last
@@ -145,33 +166,49 @@ class Layers(Mapping[str, Layer]):
         fitting = [
             layer
             for layer in self._layers.values()
-            if layer.spatial and not any(word in self._layers.get(layer.source, layer).kind.lower() for word in POOLING)
+            if layer.spatial
+            and not any(
+                word in self._layers.get(layer.source, layer).kind.lower() for word in POOLING
+            )
         ]
         if not fitting:
             return None
         fitting = [layer for layer in fitting if min(layer.shape[1:]) > 1] or fitting
-        read = [layer for layer in fitting if layer.shape == fitting[-1].shape and layer.name not in self.unread]
+        read = [
+            layer
+            for layer in fitting
+            if layer.shape == fitting[-1].shape and layer.name not in self.unread
+        ]
         if self.unread:  # of a block's norm and its queries, keys and values, the norm
             read = [layer for layer in read if layer.kind != "Linear"] or read
         return (read or fitting)[-1].name
 
     def spread(self, count: int = 3) -> list[str]:
-        """`count` layers from early to late, each the outermost name of a stage: what to show when nobody chose."""
-        names = [layer.name for layer in self._layers.values() if layer.spatial and self._is_stage(layer)]
+        """`count` layers from early to late, each the outermost name of a stage: what to show when
+        nobody chose."""
+        names = [
+            layer.name for layer in self._layers.values() if layer.spatial and self._is_stage(layer)
+        ]
         names = [name for name in names if name.rpartition(".")[0] not in names]
         if len(names) < count:
             places = [layer for layer in self._layers.values() if layer.spatial]
-            kinds = [layer.name for layer in places if layer.kind.lower().startswith(("conv", "relu"))] or [layer.name for layer in places]
+            kinds = [
+                layer.name for layer in places if layer.kind.lower().startswith(("conv", "relu"))
+            ] or [layer.name for layer in places]
             names = next(
-                (found for found in (self._repeated(), kinds) if len(found) >= count), max(names, self._repeated(), kinds, key=len)
+                (found for found in (self._repeated(), kinds) if len(found) >= count),
+                max(names, self._repeated(), kinds, key=len),
             )
         last = len(names) - 1
         if count == 1 or last < 1:
             return names[-1:]
-        return list(dict.fromkeys(names[round(place * last / (count - 1))] for place in range(count)))
+        return list(
+            dict.fromkeys(names[round(place * last / (count - 1))] for place in range(count))
+        )
 
     def _repeated(self) -> list[str]:
-        """The members of the largest group of like containers: the blocks of a network that is not cut into stages."""
+        """The members of the largest group of like containers: the blocks of a network that is not
+        cut into stages."""
         groups: dict[str, list[str]] = {}
         for layer in self._layers.values():
             inner = sum(name.startswith(layer.name + ".") for name in self._layers)
@@ -180,6 +217,7 @@ class Layers(Mapping[str, Layer]):
         return max(groups.values(), key=len, default=[])
 
     def _is_stage(self, layer: Layer) -> bool:
-        """A container at most two names deep that is not the trunk which holds most of the network."""
+        """A container at most two names deep that is not the trunk which holds most of the
+        network."""
         inner = sum(name.startswith(layer.name + ".") for name in self._layers)
         return inner > 2 and layer.name.count(".") < 2 and inner < 0.6 * len(self._layers)

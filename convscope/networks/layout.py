@@ -1,8 +1,9 @@
 """How a layer's output becomes maps: n c h w, whatever the network makes of it.
 
-Convolutional outputs are maps already; a dense output is c maps of 1 x 1; tokens of a transformer become the grid they
-were cut from, class and register tokens dropped; windows are laid back where they came from. The inverse puts changed
-maps back. What a layer gives is found by looking at one dry run (`forms.py`), not from a table of names.
+Convolutional outputs are maps already; a dense output is c maps of 1 x 1; tokens of a transformer
+become the grid they were cut from, class and register tokens dropped; windows are laid back where
+they came from. The inverse puts changed maps back. What a layer gives is found by looking at one
+dry run (`forms.py`), not from a table of names.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ MOST_EXTRA_TOKENS = 16
 
 
 @dataclass(frozen=True)
-class Form:
+class AxisLayout:
     """How the output of one layer lies in its tensor.
 
-    `channel` and `batch` are axes. Where the first axis counts more than images (windows, tokens), `parts` is how many of its
-    rows belong to one image. `extra` tokens at the start are no places, the others are the `grid` (rows, columns) line
-    by line, or lie where `places` (rows * columns) says.
+    `channel` and `batch` are axes. Where the first axis counts more than images (windows, tokens),
+    `parts` is how many of its rows belong to one image. `extra` tokens at the start are no places,
+    the others are the `grid` (rows, columns) line by line, or lie where `places` (rows * columns)
+    says.
     """
 
     channel: int = 1
@@ -47,15 +49,16 @@ class Form:
 class Layout:
     """How the outputs of a network's layers become maps.
 
-    `grid` is the patch grid (rows, columns) where it is known beforehand; `channels_last` says that four-dimensional outputs
-    are n h w c. `forms` has what a dry run found: layer name -> a form for each of its calls. `image_size` (height, width)
-    is that of the input that ran last: it tells 4 x 9 tokens from 6 x 6.
+    `grid` is the patch grid (rows, columns) where it is known beforehand; `channels_last` says that
+    four-dimensional outputs are n h w c. `axis_layouts` has what a dry run found: layer name ->
+    an axis layout for each of its calls. `image_size` (height, width) is that of the input that
+    ran last: it tells 4 x 9 tokens from 6 x 6.
     """
 
     def __init__(self, grid: tuple[int, int] | None = None, channels_last: bool = False) -> None:
         self.grid = grid
         self.channels_last = channels_last
-        self.forms: dict[str, list[Form]] = {}
+        self.axis_layouts: dict[str, list[AxisLayout]] = {}
         self.image_size: tuple[int, int] = (1, 1)
 
     def to_maps(self, output: Tensor, name: str = "") -> Tensor:
@@ -64,84 +67,130 @@ class Layout:
         Raises:
             LayerError: a layer that works in windows ran on another size than the network's own.
         """
-        form = self.form(output, name)
+        axis_layout = self.axis_layout(output, name)
         if output.ndim == 1:
             return output[:, None, None, None]
-        if form.plain:
-            return output.flatten(2)[..., None] if output.ndim not in (2, 4) else self._moved(output, form)
-        tokens, (rows, columns) = self._tokens(output, form, name)
-        chosen = tokens[:, form.extra :] if form.places is None else tokens[:, form.places.to(tokens.device)]
+        if axis_layout.plain:
+            return (
+                output.flatten(2)[..., None]
+                if output.ndim not in (2, 4)
+                else self._moved(output, axis_layout)
+            )
+        tokens, (rows, columns) = self._tokens(output, axis_layout, name)
+        chosen = (
+            tokens[:, axis_layout.extra :]
+            if axis_layout.places is None
+            else tokens[:, axis_layout.places.to(tokens.device)]
+        )
         return chosen.transpose(1, 2).reshape(len(chosen), -1, rows, columns)
 
     def from_maps(self, maps: Tensor, like: Tensor, name: str = "") -> Tensor:
-        """The raw output that `maps` (m c h w) stand for; `like` (one image's raw output) is what they replace."""
-        form = self.form(like, name)
-        if form.plain:
+        """The raw output that `maps` (m c h w) stand for; `like` (one image's raw output) is what
+        they replace."""
+        axis_layout = self.axis_layout(like, name)
+        if axis_layout.plain:
             if like.ndim == 4:
-                return maps.movedim(1, form.channel)
+                return maps.movedim(1, axis_layout.channel)
             return maps.reshape(maps.shape[0], *like.shape[1:])
-        tokens, _ = self._tokens(like, form, name)
+        tokens, _ = self._tokens(like, axis_layout, name)
         given = maps.flatten(2).transpose(1, 2)
         kept = tokens.expand(maps.shape[0], -1, -1)
-        if form.places is None:
-            whole = torch.cat([kept[:, : form.extra], given], dim=1)
+        if axis_layout.places is None:
+            whole = torch.cat([kept[:, : axis_layout.extra], given], dim=1)
         else:
-            whole = kept.index_copy(1, form.places.to(kept.device), given.to(kept.dtype))
-        order = _order(form, like.ndim)
+            whole = kept.index_copy(1, axis_layout.places.to(kept.device), given.to(kept.dtype))
+        order = _order(axis_layout, like.ndim)
         inner = [like.shape[axis] for axis in order]
-        return whole.reshape(-1, *inner[1:]).permute([order.index(axis) for axis in range(like.ndim)])
+        return whole.reshape(-1, *inner[1:]).permute(
+            [order.index(axis) for axis in range(like.ndim)]
+        )
 
-    def form(self, output: Tensor, name: str = "") -> Form:
+    def axis_layout(self, output: Tensor, name: str = "") -> AxisLayout:
         """What is known of a layer's output, or else the best guess from its shape."""
         base, mark, call = name.partition("#")
-        known = self.forms.get(base)
+        known = self.axis_layouts.get(base)
         if known:
             return known[min(int(call), len(known)) - 1 if mark else -1]
         if output.ndim == 4:
-            return Form(channel=3 if self.channels_last else 1)
+            return AxisLayout(channel=3 if self.channels_last else 1)
         if output.ndim == 3:
             extra, grid = self.token_grid(output.shape[1]) or (0, (output.shape[1], 1))
-            return Form(channel=2, extra=extra, grid=grid)
-        return Form()
+            return AxisLayout(channel=2, extra=extra, grid=grid)
+        return AxisLayout()
 
-    def token_grid(self, count: int, fewest: int = 0, most: int = MOST_EXTRA_TOKENS) -> tuple[int, tuple[int, int]] | None:
-        """How many of `count` tokens are no places, and the rows and columns of the rest, from the shape of the image."""
+    def token_grid(
+        self, count: int, fewest: int = 0, most: int = MOST_EXTRA_TOKENS
+    ) -> tuple[int, tuple[int, int]] | None:
+        """How many of `count` tokens are no places, and the rows and columns of the rest, from the
+        shape of the image."""
         if self.grid is not None and fewest <= count - math.prod(self.grid) <= most:
             return count - math.prod(self.grid), self.grid
         height, width = self.image_size
         for extra in range(fewest, most + 1):
             places = count - extra
             rows = round(math.sqrt(max(places, 0) * height / width))
-            if rows > 1 and places % rows == 0 and places // rows > 1 and abs(rows * width - places // rows * height) < max(height, width):
+            if (
+                rows > 1
+                and places % rows == 0
+                and places // rows > 1
+                and abs(rows * width - places // rows * height) < max(height, width)
+            ):
                 return extra, (rows, places // rows)
         return None
 
     @staticmethod
-    def _moved(output: Tensor, form: Form) -> Tensor:
-        return output[:, :, None, None] if output.ndim == 2 else output.movedim(form.channel, 1)
+    def _moved(output: Tensor, axis_layout: AxisLayout) -> Tensor:
+        return (
+            output[:, :, None, None] if output.ndim == 2 else output.movedim(axis_layout.channel, 1)
+        )
 
-    def _tokens(self, output: Tensor, form: Form, name: str) -> tuple[Tensor, tuple[int, int]]:
-        """n tokens channels, and the grid; at another size than the dry run's, the grid follows the image."""
-        moved = output.permute(_order(form, output.ndim))
-        tokens = moved.reshape(max(moved.shape[0] // form.parts, 1), -1, moved.shape[-1])
-        assert form.grid is not None
-        if form.places is None and tokens.shape[1] - form.extra == math.prod(form.grid):
-            return tokens, form.grid
-        if form.places is not None and moved.shape[0] % form.parts == 0 and int(form.places.max()) < tokens.shape[1]:
-            return tokens, form.grid
-        found = self.token_grid(tokens.shape[1], form.extra, form.extra) if form.places is None and form.parts == 1 else None
-        if found is None and (form.places is not None or form.parts > 1):
-            raise LayerError(f"Layer {name!r} works in windows, which are known for the network's own size only; use that size.")
-        return tokens, found[1] if found else (tokens.shape[1] - form.extra, 1)
+    def _tokens(
+        self, output: Tensor, axis_layout: AxisLayout, name: str
+    ) -> tuple[Tensor, tuple[int, int]]:
+        """n tokens channels, and the grid; at another size than the dry run's, the grid follows the
+        image."""
+        moved = output.permute(_order(axis_layout, output.ndim))
+        tokens = moved.reshape(max(moved.shape[0] // axis_layout.parts, 1), -1, moved.shape[-1])
+        assert axis_layout.grid is not None
+        if axis_layout.places is None and tokens.shape[1] - axis_layout.extra == math.prod(
+            axis_layout.grid
+        ):
+            return tokens, axis_layout.grid
+        if (
+            axis_layout.places is not None
+            and moved.shape[0] % axis_layout.parts == 0
+            and int(axis_layout.places.max()) < tokens.shape[1]
+        ):
+            return tokens, axis_layout.grid
+        found = (
+            self.token_grid(tokens.shape[1], axis_layout.extra, axis_layout.extra)
+            if axis_layout.places is None and axis_layout.parts == 1
+            else None
+        )
+        if found is None and (axis_layout.places is not None or axis_layout.parts > 1):
+            raise LayerError(
+                f"Layer {name!r} works in windows, which are known for the network's own size only;"
+                " use that size."
+            )
+        return tokens, found[1] if found else (tokens.shape[1] - axis_layout.extra, 1)
 
 
-def _order(form: Form, dimensions: int) -> list[int]:
+def _order(axis_layout: AxisLayout, dimensions: int) -> list[int]:
     """The axes with the images first and the channels last."""
-    return [form.batch, *(axis for axis in range(dimensions) if axis not in (form.batch, form.channel)), form.channel]
+    return [
+        axis_layout.batch,
+        *(
+            axis
+            for axis in range(dimensions)
+            if axis not in (axis_layout.batch, axis_layout.channel)
+        ),
+        axis_layout.channel,
+    ]
 
 
 def first_tensor(output: Any) -> Tensor | None:
-    """The tensor of a layer's or network's output: itself, or the first one in a tuple, list, dict or dataclass."""
+    """The tensor of a layer's or network's output: itself, or the first one in a tuple, list, dict
+    or dataclass."""
     if isinstance(output, Tensor):
         return output
     if isinstance(output, dict) or hasattr(output, "keys"):

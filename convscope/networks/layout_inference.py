@@ -1,8 +1,9 @@
 """What one dry run says about how each layer's output lies: channel axis, tokens, windows.
 
-Kinds that leave no doubt (a convolution, a dense layer) say it themselves; a view shows it by its strides; else the shape of
-the image does, and where even that is ambiguous, the layers that ran before. Windows are found by looking up every
-vector that goes into them among those of the map they were cut from, so that shifts, grids and padding need no rule.
+Kinds that leave no doubt (a convolution, a dense layer) say it themselves; a view shows it by its
+strides; else the shape of the image does, and where even that is ambiguous, the layers that ran
+before. Windows are found by looking up every vector that goes into them among those of the map they
+were cut from, so that shifts, grids and padding need no rule.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convscope.networks.layout import MOST_EXTRA_TOKENS, Form, Layout, first_tensor
+from convscope.networks.layout import MOST_EXTRA_TOKENS, AxisLayout, Layout, first_tensor
 
 _FIRST = (
     nn.modules.conv._ConvNd,
@@ -30,7 +31,7 @@ REMEMBERED = 6
 """How many maps back the origin of a window is looked for."""
 
 
-class Learner:
+class LayoutInference:
     """Sees every layer of one run on one image, and says each output's form."""
 
     def __init__(self, layout: Layout, image_size: tuple[int, int]) -> None:
@@ -43,32 +44,33 @@ class Learner:
         self._recent: deque[tuple[Tensor, tuple[int, int]]] = deque(maxlen=REMEMBERED)
         self._windows: dict[tuple[int, ...], tuple[Tensor, tuple[int, int]]] = {}
 
-    def enter(self, module: nn.Module, given: Any) -> None:
+    def before_module(self, module: nn.Module, given: Any) -> None:
         """To be called before a module runs: windows are known by what goes into them."""
         entered = first_tensor(given)
         if entered is not None and entered.ndim > 2:
             self._look_up(entered)
 
-    def see(self, module: nn.Module, given: Any, output: Tensor) -> Form:
-        """The form of what `module` made of `given`; to be called in the order in which modules end."""
+    def infer(self, module: nn.Module, given: Any, output: Tensor) -> AxisLayout:
+        """The form of what `module` made of `given`; to be called in the order in which modules
+        end."""
         if output.ndim > 2:
             self._look_up(output)
         if output.ndim > 3:
-            form = self._four(module, output)
+            axis_layout = self._four(module, output)
         elif output.ndim == 3:
-            form = self._three(module, output)
+            axis_layout = self._three(module, output)
         elif output.ndim == 2 and output.shape[0] > 1:
-            form = self._listed(output)
+            axis_layout = self._listed(output)
         else:
-            form = Form()
-        self._remember(output, form)
-        return form
+            axis_layout = AxisLayout()
+        self._remember(output, axis_layout)
+        return axis_layout
 
-    def _four(self, module: nn.Module, output: Tensor) -> Form:
+    def _four(self, module: nn.Module, output: Tensor) -> AxisLayout:
         channel = self._channel_axis(module, output) if output.ndim == 4 else output.ndim - 1
         parts, inner = output.shape[0], output.numel() // (output.shape[0] * output.shape[channel])
         if parts == 1 and output.ndim == 4 and _without(output, channel) not in self._windows:
-            return Form(channel=channel)
+            return AxisLayout(channel=channel)
         return self._windowed(output, channel, (parts, inner))
 
     def _channel_axis(self, module: nn.Module, output: Tensor) -> int:
@@ -76,7 +78,9 @@ class Learner:
             return 3
         if isinstance(module, _FIRST):
             return 1
-        if isinstance(module, nn.Linear) or (type(module) is nn.LayerNorm and len(module.normalized_shape) == 1):
+        if isinstance(module, nn.Linear) or (
+            type(module) is nn.LayerNorm and len(module.normalized_shape) == 1
+        ):
             return 3
         shape = tuple(output.shape)
         stride, count = self._strides.get(output.untyped_storage().data_ptr(), (0, 0))
@@ -93,68 +97,103 @@ class Learner:
     def _fits(self, rows: int, columns: int) -> bool:
         """Whether so many rows and columns may be those of the image."""
         height, width = self._image_size
-        return rows <= height and columns <= width and abs(rows * width - columns * height) < max(height, width)
+        return (
+            rows <= height
+            and columns <= width
+            and abs(rows * width - columns * height) < max(height, width)
+        )
 
-    def _three(self, module: nn.Module, output: Tensor) -> Form:
+    def _three(self, module: nn.Module, output: Tensor) -> AxisLayout:
         batch, second, third = output.shape
         if isinstance(module, _FIRST):
-            return Form(channel=1, parts=batch, grid=(batch * third, 1))
+            return AxisLayout(channel=1, parts=batch, grid=(batch * third, 1))
         if batch == second == 1:
-            return Form(channel=2, grid=(1, 1))
+            return AxisLayout(channel=2, grid=(1, 1))
         if batch == 1 and (found := self._grid_of(second)):
-            return Form(channel=2, extra=found[0], grid=found[1])
+            return AxisLayout(channel=2, extra=found[0], grid=found[1])
         if second == 1 and batch > 1 and (found := self._grid_of(batch)):
-            return Form(channel=2, batch=1, extra=found[0], grid=found[1])
+            return AxisLayout(channel=2, batch=1, extra=found[0], grid=found[1])
         if batch == 1 and (found := self._grid_of(third, most=0)):
-            return Form(channel=1, extra=found[0], grid=found[1])
-        return Form(channel=2, grid=(second, 1)) if batch == 1 else self._windowed(output, 2, (batch, second))
+            return AxisLayout(channel=1, extra=found[0], grid=found[1])
+        return (
+            AxisLayout(channel=2, grid=(second, 1))
+            if batch == 1
+            else self._windowed(output, 2, (batch, second))
+        )
 
-    def _listed(self, output: Tensor) -> Form:
+    def _listed(self, output: Tensor) -> AxisLayout:
         """Tokens without a batch axis: as many rows as an image has places."""
         found = self._grid_of(output.shape[0], guess=False)
-        return Form(channel=1, parts=output.shape[0], extra=found[0], grid=found[1]) if found else Form()
+        return (
+            AxisLayout(channel=1, parts=output.shape[0], extra=found[0], grid=found[1])
+            if found
+            else AxisLayout()
+        )
 
-    def _grid_of(self, count: int, most: int = MOST_EXTRA_TOKENS, guess: bool = True) -> tuple[int, tuple[int, int]] | None:
-        """Extra tokens and grid for so many tokens: a grid seen before if one fits, the latest of those that fit best."""
-        fitting = [(count - math.prod(grid), -age, grid) for age, grid in enumerate(self._grids) if 0 <= count - math.prod(grid) <= most]
+    def _grid_of(
+        self, count: int, most: int = MOST_EXTRA_TOKENS, guess: bool = True
+    ) -> tuple[int, tuple[int, int]] | None:
+        """Extra tokens and grid for so many tokens: a grid seen before if one fits, the latest of
+        those that fit best."""
+        fitting = [
+            (count - math.prod(grid), -age, grid)
+            for age, grid in enumerate(self._grids)
+            if 0 <= count - math.prod(grid) <= most
+        ]
         fitting = [entry for entry in fitting if math.prod(entry[2]) > 1]
         if fitting:
             extra, _, grid = min(fitting)
             return extra, grid
         return self._layout.token_grid(count, most=most) if guess else None
 
-    def _windowed(self, output: Tensor, channel: int, shown: tuple[int, int]) -> Form:
-        """Windows laid back where they came from; as `shown` (windows, tokens) where that is not known."""
+    def _windowed(self, output: Tensor, channel: int, shown: tuple[int, int]) -> AxisLayout:
+        """Windows laid back where they came from; as `shown` (windows, tokens) where that is not
+        known."""
         places, grid = self._windows.get(_without(output, channel), (None, shown))
-        return Form(channel=channel, parts=output.shape[0], grid=grid, places=places)
+        return AxisLayout(channel=channel, parts=output.shape[0], grid=grid, places=places)
 
     def _look_up(self, windows: Tensor) -> None:
-        """Find where the vectors of windows (k tokens c, k rows columns c, k c rows columns ...) came from."""
+        """Find where the vectors of windows (k tokens c, k rows columns c, k c rows columns ...)
+        came from."""
         if windows.shape[0] == 1 and (windows.ndim == 3 or tuple(windows.shape) in self._axes):
             return
         for channel in (windows.ndim - 1, 1) if windows.ndim == 4 else (windows.ndim - 1,):
             fitting = [
-                entry for entry in self._recent if entry[0].shape[1] == windows.shape[channel] and entry[0].numel() <= windows.numel()
+                entry
+                for entry in self._recent
+                if entry[0].shape[1] == windows.shape[channel]
+                and entry[0].numel() <= windows.numel()
             ]
             if not fitting or _without(windows, channel)[1:] == fitting[-1][1]:
                 continue
-            where = {row: place for place, row in enumerate(_rows(windows.movedim(channel, -1).flatten(0, -2)))}
+            where = {
+                row: place
+                for place, row in enumerate(_rows(windows.movedim(channel, -1).flatten(0, -2)))
+            }
             for tokens, grid in reversed(fitting):
                 places = [where.get(row) for row in _rows(tokens)]
                 if None not in places and len(set(places)) == len(places):
                     self._windows[_without(windows, channel)] = (torch.tensor(places), grid)
                     return
 
-    def _remember(self, output: Tensor, form: Form) -> None:
-        if output.ndim == 4 and output.shape[0] == 1 and form.plain:
-            maps = output.movedim(form.channel, 1)
-            self._axes[tuple(output.shape)] = form.channel
-            self._strides[output.untyped_storage().data_ptr()] = (output.stride(form.channel), output.shape[form.channel])
+    def _remember(self, output: Tensor, axis_layout: AxisLayout) -> None:
+        if output.ndim == 4 and output.shape[0] == 1 and axis_layout.plain:
+            maps = output.movedim(axis_layout.channel, 1)
+            self._axes[tuple(output.shape)] = axis_layout.channel
+            self._strides[output.untyped_storage().data_ptr()] = (
+                output.stride(axis_layout.channel),
+                output.shape[axis_layout.channel],
+            )
             tokens, grid = maps[0].flatten(1).T, (maps.shape[2], maps.shape[3])
             if self._fits(*grid):
                 self._grids = [*(other for other in self._grids if other != grid), grid]
-        elif output.ndim == 3 and output.shape[0] == 1 and form.channel == 2 and form.grid is not None:
-            tokens, grid = output[0, form.extra :], form.grid
+        elif (
+            output.ndim == 3
+            and output.shape[0] == 1
+            and axis_layout.channel == 2
+            and axis_layout.grid is not None
+        ):
+            tokens, grid = output[0, axis_layout.extra :], axis_layout.grid
         else:
             return
         if min(grid) > 1:

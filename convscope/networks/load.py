@@ -1,7 +1,7 @@
 """Load a network by name, from a file, or from a module in memory.
 
-A network is named `source:name` ("torchvision:vgg16"), or by a file whose ending says what it is ("net.onnx", "net.keras",
-"card.toml"); the embedded one is the default.
+A network is named `source:name` ("torchvision:vgg16"), or by a file whose ending says what it is
+("net.onnx", "net.keras", "card.toml"); the embedded one is the default.
 """
 
 from __future__ import annotations
@@ -55,16 +55,21 @@ def load_model(
 ) -> Model:
     """A network ready to be looked into.
 
-    Its input is `(pixels * scale - mean_image - mean) / std`; what is not given here is what the source knows of it.
+    Its input is `(pixels * scale - mean_image - mean) / std`; what is not given here is what the
+    source knows of it.
 
     Args:
-        model: nothing for the embedded EfficientNet-Lite0, `source:name`, a file, or any `nn.Module`.
-        weights: nothing for the source's own trained weights, False for random ones (always the same), or a local file
-            (.safetensors, or a state dict that `torch.load(weights_only=True)` reads).
-        size: input height and width, where they differ from what the source says (224 for a bare module).
+        model: nothing for the embedded EfficientNet-Lite0, `source:name`, a file, or any
+            `nn.Module`.
+        weights: nothing for the source's own trained weights, False for random ones (always the
+            same), or a local file (.safetensors, or a state dict that
+            `torch.load(weights_only=True)` reads).
+        size: input height and width, where they differ from what the source says (224 for a bare
+            module).
         mean: mean to subtract from each channel, after `scale`: in [0, 1] units if that is 1/255.
         std: standard deviation to divide each channel by, in the same units.
-        scale: what pixel values from 0 to 255 are multiplied by: 1/255 for a network that takes [0, 1], 1 for one that takes them as they are.
+        scale: what pixel values from 0 to 255 are multiplied by: 1/255 for a network that takes [0,
+            1], 1 for one that takes them as they are.
         bgr: whether the network wants blue first.
         mean_image: a mean image to subtract, in the same units as `mean`: a .npy file or a picture.
         crop: the share of the photo's shorter side that the network sees.
@@ -72,10 +77,12 @@ def load_model(
         head: how the last scores become probabilities; `probability` says that they already are.
         labels: the class names, or a text file with one a line.
         device: where to run, such as "cpu" or "cuda".
-        options: what else the source takes; for a bare module `name`, `channels`, `layout` and `channels_last`.
+        options: what else the source takes; for a bare module `name`, `channels`, `layout` and
+            `channels_last`.
 
     Raises:
-        ModelError: there is no such network, its weights do not load, or the labels are not as many as its classes.
+        ModelError: there is no such network, its weights do not load, or the labels are not as many
+            as its classes.
         OptionError: an option the source does not have, or a value that does not fit.
 
     Example:
@@ -84,14 +91,19 @@ def load_model(
     if isinstance(model, Model):
         if weights is not None or options:
             late = "weights" if weights is not None else next(iter(options))
-            raise OptionError(f"{model.name} is loaded already, so {late}= comes too late; load it again by name.")
+            raise OptionError(
+                f"{model.name} is loaded already, so {late}= comes too late; load it again by name."
+            )
         loaded = model
     elif isinstance(model, nn.Module):
         loaded = _bare(model, weights, options)
     elif model is None or isinstance(model, (str, Path)):
         loaded = _from_source(str(model) if model else DEFAULT, weights, options)
     else:
-        raise ModelError(f"A model is a name such as 'torchvision:vgg16' or an nn.Module; {type(model).__name__} was given.")
+        raise ModelError(
+            f"A model is a name such as 'torchvision:vgg16' or an nn.Module; {type(model).__name__}"
+            " was given."
+        )
     changes: dict[str, Any] = {"size": size, "mean": mean, "std": std, "scale": scale, "bgr": bgr}
     changes |= {"crop": crop, "interpolation": interpolation, "mean_image": mean_image}
     changes = {name: value for name, value in changes.items() if value is not None}
@@ -105,7 +117,9 @@ def load_model(
         _check_labels(loaded, named)
         loaded.labels = named
         changes["labels"] = list(named)
-    loaded.options |= {name: str(value) if isinstance(value, Path) else value for name, value in changes.items()}
+    loaded.options |= {
+        name: str(value) if isinstance(value, Path) else value for name, value in changes.items()
+    }
     return loaded.to(device) if device else loaded
 
 
@@ -120,9 +134,12 @@ def _from_source(spec: str, weights: bool | str | Path | None, options: dict[str
     source, _, name = full_spec(spec).partition(":")
     if source not in registry:
         raise ModelError(
-            f"There is no model source {source!r} (in {spec!r}); a model is written source:name, and {suggest(source, registry.names())}"
+            f"There is no model source {source!r} (in {spec!r}); a model is written source:name,"
+            f" and {suggest(source, registry.names())}"
         )
-    checked = registry.schema(source).validate({name: str(value) if isinstance(value, Path) else value for name, value in options.items()})
+    checked = registry.schema(source).validate(
+        {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    )
     if isinstance(weights, (str, Path)) and not Path(weights).is_file():
         raise ModelError(f"There is no weights file {str(weights)!r}.")
     weights = str(weights) if isinstance(weights, Path) else weights
@@ -137,10 +154,22 @@ def _bare(network: nn.Module, weights: bool | str | Path | None, options: dict[s
 
     own = {"name", "channels", "layout", "channels_last"}
     for name in options.keys() - own:
-        known = [*own, *(name for name, one in inspect.signature(load_model).parameters.items() if one.kind is one.KEYWORD_ONLY)]
-        raise OptionError(f"load_model has no option {name!r} for a bare module; {suggest(name, sorted(known))}")
+        known = [
+            *own,
+            *(
+                name
+                for name, one in inspect.signature(load_model).parameters.items()
+                if one.kind is one.KEYWORD_ONLY
+            ),
+        ]
+        raise OptionError(
+            f"load_model has no option {name!r} for a bare module; {suggest(name, sorted(known))}"
+        )
     if weights is True:
-        raise OptionError("A bare module has no trained weights of its own; give weights=PATH, or leave it out to use it as it is.")
+        raise OptionError(
+            "A bare module has no trained weights of its own; give weights=PATH, or leave it out to"
+            " use it as it is."
+        )
     if weights:
         load_weights(network, str(weights))
     last = bool(options.get("channels_last"))
@@ -155,7 +184,8 @@ def _bare(network: nn.Module, weights: bool | str | Path | None, options: dict[s
 
 
 def _check_labels(model: Model, labels: tuple[str, ...]) -> None:
-    """Labels must be as many as the classes; a network that cannot say how many it has is left to the verbs."""
+    """Labels must be as many as the classes; a network that cannot say how many it has is left to
+    the verbs."""
     try:
         classes = model.classes
     except ConvscopeError:
@@ -163,4 +193,6 @@ def _check_labels(model: Model, labels: tuple[str, ...]) -> None:
     except Exception:
         return
     if len(labels) != classes:
-        raise ModelError(f"{model.name} has {classes} classes, but {len(labels)} labels were given.")
+        raise ModelError(
+            f"{model.name} has {classes} classes, but {len(labels)} labels were given."
+        )

@@ -1,4 +1,5 @@
-"""A network with everything a method must not need to know: preprocessing, labels, layer layout, identity."""
+"""A network with everything a method must not need to know: preprocessing, labels, layer layout,
+identity."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from convscope.errors import ImageError, ModelError
 from convscope.networks.layout import Layout, first_tensor
-from convscope.networks.module_index import Tree, undisturbed
+from convscope.networks.module_index import ModuleIndex, evaluation_mode
 from convscope.photos import image as images
 
 Head = Literal["softmax", "sigmoid", "probability"]
@@ -29,9 +30,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Preprocessing:
     """From a photo in [0, 1] to the network's input.
 
-    The shorter side is resized so that the center crop of `size` (height, width) is the share `crop` of it; then
-    `(image * scale - mean) / std`, with the channels reversed first where `bgr` is set, and with `mean_image` (c h w, in
-    the scaled units) subtracted where there is one.
+    The shorter side is resized so that the center crop of `size` (height, width) is the share
+    `crop` of it; then `(image * scale - mean) / std`, with the channels reversed first where `bgr`
+    is set, and with `mean_image` (c h w, in the scaled units) subtracted where there is one.
     """
 
     size: tuple[int, int] = (224, 224)
@@ -59,7 +60,9 @@ class Preprocessing:
         if self.mean_image is not None:
             mean = self.mean_image.to(image)[None]
             if mean.shape[-2:] != image.shape[-2:]:
-                mean = nn.functional.interpolate(mean, image.shape[-2:], mode="bilinear", align_corners=False)
+                mean = nn.functional.interpolate(
+                    mean, image.shape[-2:], mode="bilinear", align_corners=False
+                )
             image = image - mean
         return (image - self._column(self.mean, image)) / self._column(self.std, image)
 
@@ -69,7 +72,9 @@ class Preprocessing:
         if self.mean_image is not None:
             mean = self.mean_image.to(image)[None]
             if mean.shape[-2:] != image.shape[-2:]:
-                mean = nn.functional.interpolate(mean, image.shape[-2:], mode="bilinear", align_corners=False)
+                mean = nn.functional.interpolate(
+                    mean, image.shape[-2:], mode="bilinear", align_corners=False
+                )
             image = image + mean
         image = image / self.scale
         return image.flip(1) if self.bgr else image
@@ -83,14 +88,15 @@ class Model:
     """A network and what is known about it.
 
     Args:
-        network: any `nn.Module` that takes n c h w (or what `enter` makes of it).
+        network: any `nn.Module` that takes n c h w (or what `preprocess` makes of it).
         name: shown in titles.
         spec: the text that `load_model` was given, or None for a module that exists in memory only.
         options: what else `load_model` was given, as JSON.
         preprocessing: how a photo becomes an input.
         labels: one text per class; synonyms separated by commas.
         channels: how many channels the input has.
-        head: how the last scores become probabilities; `probability` says that the network's output already is one.
+        head: how the last scores become probabilities; `probability` says that the network's output
+            already is one.
         layout: how a layer's output becomes maps.
         modules: layer name -> module, where `named_modules()` is not the right list.
         channels_last: whether the network takes n h w c.
@@ -123,10 +129,11 @@ class Model:
         self._modules = modules
         self._head = head
         self._known: tuple[Any, str] | None = None
-        self._tree: Tree | None = None
+        self._tree: ModuleIndex | None = None
         self.half = False
-        self.settled = False
-        """Whether the network is a private copy, frozen and in evaluation mode, which nobody changes (see `prepare`)."""
+        self.is_frozen = False
+        """Whether the network is a private copy, frozen and in evaluation mode, which nobody
+        changes (see `inference_copy`)."""
 
     def __repr__(self) -> str:
         return f"<Model {self.name}, {self.preprocessing.size[0]} x {self.preprocessing.size[1]}>"
@@ -144,7 +151,10 @@ class Model:
     @property
     def dtype(self) -> torch.dtype:
         """The floating type of the weights."""
-        return next((tensor.dtype for tensor in self._tensors() if tensor.is_floating_point()), torch.float32)
+        return next(
+            (tensor.dtype for tensor in self._tensors() if tensor.is_floating_point()),
+            torch.float32,
+        )
 
     def _tensors(self) -> list[Tensor]:
         return [*self.network.parameters(), *self.network.buffers()]
@@ -154,19 +164,20 @@ class Model:
         """Layer name -> module."""
         if self._modules is not None:
             return self._modules
-        found = dict(self.tree.modules)
+        found = dict(self.module_index.modules)
         del found[""]
         return found
 
     @property
-    def tree(self) -> Tree:
+    def module_index(self) -> ModuleIndex:
         """The network's modules, remembered until one is exchanged."""
         if self._tree is None or not self._tree.fits(self.network):
-            self._tree = Tree(self.network)
+            self._tree = ModuleIndex(self.network)
         return self._tree
 
     def fit(self, photo: Tensor) -> Tensor:
-        """What the network sees of a photo (n c h w in [0, 1]), at the network's size and on its device.
+        """What the network sees of a photo (n c h w in [0, 1]), at the network's size and on its
+        device.
 
         Raises:
             ImageError: the photo has another number of channels.
@@ -174,7 +185,8 @@ class Model:
         return self.preprocessing.fit(self.channelled(photo).to(self.device))
 
     def channelled(self, photo: Tensor) -> Tensor:
-        """A photo (n c h w) with the network's number of channels: gray is repeated, color averaged where one is wanted.
+        """A photo (n c h w) with the network's number of channels: gray is repeated, color averaged
+        where one is wanted.
 
         Raises:
             ImageError: there is no such way.
@@ -185,13 +197,15 @@ class Model:
             return photo.mean(1, keepdim=True)
         if self.channels == 3 and photo.shape[1] == 1:
             return photo.expand(-1, 3, -1, -1)
-        raise ImageError(f"The photo has {photo.shape[1]} channel(s), but {self.name} takes {self.channels}.")
+        raise ImageError(
+            f"The photo has {photo.shape[1]} channel(s), but {self.name} takes {self.channels}."
+        )
 
-    def enter(self, image: Tensor) -> Tensor:
+    def preprocess(self, image: Tensor) -> Tensor:
         """Image in [0, 1] (n c h w) to network input, in the weights' type; differentiable."""
         return self.preprocessing.normalize(image.to(self.device)).to(self.dtype)
 
-    def leave(self, entered: Tensor) -> Tensor:
+    def deprocess(self, entered: Tensor) -> Tensor:
         """Network input back to an image in [0, 1]."""
         return self.preprocessing.denormalize(entered.float())
 
@@ -208,7 +222,10 @@ class Model:
         """
         scores = first_tensor(output.logits if hasattr(output, "logits") else output)
         if scores is None:
-            raise ModelError(f"{self.name} returned {type(output).__name__} without a tensor in it, so it has no class scores.")
+            raise ModelError(
+                f"{self.name} returned {type(output).__name__} without a tensor in it, so it has no"
+                " class scores."
+            )
         if scores.ndim == 1:
             scores = scores[:, None]
         if scores.ndim == 4 and scores.shape[2:] == (1, 1):
@@ -216,7 +233,8 @@ class Model:
         if scores.ndim != 2:
             shape = " x ".join(map(str, scores.shape))
             raise ModelError(
-                f"{self.name} returned a tensor of {shape}, not one score per class; give a callable target that makes one score per image."
+                f"{self.name} returned a tensor of {shape}, not one score per class; give a"
+                " callable target that makes one score per image."
             )
         return scores.float()
 
@@ -238,17 +256,19 @@ class Model:
     @cached_property
     def classes(self) -> int:
         """How many scores the network gives; found by one dry run."""
-        with undisturbed(self.tree), torch.inference_mode(False), torch.no_grad():
+        with evaluation_mode(self.module_index), torch.inference_mode(False), torch.no_grad():
             return self.scores(self(self.blank())).shape[1]
 
     def blank(self) -> Tensor:
         """A gray input of the network's own size, for dry runs."""
-        return self.enter(torch.full((1, self.channels, *self.size), 0.5))
+        return self.preprocess(torch.full((1, self.channels, *self.size), 0.5))
 
     def speckled(self) -> Tensor:
         """A gray input with fine noise, always the same, in which no two places are alike."""
-        noise = torch.rand((1, self.channels, *self.size), generator=torch.Generator().manual_seed(0))
-        return self.enter(0.25 + 0.5 * noise)
+        noise = torch.rand(
+            (1, self.channels, *self.size), generator=torch.Generator().manual_seed(0)
+        )
+        return self.preprocess(0.25 + 0.5 * noise)
 
     def label(self, index: int) -> str:
         """The short name of a class: its first synonym, or its number."""
@@ -258,17 +278,32 @@ class Model:
 
     @property
     def identity(self) -> str:
-        """Hash over the names, shapes and values of all weights and over the preprocessing; remembered until one changes."""
-        state = {name: tensor for name, tensor in self.network.state_dict(keep_vars=True).items() if isinstance(tensor, Tensor)}
+        """Hash over the names, shapes and values of all weights and over the preprocessing;
+        remembered until one changes."""
+        state = {
+            name: tensor
+            for name, tensor in self.network.state_dict(keep_vars=True).items()
+            if isinstance(tensor, Tensor)
+        }
         mean = self.preprocessing.mean_image
-        now = (self.preprocessing, id(mean), *((id(tensor), tensor.data_ptr(), tensor._version) for tensor in state.values()))
+        now = (
+            self.preprocessing,
+            id(mean),
+            *((id(tensor), tensor.data_ptr(), tensor._version) for tensor in state.values()),
+        )
         if self._known is None or self._known[0] != now:
-            found = hashlib.sha256(repr((type(self.network).__name__, replace(self.preprocessing, mean_image=None))).encode())
+            found = hashlib.sha256(
+                repr(
+                    (type(self.network).__name__, replace(self.preprocessing, mean_image=None))
+                ).encode()
+            )
             if mean is not None:
                 found.update(mean.cpu().contiguous().numpy().tobytes())
             for name, tensor in state.items():
                 found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-                found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+                found.update(
+                    tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+                )
             self._known = (now, found.hexdigest())
         return self._known[1]
 
@@ -281,12 +316,15 @@ class Model:
         try:
             self.network.to(device)
         except (RuntimeError, AssertionError) as error:
-            raise ModelError(f"The device {str(device)!r} cannot be used: {str(error).splitlines()[0]}") from None
+            raise ModelError(
+                f"The device {str(device)!r} cannot be used: {str(error).splitlines()[0]}"
+            ) from None
         return self
 
 
 def unwrap(network: nn.Module) -> nn.Module:
-    """The network inside DataParallel, DistributedDataParallel or torch.compile wrappers, so that names and hooks fit."""
+    """The network inside DataParallel, DistributedDataParallel or torch.compile wrappers, so that
+    names and hooks fit."""
     while True:
         if isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
             network = network.module
@@ -297,7 +335,8 @@ def unwrap(network: nn.Module) -> nn.Module:
 
 
 def _normal(network: nn.Module) -> nn.Module:
-    """A network built under `inference_mode` has weights that no gradient can pass; work on a copy of such a one."""
+    """A network built under `inference_mode` has weights that no gradient can pass; work on a copy
+    of such a one."""
     if not any(tensor.is_inference() for tensor in [*network.parameters(), *network.buffers()]):
         return network
     with torch.inference_mode(False):

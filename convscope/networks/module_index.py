@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from torch import nn
 
 
-class Tree:
-    """All modules of a network by name, each once, the network itself as "": as `named_modules()` has them.
+class ModuleIndex:
+    """All modules of a network by name, each once, the network itself as "": as `named_modules()`
+    has them.
 
     To ask whether it still fits costs a tenth of walking through the network.
     """
@@ -28,22 +29,33 @@ class Tree:
                     visit(inner, f"{name}.{child}" if name else child)
 
         visit(network, "")
-        self._children = [(module, dict(module._modules.items())) for module in self.modules.values()]
+        self._children = [
+            (module, dict(module._modules.items())) for module in self.modules.values()
+        ]
 
     def fits(self, network: nn.Module) -> bool:
         """Whether it is of this network, and no module was added, taken away or exchanged since."""
-        return self.modules[""] is network and all(module._modules == children for module, children in self._children)
+        return self.modules[""] is network and all(
+            module._modules == children for module, children in self._children
+        )
 
 
 @contextmanager
-def undisturbed(tree: Tree) -> Iterator[None]:
-    """The network in evaluation mode with all weights frozen; every flag is put back at the end, whatever happens.
+def evaluation_mode(module_index: ModuleIndex) -> Iterator[None]:
+    """The network in evaluation mode with all weights frozen; every flag is put back at the end,
+    whatever happens.
 
-    The flags are set one by one, since a network may do more in its own `train()` and `requires_grad_()`; and only where they
-    differ, since setting an attribute of a module costs more than reading it.
+    The flags are set one by one, since a network may do more in its own `train()` and
+    `requires_grad_()`; and only where they differ, since setting an attribute of a module costs
+    more than reading it.
     """
-    modes = [(module, module.training) for module in tree.modules.values()]
-    weights = {id(weight): weight for module, _ in modes for weight in module._parameters.values() if weight is not None}
+    modes = [(module, module.training) for module in module_index.modules.values()]
+    weights = {
+        id(weight): weight
+        for module, _ in modes
+        for weight in module._parameters.values()
+        if weight is not None
+    }
     wanted = [(weight, weight.requires_grad) for weight in weights.values()]
     try:
         for module, training in modes:

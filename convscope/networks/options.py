@@ -34,14 +34,24 @@ def preprocessing(known: Preprocessing, channels: int, changes: dict[str, Any]) 
         raise OptionError("std has a zero in it, and nothing can be divided by that.")
     if "scale" in changes:
         if not float(changes["scale"]) > 0:
-            raise OptionError(f"scale must be above 0 (1/255, or 1); {changes['scale']!r} was given.")
+            raise OptionError(
+                f"scale must be above 0 (1/255, or 1); {changes['scale']!r} was given."
+            )
         found["scale"] = float(changes["scale"]) * WHITE
     if not 0 < float(found.get("crop", 1.0)) <= 1:
-        raise OptionError(f"crop is the share of the photo that is seen, above 0 and up to 1; {changes['crop']!r} was given.")
+        raise OptionError(
+            f"crop is the share of the photo that is seen, above 0 and up to 1; {changes['crop']!r}"
+            " was given."
+        )
     if found.get("interpolation", "bicubic") not in ("bicubic", "bilinear", "nearest"):
-        raise OptionError(f"interpolation is bicubic, bilinear or nearest; {changes['interpolation']!r} was given.")
+        raise OptionError(
+            f"interpolation is bicubic, bilinear or nearest; {changes['interpolation']!r} was"
+            " given."
+        )
     if "mean_image" in changes:
-        found["mean_image"] = mean_image(changes["mean_image"], channels, found.get("scale", known.scale))
+        found["mean_image"] = mean_image(
+            changes["mean_image"], channels, found.get("scale", known.scale)
+        )
     return replace(known, **found)
 
 
@@ -49,15 +59,23 @@ def size(given: int | Sequence[int]) -> tuple[int, int]:
     """Height and width from one number or two."""
     found = (given, given) if isinstance(given, int) else tuple(given)
     if len(found) not in (1, 2) or min(found) < 1:
-        raise OptionError(f"size is one number or height and width, 1 or more; {given!r} was given.")
+        raise OptionError(
+            f"size is one number or height and width, 1 or more; {given!r} was given."
+        )
     return int(found[0]), int(found[-1])
 
 
 def per_channel(values: Sequence[float] | float, what: str, channels: int) -> tuple[float, ...]:
     """One number for all channels or one for each."""
-    found = (float(values),) if isinstance(values, (int, float)) else tuple(float(value) for value in values)
+    found = (
+        (float(values),)
+        if isinstance(values, (int, float))
+        else tuple(float(value) for value in values)
+    )
     if len(found) not in (1, channels):
-        raise OptionError(f"{what} needs 1 or {channels} number(s), one per channel; {len(found)} were given.")
+        raise OptionError(
+            f"{what} needs 1 or {channels} number(s), one per channel; {len(found)} were given."
+        )
     return found
 
 
@@ -66,15 +84,24 @@ def labels(given: Sequence[str] | str | Path) -> tuple[str, ...]:
     if not isinstance(given, (str, Path)):
         return tuple(str(label) for label in given)
     try:
-        return tuple(line.strip() for line in Path(given).read_text(encoding="utf-8").splitlines() if line.strip())
+        return tuple(
+            line.strip()
+            for line in Path(given).read_text(encoding="utf-8").splitlines()
+            if line.strip()
+        )
     except OSError as error:
-        raise ModelError(f"The labels file {str(given)!r} cannot be read: {error.strerror or error}.") from None
+        raise ModelError(
+            f"The labels file {str(given)!r} cannot be read: {error.strerror or error}."
+        ) from None
     except UnicodeDecodeError:
-        raise ModelError(f"The labels file {str(given)!r} is not a text file (UTF-8, one label a line).") from None
+        raise ModelError(
+            f"The labels file {str(given)!r} is not a text file (UTF-8, one label a line)."
+        ) from None
 
 
 def mean_image(given: Any, channels: int, scale: float) -> Tensor:
-    """A mean image (c h w) from a .npy file, a picture (then in the units that `scale` makes of [0, 1]), an array or a tensor.
+    """A mean image (c h w) from a .npy file, a picture (then in the units that `scale` makes of [0,
+    1]), an array or a tensor.
 
     Raises:
         ModelError: it cannot be read, or has another number of channels.
@@ -83,7 +110,11 @@ def mean_image(given: Any, channels: int, scale: float) -> Tensor:
     if isinstance(given, (str, Path)):
         where = f"The mean image {str(given)!r}"
         try:
-            found = np.load(given, allow_pickle=False) if str(given).endswith(".npy") else _picture(given) * scale
+            found = (
+                np.load(given, allow_pickle=False)
+                if str(given).endswith(".npy")
+                else _picture(given) * scale
+            )
         except ConvscopeError as error:
             raise ModelError(f"{where} cannot be used: {error}") from None
         except (OSError, ValueError, EOFError) as error:
@@ -96,7 +127,10 @@ def mean_image(given: Any, channels: int, scale: float) -> Tensor:
         tensor = tensor.permute(2, 0, 1)
     if tensor.ndim != 3 or tensor.shape[0] != channels:
         shape = " x ".join(map(str, tensor.shape))
-        raise ModelError(f"{where} is {shape}, but the network takes {channels} channel(s): it must be channels x height x width.")
+        raise ModelError(
+            f"{where} is {shape}, but the network takes {channels} channel(s): it must be channels"
+            " x height x width."
+        )
     return tensor.contiguous()
 
 

@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from convscope.errors import ModelError
 
 ZERO_HEAD_STD = 0.02
-"""Spread of a matrix that would start at zero: what vision transformers start their other matrices with."""
+"""Spread of a matrix that would start at zero: what vision transformers start their other matrices
+with."""
 
 
 def random_weights(build: Callable[[], nn.Module]) -> nn.Module:
     """A network with random weights from seed 0; the caller's random state is left alone.
 
-    A weight matrix that starts at zero (torchvision's ViT head) is drawn as well: every score would be the same number.
+    A weight matrix that starts at zero (torchvision's ViT head) is drawn as well: every score would
+    be the same number.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -32,7 +34,8 @@ def random_weights(build: Callable[[], nn.Module]) -> nn.Module:
 
 
 def fetched(spec: str, build: Callable[[], Any]) -> Any:
-    """A network with the trained weights of its library, downloaded on first use into the library's own cache.
+    """A network with the trained weights of its library, downloaded on first use into the library's
+    own cache.
 
     Raises:
         ModelError: they could not be fetched; the message names the ways out.
@@ -63,44 +66,65 @@ def read_weights(path: str) -> dict[str, Tensor]:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"{path!r} is not plain weights (it holds objects that would run code, or is damaged), so it is refused; "
-            "save the network's state_dict() or a .safetensors file."
+            f"{path!r} is not plain weights (it holds objects that would run code, or is damaged),"
+            " so it is refused; save the network's state_dict() or a .safetensors file."
         ) from error
     except Exception as error:
-        raise ModelError(f"{path!r} cannot be read as weights ({type(error).__name__}); it is damaged or of another format.") from error
+        raise ModelError(
+            f"{path!r} cannot be read as weights ({type(error).__name__}); it is damaged or of"
+            " another format."
+        ) from error
     for key in ("state_dict", "model_state_dict", "model", "ema_state_dict"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
-    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+    if (
+        not isinstance(found, dict)
+        or not found
+        or not all(isinstance(value, Tensor) for value in found.values())
+    ):
         raise ModelError(f"{path!r} holds no state dict (names and tensors).")
     return found
 
 
 def load_weights(network: nn.Module, path: str) -> None:
-    """Put the weights of a file into a network; what wrappers (DataParallel, Lightning ...) put before the keys is taken off.
+    """Put the weights of a file into a network; what wrappers (DataParallel, Lightning ...) put
+    before the keys is taken off.
 
     Raises:
         ModelError: keys are missing, left over, or of another shape; the message names them.
     """
     found, own = read_weights(path), network.state_dict()
     prefix = _prefix(found, own)
-    found = {key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)}
+    found = {
+        key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)
+    }
     missing, unexpected = sorted(own.keys() - found.keys()), sorted(found.keys() - own.keys())
-    wrong = [f"{key} {_shape(found[key])} for {_shape(own[key])}" for key in own if key in found and own[key].shape != found[key].shape]
+    wrong = [
+        f"{key} {_shape(found[key])} for {_shape(own[key])}"
+        for key in own
+        if key in found and own[key].shape != found[key].shape
+    ]
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     parts = [
         f"{len(keys)} {what} ({', '.join(keys[:3])}{' ...' if len(keys) > 3 else ''})"
-        for what, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", wrong))
+        for what, keys in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of another shape", wrong),
+        )
         if keys
     ]
     if parts:
         hint = "; is it another architecture, or another number of classes (classes=)?"
-        raise ModelError(f"The weights in {path!r} do not fit {type(network).__name__}: {'; '.join(parts)}{hint}")
+        raise ModelError(
+            f"The weights in {path!r} do not fit {type(network).__name__}: {'; '.join(parts)}{hint}"
+        )
     network.load_state_dict(found, strict=False)
 
 
 def _prefix(found: dict[str, Tensor], own: dict[str, Tensor]) -> str:
-    """What stands before the network's own keys in a checkpoint; keys without it belong to something else (a loss, say)."""
+    """What stands before the network's own keys in a checkpoint; keys without it belong to
+    something else (a loss, say)."""
     fitting = Counter(key.removesuffix(name) for name in own for key in _ending_with(found, name))
     return max(fitting, key=lambda prefix: (fitting[prefix], -len(prefix)), default="")
 

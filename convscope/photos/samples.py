@@ -1,4 +1,5 @@
-"""Photos to try things on, from scikit-image's wheel: `sample:chelsea` stands for a path wherever a photo is wanted."""
+"""Photos to try things on, from scikit-image's wheel: `sample:chelsea` stands for a path wherever a
+photo is wanted."""
 
 from __future__ import annotations
 
@@ -28,7 +29,11 @@ def _cat_and_coffee() -> npt.NDArray[np.uint8]:
     from PIL import Image
 
     cat = Image.fromarray(_scikit_image("chelsea")()).crop((20, 40, 440, 250))
-    cup = Image.fromarray(_scikit_image("coffee")()).crop((60, 40, 540, 280)).resize((420, 210), Image.Resampling.BICUBIC)
+    cup = (
+        Image.fromarray(_scikit_image("coffee")())
+        .crop((60, 40, 540, 280))
+        .resize((420, 210), Image.Resampling.BICUBIC)
+    )
     return np.concatenate([np.asarray(cat), np.asarray(cup)])
 
 

@@ -1,5 +1,6 @@
-"""Where photos come from: a folder, Parquet, webdataset archives, a Hugging Face dataset. They are listed in one fixed order
-without being read, so that millions of them take no memory, and read by what was listed.
+"""Where photos come from: a folder, Parquet, webdataset archives, a Hugging Face dataset. They are
+listed in one fixed order without being read, so that millions of them take no memory, and read by
+what was listed.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 @dataclass(frozen=True)
 class Entry:
-    """One photo as it was listed: its name, its bytes' number where known, its label, and where to read it."""
+    """One photo as it was listed: its name, its bytes' number where known, its label, and where to
+    read it."""
 
     name: str
     size: int
@@ -51,7 +53,8 @@ class Entry:
 
 
 class Folder:
-    """All pictures under a folder; a photo's label is the name of the folder it is in, if that is below the one given."""
+    """All pictures under a folder; a photo's label is the name of the folder it is in, if that is
+    below the one given."""
 
     def __init__(self, files: Any, root: str) -> None:
         self.files, self.root = files, root.rstrip("/")
@@ -102,17 +105,28 @@ class Parquet:
                 size = file.metadata.serialized_size
                 row = 0
                 for group in range(file.num_row_groups):
-                    labels = file.read_row_group(group, columns=[label]).column(0).to_pylist() if label else []
+                    labels = (
+                        file.read_row_group(group, columns=[label]).column(0).to_pylist()
+                        if label
+                        else []
+                    )
                     for place in range(file.metadata.row_group(group).num_rows):
                         said = _label(labels[place], names) if labels else None
-                        yield Entry(f"{path.rpartition('/')[2]}#{row}", size, said, (path, group, place, column))
+                        yield Entry(
+                            f"{path.rpartition('/')[2]}#{row}",
+                            size,
+                            said,
+                            (path, group, place, column),
+                        )
                         row += 1
 
     def _opened(self, path: str) -> Any:
         try:
             return parquet().ParquetFile(self.files.open(path, "rb"))
         except (arrow().ArrowException, OSError) as error:
-            raise InputError(f"{path} cannot be read as Parquet: {' '.join(str(error).split())}") from None
+            raise InputError(
+                f"{path} cannot be read as Parquet: {' '.join(str(error).split())}"
+            ) from None
 
     def read(self, entry: Entry) -> bytes:
         """The bytes of a photo; its row group is kept for the next."""
@@ -121,14 +135,17 @@ class Parquet:
             held = self._groups.get((path, group))
             if held is None:
                 with self._opened(path) as file:
-                    held = self._groups[(path, group)] = file.read_row_group(group, columns=[column]).column(0)
+                    held = self._groups[(path, group)] = file.read_row_group(
+                        group, columns=[column]
+                    ).column(0)
                 while len(self._groups) > GROUPS:
                     self._groups.popitem(last=False)
         return _bytes(held[place].as_py(), entry.name)
 
 
 class Archives:
-    """Webdataset archives: plain tar files in which NAME.jpg, NAME.cls and NAME.json belong together."""
+    """Webdataset archives: plain tar files in which NAME.jpg, NAME.cls and NAME.json belong
+    together."""
 
     def __init__(self, files: Any, paths: list[str]) -> None:
         self.files, self.paths = files, paths
@@ -138,7 +155,10 @@ class Archives:
         for path in self.paths:
             short = path.rpartition("/")[2]
             try:
-                with self.files.open(path, "rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
+                with (
+                    self.files.open(path, "rb") as file,
+                    tarfile.open(fileobj=file, mode="r:") as archive,
+                ):
                     key, group, label = None, list[Entry](), None
                     for member in archive:
                         if not member.isfile():
@@ -146,17 +166,29 @@ class Archives:
                         folder, slash, last = member.name.rpartition("/")
                         now = folder + slash + last.partition(".")[0]
                         if now != key:
-                            yield from (Entry(one.name, one.size, label, one.place) for one in group)
+                            yield from (
+                                Entry(one.name, one.size, label, one.place) for one in group
+                            )
                             key, group, label = now, [], None
                         ending = "." + last.partition(".")[2].lower()
                         if ending.endswith(ENDINGS):
-                            group.append(Entry(f"{short}#{member.name}", member.size, None, (path, member.offset_data, member.size)))
+                            group.append(
+                                Entry(
+                                    f"{short}#{member.name}",
+                                    member.size,
+                                    None,
+                                    (path, member.offset_data, member.size),
+                                )
+                            )
                         elif ending in (".cls", ".json"):
                             held = archive.extractfile(member)
                             label = _written(held.read() if held else b"", ending) or label
                     yield from (Entry(one.name, one.size, label, one.place) for one in group)
             except (tarfile.TarError, OSError) as error:
-                raise InputError(f"{path} cannot be read as a tar archive: {error}; give plain, uncompressed .tar files.") from None
+                raise InputError(
+                    f"{path} cannot be read as a tar archive: {error}; give plain, uncompressed"
+                    " .tar files."
+                ) from None
 
     def read(self, entry: Entry) -> bytes:
         """The bytes of a photo."""
@@ -186,14 +218,28 @@ class HuggingFace:
                 name, _, split = self.text.partition(":")
                 try:
                     data = datasets.load_dataset(name, split=split or "train")
-                except Exception as error:  # whatever the hub, the network or a script raises becomes one sentence here
-                    raise InputError(f"The dataset hf:{self.text} cannot be loaded: {' '.join(str(error).split())[:300]}") from None
-                pictures = [key for key, kind in data.features.items() if type(kind).__name__ == "Image"]
+                # whatever the hub, the network or a script raises becomes one sentence here
+                except Exception as error:
+                    raise InputError(
+                        f"The dataset hf:{self.text} cannot be loaded:"
+                        f" {' '.join(str(error).split())[:300]}"
+                    ) from None
+                pictures = [
+                    key for key, kind in data.features.items() if type(kind).__name__ == "Image"
+                ]
                 if not pictures:
-                    raise InputError(f"The dataset hf:{self.text} has no column of pictures; it has: {', '.join(data.features)}.")
+                    raise InputError(
+                        f"The dataset hf:{self.text} has no column of pictures; it has:"
+                        f" {', '.join(data.features)}."
+                    )
                 label = next((key for key in LABEL_COLUMNS if key in data.features), None)
                 names = getattr(data.features[label], "names", None) if label else None
-                self._data = (data.cast_column(pictures[0], datasets.Image(decode=False)), pictures[0], label, names)
+                self._data = (
+                    data.cast_column(pictures[0], datasets.Image(decode=False)),
+                    pictures[0],
+                    label,
+                    names,
+                )
             found: tuple[Any, str, str | None, list[str] | None] = self._data
             return found
 
@@ -202,7 +248,12 @@ class HuggingFace:
         data, _, label, names = self._loaded()
         column = data.select_columns([label]) if label else None
         for row in range(len(data)):
-            yield Entry(f"{self.text}#{row}", 0, _label(column[row][label], names) if column is not None else None, (row,))
+            yield Entry(
+                f"{self.text}#{row}",
+                0,
+                _label(column[row][label], names) if column is not None else None,
+                (row,),
+            )
 
     def read(self, entry: Entry) -> bytes:
         """The bytes of a photo."""
@@ -227,9 +278,17 @@ def source_of(images: str) -> Source:
         files, path = fsspec.core.url_to_fs(text)
     except (ImportError, ValueError) as error:
         raise InputError(f"{text} cannot be opened: {error}") from None
-    paths = sorted({one for each in _spread(path) for one in (files.glob(each) if any(mark in each for mark in "*?[") else [each])})
+    paths = sorted(
+        {
+            one
+            for each in _spread(path)
+            for one in (files.glob(each) if any(mark in each for mark in "*?[") else [each])
+        }
+    )
     if not paths or not all(files.exists(one) for one in paths):
-        raise InputError(f"There are no photos at {text}; give a folder, .parquet or .tar files, or hf:NAME.")
+        raise InputError(
+            f"There are no photos at {text}; give a folder, .parquet or .tar files, or hf:NAME."
+        )
     if len(paths) == 1 and files.isdir(paths[0]):
         return _folder(files, paths[0], text)
     endings = {"." + one.rpartition(".")[2].lower() for one in paths}
@@ -237,7 +296,10 @@ def source_of(images: str) -> Source:
         return Parquet(files, paths)
     if endings == {".tar"}:
         return Archives(files, paths)
-    raise InputError(f"{text} is none of the places photos can come from: a folder, .parquet or .tar files, or hf:NAME.")
+    raise InputError(
+        f"{text} is none of the places photos can come from: a folder, .parquet or .tar files, or"
+        " hf:NAME."
+    )
 
 
 def _folder(files: Any, path: str, text: str) -> Source:
@@ -259,7 +321,11 @@ def _spread(path: str) -> list[str]:
         return [path]
     first, last = found[1], found[2]
     numbers = [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
-    return [each for number in numbers for each in _spread(path[: found.start()] + number + path[found.end() :])]
+    return [
+        each
+        for number in numbers
+        for each in _spread(path[: found.start()] + number + path[found.end() :])
+    ]
 
 
 def _columns(schema: Any, path: str) -> tuple[str, str | None, list[str] | None]:
@@ -271,8 +337,14 @@ def _columns(schema: Any, path: str) -> tuple[str, str | None, list[str] | None]
         if inside or pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
             fitting.append(field.name)
     if not fitting:
-        raise InputError(f"{path} has no column of pictures (bytes, or a struct with bytes in it); it has: {', '.join(schema.names)}.")
-    column = min(fitting, key=lambda name: IMAGE_COLUMNS.index(name) if name in IMAGE_COLUMNS else len(IMAGE_COLUMNS))
+        raise InputError(
+            f"{path} has no column of pictures (bytes, or a struct with bytes in it); it has:"
+            f" {', '.join(schema.names)}."
+        )
+    column = min(
+        fitting,
+        key=lambda name: IMAGE_COLUMNS.index(name) if name in IMAGE_COLUMNS else len(IMAGE_COLUMNS),
+    )
     label = next((name for name in LABEL_COLUMNS if name in schema.names), None)
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
@@ -285,7 +357,9 @@ def _columns(schema: Any, path: str) -> tuple[str, str | None, list[str] | None]
 def _label(value: Any, names: list[str] | None) -> str | None:
     if value is None:
         return None
-    return names[value] if names and isinstance(value, int) and 0 <= value < len(names) else str(value)
+    return (
+        names[value] if names and isinstance(value, int) and 0 <= value < len(names) else str(value)
+    )
 
 
 def _written(data: bytes, ending: str) -> str | None:
@@ -297,7 +371,14 @@ def _written(data: bytes, ending: str) -> str | None:
         found = json.loads(text)
     except ValueError:
         return None
-    return next((str(found[key]) for key in LABEL_COLUMNS if isinstance(found, dict) and found.get(key) is not None), None)
+    return next(
+        (
+            str(found[key])
+            for key in LABEL_COLUMNS
+            if isinstance(found, dict) and found.get(key) is not None
+        ),
+        None,
+    )
 
 
 def _bytes(value: Any, name: str) -> bytes:

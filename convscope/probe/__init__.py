@@ -1,4 +1,5 @@
-"""Look into a network while it runs: capture, stop early, swap an activation and go on, gradients, backward rules."""
+"""Look into a network while it runs: capture, stop early, swap an activation and go on, gradients,
+backward rules."""
 
 from __future__ import annotations
 

@@ -3,9 +3,10 @@
     with backward_rule("guided"):
         gradient = probe.image_gradient(image, target)
 
-A rectifier is any call that clips at 0 from below, and perhaps at a ceiling (6 in ReLU6): modules, in-place and re-used
-ones included, and plain calls of `relu`, `relu6`, `hardtanh`, `clamp`, `clamp_min` and `threshold`. They are caught as they
-are called, so no module is touched and nothing is left behind.
+A rectifier is any call that clips at 0 from below, and perhaps at a ceiling (6 in ReLU6): modules,
+in-place and re-used ones included, and plain calls of `relu`, `relu6`, `hardtanh`, `clamp`,
+`clamp_min` and `threshold`. They are caught as they are called, so no module is touched and nothing
+is left behind.
 """
 
 from __future__ import annotations
@@ -35,9 +36,14 @@ def _deconvnet(x: Tensor, gradient: Tensor, on: Tensor, high: float, ascending: 
 
 def _redirected(x: Tensor, gradient: Tensor, on: Tensor, high: float, ascending: bool) -> Tensor:
     plain = torch.where(on, gradient, 0)
-    # An image for which nothing got through is helped: what would bring a closed unit back to its open range passes.
+    # An image for which nothing got through is helped: what would bring a closed unit back to its
+    # open range passes.
     opening = torch.where(x <= 0, _wanted(gradient, ascending), ~on & _wanted(-gradient, ascending))
-    blocked = ~plain.flatten(1).any(1).view(-1, *[1] * (gradient.ndim - 1)) if gradient.ndim > 1 else ~plain.any()
+    blocked = (
+        ~plain.flatten(1).any(1).view(-1, *[1] * (gradient.ndim - 1))
+        if gradient.ndim > 1
+        else ~plain.any()
+    )
     return torch.where(blocked & opening, gradient, plain)
 
 
@@ -55,14 +61,17 @@ _RULES: dict[str, Callable[[Tensor, Tensor, Tensor, float, bool], Tensor]] = {
 
 @contextmanager
 def backward_rule(name: Rule, *, ascending: bool = True, required: bool = True) -> Iterator[None]:
-    """Differentiate every rectifier that runs inside the block by another rule; forward values do not change.
+    """Differentiate every rectifier that runs inside the block by another rule; forward values do
+    not change.
 
     Args:
-        name: "guided" passes positive gradients through open units (Springenberg et al., 2014); "deconvnet" passes positive
-            gradients through all units, open or not (Zeiler & Fergus, 2013); "redirected" is the plain gradient, except
-            that of an image for which all gradient was stopped what would open a closed unit passes (Distill and Lucid,
-            Olah et al., 2017, use it in the first 16 steps of an ascent).
-        ascending: what is differentiated is a score to be raised; False for a loss to be lowered (all signs turn round).
+        name: "guided" passes positive gradients through open units (Springenberg et al., 2014);
+            "deconvnet" passes positive gradients through all units, open or not (Zeiler & Fergus,
+            2013); "redirected" is the plain gradient, except that of an image for which all
+            gradient was stopped what would open a closed unit passes (Distill and Lucid, Olah et
+            al., 2017, use it in the first 16 steps of an ascent).
+        ascending: what is differentiated is a score to be raised; False for a loss to be lowered
+            (all signs turn round).
         required: whether a block in which no rectifier was differentiated is an error.
 
     Raises:
@@ -70,12 +79,17 @@ def backward_rule(name: Rule, *, ascending: bool = True, required: bool = True) 
         RuleError: no rectifier ran with a gradient, so that the rule changed nothing.
     """
     if name not in _RULES:
-        raise OptionError(f"There is no backward rule {name!r}; there is: {', '.join(get_args(Rule))}.")
+        raise OptionError(
+            f"There is no backward rule {name!r}; there is: {', '.join(get_args(Rule))}."
+        )
     mode = _Rectifiers(name, ascending)
     with mode:
         yield
     if required and not mode.changed:
-        raise RuleError(f"The rule {name!r} changed nothing: no ReLU or other clipping at 0 lies between score and question.")
+        raise RuleError(
+            f"The rule {name!r} changed nothing: no ReLU or other clipping at 0 lies between score"
+            " and question."
+        )
 
 
 class _Ruled(torch.autograd.Function):
@@ -104,7 +118,9 @@ class _Rectifiers(TorchFunctionMode):
         self.ascending = ascending
         self.changed = 0
 
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         kwargs = kwargs or {}
         read = _READERS.get(function)
         if read is None or not torch.is_grad_enabled():
@@ -114,7 +130,8 @@ class _Rectifiers(TorchFunctionMode):
         if high is None or not x.requires_grad:
             return function(*args, **kwargs)
         self.changed += 1
-        # In place, the input is overwritten by the result: the copy kept for the backward pass is one of its own.
+        # In place, the input is overwritten by the result: the copy kept for the backward pass is
+        # one of its own.
         found = _Ruled.apply(x.clone() if in_place else x, high, self.name, self.ascending)
         return x.copy_(found) if in_place else found
 
@@ -127,20 +144,33 @@ def _relu6(input: Tensor, inplace: bool = False) -> tuple[float | None, bool]:
     return 6.0, inplace
 
 
-def _hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> tuple[float | None, bool]:
+def _hardtanh(
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> tuple[float | None, bool]:
     return (float(max_val) if min_val == 0 and max_val > 0 else None), inplace
 
 
-def _clamp(input: Tensor, min: Any = None, max: Any = None, **rest: Any) -> tuple[float | None, bool]:
-    plain = isinstance(min, (int, float)) and min == 0 and (max is None or isinstance(max, (int, float))) and not rest
+def _clamp(
+    input: Tensor, min: Any = None, max: Any = None, **rest: Any
+) -> tuple[float | None, bool]:
+    plain = (
+        isinstance(min, (int, float))
+        and min == 0
+        and (max is None or isinstance(max, (int, float)))
+        and not rest
+    )
     return ((math.inf if max is None else float(max)) if plain else None), False
 
 
-def _threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> tuple[float | None, bool]:
+def _threshold(
+    input: Tensor, threshold: float, value: float, inplace: bool = False
+) -> tuple[float | None, bool]:
     return (math.inf if threshold == 0 and value == 0 else None), inplace
 
 
-def _in_place(read: Callable[..., tuple[float | None, bool]]) -> Callable[..., tuple[float | None, bool]]:
+def _in_place(
+    read: Callable[..., tuple[float | None, bool]],
+) -> Callable[..., tuple[float | None, bool]]:
     return lambda *given, **named: (read(*given, **named)[0], True)
 
 
@@ -167,4 +197,5 @@ _READERS: dict[Any, Callable[..., tuple[float | None, bool]]] = {
     Tensor.clamp_min_: _in_place(_clamp),
     torch.threshold_: _in_place(_threshold),
 }
-"""Function of torch -> what a call of it clips to: the ceiling (None where the call is no rectifier) and whether it is in place."""
+"""Function of torch -> what a call of it clips to: the ceiling (None where the call is no
+rectifier) and whether it is in place."""

@@ -13,11 +13,12 @@ from convscope.networks.layer import Layers
 from convscope.networks.layout import first_tensor, replace_first
 
 
-class Stop(BaseException):
-    """Raised in a hook when nothing more of the network is wanted; no `except Exception` in a network catches it."""
+class StopForward(BaseException):
+    """Raised in a hook when nothing more of the network is wanted; no `except Exception` in a
+    network catches it."""
 
 
-class Captured:
+class Capture:
     """What the hooks of one run bring back: the output of the wanted call of each wanted layer."""
 
     def __init__(self, names: Sequence[str], layers: Layers, *, leaf: bool, complete: bool) -> None:
@@ -36,24 +37,28 @@ class Captured:
     def hook(self, base: str) -> Callable[[nn.Module, Any, Any], Any]:
         """The forward hook of one layer."""
 
-        def look(module: nn.Module, given: Any, output: Any) -> Any:
+        def record(module: nn.Module, given: Any, output: Any) -> Any:
             self.calls[base] += 1
             fitting = self.wanted[base].get(self.calls[base])
             if fitting is None:
                 return None
             tensor = first_tensor(output)
             if tensor is None:
-                raise LayerError(f"Layer {base!r} gives {type(output).__name__} without a tensor in it, so there is nothing to look at.")
+                raise LayerError(
+                    f"Layer {base!r} gives {type(output).__name__} without a tensor in it, so there"
+                    " is nothing to look at."
+                )
             if self.leaf and not tensor.requires_grad:
                 tensor = tensor.detach().requires_grad_()
             self.found |= dict.fromkeys(fitting, tensor)
             self.missing -= set(fitting)
             if not self.missing and not self.complete:
-                raise Stop
-            # The network goes on with a copy: an in-place operation that follows must not change what was captured.
+                raise StopForward
+            # The network goes on with a copy: an in-place operation that follows must not change
+            # what was captured.
             return replace_first(output, tensor.clone())
 
-        return look
+        return record
 
     def take(self, name: str) -> Tensor:
         """The captured raw output.
@@ -62,5 +67,7 @@ class Captured:
             LayerError: the layer did not run.
         """
         if name not in self.found:
-            raise LayerError(f"Layer {name!r} did not run on this image, so there is nothing to look at.")
+            raise LayerError(
+                f"Layer {name!r} did not run on this image, so there is nothing to look at."
+            )
         return self.found[name]

@@ -1,8 +1,10 @@
-"""The gradient of a convolution at its input, by forward convolutions, where that is faster on a processor.
+"""The gradient of a convolution at its input, by forward convolutions, where that is faster on a
+processor.
 
-PyTorch's own backward is slow in two places that gradient ascent passes at every step: a strided convolution that reads the image (few
-channels in), and depthwise convolutions in bfloat16, above all strided ones. Input pixels that are congruent modulo the stride are
-each a plain convolution of the output's gradient with every stride-th weight (sub-pixel convolution, Shi et al., 2016); these
+PyTorch's own backward is slow in two places that gradient ascent passes at every step: a strided
+convolution that reads the image (few channels in), and depthwise convolutions in bfloat16, above
+all strided ones. Input pixels that are congruent modulo the stride are each a plain convolution of
+the output's gradient with every stride-th weight (sub-pixel convolution, Shi et al., 2016); these
 are interleaved afterwards. The same numbers are added, in another order.
 """
 
@@ -19,7 +21,8 @@ FEW = 4
 
 
 def install(network: nn.Module) -> None:
-    """Give the convolutions of a private, frozen network the faster gradient where there is one; in place."""
+    """Give the convolutions of a private, frozen network the faster gradient where there is one; in
+    place."""
     for module in network.modules():
         same = type(module).__name__ == "Conv2dSame"
         if (type(module) is nn.Conv2d or same) and _fits(module, same):
@@ -27,10 +30,16 @@ def install(network: nn.Module) -> None:
 
 
 def _fits(module: Any, same: bool) -> bool:
-    plain = module.dilation == (1, 1) and module.padding_mode == "zeros" and module.stride[0] == module.stride[1]
+    plain = (
+        module.dilation == (1, 1)
+        and module.padding_mode == "zeros"
+        and module.stride[0] == module.stride[1]
+    )
     if not plain or not (same or isinstance(module.padding, tuple)):
         return False
-    return _depthwise(module) or (module.groups == 1 and module.in_channels <= FEW and module.stride[0] > 1)
+    return _depthwise(module) or (
+        module.groups == 1 and module.in_channels <= FEW and module.stride[0] > 1
+    )
 
 
 def _depthwise(module: Any) -> bool:
@@ -46,7 +55,11 @@ class _Forward:
 
     def __call__(self, image: Tensor) -> Tensor:
         half = torch.is_autocast_enabled("cpu")
-        usual = not (image.requires_grad and torch.is_grad_enabled()) or image.device.type != "cpu" or (self.depthwise and not half)
+        usual = (
+            not (image.requires_grad and torch.is_grad_enabled())
+            or image.device.type != "cpu"
+            or (self.depthwise and not half)
+        )
         made: Tensor = self.run(image) if usual else _Convolution.apply(image, self)
         return made
 
@@ -54,14 +67,30 @@ class _Forward:
         """The convolution itself."""
         module = self.module
         if not self.same:
-            return conv2d(image, module.weight, module.bias, module.stride, module.padding, 1, module.groups)
-        (left, right), (top, bottom) = ((part // 2, part - part // 2) for part in self.borders(image.shape[-2:]))
-        return conv2d(pad(image, [left, right, top, bottom]), module.weight, module.bias, module.stride, 0, 1, module.groups)
+            return conv2d(
+                image, module.weight, module.bias, module.stride, module.padding, 1, module.groups
+            )
+        (left, right), (top, bottom) = (
+            (part // 2, part - part // 2) for part in self.borders(image.shape[-2:])
+        )
+        return conv2d(
+            pad(image, [left, right, top, bottom]),
+            module.weight,
+            module.bias,
+            module.stride,
+            0,
+            1,
+            module.groups,
+        )
 
     def borders(self, size: torch.Size) -> tuple[int, int]:
-        """What TensorFlow's "same" adds to the width and to the height: as much as makes ceil(side / stride) outputs."""
+        """What TensorFlow's "same" adds to the width and to the height: as much as makes ceil(side
+        / stride) outputs."""
         stride, kernel = self.module.stride[0], self.module.kernel_size
-        return tuple(max((-(-size[axis] // stride) - 1) * stride + kernel[axis] - size[axis], 0) for axis in (1, 0))
+        return tuple(
+            max((-(-size[axis] // stride) - 1) * stride + kernel[axis] - size[axis], 0)
+            for axis in (1, 0)
+        )
 
     def padding(self, size: torch.Size) -> tuple[int, int]:
         """Above and on the left."""
@@ -94,10 +123,18 @@ class _Forward:
         above = pad(above, border)
         if not self.depthwise:
             return pixel_shuffle(conv2d(above, weights), stride)[..., : size[0], : size[1]]
-        parts = [conv2d(above, weight, groups=above.shape[1]).permute(0, 2, 3, 1) for weight in weights]
-        rows = [torch.cat(parts[first : first + stride], 3) for first in range(0, len(parts), stride)]
+        parts = [
+            conv2d(above, weight, groups=above.shape[1]).permute(0, 2, 3, 1) for weight in weights
+        ]
+        rows = [
+            torch.cat(parts[first : first + stride], 3) for first in range(0, len(parts), stride)
+        ]
         _, high, wide, channels = parts[0].shape
-        found = torch.stack(rows, 2).view(-1, high * stride, wide * stride, channels).permute(0, 3, 1, 2)
+        found = (
+            torch.stack(rows, 2)
+            .view(-1, high * stride, wide * stride, channels)
+            .permute(0, 3, 1, 2)
+        )
         return found[..., : size[0], : size[1]]
 
 
@@ -113,14 +150,16 @@ class _Convolution(torch.autograd.Function):
 
 
 def reach(kernel: int, stride: int, padding: int) -> tuple[int, int]:
-    """By how many output pixels, at least and at most, a set of input pixels is behind the outputs that read it."""
+    """By how many output pixels, at least and at most, a set of input pixels is behind the outputs
+    that read it."""
     low = min(-((first + padding) // stride) for first in range(stride))
     high = max((kernel - 1 - first - padding) // stride for first in range(stride))
     return low, high
 
 
 def phases(weight: Tensor, stride: int, padding: tuple[int, int]) -> Tensor:
-    """Weights (out in h w) -> stride x stride x out x in x h' x w', one small kernel for each set of congruent pixels."""
+    """Weights (out in h w) -> stride x stride x out x in x h' x w', one small kernel for each set
+    of congruent pixels."""
     (top, left), kernel = padding, weight.shape[-2:]
     (low, high), (first, last) = (reach(kernel[axis], stride, padding[axis]) for axis in (0, 1))
     found = weight.new_zeros(stride, stride, *weight.shape[:2], high - low + 1, last - first + 1)
@@ -128,7 +167,10 @@ def phases(weight: Tensor, stride: int, padding: tuple[int, int]) -> Tensor:
         for column in range(stride):
             for place in range(found.shape[-2]):
                 for across in range(found.shape[-1]):
-                    y, x = stride * (high - place) + row + top, stride * (last - across) + column + left
+                    y, x = (
+                        stride * (high - place) + row + top,
+                        stride * (last - across) + column + left,
+                    )
                     if 0 <= y < kernel[0] and 0 <= x < kernel[1]:
                         found[row, column, :, :, place, across] = weight[:, :, y, x]
     return found

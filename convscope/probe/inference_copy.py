@@ -1,8 +1,10 @@
-"""A private, faster copy of a network: batch norms folded, channels last, cheaper gradients, half precision on request.
+"""A private, faster copy of a network: batch norms folded, channels last, cheaper gradients, half
+precision on request.
 
-Nothing that a layer's name means may change: a convolution whose own output is asked for keeps its batch norm, and the
-copy is compared with the original before it is used. A copy is kept for as long as its network lives and is as it was when the copy
-was made; weights that no faster order or folding changes are shared with it, so that little memory is taken twice.
+Nothing that a layer's name means may change: a convolution whose own output is asked for keeps its
+batch norm, and the copy is compared with the original before it is used. A copy is kept for as long
+as its network lives and is as it was when the copy was made; weights that no faster order or
+folding changes are shared with it, so that little memory is taken twice.
 """
 
 from __future__ import annotations
@@ -21,26 +23,30 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from convscope.networks.layout import first_tensor
 from convscope.networks.model import Model
-from convscope.networks.module_index import Tree, undisturbed
+from convscope.networks.module_index import ModuleIndex, evaluation_mode
 from convscope.probe.convolution_gradient import install
 from convscope.probe.probe import Probe
 
 TOLERANCE = 1e-4
-"""How far the copy's scores may be from the original's, relative to the largest; beyond it the plain network is used."""
+"""How far the copy's scores may be from the original's, relative to the largest; beyond it the
+plain network is used."""
 
 COPIES = 3
-"""How many copies of one network are kept: they differ in the convolutions that stay as they are."""
+"""How many copies of one network are kept: they differ in the convolutions that stay as they
+are."""
 
 SMALL = 64
 """Least side in pixels of the image on which a copy is compared with its original."""
 
 _WATCHED = frozenset({int, float, bool, str, tuple, type(None)})
-"""Types of a module's own attributes that are watched for changes (a stride, a momentum, an activation's name)."""
+"""Types of a module's own attributes that are watched for changes (a stride, a momentum, an
+activation's name)."""
 
 
 @dataclass
 class _Copy:
-    """A copy of a network, and which of its layers were found to give the same; a network is None where none could be made."""
+    """A copy of a network, and which of its layers were found to give the same; a network is None
+    where none could be made."""
 
     network: nn.Module | None
     layers: Any = None
@@ -51,10 +57,12 @@ class _Copy:
 
 @dataclass
 class _Known:
-    """The copies of one network by the convolutions that were kept, while the network is as `state` says.
+    """The copies of one network by the convolutions that were kept, while the network is as `state`
+    says.
 
-    `settings` reads the watched attributes of each module, `pairs` names the convolutions and norms that can be folded, `size` is
-    the image's on which copies are compared, `asked` has the answers so far, and `hopeless` says that the network cannot be copied.
+    `settings` reads the watched attributes of each module, `pairs` names the convolutions and norms
+    that can be folded, `size` is the image's on which copies are compared, `asked` has the answers
+    so far, and `hopeless` says that the network cannot be copied.
     """
 
     state: Any
@@ -69,25 +77,31 @@ class _Known:
 _KNOWN: WeakKeyDictionary[nn.Module, _Known] = WeakKeyDictionary()
 
 
-def prepare(model: Model, layers: Sequence[str] = (), *, half: bool = False) -> Model:
-    """The same network, faster: a copy that gives the same at `layers` and at the end, made once while the network stays as it is.
+def inference_copy(model: Model, layers: Sequence[str] = (), *, half: bool = False) -> Model:
+    """The same network, faster: a copy that gives the same at `layers` and at the end, made once
+    while the network stays as it is.
 
-    The network itself is returned where no copy can be made, where it has hooks of its own, or where the copy gave something else.
-    A change of a weight through `weight.data` is noticed only if it touches one of a few sampled values.
+    The network itself is returned where no copy can be made, where it has hooks of its own, or
+    where the copy gave something else. A change of a weight through `weight.data` is noticed only
+    if it touches one of a few sampled values.
 
     Args:
         model: the network; it is left alone.
         layers: names whose outputs will be asked for; what they give is not changed by folding.
-        half: compute in bfloat16 where a kernel exists (autocast); scores then differ by about one percent.
+        half: compute in bfloat16 where a kernel exists (autocast); scores then differ by about one
+            percent.
     """
     fast = copy.copy(model)
     fast.half = half
     # Where layers have names of their own (Keras), a copy's modules could not be found by them.
-    if model.settled or model._modules is not None:
+    if model.is_frozen or model._modules is not None:
         return fast
     with torch.inference_mode(False):
-        modules = model.tree.modules
-        if any(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks for module in modules.values()):
+        modules = model.module_index.modules
+        if any(
+            module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
+            for module in modules.values()
+        ):
             return fast
         known = _KNOWN.get(model.network)
         if known is None or known.state != _state(modules, known.settings):
@@ -97,7 +111,7 @@ def prepare(model: Model, layers: Sequence[str] = (), *, half: bool = False) -> 
         found = known.asked.get(wanted) or _copy(model, modules, known, layers)
         known.asked[wanted] = found
     if found.network is not None and not found.other.intersection(layers):
-        fast.network, fast._modules, fast.settled = found.network, found.modules, True
+        fast.network, fast._modules, fast.is_frozen = found.network, found.modules, True
         fast.__dict__["_layers"] = (None, found.layers)
     return fast
 
@@ -106,13 +120,20 @@ def _settings(modules: dict[str, nn.Module]) -> list[Callable[[dict[str, Any]], 
     """For each module, what reads its own attributes that are watched."""
     found: list[Callable[[dict[str, Any]], Any]] = []
     for module in modules.values():
-        keys = [key for key, value in module.__dict__.items() if key != "training" and type(value) in _WATCHED]
+        keys = [
+            key
+            for key, value in module.__dict__.items()
+            if key != "training" and type(value) in _WATCHED
+        ]
         found.append(itemgetter(*keys) if keys else dict.__len__)
     return found
 
 
-def _state(modules: dict[str, nn.Module], settings: list[Callable[[dict[str, Any]], Any]]) -> tuple[Any, ...] | None:
-    """What tells whether a network is still the same: its modules, their tensors, their settings, and a few values."""
+def _state(
+    modules: dict[str, nn.Module], settings: list[Callable[[dict[str, Any]], Any]]
+) -> tuple[Any, ...] | None:
+    """What tells whether a network is still the same: its modules, their tensors, their settings,
+    and a few values."""
     if len(settings) != len(modules):
         return None
     tensors: list[Tensor] = []
@@ -120,16 +141,27 @@ def _state(modules: dict[str, nn.Module], settings: list[Callable[[dict[str, Any
     try:
         for (name, module), read in zip(modules.items(), settings, strict=True):
             parts += (name, id(module), read(module.__dict__))
-            tensors += [tensor for tensor in (*module._parameters.values(), *module._buffers.values()) if tensor is not None]
+            tensors += [
+                tensor
+                for tensor in (*module._parameters.values(), *module._buffers.values())
+                if tensor is not None
+            ]
     except KeyError:
         return None
     parts += [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors]
-    sampled = [tensor for tensor in (tensors[:1] + tensors[len(tensors) // 2 :][:1] + tensors[-1:]) if tensor.is_floating_point()]
+    sampled = [
+        tensor
+        for tensor in tensors[:1] + tensors[len(tensors) // 2 :][:1] + tensors[-1:]
+        if tensor.is_floating_point()
+    ]
     return *parts, *(tensor.detach().flatten()[:SMALL].tolist() for tensor in sampled)
 
 
-def _copy(model: Model, modules: dict[str, nn.Module], known: _Known, layers: Sequence[str]) -> _Copy:
-    """The copy for these layers: an old one or a new one, compared at those of them that were not compared before."""
+def _copy(
+    model: Model, modules: dict[str, nn.Module], known: _Known, layers: Sequence[str]
+) -> _Copy:
+    """The copy for these layers: an old one or a new one, compared at those of them that were not
+    compared before."""
     if known.hopeless:
         return _Copy(None)
     with Probe(model) as probe:
@@ -148,8 +180,14 @@ def _copy(model: Model, modules: dict[str, nn.Module], known: _Known, layers: Se
             install(network)
             while len(known.copies) >= COPIES:
                 dropped = known.copies.pop(next(iter(known.copies)))
-                known.asked = {names: answer for names, answer in known.asked.items() if answer is not dropped}
-            found = known.copies[keep] = _Copy(network, every, {name: module for name, module in Tree(network).modules.items() if name})
+                known.asked = {
+                    names: answer for names, answer in known.asked.items() if answer is not dropped
+                }
+            found = known.copies[keep] = _Copy(
+                network,
+                every,
+                {name: module for name, module in ModuleIndex(network).modules.items() if name},
+            )
             if not _agree(model, found, known.size, ()):
                 found.network = None
         fresh = [name for name in layers if name not in found.same | found.other]
@@ -163,11 +201,16 @@ def _copy(model: Model, modules: dict[str, nn.Module], known: _Known, layers: Se
 
 
 def _duplicate(network: nn.Module) -> nn.Module:
-    """A copy whose modules are its own and whose weights are still the original's memory, frozen and in evaluation mode."""
+    """A copy whose modules are its own and whose weights are still the original's memory, frozen
+    and in evaluation mode."""
     memo: dict[int, Any] = {}
     for tensor in [*network.parameters(), *network.buffers()]:
         shared = tensor.detach()
-        memo[id(tensor)] = nn.Parameter(shared, requires_grad=False) if isinstance(tensor, nn.Parameter) else shared
+        memo[id(tensor)] = (
+            nn.Parameter(shared, requires_grad=False)
+            if isinstance(tensor, nn.Parameter)
+            else shared
+        )
     return copy.deepcopy(network, memo).eval().requires_grad_(False)
 
 
@@ -177,9 +220,17 @@ def _fold(network: nn.Module, pairs: Sequence[tuple[str, str]]) -> None:
         convolution: Any = network.get_submodule(name)
         norm: Any = network.get_submodule(follower)
         weight, bias = fuse_conv_bn_weights(
-            convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+            convolution.weight,
+            convolution.bias,
+            norm.running_mean,
+            norm.running_var,
+            norm.eps,
+            norm.weight,
+            norm.bias,
         )
-        convolution.weight, convolution.bias = (nn.Parameter(part.detach(), requires_grad=False) for part in (weight, bias))
+        convolution.weight, convolution.bias = (
+            nn.Parameter(part.detach(), requires_grad=False) for part in (weight, bias)
+        )
         parent, _, own = follower.rpartition(".")
         setattr(network.get_submodule(parent), own, _Rest(norm))
 
@@ -199,9 +250,13 @@ class _Rest(nn.Module):
         return given
 
 
-def _pairs(model: Model, modules: dict[str, nn.Module]) -> tuple[list[tuple[str, str]], tuple[int, int] | None]:
-    """The names of convolutions and of the batch norms that alone read their output, each running once, as one dry run shows
-    them; and the size of its image: a small one, or None where the network takes its own size only."""
+def _pairs(
+    model: Model, modules: dict[str, nn.Module]
+) -> tuple[list[tuple[str, str]], tuple[int, int] | None]:
+    """The names of convolutions and of the batch norms that alone read their output, each running
+    once, as one dry run shows them; and the size of its image: a small one, or None where the
+    network takes its own size only.
+    """
     half = tuple(max(SMALL, side // 64 * 32) for side in model.size)
     try:
         return _read(model, modules, (half[0], half[1])), (half[0], half[1])
@@ -209,7 +264,9 @@ def _pairs(model: Model, modules: dict[str, nn.Module]) -> tuple[list[tuple[str,
         return _read(model, modules, None), None
 
 
-def _read(model: Model, modules: dict[str, nn.Module], size: tuple[int, int] | None) -> list[tuple[str, str]]:
+def _read(
+    model: Model, modules: dict[str, nn.Module], size: tuple[int, int] | None
+) -> list[tuple[str, str]]:
     names = {module: name for name, module in modules.items()}
     made: dict[int, tuple[nn.Conv2d, Tensor]] = {}
     read: list[tuple[nn.Conv2d, nn.BatchNorm2d, int]] = []
@@ -231,33 +288,43 @@ def _read(model: Model, modules: dict[str, nn.Module], size: tuple[int, int] | N
             made[id(output)] = (module, output)
             readers[id(output)] = 0
 
-    with undisturbed(model.tree), torch.no_grad():
+    with evaluation_mode(model.module_index), torch.no_grad():
         handles = [module.register_forward_hook(after) for module in names]
         try:
-            model(model.enter(_noise(model, size)))
+            model(model.preprocess(_noise(model, size)))
         finally:
             for handle in handles:
                 handle.remove()
     return [
         (names[convolution], names[norm])
         for convolution, norm, tensor in read
-        if calls[convolution] == calls[norm] == readers[tensor] == 1 and norm.running_mean is not None and norm.running_var is not None
+        if calls[convolution] == calls[norm] == readers[tensor] == 1
+        and norm.running_mean is not None
+        and norm.running_var is not None
     ]
 
 
 def _noise(model: Model, size: tuple[int, int] | None) -> Tensor:
-    return torch.rand(1, model.channels, *(size or model.size), generator=torch.Generator().manual_seed(0))
+    return torch.rand(
+        1, model.channels, *(size or model.size), generator=torch.Generator().manual_seed(0)
+    )
 
 
 def _agree(model: Model, found: _Copy, size: tuple[int, int] | None, layers: Sequence[str]) -> bool:
-    """Whether both give the same on a random image: at the layers, or at the end where none is named."""
+    """Whether both give the same on a random image: at the layers, or at the end where none is
+    named."""
     assert found.network is not None
     fast = copy.copy(model)
-    fast.half, fast.network, fast._modules, fast.settled = False, found.network, found.modules, True
+    fast.half, fast.network, fast._modules, fast.is_frozen = (
+        False,
+        found.network,
+        found.modules,
+        True,
+    )
     fast.__dict__["_layers"] = (None, found.layers)
     pairs: list[tuple[Tensor | None, Tensor | None]] = []
     with Probe(model) as slow, Probe(fast) as quick:
-        image = model.enter(_noise(model, size))
+        image = model.preprocess(_noise(model, size))
         slow_half, model.half = model.half, False
         try:
             if layers:
@@ -268,5 +335,9 @@ def _agree(model: Model, found: _Copy, size: tuple[int, int] | None, layers: Seq
         finally:
             model.half = slow_half
     return all(
-        a is not None and b is not None and a.shape == b.shape and bool((a - b).abs().max() <= TOLERANCE * a.abs().max()) for a, b in pairs
+        a is not None
+        and b is not None
+        and a.shape == b.shape
+        and bool((a - b).abs().max() <= TOLERANCE * a.abs().max())
+        for a, b in pairs
     )

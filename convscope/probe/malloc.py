@@ -18,11 +18,13 @@ USUAL = {TRIM_THRESHOLD: 64 * 2**20, MMAP_THRESHOLD: 32 * 2**20}
 
 
 @contextmanager
-def kept() -> Iterator[None]:
-    """Inside the block large tensors are taken from memory that was freed before; afterwards the free memory goes back.
+def keep_freed_memory() -> Iterator[None]:
+    """Inside the block large tensors are taken from memory that was freed before; afterwards the
+    free memory goes back.
 
-    glibc asks the system for every block above 32 MB anew, and the system hands out zeroed pages one by one; in a loop that makes
-    the same tensors in every step this took up to a third of the time. Elsewhere than with glibc nothing is done.
+    glibc asks the system for every block above 32 MB anew, and the system hands out zeroed pages
+    one by one; in a loop that makes the same tensors in every step this took up to a third of the
+    time. Elsewhere than with glibc nothing is done.
     """
     library = _library()
     if library is None:
@@ -44,7 +46,8 @@ def _library() -> Any:
         return None
     try:
         library = ctypes.CDLL(None)
-        library.gnu_get_libc_version, library.mallopt, library.malloc_trim  # noqa: B018  # AttributeError where it is another one
+        # AttributeError where it is another one
+        library.gnu_get_libc_version, library.mallopt, library.malloc_trim  # noqa: B018
     except (OSError, AttributeError):
         return None
     return library

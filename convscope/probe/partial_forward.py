@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from convscope.probe.probe import Probe
 
 TOLERANCE = 1e-4
-"""How far a replayed run may be from the original before it is not trusted (relative to the largest score)."""
+"""How far a replayed run may be from the original before it is not trusted (relative to the largest
+score)."""
 
 
-class Rest:
+class PartialForward:
     """The part of a network that follows a layer, ready to be run on changed activations.
 
-    `maps` (1 c h w) is what the layer gave, `output` what the network returned. The modules that ended before the layer
-    are not run again: their recorded outputs are handed on, broadcast over the batch. Before that is trusted, the
-    original activation is replayed and compared with the original scores; a network that this does not fit is
-    run as a whole instead.
+    `maps` (1 c h w) is what the layer gave, `output` what the network returned. The modules that
+    ended before the layer are not run again: their recorded outputs are handed on, broadcast over
+    the batch. Before that is trusted, the original activation is replayed and compared with the
+    original scores; a network that this does not fit is run as a whole instead.
     """
 
     def __init__(self, probe: Probe, image: Tensor, layer: str) -> None:
@@ -43,7 +44,8 @@ class Rest:
         self._way: Literal["view", "copy", "whole"] = self._check()
 
     def __call__(self, maps: Tensor) -> Any:
-        """The network's raw output with the layer's maps (m c h w) in place of its own; differentiable where `maps` is."""
+        """The network's raw output with the layer's maps (m c h w) in place of its own;
+        differentiable where `maps` is."""
         with torch.set_grad_enabled(maps.requires_grad):
             return self._replay(maps, self._way)
 
@@ -52,7 +54,8 @@ class Rest:
         return self._model.scores(self(maps))
 
     def _record(self) -> tuple[Any, Tensor, Any]:
-        """One run; of every module that ends before the layer does, the outermost one's output is kept."""
+        """One run; of every module that ends before the layer does, the outermost one's output is
+        kept."""
         frames: list[list[tuple[nn.Module, Any]]] = [[]]
         calls = 0
         taken: list[tuple[Tensor, Any]] = []
@@ -71,7 +74,9 @@ class Rest:
                 if calls == self._call:
                     tensor = first_tensor(output)
                     if tensor is None:
-                        raise LayerError(f"Layer {self._layer!r} gives no tensor, so it cannot be changed.")
+                        raise LayerError(
+                            f"Layer {self._layer!r} gives no tensor, so it cannot be changed."
+                        )
                     taken.append((tensor.clone(), output))
                     return None
             frames[-1].append((module, output))
@@ -80,13 +85,18 @@ class Rest:
         handles: list[Any] = []
         try:
             for module in self._model.network.modules():
-                handles += [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+                handles += [
+                    module.register_forward_pre_hook(before),
+                    module.register_forward_hook(after),
+                ]
             output = self._probe.run(self._image)
         finally:
             for handle in handles:
                 handle.remove()
         if not taken:
-            raise LayerError(f"Layer {self._layer!r} did not run on this image, so it cannot be changed.")
+            raise LayerError(
+                f"Layer {self._layer!r} did not run on this image, so it cannot be changed."
+            )
         for frame in frames:
             for module, made in frame:
                 self._records.setdefault(module, []).append(made)
@@ -106,7 +116,11 @@ class Rest:
             except (RuntimeError, ValueError, TypeError, ImageError, ModelError):
                 continue
             fits = again is not None and again.shape == (2, *original.shape[1:])
-            if fits and again is not None and bool((again - original).abs().max() / scale <= TOLERANCE):
+            if (
+                fits
+                and again is not None
+                and bool((again - original).abs().max() / scale <= TOLERANCE)
+            ):
                 return way
         return "whole"
 
@@ -114,8 +128,12 @@ class Rest:
         """One run on `maps` with every recorded module answering from its record."""
         count = maps.shape[0]
         # A copy, since the network may go on in place.
-        swapped = self._model.layout.from_maps(maps.to(self._raw.dtype), self._raw, self._layer).clone()
-        queues = {} if way == "whole" else {module: list(made) for module, made in self._records.items()}
+        swapped = self._model.layout.from_maps(
+            maps.to(self._raw.dtype), self._raw, self._layer
+        ).clone()
+        queues = (
+            {} if way == "whole" else {module: list(made) for module, made in self._records.items()}
+        )
         patched: list[tuple[nn.Module, Any]] = []
         calls = 0
 

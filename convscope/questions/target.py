@@ -1,8 +1,9 @@
 """What is asked about: a network's output becomes one score per image.
 
-A target is a class index, a label or an unambiguous part of one, `None` for the top prediction, two classes joined by
-" vs " (the difference of their logits), or any callable that takes the network's output and gives one number per image.
-Scores are unnormalized (logits) unless said otherwise, as in Simonyan et al., 2013.
+A target is a class index, a label or an unambiguous part of one, `None` for the top prediction, two
+classes joined by " vs " (the difference of their logits), or any callable that takes the network's
+output and gives one number per image. Scores are unnormalized (logits) unless said otherwise, as in
+Simonyan et al., 2013.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ CONTRAST = " vs "
 class Choice:
     """One image's target.
 
-    `index` None means the top prediction. `against` is the class to subtract. `probability` asks for the probability
-    instead of the logit. `function` overrides all of them.
+    `index` None means the top prediction. `against` is the class to subtract. `probability` asks
+    for the probability instead of the logit. `function` overrides all of them.
     """
 
     index: int | None = None
@@ -68,7 +69,10 @@ class Target:
         if len(self) == count:
             return self
         if len(self) != 1:
-            raise TargetError(f"{len(self)} targets were given for {count} images; give one, or one for each image.")
+            raise TargetError(
+                f"{len(self)} targets were given for {count} images; give one, or one for each"
+                " image."
+            )
         return Target(self.model, self.choices * count)
 
     def repeat(self, times: int) -> Target:
@@ -90,7 +94,10 @@ class Target:
             return self
         scores = self.model.scores(output).detach()
         full = self.expand(scores.shape[0])
-        return Target(self.model, tuple(choice.resolved(row) for choice, row in zip(full.choices, scores, strict=True)))
+        return Target(
+            self.model,
+            tuple(choice.resolved(row) for choice, row in zip(full.choices, scores, strict=True)),
+        )
 
     def __call__(self, output: Any) -> Tensor:
         """One score per image (n) from what the network returned.
@@ -105,11 +112,24 @@ class Target:
         index = torch.tensor([choice.index for choice in target.choices], device=scores.device)
         chosen = scores.gather(1, index[:, None])[:, 0]
         if any(choice.probability for choice in target.choices):
-            likely = self.model.probabilities(scores).gather(1, index[:, None])[:, 0]
-            chosen = torch.where(torch.tensor([choice.probability for choice in target.choices], device=scores.device), likely, chosen)
+            probability = self.model.probabilities(scores).gather(1, index[:, None])[:, 0]
+            chosen = torch.where(
+                torch.tensor(
+                    [choice.probability for choice in target.choices], device=scores.device
+                ),
+                probability,
+                chosen,
+            )
         if any(choice.against is not None for choice in target.choices):
-            other = torch.tensor([choice.against if choice.against is not None else choice.index for choice in target.choices])
-            mask = torch.tensor([choice.against is not None for choice in target.choices], device=scores.device)
+            other = torch.tensor(
+                [
+                    choice.against if choice.against is not None else choice.index
+                    for choice in target.choices
+                ]
+            )
+            mask = torch.tensor(
+                [choice.against is not None for choice in target.choices], device=scores.device
+            )
             chosen = chosen - mask * scores.gather(1, other.to(scores.device)[:, None])[:, 0]
         return chosen
 
@@ -118,9 +138,15 @@ class Target:
         if len(functions) == 1 and None not in functions:
             score = functions.pop()(output)  # type: ignore[misc]
             if not isinstance(score, Tensor):
-                raise TargetError(f"A callable target must return a tensor with one number per image; it returned {type(score).__name__}.")
+                raise TargetError(
+                    "A callable target must return a tensor with one number per image; it returned"
+                    f" {type(score).__name__}."
+                )
             return score.reshape(-1) if score.ndim != 1 else score
-        raise TargetError("A batch cannot mix a callable target with other targets; ask about them one after the other.")
+        raise TargetError(
+            "A batch cannot mix a callable target with other targets; ask about them one after the"
+            " other."
+        )
 
     def titles(self) -> list[str]:
         """What to write above each picture."""
@@ -143,7 +169,10 @@ def _choice(model: Model, given: TargetLike) -> Choice:
     if isinstance(given, str) and CONTRAST in given:
         first, second = (find_class(model, side) for side in given.split(CONTRAST, 1))
         if first == second:
-            raise TargetError(f"Both sides of {given!r} are class {first} ({model.label(first)}); a contrast needs two different classes.")
+            raise TargetError(
+                f"Both sides of {given!r} are class {first} ({model.label(first)}); a contrast"
+                " needs two different classes."
+            )
         return Choice(first, against=second)
     return Choice(find_class(model, given))
 
@@ -155,26 +184,53 @@ def find_class(model: Model, given: int | str) -> int:
         TargetError: there is no such class, or several fit.
     """
     if isinstance(given, bool) or not isinstance(given, (int, str)):
-        raise TargetError(f"A target is a class index, a label, None or a callable; {given!r} was given.")
+        raise TargetError(
+            f"A target is a class index, a label, None or a callable; {given!r} was given."
+        )
     if isinstance(given, int) or given.strip().lstrip("-").isdigit():
         if not 0 <= int(given) < model.classes:
-            raise TargetError(f"The network has {model.classes} classes, 0 to {model.classes - 1}; {given} was given.")
+            raise TargetError(
+                f"The network has {model.classes} classes, 0 to {model.classes - 1}; {given} was"
+                " given."
+            )
         return int(given)
     if not given.strip():
-        raise TargetError("A target's label is empty; give a class index or a label, and a class on each side of ' vs '.")
+        raise TargetError(
+            "A target's label is empty; give a class index or a label, and a class on each side of"
+            " ' vs '."
+        )
     if model.labels is None:
-        raise TargetError(f"The network has no labels, so {given!r} cannot be looked up; give a class index from 0 to {model.classes - 1}.")
+        raise TargetError(
+            f"The network has no labels, so {given!r} cannot be looked up; give a class index from"
+            f" 0 to {model.classes - 1}."
+        )
     wanted = given.strip().lower()
     for fits in (
         [index for index, label in enumerate(model.labels) if label.lower() == wanted],
-        [index for index, label in enumerate(model.labels) if label.split(",")[0].strip().lower() == wanted],
-        [index for index, label in enumerate(model.labels) if wanted in [word.strip().lower() for word in label.split(",")]],
+        [
+            index
+            for index, label in enumerate(model.labels)
+            if label.split(",")[0].strip().lower() == wanted
+        ],
+        [
+            index
+            for index, label in enumerate(model.labels)
+            if wanted in [word.strip().lower() for word in label.split(",")]
+        ],
         [index for index, label in enumerate(model.labels) if wanted in label.lower()],
     ):
         if len(fits) == 1:
             return fits[0]
         if fits:
-            shown = ", ".join(f"{index} ({model.labels[index]})" for index in fits[:8]) + (" ..." if len(fits) > 8 else "")
+            shown = ", ".join(f"{index} ({model.labels[index]})" for index in fits[:8]) + (
+                " ..." if len(fits) > 8 else ""
+            )
             alike = len({model.labels[index] for index in fits}) < len(fits)
-            raise TargetError(f"{given!r} fits {len(fits)} classes: {shown}; give the index{'' if alike else ' or the whole label'}.")
-    raise TargetError(f"The network has no class {given!r}; {suggest(given, [label.split(',')[0] for label in model.labels])}")
+            raise TargetError(
+                f"{given!r} fits {len(fits)} classes: {shown}; give the"
+                f" index{'' if alike else ' or the whole label'}."
+            )
+    raise TargetError(
+        f"The network has no class {given!r};"
+        f" {suggest(given, [label.split(',')[0] for label in model.labels])}"
+    )

@@ -4,8 +4,10 @@ A provenance is a plain JSON object:
 
     verb          the function of `convscope.verbs` that ran
     arguments     its arguments as JSON (the model's own are under `model`)
-    model         name, spec (what `load_model` was given; None for a module that only exists in memory), options, weights hash
-    photos        for each photo: path (None for one from memory), sha256 of its pixels, height, width
+    model         name, spec (what `load_model` was given; None for a module that only exists in
+                  memory), options, weights hash
+    photos        for each photo: path (None for one from memory), sha256 of its pixels, height,
+                  width
     seed          the seed of the one generator, where the verb draws random numbers
     device, threads, versions
     seconds       how long it took; not part of the identity, and not written into pictures
@@ -39,7 +41,13 @@ def versions() -> dict[str, str]:
 
 
 def describe(
-    verb: str, arguments: dict[str, Any], *, model: dict[str, Any], photos: list[dict[str, Any]], device: str, threads: int
+    verb: str,
+    arguments: dict[str, Any],
+    *,
+    model: dict[str, Any],
+    photos: list[dict[str, Any]],
+    device: str,
+    threads: int,
 ) -> dict[str, Any]:
     """The provenance of one call, ready to be completed with `seconds`."""
     return {
@@ -70,8 +78,13 @@ def plain(value: Any) -> Any:
 
 
 def text(provenance: dict[str, Any]) -> str:
-    """The part that identifies the result, as one line of JSON with sorted keys: what a picture carries."""
-    return json.dumps({key: value for key, value in provenance.items() if key != "seconds"}, sort_keys=True, ensure_ascii=False)
+    """The part that identifies the result, as one line of JSON with sorted keys: what a picture
+    carries."""
+    return json.dumps(
+        {key: value for key, value in provenance.items() if key != "seconds"},
+        sort_keys=True,
+        ensure_ascii=False,
+    )
 
 
 def digest(data: bytes) -> str:

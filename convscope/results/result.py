@@ -38,9 +38,11 @@ Array = npt.NDArray[np.float32]
 class Result:
     """Arrays, a table, the photos they belong to, and the provenance of all three.
 
-    `result["name"]` is a float32 array; what there is depends on the verb (see its docstring). `table` holds rows for
-    verbs whose answer is a list (predictions, layers, measurements). `details` is what a picture needs beside the
-    numbers: titles, targets, and the part of each photo that the network saw. `view` names the picture in
+    `result["name"]` is a float32 array; what there is depends on the verb (see its docstring).
+    `table` holds rows for verbs whose answer is a list (predictions, layers, measurements).
+    `details` is what a picture needs beside the
+    numbers: titles, targets, and the part of each photo that the network saw. `view` names the
+        picture in
     `convscope.results.pictures` that draws it.
     """
 
@@ -54,7 +56,9 @@ class Result:
 
     def __getitem__(self, name: str) -> Array:
         if name not in self.arrays:
-            raise OptionError(f"This result of {self.verb} has no array {name!r}; {suggest(name, self.arrays)}")
+            raise OptionError(
+                f"This result of {self.verb} has no array {name!r}; {suggest(name, self.arrays)}"
+            )
         return self.arrays[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -72,14 +76,18 @@ class Result:
 
     def picture(self, view: str | None = None, **options: Any) -> Image:
         """The result drawn, as a PIL image; `options` go to the picture function of that view."""
-        drawn: Image = Registry.of("convscope.results.pictures").get(view or self.view)(self, **options)
+        drawn: Image = Registry.of("convscope.results.pictures").get(view or self.view)(
+            self, **options
+        )
         return drawn
 
     def _repr_png_(self) -> bytes:
         return self.png()
 
     def __repr__(self) -> str:
-        shapes = ", ".join(f"{name} {'x'.join(map(str, array.shape))}" for name, array in self.arrays.items())
+        shapes = ", ".join(
+            f"{name} {'x'.join(map(str, array.shape))}" for name, array in self.arrays.items()
+        )
         return f"<Result of {self.verb}: {shapes or f'{len(self.table)} rows'}>"
 
     def png(self, **options: Any) -> bytes:
@@ -88,7 +96,12 @@ class Result:
 
         options = options or self.provenance.get("picture", {})
         info = PngInfo()
-        info.add_itxt(PNG_KEY, _provenance.text(self.provenance | ({"picture": _provenance.plain(options)} if options else {})))
+        info.add_itxt(
+            PNG_KEY,
+            _provenance.text(
+                self.provenance | ({"picture": _provenance.plain(options)} if options else {})
+            ),
+        )
         buffer = io.BytesIO()
         self.picture(**options).save(buffer, "PNG", pnginfo=info)
         return buffer.getvalue()
@@ -104,11 +117,13 @@ class Result:
         }
 
     def save(self, path: str | Path, **options: Any) -> Path:
-        """Save as a picture (`.png`), as everything (`.npz`, see `load`), as text (`.json`, without the arrays; `.csv`, only
-        the table), or, where there are snapshots, as a moving picture (`.gif`, `.webp`).
+        """Save as a picture (`.png`), as everything (`.npz`, see `load`), as text (`.json`, without
+        the arrays; `.csv`, only the table), or, where there are snapshots, as a moving picture
+        (`.gif`, `.webp`).
 
         Raises:
-            OutputError: another ending, or a place that cannot be written; nothing half-written is left.
+            OutputError: another ending, or a place that cannot be written; nothing half-written is
+                left.
         """
         suffix = Path(path).suffix.lower()
         if suffix == ".png":
@@ -121,9 +136,14 @@ class Result:
             return write_whole(path, self._npz())
         if suffix in (".gif", ".webp"):
             buffer = io.BytesIO()
-            self.picture("animation", **options).save(buffer, suffix[1:].upper(), save_all=True, loop=0)
+            self.picture("animation", **options).save(
+                buffer, suffix[1:].upper(), save_all=True, loop=0
+            )
             return write_whole(path, buffer.getvalue())
-        raise OutputError(f"Cannot save a result as {Path(path).name!r}: the name must end in {', '.join(ENDINGS)}.")
+        raise OutputError(
+            f"Cannot save a result as {Path(path).name!r}: the name must end in"
+            f" {', '.join(ENDINGS)}."
+        )
 
     def _csv(self) -> bytes:
         names = list(dict.fromkeys(name for row in self.table for name in row))
@@ -134,7 +154,12 @@ class Result:
         return text.getvalue().encode()
 
     def _npz(self) -> bytes:
-        head = {"schema": SCHEMA, "verb": self.verb, "view": self.view, "table": _provenance.plain(self.table)}
+        head = {
+            "schema": SCHEMA,
+            "verb": self.verb,
+            "view": self.view,
+            "table": _provenance.plain(self.table),
+        }
         head |= {"details": _provenance.plain(self.details), "provenance": self.provenance}
         members: dict[str, Any] = {f"array/{name}": array for name, array in self.arrays.items()}
         members |= {f"photo/{index}": photo for index, photo in enumerate(self.photos)}
@@ -147,24 +172,41 @@ class Result:
         """Read what `save("....npz")` wrote. No pickle is ever read.
 
         Raises:
-            InputError: the file is missing, is not such a file, or was written by a newer Convscope.
+            InputError: the file is missing, is not such a file, or was written by a newer
+                Convscope.
         """
         try:
             with open(path, "rb") as stored, np.load(stored, allow_pickle=False) as file:
                 head = json.loads(str(file["head"]))
                 if head["schema"] > SCHEMA:
                     raise InputError(
-                        f"{path} was written by a newer Convscope (layout {head['schema']}, this one reads {SCHEMA}); update Convscope."
+                        f"{path} was written by a newer Convscope (layout {head['schema']}, this"
+                        f" one reads {SCHEMA}); update Convscope."
                     )
-                arrays = {name.removeprefix("array/"): file[name] for name in file.files if name.startswith("array/")}
-                photos = [file[f"photo/{index}"] for index in range(sum(name.startswith("photo/") for name in file.files))]
+                arrays = {
+                    name.removeprefix("array/"): file[name]
+                    for name in file.files
+                    if name.startswith("array/")
+                }
+                photos = [
+                    file[f"photo/{index}"]
+                    for index in range(sum(name.startswith("photo/") for name in file.files))
+                ]
         except FileNotFoundError:
             raise InputError(f"There is no file {path}.") from None
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{path} is not a result that Convscope saved as .npz.") from None
-        return cls(head["verb"], head["view"], arrays, head["table"], photos, head["details"], head["provenance"])
+        return cls(
+            head["verb"],
+            head["view"],
+            arrays,
+            head["table"],
+            photos,
+            head["details"],
+            head["provenance"],
+        )
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
@@ -184,6 +226,9 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
         raise InputError(f"{path} cannot be read as a picture.") from None
     if text is None:
-        raise InputError(f"{path} carries no provenance: it was not saved by Convscope, or a program stripped it.")
+        raise InputError(
+            f"{path} carries no provenance: it was not saved by Convscope, or a program"
+            " stripped it."
+        )
     found: dict[str, Any] = json.loads(text)
     return found

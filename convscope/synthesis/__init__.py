@@ -1,1 +1,2 @@
-"""The one optimization loop, and what it is made of: objectives, parameterizations, transforms, regularizers, presets."""
+"""The one optimization loop, and what it is made of: objectives, parameterizations, transforms,
+regularizers, presets."""

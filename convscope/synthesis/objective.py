@@ -3,8 +3,8 @@
     channel("blocks.3", 11) * 0.5 - channel("blocks.3", 40)
     parse("0.5*blocks.3:11 - blocks.3:40", model, layers)
 
-An objective is frozen, can be hashed and written as JSON, and knows the layers that it reads before anything runs. What a
-term computes is the function of that name in `objectives/`.
+An objective is frozen, can be hashed and written as JSON, and knows the layers that it reads before
+anything runs. What a term computes is the function of that name in `objectives/`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _CALL = re.compile(r"^(?P<kind>\w+)\((?P<inside>.*)\)$")
 
 @dataclass(frozen=True)
 class Term:
-    """One weighted term: the name of a function in `objectives/` and its parameters, sorted by name."""
+    """One weighted term: the name of a function in `objectives/` and its parameters, sorted by
+    name."""
 
     kind: str
     parameters: tuple[tuple[str, Any], ...]
@@ -60,9 +61,16 @@ class Term:
             atom = str(options["layer"])
         else:
             known = Registry.of("convscope.synthesis.objectives").schema(self.kind).options
-            said = [parameter for parameter in known if parameter.required or options[parameter.name] != parameter.default]
+            said = [
+                parameter
+                for parameter in known
+                if parameter.required or options[parameter.name] != parameter.default
+            ]
             first = str(options[said[0].name]) if said else ""
-            rest = [f"{parameter.name}={_short(options[parameter.name], most)}" for parameter in said[1:]]
+            rest = [
+                f"{parameter.name}={_short(options[parameter.name], most)}"
+                for parameter in said[1:]
+            ]
             atom = f"{self.kind}({', '.join([first, *rest])})"
         if self.weight == 1:
             return atom
@@ -106,7 +114,11 @@ class Objective:
     @property
     def layers(self) -> tuple[str, ...]:
         """The layers it reads."""
-        return tuple(dict.fromkeys(options["layer"] for term in self.terms if "layer" in (options := term.options)))
+        return tuple(
+            dict.fromkeys(
+                options["layer"] for term in self.terms if "layer" in (options := term.options)
+            )
+        )
 
     @property
     def reads_output(self) -> bool:
@@ -124,14 +136,17 @@ class Objective:
         terms = []
         for entry in data:
             rest = {
-                name: tuple(value) if isinstance(value, list) else value for name, value in entry.items() if name not in ("kind", "weight")
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in entry.items()
+                if name not in ("kind", "weight")
             }
             terms.append(Term(entry["kind"], tuple(sorted(rest.items())), entry["weight"]))
         return cls(tuple(terms))
 
 
 def objective(kind: str, **parameters: Any) -> Objective:
-    """A single term of weight 1; parameters are checked against the function of that name in `objectives/`.
+    """A single term of weight 1; parameters are checked against the function of that name in
+    `objectives/`.
 
     Raises:
         OptionError: no such objective, or a parameter it does not have.
@@ -140,12 +155,18 @@ def objective(kind: str, **parameters: Any) -> Objective:
     known = {parameter.name: parameter for parameter in schema.options}
     for name in parameters:
         if name not in known:
-            raise OptionError(f"The objective {kind} has no parameter {name!r}; {suggest(name, known)}")
+            raise OptionError(
+                f"The objective {kind} has no parameter {name!r}; {suggest(name, known)}"
+            )
     filled = {name: parameters.get(name, parameter.default) for name, parameter in known.items()}
-    missing = [name for name, parameter in known.items() if name not in parameters and parameter.required]
+    missing = [
+        name for name, parameter in known.items() if name not in parameters and parameter.required
+    ]
     if missing:
         raise OptionError(f"The objective {kind} needs {missing[0]!r}.")
-    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in filled.items()}
+    plain = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in filled.items()
+    }
     return Objective((Term(kind, tuple(sorted(plain.items()))),))
 
 
@@ -161,15 +182,18 @@ def neuron(layer: str, index: int, row: int | None = None, column: int | None = 
 
 def interpolate(first: Objective, second: Objective, steps: int) -> list[Objective]:
     """`steps` objectives on the way from one to the other, both ends included."""
-    return [first * (1 - share) + second * share for share in (place / max(steps - 1, 1) for place in range(steps))]
+    return [
+        first * (1 - share) + second * share
+        for share in (place / max(steps - 1, 1) for place in range(steps))
+    ]
 
 
 def parse(given: Any, model: Model, layers: Layers) -> Objective:
     """An objective from text, a `Unit`, JSON, or an objective; everything it names is checked.
 
-    `layer:index` is a channel, `layer:index:row,column` a neuron, a layer's name alone the whole layer (DeepDream), and
-    `logit(label)`, `probability(label)` or `name(layer, ...)` an objective by name; sums and weights as in
-    `0.5*a + b - c`.
+    `layer:index` is a channel, `layer:index:row,column` a neuron, a layer's name alone the whole
+    layer (DeepDream), and `logit(label)`, `probability(label)` or `name(layer, ...)` an objective
+    by name; sums and weights as in `0.5*a + b - c`.
 
     Raises:
         LayerError, UnitError, TargetError, OptionError: what it names does not exist.
@@ -182,7 +206,9 @@ def parse(given: Any, model: Model, layers: Layers) -> Objective:
     if isinstance(given, Unit):
         given = str(given)
     if not isinstance(given, str) or not given.strip():
-        raise UnitError(f"A unit is written layer:index (as in {layers.example()}); {given!r} was given.")
+        raise UnitError(
+            f"A unit is written layer:index (as in {layers.example()}); {given!r} was given."
+        )
     parts = _SPLIT.split(_TIGHT.sub(r"\1 \2 ", given.strip()))
     total = _atom(parts[0], model, layers)
     for sign, part in zip(parts[1::2], parts[2::2], strict=True):
@@ -200,11 +226,16 @@ def _check(objective: Objective, model: Model, layers: Layers) -> None:
         if "layer" in options:
             layer = layers[options["layer"]]
             if options.get("index") is not None:
-                place = "" if options.get("row") is None or options.get("column") is None else f":{options['row']},{options['column']}"
+                place = (
+                    ""
+                    if options.get("row") is None or options.get("column") is None
+                    else f":{options['row']},{options['column']}"
+                )
                 layers.unit(f"{options['layer']}:{options['index']}{place}")
             if "vector" in options and len(options["vector"]) != layer.units:
                 raise OptionError(
-                    f"A direction at {layer.name!r} has {layer.units} numbers, one per channel; {len(options['vector'])} were given."
+                    f"A direction at {layer.name!r} has {layer.units} numbers, one per channel;"
+                    f" {len(options['vector'])} were given."
                 )
         if "target" in options:
             find_class(model, options["target"])
@@ -217,7 +248,12 @@ def _atom(text: str, model: Model, layers: Layers) -> Objective:
     if text.startswith("-"):
         return -_atom(text[1:], model, layers)
     if call := _CALL.match(text):
-        return _call(call["kind"], [part.strip() for part in _COMMA.split(call["inside"]) if part.strip()], model, layers)
+        return _call(
+            call["kind"],
+            [part.strip() for part in _COMMA.split(call["inside"]) if part.strip()],
+            model,
+            layers,
+        )
     if text in layers or ("#" in text and ":" not in text):
         layers[text]
         return objective("layer", layer=text)
@@ -236,7 +272,10 @@ def _call(kind: str, arguments: list[str], model: Model, layers: Layers) -> Obje
         name, equals, value = argument.partition("=")
         if not equals:
             if place >= len(schema.options):
-                raise OptionError(f"The objective {kind} takes {len(schema.options)} parameter(s); {len(arguments)} were given.")
+                raise OptionError(
+                    f"The objective {kind} takes {len(schema.options)} parameter(s);"
+                    f" {len(arguments)} were given."
+                )
             name, value = schema.options[place].name, argument
         given[name.strip()] = value.strip()
     found = objective(kind, **schema.validate(given))

@@ -15,11 +15,12 @@ TINY = 1e-30
 class Padam(torch.optim.Optimizer):
     """Adam that evens out the sizes of the entries only in part.
 
-    Adam divides each entry's momentum by the root of that entry's own second moment v, so that entries without a say move as far
-    as those that matter. Here the divisor is sqrt(v^power * mean(v)^(1 - power)), the mean over all entries of one image:
-    power 1 is Adam, 0 is momentum on the whole image's normalized gradient. Chen and Gu divide by v^(power / 2) alone, which
-    leaves the step's length to the gradient's scale; the mean takes that away. The first dimension of a parameter is
-    the image, and no image's step depends on its neighbors.
+    Adam divides each entry's momentum by the root of that entry's own second moment v, so that
+    entries without a say move as far as those that matter. Here the divisor is sqrt(v^power *
+    mean(v)^(1 - power)), the mean over all entries of one image: power 1 is Adam, 0 is momentum on
+    the whole image's normalized gradient. Chen and Gu divide by v^(power / 2) alone, which leaves
+    the step's length to the gradient's scale; the mean takes that away. The first dimension of a
+    parameter is the image, and no image's step depends on its neighbors.
 
     Args:
         params: the parameters (n ...).
@@ -30,7 +31,12 @@ class Padam(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, params: Iterable[Tensor], lr: float, betas: tuple[float, float] = (0.9, 0.999), power: float = 0.75, foreach: bool = True
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        power: float = 0.75,
+        foreach: bool = True,
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "power": power})
 
@@ -44,12 +50,22 @@ class Padam(torch.optim.Optimizer):
 
     def _move(self, weight: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         if not state:
-            state |= {"step": 0, "first": torch.zeros_like(weight), "second": torch.zeros_like(weight)}
+            state |= {
+                "step": 0,
+                "first": torch.zeros_like(weight),
+                "second": torch.zeros_like(weight),
+            }
         state["step"] += 1
         kept, remembered = group["betas"]
         first = state["first"].lerp_(weight.grad, 1 - kept)
-        second = state["second"].mul_(remembered).addcmul_(weight.grad, weight.grad, value=1 - remembered)
+        second = (
+            state["second"]
+            .mul_(remembered)
+            .addcmul_(weight.grad, weight.grad, value=1 - remembered)
+        )
         mean = second.flatten(1).mean(1).view(-1, *[1] * (weight.ndim - 1))
         own = (second / mean.clamp_min(TINY)).clamp_min_(TINY).pow_(group["power"] / 2)
-        scale = ((1 - remembered ** state["step"]) / mean.clamp_min(TINY)).sqrt() / (1 - kept ** state["step"])
+        scale = ((1 - remembered ** state["step"]) / mean.clamp_min(TINY)).sqrt() / (
+            1 - kept ** state["step"]
+        )
         weight.addcdiv_(first * scale, own, value=-group["lr"])

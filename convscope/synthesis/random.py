@@ -1,7 +1,7 @@
 """One stream of random numbers for each image of a batch, all from one seed.
 
-An image's stream is seeded by the seed and by what the image is of, so that its picture does not depend on which other
-images are made in the same batch, nor on their order.
+An image's stream is seeded by the seed and by what the image is of, so that its picture does not
+depend on which other images are made in the same batch, nor on their order.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 
-class Streams:
-    """Random numbers per image: every draw has the images as its first axis. Drawn on the CPU, so that devices agree."""
+class RandomStreams:
+    """Random numbers per image: every draw has the images as its first axis. Drawn on the CPU, so
+    that devices agree."""
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -24,13 +25,22 @@ class Streams:
         """How far the work has come, 0 to 1, for what changes on the way."""
 
     @classmethod
-    def of(cls, seed: int, keys: Sequence[str], device: torch.device | str = "cpu") -> Streams:
+    def of(
+        cls, seed: int, keys: Sequence[str], device: torch.device | str = "cpu"
+    ) -> RandomStreams:
         """A stream per key; equal keys get equal streams (see `keys`)."""
-        return cls([int.from_bytes(hashlib.sha256(f"{seed} {key}".encode()).digest()[:7], "big") for key in keys], device)
+        return cls(
+            [
+                int.from_bytes(hashlib.sha256(f"{seed} {key}".encode()).digest()[:7], "big")
+                for key in keys
+            ],
+            device,
+        )
 
     @staticmethod
     def keys(names: Sequence[str]) -> list[str]:
-        """The names, each with how often it stood before, so that equal names get different streams."""
+        """The names, each with how often it stood before, so that equal names get different
+        streams."""
         seen: Counter[str] = Counter()
         found = []
         for name in names:
@@ -38,9 +48,10 @@ class Streams:
             seen[name] += 1
         return found
 
-    def spread(self, copies: int) -> Streams:
-        """For `copies` of each image in a row: each image's copies draw one after the other from its stream."""
-        found = Streams([], self.device)
+    def spread(self, copies: int) -> RandomStreams:
+        """For `copies` of each image in a row: each image's copies draw one after the other from
+        its stream."""
+        found = RandomStreams([], self.device)
         found._generators = [generator for generator in self._generators for _ in range(copies)]
         found.progress = self.progress
         return found
@@ -50,16 +61,25 @@ class Streams:
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Uniform numbers, n x shape."""
-        drawn = torch.stack([torch.rand(shape, generator=generator) for generator in self._generators])
+        drawn = torch.stack(
+            [torch.rand(shape, generator=generator) for generator in self._generators]
+        )
         return (drawn * (high - low) + low).to(self.device)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers, n x shape."""
-        return torch.stack([torch.randn(shape, generator=generator) for generator in self._generators]).to(self.device)
+        return torch.stack(
+            [torch.randn(shape, generator=generator) for generator in self._generators]
+        ).to(self.device)
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
         """Integers from low to high inclusive, n x shape."""
-        return torch.stack([torch.randint(low, high + 1, shape, generator=generator) for generator in self._generators]).to(self.device)
+        return torch.stack(
+            [
+                torch.randint(low, high + 1, shape, generator=generator)
+                for generator in self._generators
+            ]
+        ).to(self.device)
 
     def mark(self) -> list[Tensor]:
         """Where each stream is, for `back`."""

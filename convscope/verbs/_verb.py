@@ -31,11 +31,14 @@ ModelLike = Model | nn.Module | str | None
 """What `load_model` takes."""
 
 
-def verb(function: Callable[Concatenate[Model, P], Result]) -> Callable[Concatenate[ModelLike, P], Result]:
-    """Decorator for the public functions that take a `model` (and perhaps a `photo`) and return a `Result`.
+def verb(
+    function: Callable[Concatenate[Model, P], Result],
+) -> Callable[Concatenate[ModelLike, P], Result]:
+    """Decorator for the public functions that take a `model` (and perhaps a `photo`) and return a
+    `Result`.
 
-    The function receives a `Model`, and its photos as a list of tensors (1 c h w in [0, 1], each at its own size); its
-    result leaves with its provenance.
+    The function receives a `Model`, and its photos as a list of tensors (1 c h w in [0, 1], each at
+    its own size); its result leaves with its provenance.
     """
     signature = inspect.signature(function)
 
@@ -45,7 +48,11 @@ def verb(function: Callable[Concatenate[Model, P], Result]) -> Callable[Concaten
         bound.apply_defaults()
         arguments = bound.arguments
         started = time.perf_counter()
-        if "photo" in arguments and arguments["photo"] is None and signature.parameters["photo"].default is inspect.Parameter.empty:
+        if (
+            "photo" in arguments
+            and arguments["photo"] is None
+            and signature.parameters["photo"].default is inspect.Parameter.empty
+        ):
             raise ImageError("No photo was given; give a path, a PIL image, an array or a tensor.")
         if not isinstance(arguments.get("seed", 0), int):
             raise OptionError(f"seed must be an integer; {arguments['seed']!r} was given.")
@@ -54,20 +61,37 @@ def verb(function: Callable[Concatenate[Model, P], Result]) -> Callable[Concaten
         if arguments.get("photo") is not None:
             source = arguments["photo"]
             arguments["photo"] = images.load_photos(source)
-            photos = [_photo(path, photo) for path, photo in zip(_paths(source), arguments["photo"], strict=True)]
+            photos = [
+                _photo(path, photo)
+                for path, photo in zip(_paths(source), arguments["photo"], strict=True)
+            ]
         result = function(*bound.args, **bound.kwargs)
         for name, array in result.arrays.items():
             if not bool(torch.isfinite(torch.from_numpy(array)).all()):
-                raise NumericError(f"{function.__name__}: {name!r} came out as NaN or infinity; nothing is drawn from it.")
+                raise NumericError(
+                    f"{function.__name__}: {name!r} came out as NaN or infinity; nothing is drawn"
+                    " from it."
+                )
         record = provenance.describe(
             function.__name__,
-            {name: value for name, value in _flat(arguments).items() if name not in ("model", "photo")},
-            model={"name": model.name, "spec": model.spec, "options": provenance.plain(model.options), "weights": model.identity},
+            {
+                name: value
+                for name, value in _flat(arguments).items()
+                if name not in ("model", "photo")
+            },
+            model={
+                "name": model.name,
+                "spec": model.spec,
+                "options": provenance.plain(model.options),
+                "weights": model.identity,
+            },
             photos=photos,
             device=str(model.device),
             threads=torch.get_num_threads(),
         )
-        return replace(result, provenance=record | {"seconds": round(time.perf_counter() - started, 3)})
+        return replace(
+            result, provenance=record | {"seconds": round(time.perf_counter() - started, 3)}
+        )
 
     return run
 
@@ -80,7 +104,8 @@ def _flat(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _paths(source: Any) -> list[str | None]:
-    """The path of each photo, absolute, or None for one from memory; a batch in one tensor counts by its length."""
+    """The path of each photo, absolute, or None for one from memory; a batch in one tensor counts
+    by its length."""
     if isinstance(source, (str, Path)):
         return [str(source) if str(source).startswith(PREFIX) else str(Path(source).resolve())]
     if isinstance(source, (list, tuple)):
@@ -89,12 +114,17 @@ def _paths(source: Any) -> list[str | None]:
 
 
 def _photo(path: str | None, photo: Tensor) -> dict[str, Any]:
-    return {"path": path, "sha256": images.fingerprint(photo), "height": photo.shape[-2], "width": photo.shape[-1]}
+    return {
+        "path": path,
+        "sha256": images.fingerprint(photo),
+        "height": photo.shape[-2],
+        "width": photo.shape[-1],
+    }
 
 
-def enter(model: Model, photos: list[Tensor]) -> Tensor:
+def network_input(model: Model, photos: list[Tensor]) -> Tensor:
     """Photos of any sizes as one network input (n c h w)."""
-    return model.enter(torch.cat([model.fit(photo) for photo in photos]))
+    return model.preprocess(torch.cat([model.fit(photo) for photo in photos]))
 
 
 def bytes_of(photos: list[Tensor]) -> list[Any]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from convscope.probe import Probe
 from convscope.results.result import Result
-from convscope.verbs._verb import PhotoLike, bytes_of, enter, verb
+from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 if TYPE_CHECKING:
     from convscope.networks.model import Model
@@ -15,12 +15,15 @@ from convscope.results.arrays import to_numpy
 
 
 @verb
-def activations(model: Model, photo: PhotoLike, *, layers: Sequence[str] | str | None = None) -> Result:
+def activations(
+    model: Model, photo: PhotoLike, *, layers: Sequence[str] | str | None = None
+) -> Result:
     """What every channel of a layer does on a photo (Chollet, Deep Learning with Python, 5.4.1).
 
-    The arrays are keyed by layer name, n c h w, raw float32; a dense layer has h = w = 1. `result.table` has a row per
-    photo and layer: the share of exact zeros, of values at or below zero, of blank channels (constant over all places; a dense layer's are
-    those at zero), and the five strongest channels by their mean.
+    The arrays are keyed by layer name, n c h w, raw float32; a dense layer has h = w = 1.
+    `result.table` has a row per photo and layer: the share of exact zeros, of values at or below
+    zero, of blank channels (constant over all places; a dense layer's are those at zero), and the
+    five strongest channels by their mean.
 
     Args:
         model: what `load_model` takes.
@@ -33,8 +36,10 @@ def activations(model: Model, photo: PhotoLike, *, layers: Sequence[str] | str |
     """
     with Probe(model) as probe:
         wanted = [layers] if isinstance(layers, str) else list(layers or probe.layers.spread(3))
-        names = list(dict.fromkeys(name for pattern in wanted for name in probe.layers.match(pattern)))
-        found = probe.activations(enter(model, photo), names)
+        names = list(
+            dict.fromkeys(name for pattern in wanted for name in probe.layers.match(pattern))
+        )
+        found = probe.activations(network_input(model, photo), names)
     table = []
     for name, maps in found.items():
         for place, one in enumerate(maps.float()):
@@ -52,4 +57,10 @@ def activations(model: Model, photo: PhotoLike, *, layers: Sequence[str] | str |
                     "strongest": strongest,
                 }
             )
-    return Result("activations", "activations", {name: to_numpy(maps) for name, maps in found.items()}, table, bytes_of(photo))
+    return Result(
+        "activations",
+        "activations",
+        {name: to_numpy(maps) for name, maps in found.items()},
+        table,
+        bytes_of(photo),
+    )

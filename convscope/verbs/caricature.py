@@ -5,9 +5,9 @@ import torch
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.result import Result
-from convscope.synthesis.batches import BATCH, climb
+from convscope.synthesis.batches import BATCH, optimize_batches
 from convscope.synthesis.objective import objective
-from convscope.synthesis.plan import Plan
+from convscope.synthesis.settings import Settings
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 
@@ -24,7 +24,8 @@ def caricature(
     half: bool = False,
     batch: int = BATCH,
 ) -> Result:
-    """A photo as a layer sees it, exaggerated: dot product times cosine with its own features (Lucid, 2018).
+    """A photo as a layer sees it, exaggerated: dot product times cosine with its own features
+    (Lucid, 2018).
 
     `result["image"]` is n 3 h w in [0, 1] at the network's size, `result["score"]` n steps.
 
@@ -46,11 +47,22 @@ def caricature(
         convscope.caricature(model, "cat.jpg", layer="blocks.4")
         $ convscope caricature cat.jpg --layer blocks.4 --out caricature.png
     """
-    plan = Plan(preset, "caricature", steps=steps, size=model.size)
+    settings = Settings(preset, "caricature", steps=steps, size=model.size)
     with Probe(model) as probe:
         name = layer or probe.layers.spread(4)[-2:][0]
-        reference = probe.activations(model.enter(torch.cat([model.fit(one) for one in photo])), [name])
+        reference = probe.activations(
+            model.preprocess(torch.cat([model.fit(one) for one in photo])), [name]
+        )
     wanted = [objective("caricature", layer=name, power=power)] * len(photo)
-    found = climb(model, wanted, plan, seed=seed, batch=batch, half=half, reference=reference, what=f"caricature {name}")
+    found = optimize_batches(
+        model,
+        wanted,
+        settings,
+        seed=seed,
+        batch=batch,
+        half=half,
+        reference=reference,
+        what=f"caricature {name}",
+    )
     made = found.result("caricature", titles=[name] * len(photo), layer=name)
     return Result(made.verb, made.view, made.arrays, [], bytes_of(photo), made.details)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from convscope.networks.model import Model
 from convscope.questions.target import find_class
 from convscope.results.result import Result
-from convscope.synthesis.batches import BATCH, climb
+from convscope.synthesis.batches import BATCH, optimize_batches
 from convscope.synthesis.objective import objective
-from convscope.synthesis.plan import Plan
+from convscope.synthesis.settings import Settings
 from convscope.verbs._verb import verb
 
 
@@ -26,10 +26,12 @@ def class_image(
     half: bool = False,
     batch: int = BATCH,
 ) -> Result:
-    """What a class looks like to the network: the image that scores highest (Simonyan et al., 2013).
+    """What a class looks like to the network: the image that scores highest (Simonyan et al.,
+    2013).
 
-    Ascends the unnormalized score. `result["image"]` is n 3 h w in [0, 1], `result["score"]` n steps. The preset `simonyan` is the
-    paper's way with CS231n's numbers; `distill` gives clearer pictures.
+    Ascends the unnormalized score. `result["image"]` is n 3 h w in [0, 1], `result["score"]` n
+    steps. The preset `simonyan` is the paper's way with CS231n's numbers; `distill` gives clearer
+    pictures.
 
     Args:
         model: what `load_model` takes.
@@ -52,9 +54,21 @@ def class_image(
         $ convscope class_image tarantula --preset distill --out tarantula.png
     """
     kept = tuple(snapshots) if snapshots else None
-    plan = Plan(preset, "class_image", steps=steps, size=size or model.size, rate=rate, regularizers=regularizers, snapshots=kept)
+    settings = Settings(
+        preset,
+        "class_image",
+        steps=steps,
+        size=size or model.size,
+        rate=rate,
+        regularizers=regularizers,
+        snapshots=kept,
+    )
     many = [target] if isinstance(target, (int, str)) else list(target)
     classes = [find_class(model, each) for each in many]
     wanted = [objective("logit", target=index) for index in classes]
-    found = climb(model, wanted, plan, seed=seed, batch=batch, half=half, what="class image")
-    return found.result("class_image", titles=[model.label(index) for index in classes], targets=classes)
+    found = optimize_batches(
+        model, wanted, settings, seed=seed, batch=batch, half=half, what="class image"
+    )
+    return found.result(
+        "class_image", titles=[model.label(index) for index in classes], targets=classes
+    )

@@ -7,13 +7,20 @@ import torch
 
 from convscope import metrics
 from convscope.errors import OptionError
-from convscope.metrics._case import Case
-from convscope.metrics._run import check_metrics, heatmaps_in, masks_of, measure, method_in, target_in
+from convscope.metrics._case import MetricInput
+from convscope.metrics._run import (
+    check_metrics,
+    heatmaps_in,
+    masks_of,
+    measure,
+    method_in,
+    target_in,
+)
 from convscope.photos import image as images
 from convscope.probe import Probe
 from convscope.questions.target import TargetLike
 from convscope.results.result import Result
-from convscope.verbs._verb import PhotoLike, bytes_of, enter, verb
+from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 if TYPE_CHECKING:
     from convscope.networks.model import Model
@@ -37,8 +44,8 @@ def evaluate(
 ) -> Result:
     """How good the heatmaps of `explain` are, in numbers.
 
-    `result.table` has a row per photo, method and metric (photo, target, method, metric, value, better); metrics that make a
-    curve leave it as an array `METHOD.METRIC`, n steps.
+    `result.table` has a row per photo, method and metric (photo, target, method, metric, value,
+    better); metrics that make a curve leave it as an array `METHOD.METRIC`, n steps.
 
     Args:
         model: what `load_model` takes.
@@ -46,11 +53,13 @@ def evaluate(
         result: what `explain` gave, or the .npz file it was saved in.
         metric: the metric, or several, as a list or separated by commas.
         target: what was asked about, where the result does not know it (a callable).
-        mask: for the metrics of place, where the object is: for each photo an image of its size, white there.
+        mask: for the metrics of place, where the object is: for each photo an image of its size,
+            white there.
         seed: of the one random generator, for the metrics that draw random numbers.
 
     Example:
-        convscope.evaluate(model, "cat.jpg", convscope.explain(model, "cat.jpg"), metric="insertion,deletion")
+        result = convscope.explain(model, "cat.jpg")
+        convscope.evaluate(model, "cat.jpg", result, metric="insertion,deletion")
         $ convscope evaluate cat.jpg heat.npz --metric insertion,deletion
     """
     given = Result.load(result) if isinstance(result, str) else result
@@ -59,27 +68,41 @@ def evaluate(
     maps = heatmaps_in(given)
     photo_of = given.details["photo_of"]
     if max(photo_of) >= len(photo):
-        raise OptionError(f"The result is about {max(photo_of) + 1} photo(s); {len(photo)} were given.")
-    for place, (one, made) in enumerate(zip(photo, given.provenance.get("photos", []), strict=False)):
+        raise OptionError(
+            f"The result is about {max(photo_of) + 1} photo(s); {len(photo)} were given."
+        )
+    for place, (one, made) in enumerate(
+        zip(photo, given.provenance.get("photos", []), strict=False)
+    ):
         if images.fingerprint(one) != made["sha256"]:
             name = made["path"] or "a photo from memory"
             raise OptionError(
-                f"The result was made from another photo ({name}) than photo {place} given here; give that one, or explain this one first."
+                f"The result was made from another photo ({name}) than photo {place} given here;"
+                " give that one, or explain this one first."
             )
     table: list[dict[str, Any]] = []
     arrays: dict[str, Any] = {}
     with Probe(model) as probe:
-        image = enter(model, photo)[photo_of]
+        image = network_input(model, photo)[photo_of]
         wanted = target_in(given, model, target).expand(len(image))
         masks = masks_of(model, mask, photo, photo_of)
         for method, heatmap in maps.items():
             again = method_in(given, method, probe)
-            case = Case.of(probe, image, wanted, torch.from_numpy(heatmap), mask=masks, method=again, seed=seed)
+            case = MetricInput.of(
+                probe, image, wanted, torch.from_numpy(heatmap), mask=masks, method=again, seed=seed
+            )
             for name in names:
                 better = metrics.registry.traits(name)["better"]
                 values = measure(case, name, options).tolist()
                 for place, (title, value) in enumerate(zip(wanted.titles(), values, strict=True)):
-                    row = {"photo": photo_of[place], "target": title, "method": method, "metric": name}
+                    row = {
+                        "photo": photo_of[place],
+                        "target": title,
+                        "method": method,
+                        "metric": name,
+                    }
                     table.append(row | {"value": value, "better": better})
             arrays |= {f"{method}.{name}": to_numpy(curve) for name, curve in case.curves.items()}
-    return Result("evaluate", "table", arrays, table, bytes_of(photo), {"title": "How good the heatmaps are"})
+    return Result(
+        "evaluate", "table", arrays, table, bytes_of(photo), {"title": "How good the heatmaps are"}
+    )

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from convscope.errors import TargetError
 from convscope.networks.model import Model
 from convscope.probe import Probe
-from convscope.probe.inference_copy import prepare
+from convscope.probe.inference_copy import inference_copy
 from convscope.questions.target import find_class
 from convscope.results.result import Result
 from convscope.synthesis.objective import objective
-from convscope.synthesis.optimize import Ascent, ascend
-from convscope.synthesis.plan import Plan, numpy
-from convscope.synthesis.random import Streams
+from convscope.synthesis.optimize import OptimizationResult, optimize
+from convscope.synthesis.random import RandomStreams
+from convscope.synthesis.settings import Settings, numpy
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 
@@ -31,12 +31,15 @@ def fool(
     half: bool = False,
     seed: int = 0,
 ) -> Result:
-    """The smallest steps that make the network say something else (Szegedy et al., 2013; steps as in CS231n).
+    """The smallest steps that make the network say something else (Szegedy et al., 2013; steps as
+    in CS231n).
 
-    Ascends the target's score by rate * g / ||g||, in the network's own units, until the network says the target. Every
-    image that the network is asked about is rounded to 8 bits first, so that the saved PNG fools too. `result["image"]` is
-    n 3 h w in [0, 1] at the network's size, `result["original"]` what the network saw before, `result["score"]` n steps. A table row per
-    photo says whether it was fooled, in how many steps, both answers, and the L2 and Linf size of the change in [0, 1] units.
+    Ascends the target's score by rate * g / ||g||, in the network's own units, until the network
+    says the target. Every image that the network is asked about is rounded to 8 bits first, so that
+    the saved PNG fools too. `result["image"]` is n 3 h w in [0, 1] at the network's size,
+    `result["original"]` what the network saw before, `result["score"]` n steps. A table row per
+    photo says whether it was fooled, in how many steps, both answers, and the L2 and Linf size of
+    the change in [0, 1] units.
 
     Args:
         model: what `load_model` takes.
@@ -45,7 +48,8 @@ def fool(
         preset: cs231n (normalized gradient), or plain (rate 200 on the gradient itself).
         steps: at most so many steps.
         rate: step size.
-        half: climb in bfloat16; the network is asked in full precision before an image counts as fooling.
+        half: climb in bfloat16; the network is asked in full precision before an image counts as
+            fooling.
         seed: of the one random generator; the published presets draw nothing.
 
     Raises:
@@ -56,19 +60,21 @@ def fool(
         $ convscope fool cat.jpg --target stingray --out fooled.png
     """
     original = ((torch.cat([model.fit(one) for one in photo]) * 255).round() / 255).clamp(0, 1)
-    plan = Plan(preset, "fool", steps=steps, rate=rate, size=model.size)
+    settings = Settings(preset, "fool", steps=steps, rate=rate, size=model.size)
     with Probe(model) as probe:
-        before = model.probabilities(probe.scores(model.enter(original)))
+        before = model.probabilities(probe.scores(model.preprocess(original)))
         wanted = torch.tensor(_targets(model, target, before), device=before.device)
-        made, watch, best = _climb(prepare(model, half=half), probe, plan, original, wanted, seed)
-        after = model.probabilities(probe.scores(model.enter(best)))
+        made, watch, best = _climb(
+            inference_copy(model, half=half), probe, settings, original, wanted, seed
+        )
+        after = model.probabilities(probe.scores(model.preprocess(best)))
     taken = watch.taken
     change = best - original
     table = [
         {
             "photo": place,
             "fooled": bool(taken[place] >= 0),
-            "steps": int(taken[place]) if taken[place] >= 0 else plan.steps,
+            "steps": int(taken[place]) if taken[place] >= 0 else settings.steps,
             "target": model.label(int(wanted[place])),
             "before": model.label(int(before[place].argmax())),
             "before_probability": float(before[place].max()),
@@ -79,33 +85,62 @@ def fool(
         }
         for place in range(len(original))
     ]
-    arrays = {"image": numpy(best), "original": numpy(original), "score": numpy(made.score), "target": wanted.cpu().float().numpy()}
+    arrays = {
+        "image": numpy(best),
+        "original": numpy(original),
+        "score": numpy(made.score),
+        "target": wanted.cpu().float().numpy(),
+    }
     titles = [f"{row['before']} to {row['after']}" for row in table]
-    return Result("fool", "fooling", arrays, table, bytes_of(photo), {"titles": titles, "ended": made.ended})
+    return Result(
+        "fool", "fooling", arrays, table, bytes_of(photo), {"titles": titles, "ended": made.ended}
+    )
 
 
-def _climb(fast: Model, probe: Probe, plan: Plan, original: Tensor, wanted: Tensor, seed: int) -> tuple[Ascent, _Watch, Tensor]:
-    """From the photos towards the targets: the ascent, what was seen on the way, and the images to keep."""
+def _climb(
+    fast: Model, probe: Probe, settings: Settings, original: Tensor, wanted: Tensor, seed: int
+) -> tuple[OptimizationResult, _Watch, Tensor]:
+    """From the photos towards the targets: the ascent, what was seen on the way, and the images to
+    keep."""
     keys = ["fool"] * len(original)
-    canvas = _Eight(plan.canvas(fast, len(original), Streams.of(seed, keys), original))
-    watch = _Watch(probe, canvas, wanted, original)
+    parameterization = _Eight(
+        settings.parameterization(fast, len(original), RandomStreams.of(seed, keys), original)
+    )
+    watch = _Watch(probe, parameterization, wanted, original)
     goals = [objective("logit", target=index) for index in wanted.tolist()]
     with Probe(fast) as faster:
-        made = ascend(faster, goals, canvas, Streams.of(seed, keys, fast.device), plan.recipe(), done=watch, what="fool").living()
-        if made.ended is None:  # an image is looked at before the step that follows it, so the last step's is still to be seen
-            canvas.seen = canvas.shown
-            watch(canvas.shown, faster.output(fast.enter(canvas.shown)))
-    return made, watch, torch.where((watch.taken >= 0)[:, None, None, None], watch.best, canvas.shown)
+        made = optimize(
+            faster,
+            goals,
+            parameterization,
+            RandomStreams.of(seed, keys, fast.device),
+            settings.config(),
+            done=watch,
+            what="fool",
+        ).living()
+        # An image is evaluated before the step that follows it, so the last one is missing.
+        if made.ended is None:
+            parameterization.seen = parameterization.shown
+            watch(parameterization.shown, faster.output(fast.preprocess(parameterization.shown)))
+    return (
+        made,
+        watch,
+        torch.where((watch.taken >= 0)[:, None, None, None], watch.best, parameterization.shown),
+    )
 
 
 class _Watch:
-    """Keeps each image at the first step at which the network says its target; true once all have done so.
+    """Keeps each image at the first step at which the network says its target; true once all have
+    done so.
 
-    The climb is on a faster copy. Where that says the target, the network itself is asked (`probe`); by a hair it may not say so yet.
+    The climb is on a faster copy. Where that says the target, the network itself is asked
+    (`probe`); by a hair it may not say so yet.
     """
 
-    def __init__(self, probe: Probe, canvas: _Eight, wanted: Tensor, original: Tensor) -> None:
-        self.probe, self.canvas, self.wanted = probe, canvas, wanted
+    def __init__(
+        self, probe: Probe, parameterization: _Eight, wanted: Tensor, original: Tensor
+    ) -> None:
+        self.probe, self.parameterization, self.wanted = probe, parameterization, wanted
         self.best = original.clone()
         self.taken = torch.full_like(wanted, -1)
         self.steps = 0
@@ -114,8 +149,8 @@ class _Watch:
         model = self.probe.model
         found = ((model.scores(output).argmax(1) == self.wanted) & (self.taken < 0)).nonzero()[:, 0]
         if len(found):
-            candidates = self.canvas.seen[found]
-            sure = self.probe.scores(model.enter(candidates)).argmax(1) == self.wanted[found]
+            candidates = self.parameterization.seen[found]
+            sure = self.probe.scores(model.preprocess(candidates)).argmax(1) == self.wanted[found]
             self.taken[found[sure]] = self.steps
             self.best[found[sure]] = candidates[sure]
         self.steps += 1
@@ -123,8 +158,8 @@ class _Watch:
 
 
 class _Eight(nn.Module):
-    """Images rounded to 8 bits, with the gradient of the unrounded ones; `seen` was last given to the network, `shown` was
-    last asked for."""
+    """Images rounded to 8 bits, with the gradient of the unrounded ones; `seen` was last given to
+    the network, `shown` was last asked for."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -147,5 +182,7 @@ def _targets(model: Model, given: Any, before: Tensor) -> list[int]:
         return [int(row.argmin()) for row in before]
     many = list(given) if isinstance(given, (list, tuple)) else [given] * len(before)
     if len(many) != len(before):
-        raise TargetError(f"{len(many)} targets were given for {len(before)} photos; give one, or one for each.")
+        raise TargetError(
+            f"{len(many)} targets were given for {len(before)} photos; give one, or one for each."
+        )
     return [find_class(model, each) for each in many]

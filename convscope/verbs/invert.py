@@ -8,9 +8,9 @@ import torch
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.result import Result
-from convscope.synthesis.batches import BATCH, climb
+from convscope.synthesis.batches import BATCH, optimize_batches
 from convscope.synthesis.objective import objective
-from convscope.synthesis.plan import Plan, numpy
+from convscope.synthesis.settings import Settings, numpy
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 
@@ -29,11 +29,13 @@ def invert(
     half: bool = False,
     batch: int = BATCH,
 ) -> Result:
-    """What a layer still knows of a photo: an image from noise with the same features (Mahendran & Vedaldi, 2015).
+    """What a layer still knows of a photo: an image from noise with the same features (Mahendran &
+    Vedaldi, 2015).
 
-    Shallow layers give the photo back, deep ones its gist. `result["image"]` is n 3 h w in [0, 1] at the network's size, by layer
-    and then by photo; `result["error"]` (n) is ||f(x) - f(photo)||^2 / ||f(photo)||^2 of the finished images, and
-    `result["score"]` (n steps) its negative on the way.
+    Shallow layers give the photo back, deep ones its gist. `result["image"]` is n 3 h w in [0, 1]
+    at the network's size, by layer and then by photo; `result["error"]` (n) is ||f(x) -
+    f(photo)||^2 / ||f(photo)||^2 of the finished images, and `result["score"]` (n steps) its
+    negative on the way.
 
     Args:
         model: what `load_model` takes.
@@ -55,31 +57,59 @@ def invert(
         convscope.invert(model, "cat.jpg", layer="blocks.3")
         $ convscope invert cat.jpg --layer blocks.1 --out inverted.png
     """
-    changes = {"size": model.size, "rate": rate, "parameterization": parameterization, "regularizers": regularizers}
-    plan = Plan(preset, "invert", steps=steps, **changes)
-    parts = [plan]
-    if "polish" in plan.data and rate is None and parameterization is None and plan.steps > 1:
-        second = dict(plan.data["polish"])
-        later = max(1, round(plan.steps * second.pop("share")))
-        parts = [Plan(preset, "invert", steps=count, **{**changes, **own}) for count, own in ((plan.steps - later, {}), (later, second))]
+    changes = {
+        "size": model.size,
+        "rate": rate,
+        "parameterization": parameterization,
+        "regularizers": regularizers,
+    }
+    settings = Settings(preset, "invert", steps=steps, **changes)
+    parts = [settings]
+    if (
+        "polish" in settings.data
+        and rate is None
+        and parameterization is None
+        and settings.steps > 1
+    ):
+        second = dict(settings.data["polish"])
+        later = max(1, round(settings.steps * second.pop("share")))
+        parts = [
+            Settings(preset, "invert", steps=count, **{**changes, **own})
+            for count, own in ((settings.steps - later, {}), (later, second))
+        ]
     seen = torch.cat([model.fit(one) for one in photo])
     images, scores, errors, titles = [], [], [], []
     with Probe(model) as probe:
         wanted = [layer] if isinstance(layer, str) else list(layer or probe.layers.spread(4))
-        names = [name for text in wanted for part in text.split(",") for name in probe.layers.match(part.strip())]
-        references = probe.activations(model.enter(seen), names)
+        names = [
+            name
+            for text in wanted
+            for part in text.split(",")
+            for name in probe.layers.match(part.strip())
+        ]
+        references = probe.activations(model.preprocess(seen), names)
         for name in names:
             image, score = None, []
             for part in parts:
-                found = climb(
-                    model, [objective("match", layer=name)] * len(photo), part, seed=seed, batch=batch, half=half,
-                    start=image, reference={name: references[name]}, what=f"invert {name}",
-                )  # fmt: skip
+                found = optimize_batches(
+                    model,
+                    [objective("match", layer=name)] * len(photo),
+                    part,
+                    seed=seed,
+                    batch=batch,
+                    half=half,
+                    start=image,
+                    reference={name: references[name]},
+                    what=f"invert {name}",
+                )
                 image = found.image
                 score.append(found.score)
                 if found.ended:
                     break
-            maps, reference = probe.activations(model.enter(found.image), [name])[name].flatten(1), references[name].flatten(1)
+            maps, reference = (
+                probe.activations(model.preprocess(found.image), [name])[name].flatten(1),
+                references[name].flatten(1),
+            )
             error = (maps - reference).pow(2).sum(1) / reference.pow(2).sum(1).clamp_min(1e-12)
             images.append(numpy(found.image))
             scores.append(numpy(torch.cat(score, dim=1)))
@@ -91,5 +121,10 @@ def invert(
         "score": np.concatenate([score[:, :short] for score in scores]),
         "error": np.concatenate(errors),
     }
-    table = [{"layer": title.rpartition(",")[0], "error": float(value)} for title, value in zip(titles, arrays["error"], strict=True)]
-    return Result("invert", "images", arrays, table, bytes_of(photo), {"titles": titles, "layers": names})
+    table = [
+        {"layer": title.rpartition(",")[0], "error": float(value)}
+        for title, value in zip(titles, arrays["error"], strict=True)
+    ]
+    return Result(
+        "invert", "images", arrays, table, bytes_of(photo), {"titles": titles, "layers": names}
+    )

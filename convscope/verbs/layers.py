@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 @verb
 def layers(model: Model, *, match: str = "*") -> Result:
-    """Every layer of a network: dotted name, kind, output shape, units and parameters, from one dry run.
+    """Every layer of a network: dotted name, kind, output shape, units and parameters, from one dry
+    run.
 
-    `result.table` has a row per layer in the order in which they finish (name, kind, shape, units, parameters, calls);
-    `parameters` of a container count its children's. `result.details` has the totals.
+    `result.table` has a row per layer in the order in which they finish (name, kind, shape, units,
+    parameters, calls); `parameters` of a container count its children's. `result.details` has the
+    totals.
 
     Args:
         model: what `load_model` takes.
@@ -39,11 +41,18 @@ def layers(model: Model, *, match: str = "*") -> Result:
         }
         for layer in rows
     ]
-    totals = {"layers": len(table), "units": sum(layer.units for layer in rows), "parameters": found.parameters}
+    totals = {
+        "layers": len(table),
+        "units": sum(layer.units for layer in rows),
+        "parameters": found.parameters,
+    }
     return Result(
         "layers",
         "table",
         {},
         table,
-        details={"totals": totals, "title": f"{model.name}: {len(table)} layers, {found.parameters:,} parameters"},
+        details={
+            "totals": totals,
+            "title": f"{model.name}: {len(table)} layers, {found.parameters:,} parameters",
+        },
     )

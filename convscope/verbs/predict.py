@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from convscope.errors import OptionError
 from convscope.probe import Probe
 from convscope.results.result import Result
-from convscope.verbs._verb import PhotoLike, bytes_of, enter, verb
+from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 if TYPE_CHECKING:
     from convscope.networks.model import Model
@@ -18,9 +18,9 @@ from convscope.results.arrays import to_numpy
 def predict(model: Model, photo: PhotoLike, *, top: int = 5) -> Result:
     """What the network says a photo is: the top classes with their probabilities.
 
-    `result.table` has a row per photo and rank (photo, rank, index, label, probability); `result["score"]` are the raw
-    scores and `result["probability"]` the probabilities of all classes, n classes. A network with one output is read
-    through a sigmoid.
+    `result.table` has a row per photo and rank (photo, rank, index, label, probability);
+    `result["score"]` are the raw scores and `result["probability"]` the probabilities of all
+    classes, n classes. A network with one output is read through a sigmoid.
 
     Args:
         model: what `load_model` takes.
@@ -34,11 +34,25 @@ def predict(model: Model, photo: PhotoLike, *, top: int = 5) -> Result:
     if top < 1:
         raise OptionError(f"top must be 1 or more; {top} was given.")
     with Probe(model) as probe:
-        scores = probe.scores(enter(model, photo))
-    likely = model.probabilities(scores)
+        scores = probe.scores(network_input(model, photo))
+    probabilities = model.probabilities(scores)
     table = []
-    for place, row in enumerate(likely):
+    for place, row in enumerate(probabilities):
         order = row.argsort(descending=True, stable=True)[:top]
         for rank, index in enumerate(order.tolist(), start=1):
-            table.append({"photo": place, "rank": rank, "index": index, "label": model.label(index), "probability": float(row[index])})
-    return Result("predict", "predictions", {"score": to_numpy(scores), "probability": to_numpy(likely)}, table, bytes_of(photo))
+            table.append(
+                {
+                    "photo": place,
+                    "rank": rank,
+                    "index": index,
+                    "label": model.label(index),
+                    "probability": float(row[index]),
+                }
+            )
+    return Result(
+        "predict",
+        "predictions",
+        {"score": to_numpy(scores), "probability": to_numpy(probabilities)},
+        table,
+        bytes_of(photo),
+    )

@@ -36,24 +36,29 @@ PHOTO_SIDE = 640
 """Longest side of a photo on the page; it is shown at half of that on most screens."""
 
 UNITS, CHANNELS, DEPTHS = 4, 64, 4
-"""Of a layer: its strongest units that are shown, the channels in its grid; and the depths at which the photo is inverted."""
+"""Of a layer: its strongest units that are shown, the channels in its grid; and the depths at which
+the photo is inverted."""
 
 PATTERN_SIDE, PATTERN_STEPS = 144, 96
 CLASS_SIDE, CLASS_STEPS = 224, 192
 INVERSION_STEPS = 128
-"""Sizes and steps that keep the whole page under a minute or two on two cores; by the score curves, more changes little."""
+"""Sizes and steps that keep the whole page under a minute or two on two cores; by the score curves,
+more changes little."""
 
 DREAM_SIDE = 480
 """Longest side of the dream."""
 
 
-def report(model: ModelLike, photo: PhotoLike, out: str = "report.html", *, seed: int = 0) -> Result:
+def report(
+    model: ModelLike, photo: PhotoLike, out: str = "report.html", *, seed: int = 0
+) -> Result:
     """What a network sees in a photo, as one HTML page with everything inlined.
 
-    The page shows the top predictions; where the network looks for each of the top three classes (Grad-CAM and saliency);
-    an early, a middle and a late layer with their strongest units, each beside the pattern it responds to; what its answer
-    looks like; how little it takes to change it; what each depth still knows of the photo; a dream; and how all of it was
-    made. With several photos, each gets its answer, and the rest is about the first.
+    The page shows the top predictions; where the network looks for each of the top three classes
+    (Grad-CAM and saliency); an early, a middle and a late layer with their strongest units, each
+    beside the pattern it responds to; what its answer looks like; how little it takes to change it;
+    what each depth still knows of the photo; a dream; and how all of it was made. With several
+    photos, each gets its answer, and the rest is about the first.
 
     Args:
         model: what `load_model` takes.
@@ -86,32 +91,58 @@ def report(model: ModelLike, photo: PhotoLike, out: str = "report.html", *, seed
         advance("report", done, len(tasks))
         parts[name] = make()
     page = _template().render(
-        title=f"What {model.name} sees", **parts, provenance=predicted.provenance, command=_command(model, predicted, out, seed), seed=seed
+        title=f"What {model.name} sees",
+        **parts,
+        provenance=predicted.provenance,
+        command=_command(model, predicted, out, seed),
+        seed=seed,
     )
     path = write_whole(out, page.encode())
     advance("report", len(tasks), len(tasks))
     record = predicted.provenance | {"verb": "report", "arguments": {"out": str(out), "seed": seed}}
-    return Result("report", "predictions", predicted.arrays, predicted.table, predicted.photos, {"path": str(path)}, record)
+    return Result(
+        "report",
+        "predictions",
+        predicted.arrays,
+        predicted.table,
+        predicted.photos,
+        {"path": str(path)},
+        record,
+    )
 
 
 def _answer(model: Model, source: Any, seed: int) -> dict[str, Any]:
-    """One photo: what it is called, and where the network looks for each of the first three names."""
+    """One photo: what it is called, and where the network looks for each of the first three
+    names."""
     predicted = predict(model, source, top=5)
     top = predicted.table[:3]
     cam, saliency = (
-        explain(model, source, method=method, target=[row["index"] for row in top], seed=seed) for method in ("grad_cam", "saliency")
+        explain(model, source, method=method, target=[row["index"] for row in top], seed=seed)
+        for method in ("grad_cam", "saliency")
     )
     rows = [
-        row | {name: _uri(_one(found, place).picture(style="overlay")) for name, found in (("cam", cam), ("saliency", saliency))}
+        row
+        | {
+            name: _uri(_one(found, place).picture(style="overlay"))
+            for name, found in (("cam", cam), ("saliency", saliency))
+        }
         for place, row in enumerate(top)
     ]
     height, width = predicted.photos[0].shape[:2]
     photo = _uri(_drawn(predicted.photos[0]))
-    return {"photo": photo, "predictions": predicted.table, "rows": rows, "layer": cam.details["layer"], "height": height, "width": width}
+    return {
+        "photo": photo,
+        "predictions": predicted.table,
+        "rows": rows,
+        "layer": cam.details["layer"],
+        "height": height,
+        "width": width,
+    }
 
 
 def _layers(model: Model, source: Any, seed: int) -> list[dict[str, Any]]:
-    """An early, a middle and a late layer: their maps, how sparse they are, and their strongest units beside their patterns."""
+    """An early, a middle and a late layer: their maps, how sparse they are, and their strongest
+    units beside their patterns."""
     looked = activations(model, source)
     found = []
     for row in looked.table:
@@ -119,11 +150,15 @@ def _layers(model: Model, source: Any, seed: int) -> list[dict[str, Any]]:
         chosen = row["strongest"][:UNITS]
         units = [f"{name}:{index}" for index in chosen]
         patterns = visualize(model, units, preset="chollet", size=PATTERN_SIDE, seed=seed)
-        clear = visualize(model, units, preset="distill", size=PATTERN_SIDE, steps=PATTERN_STEPS, seed=seed)
+        clear = visualize(
+            model, units, preset="distill", size=PATTERN_SIDE, steps=PATTERN_STEPS, seed=seed
+        )
         box = model.preprocessing.box(*looked.photos[0].shape[:2])
         shown = []
         for place, index in enumerate(chosen):
-            where = overlay_heat(to_rgb(looked.photos[0]), heat_of(looked[name][0, index], "layer").share, box)
+            where = overlay_heat(
+                to_rgb(looked.photos[0]), heat_of(looked[name][0, index], "layer").share, box
+            )
             shown.append(
                 {
                     "index": index,
@@ -132,7 +167,9 @@ def _layers(model: Model, source: Any, seed: int) -> list[dict[str, Any]]:
                     "distilled": _made(clear, place),
                 }
             )
-        grid = Result("activations", "activations", {name: looked[name]}, [row], looked.photos, looked.details)
+        grid = Result(
+            "activations", "activations", {name: looked[name]}, [row], looked.photos, looked.details
+        )
         picture = grid.picture(first=CHANNELS)
         found.append(
             {
@@ -149,7 +186,9 @@ def _layers(model: Model, source: Any, seed: int) -> list[dict[str, Any]]:
 def _class_image(model: Model, answer: int, seed: int) -> dict[str, Any]:
     """What the answer looks like, by two published ways."""
     plain = class_image(model, answer, preset="simonyan", seed=seed)
-    clear = class_image(model, answer, preset="distill", size=CLASS_SIDE, steps=CLASS_STEPS, seed=seed)
+    clear = class_image(
+        model, answer, preset="distill", size=CLASS_SIDE, steps=CLASS_STEPS, seed=seed
+    )
     return {"label": model.label(answer), "simonyan": _made(plain, 0), "distill": _made(clear, 0)}
 
 
@@ -158,8 +197,16 @@ def _fooling(model: Model, source: Any, seed: int) -> dict[str, Any]:
     found = fool(model, source, seed=seed)
     original, image = found["original"][0], found["image"][0]
     change = image - original
-    panels = {"original": original, "fooled": image, "difference": change + 0.5, "amplified": 10 * change + 0.5}
-    return {"row": found.table[0], **{name: _uri(_drawn(_planes(panel)), lossless=True) for name, panel in panels.items()}}
+    panels = {
+        "original": original,
+        "fooled": image,
+        "difference": change + 0.5,
+        "amplified": 10 * change + 0.5,
+    }
+    return {
+        "row": found.table[0],
+        **{name: _uri(_drawn(_planes(panel)), lossless=True) for name, panel in panels.items()},
+    }
 
 
 def _inversion(model: Model, source: Any, seed: int) -> list[dict[str, Any]]:
@@ -167,7 +214,10 @@ def _inversion(model: Model, source: Any, seed: int) -> list[dict[str, Any]]:
     with Probe(model) as probe:
         names = probe.layers.spread(DEPTHS)
     found = invert(model, source, layer=names, steps=INVERSION_STEPS, seed=seed)
-    return [{"layer": row["layer"], "error": row["error"], "image": _made(found, place)} for place, row in enumerate(found.table)]
+    return [
+        {"layer": row["layer"], "error": row["error"], "image": _made(found, place)}
+        for place, row in enumerate(found.table)
+    ]
 
 
 def _dream(model: Model, source: Any, seed: int) -> dict[str, Any]:
@@ -181,18 +231,32 @@ def _dream(model: Model, source: Any, seed: int) -> dict[str, Any]:
 
 def _one(result: Result, place: int) -> Result:
     """One row of an explanation as a result of its own."""
-    details = {key: value[place : place + 1] if key in ("titles", "boxes") else value for key, value in result.details.items()}
+    details = {
+        key: value[place : place + 1] if key in ("titles", "boxes") else value
+        for key, value in result.details.items()
+    }
     photo = result.photos[result.details["photo_of"][place]]
     arrays = {name: array[place : place + 1] for name, array in result.arrays.items()}
     return Result(result.verb, result.view, arrays, [], [photo], details | {"photo_of": [0]})
 
 
 def _command(model: Model, predicted: Result, out: str, seed: int) -> str:
-    """The command that makes the page again; what came from memory stands there as PHOTO or MODEL."""
-    words = ["convscope", "report", *(photo["path"] or "PHOTO" for photo in predicted.provenance["photos"]), "--out", Path(out).name]
+    """The command that makes the page again; what came from memory stands there as PHOTO or
+    MODEL."""
+    words = [
+        "convscope",
+        "report",
+        *(photo["path"] or "PHOTO" for photo in predicted.provenance["photos"]),
+        "--out",
+        Path(out).name,
+    ]
     if model.spec != "embedded":
         words += ["--model", model.spec or "MODEL"]
-    words += [word for name, value in model.options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words += [
+        word
+        for name, value in model.options.items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
     return shlex.join(words + (["--seed", str(seed)] if seed else []))
 
 
@@ -202,7 +266,10 @@ def _planes(image: Any) -> Any:
 
 
 def _made(result: Result, place: int) -> str:
-    return _uri(_drawn(_planes(result["image"][place])), lossless=result["image"].shape[-1] < PHOTO_SIDE // 4)
+    return _uri(
+        _drawn(_planes(result["image"][place])),
+        lossless=result["image"].shape[-1] < PHOTO_SIDE // 4,
+    )
 
 
 def _drawn(pixels: Any) -> Image:
@@ -221,7 +288,8 @@ def _uri(picture: Image, longest: int = PHOTO_SIDE, *, lossless: bool = False) -
         picture.save(buffer, "PNG", optimize=True)
     else:
         picture.save(buffer, "JPEG", quality=88)
-    return f"data:image/{'png' if lossless else 'jpeg'};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    kind = "png" if lossless else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _template() -> jinja2.Template:

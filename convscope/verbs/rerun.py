@@ -16,10 +16,12 @@ from convscope.results.result import Result, read_provenance
 
 
 def rerun(path: str, *, photo: str | None = None, device: str | None = None) -> Result:
-    """Run again what made a saved picture: the same verb on the same network and photo, with the same options and seed.
+    """Run again what made a saved picture: the same verb on the same network and photo, with the
+    same options and seed.
 
-    On the machine that made it, with the same versions, `rerun(path).save(other)` writes the same bytes on a CPU. The
-    network's weights and the photo are compared with what the picture says before anything runs.
+    On the machine that made it, with the same versions, `rerun(path).save(other)` writes the same
+    bytes on a CPU. The network's weights and the photo are compared with what the picture says
+    before anything runs.
 
     Args:
         path: a PNG that Convscope saved.
@@ -27,8 +29,8 @@ def rerun(path: str, *, photo: str | None = None, device: str | None = None) -> 
         device: where to run; by default where it ran.
 
     Raises:
-        InputError: the file carries no provenance; the network, a photo or an option only existed in memory; or the
-            weights or the photo are not those it was made with.
+        InputError: the file carries no provenance; the network, a photo or an option only existed
+            in memory; or the weights or the photo are not those it was made with.
 
     Example:
         convscope.rerun("cat-explain.png").save("again.png")
@@ -38,16 +40,21 @@ def rerun(path: str, *, photo: str | None = None, device: str | None = None) -> 
     opaque = _opaque(record["arguments"]) + _opaque(record["model"]["options"])
     if opaque:
         raise InputError(
-            f"{path} was made with {opaque[0]}, an object that only existed in memory, so it cannot be made again from the file."
+            f"{path} was made with {opaque[0]}, an object that only existed in memory, so it cannot"
+            " be made again from the file."
         )
     if record["model"]["spec"] is None:
         raise ModelError(
-            f"{path} was made with {record['model']['name']}, a network given as an object in memory, so it cannot be loaded again by name."
+            f"{path} was made with {record['model']['name']}, a network given as an object in"
+            " memory, so it cannot be loaded again by name."
         )
-    model = load_model(record["model"]["spec"], device=device or record["device"], **record["model"]["options"])
+    model = load_model(
+        record["model"]["spec"], device=device or record["device"], **record["model"]["options"]
+    )
     if model.identity != record["model"]["weights"]:
         raise ModelError(
-            f"{path} was made with other weights of {record['model']['spec']} ({record['model']['weights'][:12]}, these are {model.identity[:12]})."
+            f"{path} was made with other weights of {record['model']['spec']}"
+            f" ({record['model']['weights'][:12]}, these are {model.identity[:12]})."
         )
     arguments: dict[str, Any] = dict(record["arguments"])
     if record["photos"]:
@@ -67,14 +74,22 @@ def _photos(path: str, wanted: list[dict[str, Any]], moved: str | None) -> list[
     """Where the photos are, checked against their hashes."""
     places = [moved] if moved else [photo["path"] for photo in wanted]
     if None in places:
-        raise InputError(f"{path} was made from a photo that only existed in memory; say where it is with photo=PATH (--photo PATH).")
+        raise InputError(
+            f"{path} was made from a photo that only existed in memory; say where it is with"
+            " photo=PATH (--photo PATH)."
+        )
     if len(places) != len(wanted):
         raise InputError(f"{path} was made from {len(wanted)} photos; one was given.")
     for place, photo in zip(places, wanted, strict=True):
         if not str(place).startswith(PREFIX) and not Path(str(place)).is_file():
-            raise InputError(f"The photo {place} is not there any more; say where it is now with photo=PATH (--photo PATH).")
+            raise InputError(
+                f"The photo {place} is not there any more; say where it is now with photo=PATH"
+                " (--photo PATH)."
+            )
         if images.fingerprint(images.load_image(str(place))) != photo["sha256"]:
-            raise InputError(f"{place} is not the photo that {path} was made from: its pixels differ.")
+            raise InputError(
+                f"{place} is not the photo that {path} was made from: its pixels differ."
+            )
     return [str(place) for place in places]
 
 

@@ -11,9 +11,9 @@ from convscope.networks.model import Model
 from convscope.photos.image import resize_shorter_and_crop
 from convscope.probe import Probe
 from convscope.results.result import Result
-from convscope.synthesis.batches import BATCH, climb
+from convscope.synthesis.batches import BATCH, optimize_batches
 from convscope.synthesis.objective import Objective, objective, parse
-from convscope.synthesis.plan import Plan
+from convscope.synthesis.settings import Settings
 from convscope.verbs._verb import PhotoLike, verb
 
 
@@ -41,17 +41,22 @@ def visualize(
     half: bool = False,
     batch: int = BATCH,
 ) -> Result:
-    """The picture that excites a unit most: what it looks for (Erhan et al., 2009; Olah et al., 2017).
+    """The picture that excites a unit most: what it looks for (Erhan et al., 2009; Olah et al.,
+    2017).
 
-    `result["image"]` is n 3 h w in [0, 1], `result["score"]` n steps. A list of units makes a batch; a unit's picture does not
-    depend on its batch. "blocks.3:*" are all units of a layer.
+    `result["image"]` is n 3 h w in [0, 1], `result["score"]` n steps. A list of units makes a
+    batch; a unit's picture does not depend on its batch. "blocks.3:*" are all units of a layer.
 
     Args:
         model: what `load_model` takes.
-        units: `layer:index`, `layer:index:row,column`, a layer, `logit(label)`, or a sum such as "0.5*a + b"; or a list.
-        photo: a photo to start from, and to compare with for `match`, `caricature` and `difference`; or one for each unit.
-        start: noise, the photo, or the mean of the data the network was trained on; by default the photo where there is one.
-        preset: a published way: distill, lucid, chollet, maco, simonyan ...; or quick, the score of 256 of distill's steps in half of them.
+        units: `layer:index`, `layer:index:row,column`, a layer, `logit(label)`, or a sum such as
+            "0.5*a + b"; or a list.
+        photo: a photo to start from, and to compare with for `match`, `caricature` and
+            `difference`; or one for each unit.
+        start: noise, the photo, or the mean of the data the network was trained on; by default the
+            photo where there is one.
+        preset: a published way: distill, lucid, chollet, maco, simonyan ...; or quick, the score of
+            256 of distill's steps in half of them.
         steps: how many steps; the preset's number by default.
         size: height and width of the picture in pixels; the preset's by default.
         seed: of the one random generator.
@@ -76,10 +81,20 @@ def visualize(
         convscope.visualize(model, "blocks.3:11", preset="distill", steps=256)
         $ convscope visualize blocks.3:11 --steps 256 --out unit.png
     """
-    plan = Plan(
-        preset, "visualize", steps=steps, size=size, parameterization=parameterization, transforms=transforms, regularizers=regularizers,
-        optimizer=optimizer, rate=rate, redirect=redirect, patience=patience, snapshots=tuple(snapshots) if snapshots else None,
-    )  # fmt: skip
+    settings = Settings(
+        preset,
+        "visualize",
+        steps=steps,
+        size=size,
+        parameterization=parameterization,
+        transforms=transforms,
+        regularizers=regularizers,
+        optimizer=optimizer,
+        rate=rate,
+        redirect=redirect,
+        patience=patience,
+        snapshots=tuple(snapshots) if snapshots else None,
+    )
     if diversity < 1:
         raise OptionError(f"diversity must be 1 or more; {diversity} was given.")
     with Probe(model) as probe:
@@ -88,24 +103,49 @@ def visualize(
         wanted = [parse(each, model, layers) for text in given for each in _spread(text, layers)]
         if diversity > 1:
             late = layers.last_spatial() or next(iter(layers))
-            apart = [objective("diversity", layer=each.layers[0] if each.layers else late) * diversity_weight for each in wanted]
-            titles = [f"{each.title} face {face}" for each in wanted for face in range(1, diversity + 1)]
-            wanted = [each + other for each, other in zip(wanted, apart, strict=True) for _ in range(diversity)]
+            apart = [
+                objective("diversity", layer=each.layers[0] if each.layers else late)
+                * diversity_weight
+                for each in wanted
+            ]
+            titles = [
+                f"{each.title} face {face}" for each in wanted for face in range(1, diversity + 1)
+            ]
+            wanted = [
+                each + other
+                for each, other in zip(wanted, apart, strict=True)
+                for _ in range(diversity)
+            ]
         else:
             titles = [each.title for each in wanted]
-        begun = _start(model, plan.size, photo, start)
-        seen = None if photo is None else _fitted(model, plan.size, photo)
+        begun = _start(model, settings.size, photo, start)
+        seen = None if photo is None else _fitted(model, settings.size, photo)
         names = list(dict.fromkeys(name for each in wanted for name in each.layers))
-        reference = {} if seen is None else probe.activations(model.enter(seen), names)
-    found = climb(
-        model, wanted, plan, seed=seed, batch=batch, half=half, start=begun, reference=reference, together=diversity, what="visualize"
+        reference = {} if seen is None else probe.activations(model.preprocess(seen), names)
+    found = optimize_batches(
+        model,
+        wanted,
+        settings,
+        seed=seed,
+        batch=batch,
+        half=half,
+        start=begun,
+        reference=reference,
+        together=diversity,
+        what="visualize",
     )
-    return found.result("visualize", titles=titles[: len(found.image)], objectives=[each.to_json() for each in wanted])
+    return found.result(
+        "visualize",
+        titles=titles[: len(found.image)],
+        objectives=[each.to_json() for each in wanted],
+    )
 
 
 def _listed(units: Any) -> list[Any]:
     """One or several units as a list; JSON (a list of dictionaries) is one objective."""
-    single = isinstance(units, (str, Objective, dict)) or (len(units) > 0 and all(isinstance(each, dict) for each in units))
+    single = isinstance(units, (str, Objective, dict)) or (
+        len(units) > 0 and all(isinstance(each, dict) for each in units)
+    )
     return [units] if single else list(units)
 
 
@@ -114,7 +154,9 @@ def _start(model: Model, size: tuple[int, int], photo: Any, start: str | None) -
     if start == "noise" or (start is None and photo is None):
         return None
     if start == "mean":
-        return model.leave(torch.zeros(1, model.channels, *size, device=model.device)).clamp(0, 1)
+        return model.deprocess(torch.zeros(1, model.channels, *size, device=model.device)).clamp(
+            0, 1
+        )
     if photo is None:
         raise OptionError("start='photo' needs a photo; pass photo=.")
     return _fitted(model, size, photo)
@@ -122,7 +164,9 @@ def _start(model: Model, size: tuple[int, int], photo: Any, start: str | None) -
 
 def _fitted(model: Model, size: tuple[int, int], photo: Any) -> Tensor:
     """Photos at the pictures' size."""
-    return torch.cat([resize_shorter_and_crop(model.channelled(one), size) for one in photo]).to(model.device)
+    return torch.cat([resize_shorter_and_crop(model.channelled(one), size) for one in photo]).to(
+        model.device
+    )
 
 
 def _spread(text: Any, layers: Any) -> list[Any]:

@@ -27,7 +27,9 @@ def network():
 
 @pytest.fixture
 def model(network):
-    return convscope.load_model(network, size=24, labels=["a cat", "a dog", "a fish", "a bird", "a cup"])
+    return convscope.load_model(
+        network, size=24, labels=["a cat", "a dog", "a fish", "a bird", "a cup"]
+    )
 
 
 @pytest.fixture(scope="session")

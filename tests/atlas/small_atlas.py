@@ -52,27 +52,32 @@ def photo(generator, height, width):
 def state(folder: Path) -> dict[str, str]:
     """Every file's name and hash."""
     files = (path for path in sorted(Path(folder).rglob("*")) if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
 def small_model():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Small().eval()
-    return convscope.load_model(network, size=24, labels=["a cat", "a dog", "a fish", "a bird", "a cup"])
+    return convscope.load_model(
+        network, size=24, labels=["a cat", "a dog", "a fish", "a bird", "a cup"]
+    )
 
 
 def make(out: str, photos: str, ready, steps: int = 3) -> None:
     """A build and a pass, in a child process."""
     import sys
 
-    import convscope.atlas.scan.scanner as looker
+    import convscope.atlas.scan.scanner as scanner
 
     torch.set_num_threads(1)
     model = small_model()
     atlas.build  # noqa: B018
     atlas.examples  # noqa: B018
-    looker.SHARD = sys.modules["convscope.atlas.examples"].SHARD = 8
+    scanner.SHARD = sys.modules["convscope.atlas.examples"].SHARD = 8
     if ready is not None:
         ready.set()
     atlas.build(model, "first,third", out, steps=steps, size=16, batch=2)

@@ -24,17 +24,50 @@ def one_model(monkeypatch, tmp_path):
 
 
 def test_a_whole_atlas(photos, capsys):
-    build = ["atlas", "build", "--layers", "third,head", "--out", "a", "--steps", "2", "--size", "16"]
+    build = [
+        "atlas",
+        "build",
+        "--layers",
+        "third,head",
+        "--out",
+        "a",
+        "--steps",
+        "2",
+        "--size",
+        "16",
+    ]
     assert main([*build, "--dry-run"]) == 0
     assert "17 units" in capsys.readouterr().out
     assert main(build) == 0
     printed = capsys.readouterr()
     assert "17 made" in printed.out
     assert "atlas: units: 17 of 17" in printed.err  # a log has its lines
-    assert main(["atlas", "examples", "--images", str(photos), "-o", "a", "--layers", "third", "--layers", "head", "--k", "2", "-q"]) == 0
+    assert (
+        main(
+            [
+                "atlas",
+                "examples",
+                "--images",
+                str(photos),
+                "-o",
+                "a",
+                "--layers",
+                "third",
+                "--layers",
+                "head",
+                "--k",
+                "2",
+                "-q",
+            ]
+        )
+        == 0
+    )
     assert capsys.readouterr().err == ""
     assert main(["atlas", "ls", "a", "--json"]) == 0
-    assert [row["layer"] for row in json.loads(capsys.readouterr().out)["table"]] == ["third", "head"]
+    assert [row["layer"] for row in json.loads(capsys.readouterr().out)["table"]] == [
+        "third",
+        "head",
+    ]
     assert main(["atlas", "show", "a", "third:6", "-o", "pictures"]) == 0
     assert "distill, 2 steps" in capsys.readouterr().out
     assert main(["atlas", "verify", "a"]) == 0
@@ -43,7 +76,24 @@ def test_a_whole_atlas(photos, capsys):
 
 
 def test_what_is_damaged_is_said_and_mended(capsys, tmp_path):
-    assert main(["atlas", "build", "--layers", "head", "--out", "a", "--steps", "2", "--size", "16", "-q"]) == 0
+    assert (
+        main(
+            [
+                "atlas",
+                "build",
+                "--layers",
+                "head",
+                "--out",
+                "a",
+                "--steps",
+                "2",
+                "--size",
+                "16",
+                "-q",
+            ]
+        )
+        == 0
+    )
     part = next((tmp_path / "a").rglob("*.parquet"))
     part.write_bytes(part.read_bytes()[:-1])
     capsys.readouterr()
@@ -58,9 +108,15 @@ def test_what_is_damaged_is_said_and_mended(capsys, tmp_path):
     [
         (["atlas", "buidl"], "did you mean 'build'"),
         (["atlas", "build", "--layers", "head"], "Missing option"),
-        (["atlas", "build", "--layers", "tird", "--out", "a"], "no layer 'tird'; did you mean 'third'"),
+        (
+            ["atlas", "build", "--layers", "tird", "--out", "a"],
+            "no layer 'tird'; did you mean 'third'",
+        ),
         (["atlas", "ls", "nowhere"], "no atlas at nowhere"),
-        (["atlas", "build", "--layers", "head", "--out", "a", "--batch", "many"], "batch must be int"),
+        (
+            ["atlas", "build", "--layers", "head", "--out", "a", "--batch", "many"],
+            "batch must be int",
+        ),
         (["atlas", "examples", "--images", "nowhere", "--out", "a"], "no photos at nowhere"),
     ],
 )
@@ -86,13 +142,15 @@ def test_help_is_complete(capsys):
 
 
 def test_a_file_is_a_verb(tmp_path, monkeypatch):
-    """atlas/map.py with a function `map` whose docstring shows a command line needs no other file."""
+    """atlas/map.py with a function `map` whose docstring shows a command line needs no other
+    file."""
     import convscope.atlas as package
 
     folder = tmp_path / "atlas"
     folder.mkdir()
     (folder / "map.py").write_text(
-        'def map(directory: str) -> None:\n    """Draw.\n\n    Example:\n        $ convscope atlas map atlas/\n    """\n'
+        'def map(directory: str) -> None:\n    """Draw.\n\n    Example:\n        $ convscope atlas'
+        ' map atlas/\n    """\n'
     )
     (folder / "_plumbing.py").write_text("def _plumbing() -> None: ...\n")
     (folder / "site.py").write_text("def page() -> None: ...\n")
@@ -102,9 +160,9 @@ def test_a_file_is_a_verb(tmp_path, monkeypatch):
 
 def test_nothing_heavy_is_loaded_for_help():
     code = (
-        "import sys\nfrom convscope.cli import main\nfrom convscope import atlas\n"
-        "assert main(['atlas', 'build', '--help']) == 0\n"
-        "print([name for name in ('torch', 'pyarrow', 'fsspec', 'ray', 'numpy') if name in sys.modules])"
+        "import sys\nfrom convscope.cli import main\nfrom convscope import atlas\nassert"
+        " main(['atlas', 'build', '--help']) == 0\nprint([name for name in ('torch', 'pyarrow',"
+        " 'fsspec', 'ray', 'numpy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -22,7 +22,11 @@ from convscope.probe import Probe
 
 def table(folder):
     """All rows of the pictures."""
-    return [row for path in sorted(folder.glob("units/**/*.parquet")) for row in pq.read_table(path).to_pylist()]
+    return [
+        row
+        for path in sorted(folder.glob("units/**/*.parquet"))
+        for row in pq.read_table(path).to_pylist()
+    ]
 
 
 def test_every_unit_has_its_row(built):
@@ -32,9 +36,15 @@ def test_every_unit_has_its_row(built):
         *(("third", unit) for unit in range(12)),
         *(("head", unit) for unit in range(5)),
     }
-    assert [row["label"] for row in sorted(rows, key=lambda row: row["unit"]) if row["layer"] == "head"] == [
-        "a cat", "a dog", "a fish", "a bird", "a cup",
-    ]  # fmt: skip
+    assert [
+        row["label"] for row in sorted(rows, key=lambda row: row["unit"]) if row["layer"] == "head"
+    ] == [
+        "a cat",
+        "a dog",
+        "a fish",
+        "a bird",
+        "a cup",
+    ]
     for row in rows:
         assert row["error"] is None
         assert row["dead"] == (row["image"] is None)
@@ -82,7 +92,7 @@ def test_faces(model, tmp_path):
     with Probe(model) as probe:  # `score` is the unit's own
         for row in found:
             image = torch.from_numpy(np.array(row.picture)).permute(2, 0, 1)[None] / 255
-            own = probe.activations(model.enter(image), ["third"])["third"][0, 6].mean()
+            own = probe.activations(model.preprocess(image), ["third"])["third"][0, 6].mean()
             assert row["score"] == pytest.approx(float(own), abs=0.02)
 
 
@@ -114,8 +124,13 @@ def test_memory_and_other_file_systems(model, tmp_path, built):
 
     atlas.build(model, "first,third,head", "memory://atlas-test", **SMALL)
     files = fsspec.filesystem("memory")
-    there = {path.removeprefix("/atlas-test/"): files.cat_file(path) for path in files.find("/atlas-test")}
-    assert there == {str(path.relative_to(built)): path.read_bytes() for path in built.rglob("*.parquet")}
+    there = {
+        path.removeprefix("/atlas-test/"): files.cat_file(path)
+        for path in files.find("/atlas-test")
+    }
+    assert there == {
+        str(path.relative_to(built)): path.read_bytes() for path in built.rglob("*.parquet")
+    }
     assert atlas.build(model, "first", "memory://atlas-test", **SMALL)["made"] == 0
     assert atlas.verify("memory://atlas-test").ok
     assert atlas.open("memory://atlas-test").unit("third:6")[0].picture.size == (16, 16)
@@ -135,12 +150,21 @@ def test_a_file_system_that_shows_half_written_files(model, monkeypatch, built):
     files = fsspec.filesystem("memory")
     seen = []
     original = type(files).pipe_file
-    monkeypatch.setattr(type(files), "pipe_file", lambda self, path, data, **more: seen.append(path) or original(self, path, data, **more))
+    monkeypatch.setattr(
+        type(files),
+        "pipe_file",
+        lambda self, path, data, **more: seen.append(path) or original(self, path, data, **more),
+    )
     atlas.build(model, "first,third,head", "memory://renamed-test", **SMALL)
     assert len(seen) == 7
     assert all(path.endswith(".part") for path in seen)
-    there = {path.removeprefix("/renamed-test/"): files.cat_file(path) for path in files.find("/renamed-test")}
-    assert there == {str(path.relative_to(built)): path.read_bytes() for path in built.rglob("*.parquet")}
+    there = {
+        path.removeprefix("/renamed-test/"): files.cat_file(path)
+        for path in files.find("/renamed-test")
+    }
+    assert there == {
+        str(path.relative_to(built)): path.read_bytes() for path in built.rglob("*.parquet")
+    }
     files.rm("/renamed-test", recursive=True)
 
 
@@ -154,7 +178,9 @@ def test_two_builds_at_once(tmp_path, built):
         except BaseException as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=run, args=(model,)) for model in (small_model(), small_model())]
+    threads = [
+        threading.Thread(target=run, args=(model,)) for model in (small_model(), small_model())
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -204,14 +230,14 @@ def test_dry_run_writes_nothing(model, tmp_path):
 def test_an_interrupt_keeps_what_is_made_and_says_so(model, tmp_path, monkeypatch, built):
     module = sys.modules["convscope.atlas.build"]
 
-    class Interrupted(module.Maker):
+    class Interrupted(module.Renderer):
         def __call__(self, job):
             if job.first == 4:
                 os.kill(os.getpid(), signal.SIGINT)
             return super().__call__(job)
 
     out = tmp_path / "stopped"
-    monkeypatch.setattr(module, "Maker", Interrupted)
+    monkeypatch.setattr(module, "Renderer", Interrupted)
     report = atlas.build(model, "first,third,head", str(out), **SMALL)
     assert report.stopped
     assert report["made"] == 8
@@ -257,7 +283,10 @@ def test_the_embedded_networks_stages_and_head(embedded):
     from convscope.atlas.render.layer_selection import choose
 
     with Probe(embedded) as probe:
-        assert choose(embedded, probe.layers, "head,blocks.*") == [*(f"blocks.{stage}" for stage in range(7)), "classifier"]
+        assert choose(embedded, probe.layers, "head,blocks.*") == [
+            *(f"blocks.{stage}" for stage in range(7)),
+            "classifier",
+        ]
 
 
 def test_another_layout_is_refused(built, monkeypatch):

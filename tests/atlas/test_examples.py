@@ -19,7 +19,7 @@ from small_atlas import small_model, state
 import convscope
 from convscope import atlas
 from convscope.atlas.scan.receptive_field import Field, fields
-from convscope.atlas.scan.top_k import Tops, spread
+from convscope.atlas.scan.top_k import TopK, spread
 from convscope.errors import ImageError, InputError, OptionError
 from convscope.probe import Probe
 
@@ -28,12 +28,23 @@ LAYERS = ["first", "third", "head"]
 
 
 def rows(folder, kind="examples"):
-    return [row for path in sorted(folder.glob(f"{kind}/**/*.parquet")) for row in pq.read_table(path).to_pylist()]
+    return [
+        row
+        for path in sorted(folder.glob(f"{kind}/**/*.parquet"))
+        for row in pq.read_table(path).to_pylist()
+    ]
 
 
 def without(found, *names):
     """Rows without what names the place they are from."""
-    kept = [{key: value for key, value in row.items() if key not in (*names, "photos", "job", "checksum", "recipe")} for row in found]
+    kept = [
+        {
+            key: value
+            for key, value in row.items()
+            if key not in (*names, "photos", "job", "checksum", "recipe")
+        }
+        for row in found
+    ]
     return sorted(kept, key=lambda row: (row["layer"], row["unit"], row["kind"], row["rank"]))
 
 
@@ -55,7 +66,9 @@ def test_the_best_and_the_sample_against_brute_force(model, photos, good, tmp_pa
     places = {layer: [] for layer in LAYERS}
     with Probe(model) as probe:
         for path in good.values():
-            maps = probe.activations(model.enter(model.fit(convscope.load_image(path))), LAYERS)
+            maps = probe.activations(
+                model.preprocess(model.fit(convscope.load_image(path))), LAYERS
+            )
             for layer, found in maps.items():
                 values[layer].append(found.amax((2, 3))[0].numpy())
                 places[layer].append(found.flatten(2)[0].argmax(1).numpy())
@@ -68,7 +81,9 @@ def test_the_best_and_the_sample_against_brute_force(model, photos, good, tmp_pa
         for unit in range(every.shape[1]):
             own = every[:, unit]
             tops = found.examples(layer, unit, kind="top")
-            np.testing.assert_allclose([row["value"] for row in tops], np.sort(own)[::-1][:3], rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(
+                [row["value"] for row in tops], np.sort(own)[::-1][:3], rtol=1e-4, atol=1e-6
+            )
             for row in tops:
                 place = names.index(row["photo"])
                 assert row["value"] == pytest.approx(own[place], rel=1e-4, abs=1e-6)
@@ -77,7 +92,12 @@ def test_the_best_and_the_sample_against_brute_force(model, photos, good, tmp_pa
                 assert row["label"] == row["photo"].partition("/")[0]
             sample = sorted(own[names.index(name)] for name in held)
             expected = [sample[int((step + 0.5) / 2 * len(sample))] for step in range(2)]
-            np.testing.assert_allclose([row["value"] for row in found.examples(layer, unit, kind="sample")], expected, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(
+                [row["value"] for row in found.examples(layer, unit, kind="sample")],
+                expected,
+                rtol=1e-4,
+                atol=1e-6,
+            )
 
 
 def test_crops_are_cut_at_the_box(model, photos, good, tmp_path):
@@ -92,7 +112,8 @@ def test_crops_are_cut_at_the_box(model, photos, good, tmp_path):
 
 
 def test_receptive_fields_by_hand(model):
-    """A 3 x 3 convolution sees 1 to each side; after the next one 2; the one with stride 2 after that 3, moving by 2."""
+    """A 3 x 3 convolution sees 1 to each side; after the next one 2; the one with stride 2 after
+    that 3, moving by 2."""
     found = fields(model, ["first", "second", "third", "head"])
     assert found["first"] == Field(-1, -1, 2, 2, (1, 1))
     assert found["second"] == Field(-2, -2, 3, 3, (1, 1))
@@ -111,7 +132,9 @@ def test_unpadded_strides():
     assert found["1"] == Field(0, 0, 9, 9, (2, 2))
 
 
-def test_neither_batch_nor_shard_nor_order_change_what_is_found(model, photos, tmp_path, monkeypatch):
+def test_neither_batch_nor_shard_nor_order_change_what_is_found(
+    model, photos, tmp_path, monkeypatch
+):
     atlas.examples(model, str(photos), str(tmp_path / "one"), **PASS)
     monkeypatch.setattr(sys.modules["convscope.atlas.examples"], "SHARD", 8)
     monkeypatch.setattr(sys.modules["convscope.atlas.scan.scanner"], "SHARD", 8)
@@ -131,14 +154,14 @@ def test_a_stopped_pass_goes_on_and_ends_with_the_same_bytes(model, photos, tmp_
     atlas.examples(model, str(photos), str(tmp_path / "whole"), **PASS)
     looked = []
 
-    class Dies(examples.Looker):
+    class Dies(examples.Scanner):
         def __call__(self, shard):
             looked.append(shard.number)
             if len(looked) in (3, 5):
                 raise SystemExit
             return super().__call__(shard)
 
-    monkeypatch.setattr(examples, "Looker", Dies)
+    monkeypatch.setattr(examples, "Scanner", Dies)
     for _ in range(2):
         with pytest.raises(SystemExit):
             atlas.examples(model, str(photos), str(tmp_path / "killed"), **PASS)
@@ -158,12 +181,36 @@ def as_parquet(good, path):
     """Two files with row groups of 7, labels as numbers with names in Hugging Face's metadata."""
     names = ["cats", "dogs"]
     image = {"_type": "Image"}
-    metadata = {"huggingface": json.dumps({"info": {"features": {"image": image, "label": {"names": names, "_type": "ClassLabel"}}}})}
-    schema = pa.schema([("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])), ("label", pa.int64())], metadata)
-    made = [{"image": {"bytes": file.read_bytes(), "path": None}, "label": names.index(file.parent.name)} for file in good.values()]
+    metadata = {
+        "huggingface": json.dumps(
+            {
+                "info": {
+                    "features": {"image": image, "label": {"names": names, "_type": "ClassLabel"}}
+                }
+            }
+        )
+    }
+    schema = pa.schema(
+        [
+            ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+            ("label", pa.int64()),
+        ],
+        metadata,
+    )
+    made = [
+        {
+            "image": {"bytes": file.read_bytes(), "path": None},
+            "label": names.index(file.parent.name),
+        }
+        for file in good.values()
+    ]
     path.mkdir()
     for number, first in enumerate(range(0, len(made), 24)):
-        pq.write_table(pa.Table.from_pylist(made[first : first + 24], schema=schema), path / f"{number}.parquet", row_group_size=7)
+        pq.write_table(
+            pa.Table.from_pylist(made[first : first + 24], schema=schema),
+            path / f"{number}.parquet",
+            row_group_size=7,
+        )
     return path
 
 
@@ -174,7 +221,10 @@ def as_archives(good, path):
     for number in range(2):
         with tarfile.open(path / f"photos-{number:03d}.tar", "w") as archive:
             for file in files[number * 24 : number * 24 + 24]:
-                for name, data in ((f"{file.stem}.png", file.read_bytes()), (f"{file.stem}.cls", file.parent.name.encode())):
+                for name, data in (
+                    (f"{file.stem}.png", file.read_bytes()),
+                    (f"{file.stem}.cls", file.parent.name.encode()),
+                ):
                     member = tarfile.TarInfo(name)
                     member.size = len(data)
                     archive.addfile(member, io.BytesIO(data))
@@ -186,7 +236,9 @@ def test_every_source_gives_the_same(model, photos, good, tmp_path):
     expected = without(rows(tmp_path / "a"), "photo")
     parquet = as_parquet(good, tmp_path / "parquet")
     tar = as_archives(good, tmp_path / "tar")
-    for number, source in enumerate([str(parquet), f"{parquet}/*.parquet", str(tar), f"{tar}/photos-{{000..001}}.tar"]):
+    for number, source in enumerate(
+        [str(parquet), f"{parquet}/*.parquet", str(tar), f"{tar}/photos-{{000..001}}.tar"]
+    ):
         out = tmp_path / f"out{number}"
         report = atlas.examples(model, source, str(out), **PASS | {"samples": 0})
         assert report["photos"] == 48
@@ -195,8 +247,11 @@ def test_every_source_gives_the_same(model, photos, good, tmp_path):
             assert second["value"] == pytest.approx(first["value"], rel=1e-4, abs=1e-6)
             if first["value"] > 1e-4:
                 assert (first["label"], first["x0"], first["y1"], first["image"]) == (
-                    second["label"], second["x0"], second["y1"], second["image"],
-                )  # fmt: skip
+                    second["label"],
+                    second["x0"],
+                    second["y1"],
+                    second["image"],
+                )
 
 
 def test_a_dataset_of_hugging_face(model, good, tmp_path, monkeypatch):
@@ -209,7 +264,9 @@ def test_a_dataset_of_hugging_face(model, good, tmp_path, monkeypatch):
         datasets.disable_progress_bars()
         monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
         as_parquet(good, tmp_path / "set")
-        report = atlas.examples(model, f"hf:{tmp_path / 'set'}:train", str(tmp_path / "out"), **PASS)
+        report = atlas.examples(
+            model, f"hf:{tmp_path / 'set'}:train", str(tmp_path / "out"), **PASS
+        )
         assert report["photos"] == 48
         assert {row["label"] for row in rows(tmp_path / "out")} == {"cats", "dogs"}
         with pytest.raises(InputError, match="cannot be loaded"):
@@ -248,11 +305,17 @@ def test_dry_run(model, photos, tmp_path):
 
 
 def test_tops_by_hand():
-    """Ties go to the photo listed first, NaN is never the best, and merging in any order gives the same."""
+    """Ties go to the photo listed first, NaN is never the best, and merging in any order gives the
+    same."""
 
     def of(values, photos):
-        tops = Tops.empty(2, 2, (1, 1))
-        tops.see(np.array(values, np.float32), np.array(photos), lambda rows, units: np.zeros(len(rows), np.int64), [])
+        tops = TopK.empty(2, 2, (1, 1))
+        tops.see(
+            np.array(values, np.float32),
+            np.array(photos),
+            lambda rows, units: np.zeros(len(rows), np.int64),
+            [],
+        )
         return tops
 
     whole = of([[1, 5], [3, np.nan], [3, 5], [2, 4]], [0, 1, 2, 3])
@@ -260,7 +323,9 @@ def test_tops_by_hand():
     assert whole.value.tolist() == [[3, 3], [5, 5]]
     for first, second in (((0, 1), (2, 3)), ((2, 3), (0, 1))):
         values = [[1, 5], [3, np.nan], [3, 5], [2, 4]]
-        one, two = (of([values[photo] for photo in photos], list(photos)) for photos in (first, second))
+        one, two = (
+            of([values[photo] for photo in photos], list(photos)) for photos in (first, second)
+        )
         one.merge(two)
         assert one.photo.tolist() == [[1, 2], [0, 2]]
     assert spread(np.array([5, 1, 4, 2, np.inf, 3], np.float32), 5) == [1, 3, 5, 2, 0]

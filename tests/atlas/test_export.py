@@ -55,13 +55,25 @@ def test_every_unit_has_a_page_and_every_link_leads_somewhere(site, built):
     assert broken(site) == []
     opened = atlas.open(str(built))
     for layer in opened.layers():
-        pages = {int(page.stem) for page in next(site.glob(f"*/{layer}")).glob("*.html") if page.stem.isdigit()}
+        pages = {
+            int(page.stem)
+            for page in next(site.glob(f"*/{layer}")).glob("*.html")
+            if page.stem.isdigit()
+        }
         assert pages == {row["unit"] for row in opened.rows(layer)}
 
 
 def test_a_units_page_shows_all_there_is(site):
     page = next(site.glob("*/first/1.html")).read_text(encoding="utf-8")
-    for part in ("first:1", "Photos that excite it most", "A sample over its range", "<svg", "Score", "Recipe", "cats"):
+    for part in (
+        "first:1",
+        "Photos that excite it most",
+        "A sample over its range",
+        "<svg",
+        "Score",
+        "Recipe",
+        "cats",
+    ):
         assert part in page, part
 
 

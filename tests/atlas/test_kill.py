@@ -16,7 +16,9 @@ from convscope import atlas
 def children():
     """A server that has loaded torch once, so that a child costs a fork."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["small", "convscope.atlas.examples", "convscope.atlas.build", "torch", "datasets"])
+    context.set_forkserver_preload(
+        ["small", "convscope.atlas.examples", "convscope.atlas.build", "torch", "datasets"]
+    )
     return context
 
 

@@ -18,7 +18,8 @@ map_module = import_module("convscope.atlas.map")
 
 @pytest.fixture
 def flat(monkeypatch):
-    """Two channels instead of UMAP, whose compilation takes seconds; one test below has the real one."""
+    """Two channels instead of UMAP, whose compilation takes seconds; one test below has the real
+    one."""
 
     def plane(vectors, seed):
         low, high = vectors.min(0), vectors.max(0)
@@ -48,7 +49,8 @@ def test_every_cell_holds_the_mean_of_its_activations(flat, model, photos, tmp_p
 
 
 def test_labels_are_what_the_rest_of_the_network_says(flat, model, photos, tmp_path):
-    """After the third layer only ReLU, the mean over places and a matrix come: the scores can be worked out."""
+    """After the third layer only ReLU, the mean over places and a matrix come: the scores can be
+    worked out."""
     atlas.map(model, "third", str(photos), str(tmp_path), **SMALL)
     rows = rows_of(tmp_path)
     head = model.network.head
@@ -70,7 +72,7 @@ def test_order_and_interruption_change_nothing(flat, model, photos, tmp_path, mo
     atlas.map(model, "third", str(photos), str(tmp_path / "again"), **SMALL)
     others = sorted((tmp_path / "again").rglob("*.parquet"))
     others[-1].unlink()
-    monkeypatch.setattr(map_module, "ascend", counting := Counting(map_module.ascend))
+    monkeypatch.setattr(map_module, "optimize", counting := Counting(map_module.optimize))
     atlas.map(model, "third", str(photos), str(tmp_path / "again"), **SMALL)
     assert counting.calls == 1
     assert [path.read_bytes() for path in parts] == [path.read_bytes() for path in others]
@@ -96,7 +98,12 @@ def test_the_site_shows_it(flat, model, photos, tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"grid": 0}, "grid"), ({"minimum": 100}, "smaller grid="), ({"layer": "first,third"}, "one layer"), ({"most": 3}, "most")],
+    [
+        ({"grid": 0}, "grid"),
+        ({"minimum": 100}, "smaller grid="),
+        ({"layer": "first,third"}, "one layer"),
+        ({"most": 3}, "most"),
+    ],
 )
 def test_what_cannot_be_is_one_sentence(flat, model, photos, tmp_path, options, words):
     layer = options.pop("layer", "third")
@@ -107,7 +114,9 @@ def test_what_cannot_be_is_one_sentence(flat, model, photos, tmp_path, options, 
 def test_umap_puts_like_beside_like():
     """Two bundles of directions, whatever their lengths, come to lie apart."""
     generator = np.random.default_rng(0)
-    bundles = np.repeat(np.eye(8, dtype=np.float32)[:2], 20, 0) + generator.normal(0, 0.05, (40, 8)).astype(np.float32)
+    bundles = np.repeat(np.eye(8, dtype=np.float32)[:2], 20, 0) + generator.normal(
+        0, 0.05, (40, 8)
+    ).astype(np.float32)
     points = map_module._plane(bundles * generator.uniform(1, 9, (40, 1)).astype(np.float32), 0)
     assert points.min() >= 0
     assert points.max() <= 1

@@ -16,7 +16,9 @@ from convscope.errors import InputError, LayerError, OptionError, UnitError
 @pytest.fixture
 def whole(built, model, photos):
     """With examples."""
-    atlas.examples(model, str(photos), str(built), layers="first,third,head", k=3, samples=2, batch=8)
+    atlas.examples(
+        model, str(photos), str(built), layers="first,third,head", k=3, samples=2, batch=8
+    )
     return built
 
 
@@ -25,8 +27,12 @@ def test_opened_unchanged_by_others(whole, tmp_path):
     import pandas
 
     units, examples = f"{whole}/units/**/*.parquet", f"{whole}/examples/**/*.parquet"
-    assert duckdb.sql(f"select count(*), count(distinct key) from '{units}'").fetchall() == [(25, 25)]
-    found = duckdb.sql(f"select layer, octet_length(image.bytes) from '{examples}' where kind = 'top' and rank = 0").fetchall()
+    assert duckdb.sql(f"select count(*), count(distinct key) from '{units}'").fetchall() == [
+        (25, 25)
+    ]
+    found = duckdb.sql(
+        f"select layer, octet_length(image.bytes) from '{examples}' where kind = 'top' and rank = 0"
+    ).fetchall()
     assert len(found) == 25
     assert all(size > 50 for _, size in found)
     frame = pandas.concat(pandas.read_parquet(path) for path in whole.glob("units/**/*.parquet"))
@@ -37,7 +43,9 @@ def test_opened_unchanged_by_others(whole, tmp_path):
 
         datasets.disable_progress_bars()
         for pattern, rows in ((units, 25), (examples, 25 * 5)):
-            data = datasets.load_dataset("parquet", data_files=pattern, split="train", cache_dir=str(tmp_path / "cache"))
+            data = datasets.load_dataset(
+                "parquet", data_files=pattern, split="train", cache_dir=str(tmp_path / "cache")
+            )
             assert len(data) == rows
             picture = next(row["image"] for row in data if row["image"] is not None)
             assert picture.mode == "RGB"
@@ -59,7 +67,11 @@ def test_rows_and_pictures(whole):
     assert [one["kind"] for one in found.examples("third:6")] == ["top"] * 3 + ["sample"] * 2
     assert found.models()[0]["model"] == "Small"
     assert [one["photo"] for one in found.skipped()] == ["cats/05-broken.jpg"]
-    for call, error in ((("thirt", 6), LayerError), (("third", 12), UnitError), (("third",), UnitError)):
+    for call, error in (
+        (("thirt", 6), LayerError),
+        (("third", 12), UnitError),
+        (("third",), UnitError),
+    ):
         with pytest.raises(error):
             found.unit(*call)
 
@@ -69,9 +81,17 @@ def test_similar_and_search(whole, model, network):
     near = found.similar("third:6", n=3)
     assert [row["cosine"] for row in near] == sorted((row["cosine"] for row in near), reverse=True)
     mine = {row["photo"]: row["value"] for row in found.examples("third:6", kind="top")}
-    other = {row["photo"]: row["value"] for row in found.examples(near[0]["layer"], near[0]["unit"], kind="top")}
-    size = sum(value**2 for value in mine.values()) ** 0.5 * sum(value**2 for value in other.values()) ** 0.5
-    assert near[0]["cosine"] == pytest.approx(sum(mine[name] * other[name] for name in mine if name in other) / size)
+    other = {
+        row["photo"]: row["value"]
+        for row in found.examples(near[0]["layer"], near[0]["unit"], kind="top")
+    }
+    size = (
+        sum(value**2 for value in mine.values()) ** 0.5
+        * sum(value**2 for value in other.values()) ** 0.5
+    )
+    assert near[0]["cosine"] == pytest.approx(
+        sum(mine[name] * other[name] for name in mine if name in other) / size
+    )
     weights = network.third.weight.detach().flatten(1)
     near = found.similar("third", 6, by="weights", model=model, n=11)
     expected = weights @ weights[6] / weights.norm(dim=1) / weights[6].norm()
@@ -105,8 +125,14 @@ def test_two_networks_in_one_folder(whole, model, network):
 
 def test_compact_keeps_every_row_and_every_job(whole, model, photos):
     def rows(kind):
-        found = [row for path in whole.glob(f"{kind}/**/*.parquet") for row in pq.read_table(path).to_pylist()]
-        return sorted((row["checksum"], row["image"]["bytes"] if row["image"] else b"") for row in found)
+        found = [
+            row
+            for path in whole.glob(f"{kind}/**/*.parquet")
+            for row in pq.read_table(path).to_pylist()
+        ]
+        return sorted(
+            (row["checksum"], row["image"]["bytes"] if row["image"] else b"") for row in found
+        )
 
     before = {kind: rows(kind) for kind in ("units", "examples")}
     held = atlas.open(str(whole))
@@ -117,7 +143,11 @@ def test_compact_keeps_every_row_and_every_job(whole, model, photos):
     assert {kind: rows(kind) for kind in before} == before
     assert atlas.verify(str(whole)).ok
     assert atlas.build(model, "first,third,head", str(whole), **SMALL)["made"] == 0
-    assert "all there" in str(atlas.examples(model, str(photos), str(whole), layers="first,third,head", k=3, samples=2, batch=8))
+    assert "all there" in str(
+        atlas.examples(
+            model, str(photos), str(whole), layers="first,third,head", k=3, samples=2, batch=8
+        )
+    )
     merged = state(whole)
     path, data = next((path, data) for path, data in saved.items() if not path.exists())
     path.write_bytes(data)  # as if killed before it was deleted
@@ -146,7 +176,9 @@ def test_verify_finds_what_is_damaged(whole, model):
     rows = pq.read_table(part)
     scores = rows.column("score").to_pylist()
     changed = rows.set_column(
-        rows.schema.get_field_index("score"), rows.schema.field("score"), pa.array([scores[0] + 1, *scores[1:]], pa.float32())
+        rows.schema.get_field_index("score"),
+        rows.schema.field("score"),
+        pa.array([scores[0] + 1, *scores[1:]], pa.float32()),
     )
     pq.write_table(changed, part)
     assert "altered" in reason()
@@ -158,10 +190,21 @@ def test_verify_finds_what_is_damaged(whole, model):
 
 def test_show_and_ls(whole, tmp_path):
     report = atlas.show(str(whole), "third:6", out=str(tmp_path / "pictures"))
-    assert [row["what"] for row in report.table] == ["picture 1", "top 1", "top 2", "top 3", "sample 1", "sample 2"]
+    assert [row["what"] for row in report.table] == [
+        "picture 1",
+        "top 1",
+        "top 2",
+        "top 3",
+        "sample 1",
+        "sample 2",
+    ]
     assert len(list((tmp_path / "pictures").iterdir())) == 6
     assert len(atlas.show(str(whole), "third").table) == 12
     listed = atlas.ls(str(whole))
-    assert [(row["layer"], row["units"], row["examples"]) for row in listed.table] == [("first", 8, 40), ("third", 12, 60), ("head", 5, 25)]
+    assert [(row["layer"], row["units"], row["examples"]) for row in listed.table] == [
+        ("first", 8, 40),
+        ("third", 12, 60),
+        ("head", 5, 25),
+    ]
     with pytest.raises(InputError, match="no atlas"):
         atlas.ls(str(tmp_path / "nothing"))

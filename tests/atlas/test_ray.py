@@ -1,4 +1,5 @@
-"""The same jobs and the same pass on Ray, with a worker and an actor that die at their first job."""
+"""The same jobs and the same pass on Ray, with a worker and an actor that die at their first
+job."""
 
 from __future__ import annotations
 
@@ -11,12 +12,12 @@ import pytest
 from small_atlas import SMALL, small_model, state
 
 from convscope import atlas
-from convscope.atlas.render.renderer import Maker
-from convscope.atlas.scan.scanner import Looker
+from convscope.atlas.render.renderer import Renderer
+from convscope.atlas.scan.scanner import Scanner
 from convscope.errors import NumericError
 
 
-class Dies(Maker):
+class Dies(Renderer):
     """Takes its whole process with it, once."""
 
     def __init__(self, model):
@@ -35,7 +36,7 @@ class Dies(Maker):
         return super().__call__(job)
 
 
-class Vanishes(Looker):
+class Vanishes(Scanner):
     """Takes the actor that looks at photos with it, once."""
 
     marker: str
@@ -67,8 +68,10 @@ def test_the_same_bytes_though_a_worker_died(photos, tmp_path, monkeypatch):
             work.marker = str(tmp_path / "marker")
             return work
 
-        monkeypatch.setattr(module, "Maker", dying)
-        report = atlas.build(small_model(), "first,third", str(tmp_path / "ray"), engine="ray", **SMALL)
+        monkeypatch.setattr(module, "Renderer", dying)
+        report = atlas.build(
+            small_model(), "first,third", str(tmp_path / "ray"), engine="ray", **SMALL
+        )
         assert (tmp_path / "marker").exists()
         assert report["made"] == 20
         with pytest.raises(NumericError, match="the head is broken"):
@@ -79,7 +82,7 @@ def test_the_same_bytes_though_a_worker_died(photos, tmp_path, monkeypatch):
             work.marker = str(tmp_path / "vanished")
             return work
 
-        monkeypatch.setattr(sys.modules["convscope.atlas.examples"], "Looker", vanishing)
+        monkeypatch.setattr(sys.modules["convscope.atlas.examples"], "Scanner", vanishing)
         atlas.examples(small_model(), str(photos), str(tmp_path / "ray"), engine="ray", **options)
         assert (tmp_path / "vanished").exists()
     finally:

@@ -1,4 +1,5 @@
-"""The same question asked of Captum, pytorch-grad-cam and torch-cam, with what they do to the numbers afterwards left out."""
+"""The same question asked of Captum, pytorch-grad-cam and torch-cam, with what they do to the
+numbers afterwards left out."""
 
 from __future__ import annotations
 
@@ -33,14 +34,18 @@ def not_in_place(network: nn.Module) -> nn.Module:
     return network
 
 
-def grad_cam_peer(name: str, network: nn.Module, layer: str, image: torch.Tensor, index: int) -> torch.Tensor:
+def grad_cam_peer(
+    name: str, network: nn.Module, layer: str, image: torch.Tensor, index: int
+) -> torch.Tensor:
     """A CAM of pytorch-grad-cam before its ReLU, scaling and resizing: n h w."""
     import pytorch_grad_cam
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     seen = {}
     with quiet():
-        cam = getattr(pytorch_grad_cam, name)(model=network, target_layers=[network.get_submodule(layer)])
+        cam = getattr(pytorch_grad_cam, name)(
+            model=network, target_layers=[network.get_submodule(layer)]
+        )
         step = "compute_cam_per_layer" if name == "FullGrad" else "get_cam_image"
         original = getattr(cam, step)
 

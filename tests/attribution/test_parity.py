@@ -1,6 +1,8 @@
-"""Against Captum, pytorch-grad-cam and torch-cam: on the embedded network, and on ResNet-50 and VGG16 with random weights.
+"""Against Captum, pytorch-grad-cam and torch-cam: on the embedded network, and on ResNet-50 and
+VGG16 with random weights.
 
-Images are small, which changes nothing in what is compared; every difference that is not rounding is in the method's docstring.
+Images are small, which changes nothing in what is compared; every difference that is not rounding
+is in the method's docstring.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ def case(request, embedded):
     model = embedded if source == "embedded" else convscope.load_model(source, weights=weights)
     image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     if source == "embedded":
-        image = model.enter(torch.nn.functional.interpolate(convscope.load_image("sample:chelsea"), (64, 64)))
+        image = model.preprocess(
+            torch.nn.functional.interpolate(convscope.load_image("sample:chelsea"), (64, 64))
+        )
     network = model.network.eval()
     return request.param, model, network, image, late, narrow
 
@@ -42,17 +46,22 @@ def case(request, embedded):
 def ours(model: Model, method: str, image: torch.Tensor, **options) -> torch.Tensor:
     with Probe(model) as probe:
         layer = options.pop("layer", None)
-        return Method.of(method, probe, layer=layer, options=options)(probe, image, Target.of(model, INDEX).expand(len(image)))
+        return Method.of(method, probe, layer=layer, options=options)(
+            probe, image, Target.of(model, INDEX).expand(len(image))
+        )
 
 
-@pytest.mark.parametrize("method", ["saliency", "gradient_x_input", "integrated_gradients", "occlusion", "grad_cam"])
+@pytest.mark.parametrize(
+    "method", ["saliency", "gradient_x_input", "integrated_gradients", "occlusion", "grad_cam"]
+)
 def test_captum(case, method):
     from captum import attr
 
     _, model, network, image, late, _ = case
     image = image[:1] if method in ("integrated_gradients", "occlusion") else image
     if method == "integrated_gradients":
-        # In float32 rounding carries single units across the kinks of ReLU and max pooling, now and then; in float64 the two agree.
+        # In float32 rounding carries single units across the kinks of ReLU and max pooling, now and
+        # then; in float64 the two agree.
         network = copy.deepcopy(network).double()
         model, image = Model(network), image.double()
     with quiet():
@@ -63,14 +72,24 @@ def test_captum(case, method):
         elif method == "integrated_gradients":
             theirs = attr.IntegratedGradients(network).attribute(image, target=INDEX, n_steps=5)
         elif method == "occlusion":
-            theirs = attr.Occlusion(network).attribute(image, target=INDEX, sliding_window_shapes=(3, 30, 30), strides=(3, 20, 20))[:, :1]
+            theirs = attr.Occlusion(network).attribute(
+                image, target=INDEX, sliding_window_shapes=(3, 30, 30), strides=(3, 20, 20)
+            )[:, :1]
         else:
-            theirs = attr.LayerGradCam(network, network.get_submodule(late)).attribute(image, target=INDEX)
-    options = {"integrated_gradients": {"steps": 5}, "occlusion": {"window": 30, "stride": 20}, "grad_cam": {"layer": late}}
+            theirs = attr.LayerGradCam(network, network.get_submodule(late)).attribute(
+                image, target=INDEX
+            )
+    options = {
+        "integrated_gradients": {"steps": 5},
+        "occlusion": {"window": 30, "stride": 20},
+        "grad_cam": {"layer": late},
+    }
     assert closeness(ours(model, method, image, **options.get(method, {})), theirs.detach()) < CLOSE
 
 
-@pytest.mark.parametrize(("method", "peer"), [("guided_backprop", "GuidedBackprop"), ("deconvnet", "Deconvolution")])
+@pytest.mark.parametrize(
+    ("method", "peer"), [("guided_backprop", "GuidedBackprop"), ("deconvnet", "Deconvolution")]
+)
 def test_captum_rules(case, method, peer):
     from captum import attr
 
@@ -83,7 +102,8 @@ def test_captum_rules(case, method, peer):
 
 
 def test_guided_backprop_on_relu6_as_captum_on_relu(embedded, chelsea):
-    """The embedded network with plain ReLUs: no activation of this photo reaches its ceiling in a network scaled down."""
+    """The embedded network with plain ReLUs: no activation of this photo reaches its ceiling in a
+    network scaled down."""
     from captum import attr
     from torch import nn
 
@@ -93,7 +113,9 @@ def test_guided_backprop_on_relu6_as_captum_on_relu(embedded, chelsea):
             if isinstance(child, nn.ReLU6):
                 setattr(module, name, nn.ReLU())
     model = Model(network, preprocessing=embedded.preprocessing)
-    image = embedded.enter(torch.nn.functional.interpolate(convscope.load_image("sample:chelsea"), (64, 64)))
+    image = embedded.preprocess(
+        torch.nn.functional.interpolate(convscope.load_image("sample:chelsea"), (64, 64))
+    )
     with quiet():
         theirs = attr.GuidedBackprop(network.eval()).attribute(image, target=INDEX)
     assert closeness(ours(model, "guided_backprop", image), theirs.detach()) < CLOSE
@@ -132,13 +154,17 @@ def test_pytorch_grad_cam(case, method, peer):
 def test_fullgrad(case):
     name, model, network, image, late, _ = case
     if name == "embedded":
-        pytest.skip("pytorch-grad-cam does not see timm's BatchNormAct2d; test_fullgrad_sums_to_the_score covers it")
+        pytest.skip(
+            "pytorch-grad-cam does not see timm's BatchNormAct2d; test_fullgrad_sums_to_the_score"
+            " covers it"
+        )
     theirs = grad_cam_peer("FullGrad", network, late, image[:1], INDEX)
     assert closeness(ours(model, "fullgrad", image[:1])[:, 0], theirs) < 1e-3
 
 
 @pytest.mark.parametrize(
-    ("method", "peer"), [("grad_cam", "GradCAM"), ("layer_cam", "LayerCAM"), ("xgrad_cam", "XGradCAM"), ("cam", "CAM")]
+    ("method", "peer"),
+    [("grad_cam", "GradCAM"), ("layer_cam", "LayerCAM"), ("xgrad_cam", "XGradCAM"), ("cam", "CAM")],
 )
 def test_torch_cam(case, method, peer):
     from torchcam import methods

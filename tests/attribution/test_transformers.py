@@ -1,4 +1,5 @@
-"""Attention, read without touching a module, against hooks and against the libraries' own window functions."""
+"""Attention, read without touching a module, against hooks and against the libraries' own window
+functions."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ from convscope.questions.target import Target
 
 def timm_vit(**options):
     torch.manual_seed(0)
-    return VisionTransformer(img_size=32, patch_size=8, embed_dim=12, depth=3, num_heads=2, num_classes=4, **options).eval()
+    return VisionTransformer(
+        img_size=32, patch_size=8, embed_dim=12, depth=3, num_heads=2, num_classes=4, **options
+    ).eval()
 
 
 def torchvision_vit():
@@ -37,8 +40,14 @@ def networks():
         "timm ViT without a class token": timm_vit(class_token=False, global_pool="avg"),
         "timm ViT with registers": timm_vit(reg_tokens=4),
         "torchvision ViT": torchvision_vit(),
-        "timm Swin": SwinTransformer(32, 4, embed_dim=12, depths=(2, 2), num_heads=(2, 2), window_size=4, num_classes=4).eval(),
-        "torchvision Swin": TorchvisionSwin([4, 4], 12, [2, 2], [2, 2], [4, 4], num_classes=4).eval(),
+        "timm Swin": (
+            SwinTransformer(
+                32, 4, embed_dim=12, depths=(2, 2), num_heads=(2, 2), window_size=4, num_classes=4
+            ).eval()
+        ),
+        "torchvision Swin": (
+            TorchvisionSwin([4, 4], 12, [2, 2], [2, 2], [4, 4], num_classes=4).eval()
+        ),
     }
 
 
@@ -58,7 +67,9 @@ def test_reading_the_attention_changes_nothing(name, image):
     assert len(layers) == (3 if name.startswith("timm ViT") else 2 if "ViT" in name else 4)
     for layer in layers:
         assert torch.allclose(layer.weights.sum(-1), torch.ones(()), atol=1e-5)
-    assert [layer.shift for layer in layers if "Swin" in name][:2] == ([(0, 0), (2, 2)] if "Swin" in name else [])
+    assert [layer.shift for layer in layers if "Swin" in name][:2] == (
+        [(0, 0), (2, 2)] if "Swin" in name else []
+    )
 
 
 @pytest.fixture
@@ -91,8 +102,12 @@ def test_rollout_and_legrad_as_by_hooks(hooked, image):
         from convscope.attribution.attention_rollout import attention_rollout
         from convscope.attribution.legrad import legrad
 
-        assert torch.allclose(attention_rollout(probe, image, target), rolled[:, 0, 1:].reshape(2, 1, 4, 4), atol=1e-6)
-        assert torch.allclose(legrad(probe, image, target), wishes[:, 1:].reshape(2, 1, 4, 4), atol=1e-7)
+        assert torch.allclose(
+            attention_rollout(probe, image, target), rolled[:, 0, 1:].reshape(2, 1, 4, 4), atol=1e-6
+        )
+        assert torch.allclose(
+            legrad(probe, image, target), wishes[:, 1:].reshape(2, 1, 4, 4), atol=1e-7
+        )
 
 
 @pytest.mark.parametrize("shift", [0, 2])
@@ -115,7 +130,12 @@ def test_maps_on_the_patch_grid_without_a_reshape_function(name):
         with pytest.raises(OptionError, match="within windows"):
             convscope.explain(model, photo, method="attention_rollout")
     else:
-        assert convscope.explain(model, photo, method="attention_rollout")["attribution"].shape == (1, 1, 4, 4)
+        assert convscope.explain(model, photo, method="attention_rollout")["attribution"].shape == (
+            1,
+            1,
+            4,
+            4,
+        )
 
 
 def test_a_network_without_attention():
@@ -123,4 +143,6 @@ def test_a_network_without_attention():
 
     for method in ("legrad", "attention_rollout"):
         with pytest.raises(OptionError, match="self-attention, and Trunk has none"):
-            convscope.explain(convscope.load_model(Trunk(), size=16), torch.rand(3, 16, 16), method=method)
+            convscope.explain(
+                convscope.load_model(Trunk(), size=16), torch.rand(3, 16, 16), method=method
+            )

@@ -1,4 +1,5 @@
-"""The command line in one process: what it prints, what it writes, and the one sentence when it cannot."""
+"""The command line in one process: what it prints, what it writes, and the one sentence when it
+cannot."""
 
 from __future__ import annotations
 
@@ -49,7 +50,21 @@ def test_json(capsys):
 
 
 def test_explain_writes_a_picture_and_says_where(capsys, folder):
-    assert main(["explain", "sample:chelsea", "--target", "Egyptian cat", "--draw", "style=overlay", "-o", "x.png"]) == 0
+    assert (
+        main(
+            [
+                "explain",
+                "sample:chelsea",
+                "--target",
+                "Egyptian cat",
+                "--draw",
+                "style=overlay",
+                "-o",
+                "x.png",
+            ]
+        )
+        == 0
+    )
     assert capsys.readouterr().out == "x.png\n"
     with Image.open("x.png") as picture:
         assert picture.size == (451, 300)
@@ -61,7 +76,8 @@ def test_explain_writes_a_picture_and_says_where(capsys, folder):
 def test_npz_has_the_numbers(capsys, embedded):
     assert main(["explain", "sample:chelsea", "--method", "saliency", "-o", "x.npz"]) == 0
     assert np.array_equal(
-        convscope.Result.load("x.npz")["heatmap"], convscope.explain(embedded, "sample:chelsea", method="saliency")["heatmap"]
+        convscope.Result.load("x.npz")["heatmap"],
+        convscope.explain(embedded, "sample:chelsea", method="saliency")["heatmap"],
     )
 
 
@@ -81,7 +97,10 @@ BAD = [
     (["explain", "sample:chelsea", "--target", "zebraa"], "did you mean 'zebra'"),
     (["explain", "sample:chelsea", "--seed", "x"], "seed must be int"),
     (["explain", "sample:chelsea", "--samples", "3"], "grad_cam has no option --samples"),
-    (["explain", "sample:chelsea", "-o", "x.bmp"], "must end in .png or .npz or .json or .csv or .gif or .webp"),
+    (
+        ["explain", "sample:chelsea", "-o", "x.bmp"],
+        "must end in .png or .npz or .json or .csv or .gif or .webp",
+    ),
     (["explain", "sample:chelsea", "--draw", "color=red"], "attribution has no option 'color'"),
     (["explain", "sample:nobody"], "no sample photo"),
     (["predict", "sample:chelsea", "--model", "nowhere:x"], "no model source 'nowhere'"),
@@ -95,7 +114,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "sentence"), BAD, ids=lambda case: " ".join(case) if isinstance(case, list) else "")
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    BAD,
+    ids=lambda case: " ".join(case) if isinstance(case, list) else "",
+)
 def test_bad_input_gets_one_sentence(arguments, sentence, capsys, folder):
     assert main(arguments) == 2
     printed = capsys.readouterr()
@@ -112,7 +135,11 @@ def test_no_arguments_shows_the_help(capsys):
 
 
 def test_every_verb_is_public_and_every_public_verb_has_a_command():
-    public = {name for name in convscope.__all__ if name.islower() and name not in ("load_model", "load_image")}
+    public = {
+        name
+        for name in convscope.__all__
+        if name.islower() and name not in ("load_model", "load_image")
+    }
     assert {ALIASES.get(name, name) for name in VERBS} == public
 
 
@@ -127,6 +154,8 @@ def test_help_shows_examples_that_parse(name, capsys):
         assert words[:2] == ["convscope", name]
         assert words[2] in printed if len(words) > 2 else True
         command = Verb(name, schema)
-        command.make_parser(command.make_context(name, words[2:], resilient_parsing=True)).parse_args(words[2:])
+        command.make_parser(
+            command.make_context(name, words[2:], resilient_parsing=True)
+        ).parse_args(words[2:])
     for option in schema.options:
         assert option.help, f"{name} does not say what {option.name} is"

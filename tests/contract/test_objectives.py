@@ -1,4 +1,5 @@
-"""Every registered objective climbs from its own start; values worked out on paper; the algebra; and what an ascent refuses."""
+"""Every registered objective climbs from its own start; values worked out on paper; the algebra;
+and what an ascent refuses."""
 
 from __future__ import annotations
 
@@ -11,13 +12,22 @@ from small_networks import Trunk, assert_unchanged, snapshot
 from torch import Tensor, nn
 
 import convscope
-from convscope.errors import ConvscopeError, DeadUnitError, ImageError, LayerError, NoGradientError, NumericError, OptionError, UnitError
+from convscope.errors import (
+    ConvscopeError,
+    DeadUnitError,
+    ImageError,
+    LayerError,
+    NoGradientError,
+    NumericError,
+    OptionError,
+    UnitError,
+)
 from convscope.probe import Probe
 from convscope.synthesis import objectives, parameterizations
 from convscope.synthesis.objective import Objective, channel, interpolate, neuron, objective, parse
-from convscope.synthesis.objectives import Seen, evaluate
-from convscope.synthesis.optimize import Recipe, ascend
-from convscope.synthesis.random import Streams
+from convscope.synthesis.objectives import ForwardPass, evaluate
+from convscope.synthesis.optimize import OptimizationConfig, optimize
+from convscope.synthesis.random import RandomStreams
 
 NAMES = objectives.registry.names()
 OWN = {
@@ -32,26 +42,46 @@ OWN = {
 
 def trunk(channels: int = 3, size: int = 32):
     torch.manual_seed(0)
-    return convscope.load_model(Trunk(channels), size=size, mean=[0.4] * channels, std=[0.3] * channels)
+    return convscope.load_model(
+        Trunk(channels), size=size, mean=[0.4] * channels, std=[0.3] * channels
+    )
 
 
-def climb(model, wanted: list[Objective], *, steps: int = 15, size: int = 32, sd: float = 0.01, **recipe):
-    streams = Streams.of(0, Streams.keys([str(each) for each in wanted]))
-    canvas = parameterizations.registry.get("fourier")((len(wanted), model.channels, size, size), streams, sd=sd)
+def optimize_batches(
+    model, wanted: list[Objective], *, steps: int = 15, size: int = 32, sd: float = 0.01, **config
+):
+    streams = RandomStreams.of(0, RandomStreams.keys([str(each) for each in wanted]))
+    parameterization = parameterizations.registry.get("fourier")(
+        (len(wanted), model.channels, size, size), streams, sd=sd
+    )
     photo = torch.rand(1, model.channels, *model.size, generator=torch.Generator().manual_seed(3))
     layers = list(dict.fromkeys(layer for each in wanted for layer in each.layers))
     with Probe(model) as probe:
-        reference = {layer: maps.detach() for layer, maps in probe.activations(model.enter(photo), layers).items()} if layers else {}
-        return ascend(probe, wanted, canvas, streams, Recipe(steps=steps, **{"redirect": 4, **recipe}), reference=reference).living()
+        reference = (
+            {
+                layer: maps.detach()
+                for layer, maps in probe.activations(model.preprocess(photo), layers).items()
+            }
+            if layers
+            else {}
+        )
+        return optimize(
+            probe,
+            wanted,
+            parameterization,
+            streams,
+            OptimizationConfig(steps=steps, **{"redirect": 4, **config}),
+            reference=reference,
+        ).living()
 
 
-def seen(*values, model=None, **maps) -> Seen:
+def seen(*values, model=None, **maps) -> ForwardPass:
     """What an objective looks at, from numbers: `maps` are n c h w."""
     tensors = {name: torch.tensor(value, dtype=torch.float32) for name, value in maps.items()}
-    return Seen(model, torch.zeros(len(next(iter(tensors.values()))), 3, 4, 4), tensors)
+    return ForwardPass(model, torch.zeros(len(next(iter(tensors.values()))), 3, 4, 4), tensors)
 
 
-def value(name: str, given: Seen, **parameters) -> list[float]:
+def value(name: str, given: ForwardPass, **parameters) -> list[float]:
     return objectives.registry.get(name)(given, **parameters).tolist()
 
 
@@ -61,24 +91,28 @@ def test_every_objective_climbs_from_its_own_start(name):
     wanted = objective(name, **OWN.get(name, {"layer": "third"}))
     # What compares images starts from ones that differ.
     batch = objectives.registry.traits(name).get("batch")
-    found = climb(model, [wanted] * (3 if batch else 1), sd=1.0 if batch else 0.01)
+    found = optimize_batches(model, [wanted] * (3 if batch else 1), sd=1.0 if batch else 0.01)
     assert found.score.shape[1] == 15
     assert (found.score[:, -1] > found.score[:, 0]).all()
     assert float(found.image.min()) > 0
     assert float(found.image.max()) < 1
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not objectives.registry.traits(name).get("batch")])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if not objectives.registry.traits(name).get("batch")]
+)
 def test_a_score_is_the_same_alone_and_among_others(name):
     model = trunk()
     wanted = objective(name, **OWN.get(name, {"layer": "third"}))
     images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     with Probe(model) as probe:
-        maps, output = probe.activations_and_output(model.enter(images), list(wanted.layers))
+        maps, output = probe.activations_and_output(model.preprocess(images), list(wanted.layers))
         reference = {layer: tensor[:1] * 0.5 for layer, tensor in maps.items()}
-        together = evaluate([wanted] * 3, Seen(model, images, maps, output, reference))
-        maps, output = probe.activations_and_output(model.enter(images[1:2]), list(wanted.layers))
-        alone = evaluate([wanted], Seen(model, images[1:2], maps, output, reference))
+        together = evaluate([wanted] * 3, ForwardPass(model, images, maps, output, reference))
+        maps, output = probe.activations_and_output(
+            model.preprocess(images[1:2]), list(wanted.layers)
+        )
+        alone = evaluate([wanted], ForwardPass(model, images[1:2], maps, output, reference))
     torch.testing.assert_close(alone, together[1:2], atol=1e-5, rtol=1e-5)
 
 
@@ -99,21 +133,32 @@ def test_channel_neuron_and_layer():
 def test_logit_and_probability():
     model = trunk()
     scores = torch.tensor([[1.0, 2.0, 0.0, 0.0, 0.0]])
-    given = Seen(model, torch.zeros(1, 3, 4, 4), {}, scores)
+    given = ForwardPass(model, torch.zeros(1, 3, 4, 4), {}, scores)
     assert value("logit", given, target=1) == [2]
-    assert value("probability", given, target=1) == pytest.approx([2 - math.log(math.e + math.e**2 + 3)])
+    assert value("probability", given, target=1) == pytest.approx(
+        [2 - math.log(math.e + math.e**2 + 3)]
+    )
 
 
 def test_direction():
     """At one place (3, 4), at another (4, -3); along (1, 0): dots 3 and 4, cosines 0.6 and 0.8."""
     given = seen(l=[[[[3, 4]], [[4, -3]]]])
     assert value("direction", given, layer="l", vector=(1.0, 0.0)) == pytest.approx([3.5])
-    assert value("direction", given, layer="l", vector=(1.0, 0.0), power=1.0) == pytest.approx([(3 * 0.6 + 4 * 0.8) / 2])
-    assert value("direction", given, layer="l", vector=(2.0, 0.0), power=2.0) == pytest.approx([(6 * 0.36 + 8 * 0.64) / 2])
-    assert value("direction", given, layer="l", vector=(0.0, 1.0), row=0, column=1) == pytest.approx([-3])
+    assert value("direction", given, layer="l", vector=(1.0, 0.0), power=1.0) == pytest.approx(
+        [(3 * 0.6 + 4 * 0.8) / 2]
+    )
+    assert value("direction", given, layer="l", vector=(2.0, 0.0), power=2.0) == pytest.approx(
+        [(6 * 0.36 + 8 * 0.64) / 2]
+    )
+    assert value(
+        "direction", given, layer="l", vector=(0.0, 1.0), row=0, column=1
+    ) == pytest.approx([-3])
     assert value("direction", given, layer="l", vector=(0.0, 1.0), column=0) == pytest.approx([4])
-    # A cosine below 0.1 counts as 0.1, so that an opposite activation still has a slope that leads out.
-    assert value("direction", given, layer="l", vector=(0.0, 1.0), row=0, column=1, power=1.0) == pytest.approx([-0.3])
+    # A cosine below 0.1 counts as 0.1, so that an opposite activation still has a slope that leads
+    # out.
+    assert value(
+        "direction", given, layer="l", vector=(0.0, 1.0), row=0, column=1, power=1.0
+    ) == pytest.approx([-0.3])
     with pytest.raises(OptionError, match="2 numbers"):
         value("direction", given, layer="l", vector=(1.0, 0.0, 0.0))
 
@@ -129,11 +174,14 @@ def test_match_difference_and_caricature():
 
 
 def test_diversity():
-    """Gram matrices of one channel each: equal ones have cosine 1, those of different channels 0."""
+    """Gram matrices of one channel each: equal ones have cosine 1, those of different channels
+    0."""
     first, second = [[[1.0, 2.0]], [[0.0, 0.0]]], [[[0.0, 0.0]], [[5.0, 1.0]]]
     assert value("diversity", seen(l=[first, first]), layer="l") == pytest.approx([-1, -1])
     assert value("diversity", seen(l=[first, second]), layer="l") == pytest.approx([0, 0])
-    assert value("diversity", seen(l=[first, first, second]), layer="l") == pytest.approx([-0.5, -0.5, 0])
+    assert value("diversity", seen(l=[first, first, second]), layer="l") == pytest.approx(
+        [-0.5, -0.5, 0]
+    )
     assert value("diversity", seen(l=[first]), layer="l") == [0]
 
 
@@ -148,7 +196,7 @@ def test_different_objectives_in_one_batch():
     model = trunk()
     images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     with Probe(model) as probe:
-        maps, output = probe.activations_and_output(model.enter(images), ["second", "third"])
+        maps, output = probe.activations_and_output(model.preprocess(images), ["second", "third"])
     wanted = [
         channel("second", 3),
         0.5 * channel("second", 5) - 2 * neuron("third", 1, 2, 3),
@@ -162,15 +210,22 @@ def test_different_objectives_in_one_batch():
         output[2, 4] + third[2, 0].mean(),
         third[3].pow(2).mean() / 2,
     ]
-    torch.testing.assert_close(evaluate(wanted, Seen(model, images, maps, output)), torch.stack(by_hand), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        evaluate(wanted, ForwardPass(model, images, maps, output)),
+        torch.stack(by_hand),
+        atol=1e-5,
+        rtol=1e-5,
+    )
 
 
 def test_only_faces_of_the_same_unit_are_driven_apart():
     model = trunk()
-    wanted = [channel("third", unit) * 0 + objective("diversity", layer="third") for unit in (0, 0, 1, 1)]
+    wanted = [
+        channel("third", unit) * 0 + objective("diversity", layer="third") for unit in (0, 0, 1, 1)
+    ]
     maps = torch.rand(4, 12, 3, 3)
     maps[1] = maps[0]
-    found = evaluate(wanted, Seen(model, torch.zeros(4, 3, 8, 8), {"third": maps}))
+    found = evaluate(wanted, ForwardPass(model, torch.zeros(4, 3, 8, 8), {"third": maps}))
     assert found[:2].tolist() == pytest.approx([-1, -1], abs=1e-5)
     assert (found[2:] > -1).all()
 
@@ -197,7 +252,13 @@ def test_algebra():
 def test_interpolation():
     a, b = channel("x", 1), channel("y", 2)
     steps = interpolate(a, b, 5)
-    assert [[term.weight for term in each.terms] for each in steps] == [[1, 0], [0.75, 0.25], [0.5, 0.5], [0.25, 0.75], [0, 1]]
+    assert [[term.weight for term in each.terms] for each in steps] == [
+        [1, 0],
+        [0.75, 0.25],
+        [0.5, 0.5],
+        [0.25, 0.75],
+        [0, 1],
+    ]
     assert interpolate(a, b, 1) == [a * 1.0 + b * 0.0]
 
 
@@ -207,7 +268,12 @@ def test_json_and_text_give_the_same_objective_back(name):
     with Probe(model) as probe:
         layers = probe.layers
     alone = objective(name, **OWN.get(name, {"layer": "third"}))
-    for wanted in (alone, alone * 0.25 + channel("first.0", 3), channel("first.0", 3) - alone * 1e-7, alone * (1 / 3)):
+    for wanted in (
+        alone,
+        alone * 0.25 + channel("first.0", 3),
+        channel("first.0", 3) - alone * 1e-7,
+        alone * (1 / 3),
+    ):
         assert Objective.from_json(json.loads(json.dumps(wanted.to_json()))) == wanted
         assert hash(Objective.from_json(wanted.to_json())) == hash(wanted)
         assert parse(str(wanted), model, layers) == wanted
@@ -283,17 +349,27 @@ def test_a_units_picture_does_not_depend_on_batch_or_order(options):
     together = torch.from_numpy(pictures(UNITS, **options))
     turned = torch.from_numpy(pictures(UNITS[::-1], **options))
     torch.testing.assert_close(turned.flip(0), together, atol=1e-4, rtol=0)
-    torch.testing.assert_close(torch.from_numpy(pictures(UNITS[1], **options)), together[1:2], atol=1e-4, rtol=0)
-    torch.testing.assert_close(torch.from_numpy(pictures(UNITS, batch=2, **options)), together, atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        torch.from_numpy(pictures(UNITS[1], **options)), together[1:2], atol=1e-4, rtol=0
+    )
+    torch.testing.assert_close(
+        torch.from_numpy(pictures(UNITS, batch=2, **options)), together, atol=1e-4, rtol=0
+    )
 
 
 def test_long_directions_that_begin_alike_are_told_apart():
     """Each has its own random numbers, whichever comes first."""
-    first, second = (objective("direction", layer="third", vector=(0.123456789,) * 10 + (last, 1.0)) for last in (0.5, -0.5))
+    first, second = (
+        objective("direction", layer="third", vector=(0.123456789,) * 10 + (last, 1.0))
+        for last in (0.5, -0.5)
+    )
     assert str(first) != str(second)
     assert len(first.title) < 80
     torch.testing.assert_close(
-        torch.from_numpy(pictures([second, first])).flip(0), torch.from_numpy(pictures([first, second])), atol=1e-4, rtol=0
+        torch.from_numpy(pictures([second, first])).flip(0),
+        torch.from_numpy(pictures([first, second])),
+        atol=1e-4,
+        rtol=0,
     )
 
 
@@ -309,7 +385,9 @@ def test_faces_of_one_unit_start_apart():
 
 def test_picture_with_opacity():
     """A fourth channel, climbed on backgrounds that the network sees through it."""
-    found = convscope.visualize(trunk(), "second:1", preset="transparent", transforms="composite", steps=30, size=24)
+    found = convscope.visualize(
+        trunk(), "second:1", preset="transparent", transforms="composite", steps=30, size=24
+    )
     assert found["image"].shape == (1, 4, 24, 24)
     assert found["score"][0, -8:].mean() > found["score"][0, :8].mean()
     assert len(found["transparency"].shape) == 3
@@ -340,17 +418,21 @@ def plain(network: nn.Module, size: int = 8):
 def test_a_closed_unit_is_opened_by_redirected_gradients_and_dead_without():
     network = Closed()
     before = snapshot(network)
-    found = climb(plain(network), [channel("relu", 0)], steps=40, size=8, rate=0.5, redirect=40)
+    found = optimize_batches(
+        plain(network), [channel("relu", 0)], steps=40, size=8, rate=0.5, redirect=40
+    )
     assert float(found.score[0, 0]) == 0
     assert float(found.score[0, -1]) > 0.01
     with pytest.raises(DeadUnitError, match=r"relu:0.*dead unit"):
-        climb(plain(network), [channel("relu", 0)], steps=5, size=8, redirect=0)
+        optimize_batches(plain(network), [channel("relu", 0)], steps=5, size=8, redirect=0)
     assert_unchanged(before, network)
 
 
 def test_a_unit_with_no_weights_is_dead_with_redirected_gradients_too():
     with pytest.raises(DeadUnitError, match="relu:0"):
-        climb(plain(Closed(weight=0.0)), [channel("relu", 0)], steps=20, size=8, redirect=16)
+        optimize_batches(
+            plain(Closed(weight=0.0)), [channel("relu", 0)], steps=20, size=8, redirect=16
+        )
 
 
 def test_the_dead_one_of_several_is_named():
@@ -358,7 +440,7 @@ def test_the_dead_one_of_several_is_named():
     with torch.no_grad():
         network.second.weight[3] = 0
     model = convscope.load_model(network, size=32, mean=0.5, std=0.5)
-    found = climb(model, [channel("second", 1), channel("second", 3)], steps=3)
+    found = optimize_batches(model, [channel("second", 1), channel("second", 3)], steps=3)
     assert found.dead == ["second:3"]
     assert (found.image[1] == 0.5).all()
     assert (found.image[0] != 0.5).any()
@@ -371,7 +453,7 @@ class Broken(Closed):
 
 def test_nan_is_an_error():
     with pytest.raises(NumericError, match="NaN"):
-        climb(plain(Broken()), [objective("logit", target=0)], steps=3, size=8)
+        optimize_batches(plain(Broken()), [objective("logit", target=0)], steps=3, size=8)
 
 
 class Detached(Closed):
@@ -381,7 +463,7 @@ class Detached(Closed):
 
 def test_an_objective_that_cannot_reach_the_image_is_an_error():
     with pytest.raises(NoGradientError, match="conv:0 does not depend on the image"):
-        climb(plain(Detached()), [channel("conv", 0)], steps=3, size=8)
+        optimize_batches(plain(Detached()), [channel("conv", 0)], steps=3, size=8)
 
 
 class Deep(nn.Module):
@@ -389,7 +471,9 @@ class Deep(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(*[nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.MaxPool2d(2)) for _ in range(4)])
+        self.body = nn.Sequential(
+            *[nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.MaxPool2d(2)) for _ in range(4)]
+        )
         self.last = nn.Conv2d(3, 4, 2)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -398,7 +482,7 @@ class Deep(nn.Module):
 
 def test_an_image_too_small_for_the_layer_is_an_error():
     with pytest.raises(ImageError, match="12 x 12"):
-        climb(plain(Deep(), size=32), [channel("last", 1)], steps=3, size=12)
+        optimize_batches(plain(Deep(), size=32), [channel("last", 1)], steps=3, size=12)
 
 
 class Fixed(Deep):
@@ -413,7 +497,7 @@ class Fixed(Deep):
 
 
 def test_a_network_of_one_size_sees_an_image_of_another_enlarged():
-    found = climb(plain(Fixed(), size=32), [objective("logit", target=1)], size=12)
+    found = optimize_batches(plain(Fixed(), size=32), [objective("logit", target=1)], size=12)
     assert found.image.shape[-1] == 12
     assert found.score[0, -1] > found.score[0, 0]
 
@@ -434,7 +518,7 @@ def test_an_image_on_which_the_network_cannot_run_is_an_error():
         probe.layers  # noqa: B018
     network.shut = True
     with pytest.raises(ConvscopeError, match="Kernel size"):
-        climb(model, [channel("last", 1)], steps=3, size=12)
+        optimize_batches(model, [channel("last", 1)], steps=3, size=12)
 
 
 def test_errors_leave_the_network_as_it_was():

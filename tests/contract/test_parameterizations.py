@@ -1,4 +1,5 @@
-"""Every registered parameterization: in (0, 1), with gradients everywhere, at any size, and nothing shared that should not be."""
+"""Every registered parameterization: in (0, 1), with gradients everywhere, at any size, and nothing
+shared that should not be."""
 
 from __future__ import annotations
 
@@ -10,26 +11,37 @@ from small_networks import Trunk
 import convscope
 from convscope.errors import OptionError
 from convscope.synthesis import parameterizations
-from convscope.synthesis.parameterizations.maco import _moments, _Standardized, _Turned, measure_magnitude
-from convscope.synthesis.plan import Plan
-from convscope.synthesis.random import Streams
+from convscope.synthesis.parameterizations.maco import (
+    _moments,
+    _Standardized,
+    _Turned,
+    measure_magnitude,
+)
+from convscope.synthesis.random import RandomStreams
+from convscope.synthesis.settings import Settings
 
 NAMES = parameterizations.registry.names()
 ALONE = [name for name in NAMES if not parameterizations.registry.traits(name).get("together")]
 SHAPES = [(2, 3, 32, 32), (2, 3, 21, 34), (1, 1, 33, 19), (2, 6, 16, 23), (1, 3, 5, 9)]
 CLOSE = {"cppn": 0.03}
-"""How near a photo the start must be; a CPPN adds a little of its own so that all its layers have a gradient."""
+"""How near a photo the start must be; a CPPN adds a little of its own so that all its layers have a
+gradient."""
 
 ENDS = {"fourier", "shared", "transparent"}
-"""Real spectra: the imaginary parts of the lowest and highest frequencies are no part of a real image."""
+"""Real spectra: the imaginary parts of the lowest and highest frequencies are no part of a real
+image."""
 
 
 def make(name, shape, keys="abcdef", **options):
     if parameterizations.registry.traits(name).get("needs_model"):
         torch.manual_seed(0)
         channels = shape[1]
-        options["model"] = convscope.load_model(Trunk(channels), size=shape[2:], mean=[0.4] * channels, std=[0.3] * channels)
-    return parameterizations.registry.get(name)(shape, Streams.of(7, list(keys[: shape[0]])), **options)
+        options["model"] = convscope.load_model(
+            Trunk(channels), size=shape[2:], mean=[0.4] * channels, std=[0.3] * channels
+        )
+    return parameterizations.registry.get(name)(
+        shape, RandomStreams.of(7, list(keys[: shape[0]])), **options
+    )
 
 
 def photo(shape, seed=0):
@@ -50,19 +62,19 @@ def test_images_of_the_asked_shape_inside_0_and_1(name, shape):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", NAMES)
 def test_gradient_reaches_everything_and_a_step_moves_every_pixel(name, shape):
-    canvas = make(name, shape)
-    weights = list(canvas.parameters())
-    before = canvas().detach().clone()
+    parameterization = make(name, shape)
+    weights = list(parameterization.parameters())
+    before = parameterization().detach().clone()
     pull = torch.randn(before.shape, generator=torch.Generator().manual_seed(1))
-    (canvas() * pull).sum().backward()
+    (parameterization() * pull).sum().backward()
     for weight in weights:
         zero = (weight.grad == 0).float().mean()
         assert zero <= (0.5 if name in ENDS else 0), "a part without gradient"
         assert torch.isfinite(weight.grad).all()
     torch.optim.Adam(weights, 0.01).step()
-    if hasattr(canvas, "project"):
-        canvas.project()
-    after = canvas().detach()
+    if hasattr(parameterization, "project"):
+        parameterization.project()
+    after = parameterization().detach()
     # Pixels that were clipped and are pulled further stay where they are.
     assert (after != before).float().mean() > (0.8 if name == "network_pixels" else 0.98)
     assert float(after.min()) > 0
@@ -71,13 +83,13 @@ def test_gradient_reaches_everything_and_a_step_moves_every_pixel(name, shape):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_ascent_on_pixels_raises_what_is_asked(name):
-    canvas = make(name, (2, 3, 24, 17))
-    wanted = photo((2, canvas().shape[1], 24, 17), 5)
-    optimizer = torch.optim.Adam(canvas.parameters(), 0.02)
+    parameterization = make(name, (2, 3, 24, 17))
+    wanted = photo((2, parameterization().shape[1], 24, 17), 5)
+    optimizer = torch.optim.Adam(parameterization.parameters(), 0.02)
     distances = []
     for _ in range(12):
         optimizer.zero_grad()
-        distance = (canvas() - wanted).pow(2).mean()
+        distance = (parameterization() - wanted).pow(2).mean()
         distance.backward()
         optimizer.step()
         distances.append(distance.item())
@@ -97,7 +109,11 @@ def test_start_reproduces_a_photo(name, shape):
 @pytest.mark.parametrize("name", ALONE)
 def test_an_image_depends_on_its_own_stream_only(name):
     shape = (3, 3, 18, 25)
-    together, turned, alone = make(name, shape, "abc")(), make(name, shape, "cab")(), make(name, (1, *shape[1:]), "b")()
+    together, turned, alone = (
+        make(name, shape, "abc")(),
+        make(name, shape, "cab")(),
+        make(name, (1, *shape[1:]), "b")(),
+    )
     torch.testing.assert_close(turned, together[[2, 0, 1]], atol=1e-6, rtol=0)
     torch.testing.assert_close(alone, together[1:2], atol=1e-6, rtol=0)
     assert (together[0] != together[1]).float().mean() > 0.9
@@ -105,9 +121,9 @@ def test_an_image_depends_on_its_own_stream_only(name):
 
 @pytest.mark.parametrize("name", ALONE)
 def test_no_gradient_runs_from_one_image_to_another(name):
-    canvas = make(name, (2, 3, 12, 15))
-    canvas()[0].sum().backward()
-    for weight in canvas.parameters():
+    parameterization = make(name, (2, 3, 12, 15))
+    parameterization()[0].sum().backward()
+    for weight in parameterization.parameters():
         assert not weight.grad[1].any()
 
 
@@ -117,44 +133,51 @@ def test_same_streams_same_bytes(name):
 
 
 def test_shared_base_is_in_every_image_and_does_not_depend_on_the_order():
-    canvas = make("shared", (3, 3, 24, 24))
-    assert [weight.shape[0] for weight in canvas.parameters()] == [1, 3]
-    canvas()[0].sum().backward()
-    assert canvas.base.spectrum.grad.any()
-    assert not canvas.own.spectrum.grad[1:].any()
+    parameterization = make("shared", (3, 3, 24, 24))
+    assert [weight.shape[0] for weight in parameterization.parameters()] == [1, 3]
+    parameterization()[0].sum().backward()
+    assert parameterization.base.spectrum.grad.any()
+    assert not parameterization.own.spectrum.grad[1:].any()
     turned = make("shared", (3, 3, 24, 24), "cab")
-    torch.testing.assert_close(turned(), canvas()[[2, 0, 1]], atol=1e-6, rtol=0)
+    torch.testing.assert_close(turned(), parameterization()[[2, 0, 1]], atol=1e-6, rtol=0)
 
 
 def test_fourier_of_a_single_wave():
-    """A real spectrum with one entry v at frequency (0, k) of an n x n image is a cosine of height 2 v s / n, s = n / k / 4."""
+    """A real spectrum with one entry v at frequency (0, k) of an n x n image is a cosine of height
+    2 v s / n, s = n / k / 4."""
     size, k, v = 16, 2, 0.5
-    canvas = make("fourier", (1, 1, size, size), sd=0.0)
+    parameterization = make("fourier", (1, 1, size, size), sd=0.0)
     with torch.no_grad():
-        next(canvas.parameters())[0, 0, 0, k, 0] = v
+        next(parameterization.parameters())[0, 0, 0, k, 0] = v
     height = 2 * v * (size / k / 4) / size
     wave = height * torch.cos(2 * torch.pi * k * torch.arange(size) / size)
-    torch.testing.assert_close(canvas()[0, 0], torch.sigmoid(wave).expand(size, size), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        parameterization()[0, 0], torch.sigmoid(wave).expand(size, size), atol=1e-5, rtol=0
+    )
 
 
 def test_decorrelated_colors_move_all_three_channels_together():
-    """The first column of Lucid's matrix is nearly gray: a step in it brightens red, green and blue alike."""
-    canvas = make("fourier", (1, 3, 8, 8), sd=0.0)
+    """The first column of Lucid's matrix is nearly gray: a step in it brightens red, green and blue
+    alike."""
+    parameterization = make("fourier", (1, 3, 8, 8), sd=0.0)
     with torch.no_grad():
-        next(canvas.parameters())[0, 0, 0, 0, 0] = 1.0
-    red, green, blue = torch.logit(canvas().detach())[0, :, 0, 0].tolist()
+        next(parameterization.parameters())[0, 0, 0, 0, 0] = 1.0
+    red, green, blue = torch.logit(parameterization().detach())[0, :, 0, 0].tolist()
     assert red / green == pytest.approx(26 / 27, rel=1e-3)
     assert blue / green == pytest.approx(1, rel=1e-3)
 
 
 def test_laplacian_sum_by_hand():
-    """Only the smallest size, all one value v; its weight is 0.25 doubled twice: the whole image is sigmoid(v)."""
-    canvas = make("laplacian", (1, 1, 17, 24), sd=0.0, decay=1.0)
-    sizes = [tuple(part.shape[-2:]) for part in canvas.parameters()]
+    """Only the smallest size, all one value v; its weight is 0.25 doubled twice: the whole image is
+    sigmoid(v)."""
+    parameterization = make("laplacian", (1, 1, 17, 24), sd=0.0, decay=1.0)
+    sizes = [tuple(part.shape[-2:]) for part in parameterization.parameters()]
     assert sizes == [(17, 24), (9, 12), (5, 6)]
     with torch.no_grad():
-        list(canvas.parameters())[-1].fill_(1.5)
-    torch.testing.assert_close(canvas(), torch.full((1, 1, 17, 24), 1 / (1 + np.exp(-1.5)), dtype=torch.float32))
+        list(parameterization.parameters())[-1].fill_(1.5)
+    torch.testing.assert_close(
+        parameterization(), torch.full((1, 1, 17, 24), 1 / (1 + np.exp(-1.5)), dtype=torch.float32)
+    )
 
 
 def test_laplacian_with_one_level_is_plain_pixels():
@@ -163,38 +186,47 @@ def test_laplacian_with_one_level_is_plain_pixels():
 
 def test_cppn_paints_the_same_picture_at_another_size():
     """Of three times as many pixels the middle one of each three has the same coordinates."""
-    canvas = make("cppn", (2, 3, 7, 5))
-    torch.testing.assert_close(canvas.at(21, 15)[:, :, 1::3, 1::3], canvas(), atol=1e-5, rtol=0)
+    parameterization = make("cppn", (2, 3, 7, 5))
+    torch.testing.assert_close(
+        parameterization.at(21, 15)[:, :, 1::3, 1::3], parameterization(), atol=1e-5, rtol=0
+    )
 
 
 def test_macos_written_out_gradients_are_those_of_the_formulas():
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(2, 3, 5, 4, generator=generator, dtype=torch.float64).requires_grad_()
     center, spread, magnitude = (
-        torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5 for shape in [(2, 1, 1, 1)] * 2 + [(3, 5, 4)]
+        torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5
+        for shape in [(2, 1, 1, 1)] * 2 + [(3, 5, 4)]
     )
     mean, deviation = _moments(values)
-    torch.testing.assert_close(_Standardized.apply(values, center, spread), (values - mean) / deviation * spread + center)
-    torch.testing.assert_close(_Turned.apply(magnitude, values), torch.polar(magnitude.expand_as(values).contiguous(), values))
+    torch.testing.assert_close(
+        _Standardized.apply(values, center, spread), (values - mean) / deviation * spread + center
+    )
+    torch.testing.assert_close(
+        _Turned.apply(magnitude, values),
+        torch.polar(magnitude.expand_as(values).contiguous(), values),
+    )
     assert torch.autograd.gradcheck(lambda each: _Standardized.apply(each, center, spread), values)
     assert torch.autograd.gradcheck(lambda each: _Turned.apply(magnitude, each), values)
 
 
 def test_maco_climbs_by_phase_alone():
-    canvas = make("maco", (1, 1, 20, 31))
-    assert [weight.shape for weight in canvas.parameters()] == [(1, 1, 20, 16)]
+    parameterization = make("maco", (1, 1, 20, 31))
+    assert [weight.shape for weight in parameterization.parameters()] == [(1, 1, 20, 16)]
 
     def spectrum():
-        return torch.fft.rfft2(torch.logit(canvas().detach().double())).abs()[0, 0]
+        return torch.fft.rfft2(torch.logit(parameterization().detach().double())).abs()[0, 0]
 
     before = spectrum()
-    optimizer = torch.optim.NAdam(canvas.parameters(), 1.0)
+    optimizer = torch.optim.NAdam(parameterization.parameters(), 1.0)
     for _ in range(3):
         optimizer.zero_grad()
-        (canvas() * photo((1, 1, 20, 31), 3)).sum().backward()
+        (parameterization() * photo((1, 1, 20, 31), 3)).sum().backward()
         optimizer.step()
     after = spectrum()
-    # Only ratios are fixed: the image is standardized. Entries that stand for themselves (column 0) lose their imaginary part.
+    # Only ratios are fixed: the image is standardized. Entries that stand for themselves (column 0)
+    # lose their imaginary part.
     share = (after / before)[:, 1:]
     torch.testing.assert_close(share / share.mean(), torch.ones_like(share), atol=2e-3, rtol=0)
     # 1 / frequency: twice as fine, half as strong.
@@ -202,15 +234,16 @@ def test_maco_climbs_by_phase_alone():
 
 
 def test_maco_with_a_measured_magnitude(tmp_path):
-    """Photos of one wave only: the image is that wave, at any size and wherever the phase puts it."""
+    """Photos of one wave only: the image is that wave, at any size and wherever the phase puts
+    it."""
     place = torch.arange(256)
     wave = 0.5 + 0.2 * torch.cos(2 * torch.pi * 32 * place / 256).expand(1, 1, 256, 256)
     path = tmp_path / "magnitude.npy"
     found = measure_magnitude(wave, path)
     assert found.shape == (1, 256, 129)
     assert int(found[0, 0].argmax()) == 32
-    canvas = make("maco", (1, 1, 64, 48), magnitude=str(path))
-    seen = torch.fft.rfft2(torch.logit(canvas().detach())).abs()[0, 0]
+    parameterization = make("maco", (1, 1, 64, 48), magnitude=str(path))
+    seen = torch.fft.rfft2(torch.logit(parameterization().detach())).abs()[0, 0]
     # 32 cycles in 256 pixels are 6 in 48.
     assert divmod(int(seen.argmax()), 25) == (0, 6)
     with pytest.raises(OptionError, match="3 channels"):
@@ -224,12 +257,20 @@ def test_maco_measured_from_one_over_f_is_one_over_f(tmp_path):
     rows, columns = torch.fft.fftfreq(256)[:, None], torch.fft.rfftfreq(256)[None]
     magnitude = 1 / (rows**2 + columns**2).sqrt().clamp_min(1 / 256)
     np.savez(tmp_path / "m.npz", magnitude=magnitude.expand(3, -1, -1).numpy())
-    measured, plain = make("maco", (1, 3, 40, 31), magnitude=str(tmp_path / "m.npz"))(), make("maco", (1, 3, 40, 31))()
+    measured, plain = (
+        make("maco", (1, 3, 40, 31), magnitude=str(tmp_path / "m.npz"))(),
+        make("maco", (1, 3, 40, 31))(),
+    )
     torch.testing.assert_close(measured, plain, atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize(
-    ("options", "rate"), [({}, 0.05), ({"parameterization": "cppn"}, 0.002), ({"parameterization": "cppn", "rate": 0.01}, 0.01)]
+    ("options", "rate"),
+    [
+        ({}, 0.05),
+        ({"parameterization": "cppn"}, 0.002),
+        ({"parameterization": "cppn", "rate": 0.01}, 0.01),
+    ],
 )
 def test_a_parameterization_brings_its_own_rate_where_none_is_given(options, rate):
-    assert Plan("lucid", "visualize", **options).recipe().rate == rate
+    assert Settings("lucid", "visualize", **options).config().rate == rate

@@ -1,4 +1,5 @@
-"""Every registered regularizer: a number per image, nothing where there is nothing to dislike, and values worked out on paper."""
+"""Every registered regularizer: a number per image, nothing where there is nothing to dislike, and
+values worked out on paper."""
 
 from __future__ import annotations
 
@@ -66,17 +67,22 @@ def test_l1_and_l2_by_hand():
 
 @pytest.mark.parametrize(("power", "each"), [(1.0, 0.4), (2.0, 0.16), (3.0, 0.064)])
 def test_total_variation_of_a_step(power, each):
-    """A step of 0.4 between two columns of 6: of 5 x 5 places with both neighbors, 5 lie at the step."""
+    """A step of 0.4 between two columns of 6: of 5 x 5 places with both neighbors, 5 lie at the
+    step."""
     image = torch.full((1, 1, 6, 6), 0.3)
     image[..., 3:] = 0.7
-    assert run("total_variation", image, power=power).item() == pytest.approx(each * 5 / 25, abs=1.1e-3)
+    assert run("total_variation", image, power=power).item() == pytest.approx(
+        each * 5 / 25, abs=1.1e-3
+    )
 
 
 def test_total_variation_of_a_slope():
     """Falling by 0.03 a row and 0.04 a column: the slope is 0.05 everywhere."""
     image = 0.03 * torch.arange(7.0)[:, None] + 0.04 * torch.arange(9.0)[None]
     assert run("total_variation", image.expand(1, 3, 7, 9)).item() == pytest.approx(0.05, rel=1e-3)
-    assert run("total_variation", image.expand(1, 3, 7, 9), power=2.0).item() == pytest.approx(0.0025, rel=1e-3)
+    assert run("total_variation", image.expand(1, 3, 7, 9), power=2.0).item() == pytest.approx(
+        0.0025, rel=1e-3
+    )
 
 
 def test_border_counts_the_border_only():
@@ -103,10 +109,13 @@ def test_frequency_of_a_wave():
 
 
 def test_blur_penalty_of_a_wave():
-    """A normal curve of sigma s leaves exp(-(2 pi s / period)^2 / 2) of a wave; 65 columns end on a peak, so mirrors change nothing."""
+    """A normal curve of sigma s leaves exp(-(2 pi s / period)^2 / 2) of a wave; 65 columns end on a
+    peak, so mirrors change nothing."""
     wave = 0.5 + 0.2 * torch.cos(2 * math.pi * torch.arange(65) / 8).expand(1, 1, 65, 65)
     left = math.exp(-((2 * math.pi / 8) ** 2) / 2)
-    assert run("blur_penalty", wave, sigma=1.0).item() == pytest.approx(0.04 * 33 / 65 * (1 - left) ** 2, rel=1e-3)
+    assert run("blur_penalty", wave, sigma=1.0).item() == pytest.approx(
+        0.04 * 33 / 65 * (1 - left) ** 2, rel=1e-3
+    )
 
 
 def test_opacity_is_the_last_channel():

@@ -1,4 +1,5 @@
-"""Every registered transform: nothing at strength 0, the same from the same streams, differentiable, each image for itself."""
+"""Every registered transform: nothing at strength 0, the same from the same streams,
+differentiable, each image for itself."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from torch import Tensor
 
 from convscope.errors import OptionError
 from convscope.synthesis import transforms
-from convscope.synthesis.random import Streams
-from convscope.synthesis.transforms import Frame, apply, look
+from convscope.synthesis.random import RandomStreams
+from convscope.synthesis.transforms import Frame, apply, resample
 from convscope.synthesis.transforms.blur import smooth
 
 NAMES = transforms.registry.names()
@@ -52,12 +53,12 @@ def given(name: str) -> Tensor:
 
 
 def run(name: str, images: Tensor, keys: str = "abc", **options) -> Tensor:
-    return apply(images, Streams.of(3, list(keys)), [(name, options)])
+    return apply(images, RandomStreams.of(3, list(keys)), [(name, options)])
 
 
 def through(matrix: Tensor, images: Tensor, fill: float = 0.5) -> Tensor:
     """Images seen through a map of the plane, 3 x 3."""
-    return look(images, Frame(matrix.expand(len(images), 3, 3), tuple(images.shape[-2:]), fill))
+    return resample(images, Frame(matrix.expand(len(images), 3, 3), tuple(images.shape[-2:]), fill))
 
 
 def test_every_transform_is_tried_here():
@@ -84,7 +85,9 @@ def test_an_opaque_image_hides_every_background_and_a_clear_one_none():
 def test_half_opaque_is_half_of_each():
     images = torch.zeros(1, 4, 8, 8)
     images[:, :3], images[:, 3] = 0.9, 0.25
-    torch.testing.assert_close(run("composite", images, "a", sd=0.0), torch.full((1, 3, 8, 8), 0.25 * 0.9 + 0.75 * 0.5))
+    torch.testing.assert_close(
+        run("composite", images, "a", sd=0.0), torch.full((1, 3, 8, 8), 0.25 * 0.9 + 0.75 * 0.5)
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -92,7 +95,7 @@ def test_repeats_with_the_same_streams_and_changes_with_the_next_draw(name):
     images = given(name)
     assert torch.equal(run(name, images, **SOMETHING[name]), run(name, images, **SOMETHING[name]))
     if name not in ("blur", "pad"):
-        streams = Streams.of(3, list("abc"))
+        streams = RandomStreams.of(3, list("abc"))
         drawn = [apply(images, streams, [(name, SOMETHING[name])]) for _ in range(4)]
         assert not all(torch.equal(drawn[0], other) for other in drawn[1:])
 
@@ -105,13 +108,21 @@ def test_each_image_is_transformed_by_its_own_stream(name):
     alone = run(name, images[1:2], "b", **SOMETHING[name])
     torch.testing.assert_close(alone, together[copies : 2 * copies], atol=1e-6, rtol=0)
     turned = run(name, images[[2, 0, 1]], "cab", **SOMETHING[name])
-    torch.testing.assert_close(turned, together.reshape(3, copies, *together.shape[1:])[[2, 0, 1]].flatten(0, 1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        turned,
+        together.reshape(3, copies, *together.shape[1:])[[2, 0, 1]].flatten(0, 1),
+        atol=1e-6,
+        rtol=0,
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gradient_is_what_small_changes_do(name):
     images = given(name)[:1].requires_grad_()
-    weights = torch.randn(run(name, images.detach(), "a", **SOMETHING[name]).shape, generator=torch.Generator().manual_seed(2))
+    weights = torch.randn(
+        run(name, images.detach(), "a", **SOMETHING[name]).shape,
+        generator=torch.Generator().manual_seed(2),
+    )
 
     def value(x: Tensor) -> Tensor:
         return (run(name, x, "a", **SOMETHING[name]) * weights).sum()
@@ -124,17 +135,22 @@ def test_gradient_is_what_small_changes_do(name):
     assert slope.item() == pytest.approx((gradient * direction).sum().item(), rel=2e-2, abs=0.05)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if transforms.registry.traits(name).get("affine")])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if transforms.registry.traits(name).get("affine")]
+)
 def test_affine_ones_alone_or_multiplied_out_agree_in_the_middle(name):
-    """Two in one resampling are what one after the other gives, but for the smoothing of a second resampling."""
+    """Two in one resampling are what one after the other gives, but for the smoothing of a second
+    resampling."""
     images = smooth(photos(2, 3, 40, 40), 3)
     second = ("jitter", {"pixels": 4})
-    once = apply(images, Streams.of(0, ["a", "b"]), [(name, SOMETHING[name]), second])
-    streams = Streams.of(0, ["a", "b"])
+    once = apply(images, RandomStreams.of(0, ["a", "b"]), [(name, SOMETHING[name]), second])
+    streams = RandomStreams.of(0, ["a", "b"])
     twice = apply(apply(images, streams, [(name, SOMETHING[name])]), streams, [second])
     assert once.shape == twice.shape
     middle = slice(12, -12)
-    torch.testing.assert_close(once[..., middle, middle], twice[..., middle, middle], atol=5e-3, rtol=0)
+    torch.testing.assert_close(
+        once[..., middle, middle], twice[..., middle, middle], atol=5e-3, rtol=0
+    )
 
 
 @pytest.mark.parametrize("pixels", [4, 3])
@@ -148,7 +164,9 @@ def test_jitter_cuts_at_every_whole_pixel(pixels):
             (down, right)
             for down in range(pixels + 1)
             for right in range(pixels + 1)
-            if torch.allclose(after, before[down : down + 15 - pixels, right : right + 12 - pixels], atol=1e-4)
+            if torch.allclose(
+                after, before[down : down + 15 - pixels, right : right + 12 - pixels], atol=1e-4
+            )
         ]
         assert len(found) == 1
         seen |= set(found)
@@ -161,7 +179,10 @@ def test_jitter_that_leaves_nothing_is_said():
 
 
 def test_what_lies_beyond_is_the_fill():
-    made = look(torch.ones(1, 1, 4, 4), Frame(torch.tensor([[[1.0, 0, 2], [0, 1, 0], [0, 0, 1]]]), (4, 4), 0.25))
+    made = resample(
+        torch.ones(1, 1, 4, 4),
+        Frame(torch.tensor([[[1.0, 0, 2], [0, 1, 0], [0, 0, 1]]]), (4, 4), 0.25),
+    )
     torch.testing.assert_close(made[0, 0], torch.tensor([[1.0, 1.0, 0.25, 0.25]]).expand(4, 4))
 
 
@@ -169,7 +190,11 @@ def test_roll_brings_back_on_one_side_what_leaves_the_other():
     images = photos(20, 2, 9, 7)
     moved = run("roll", images, [str(n) for n in range(20)], pixels=3)
     for before, after in zip(images, moved, strict=True):
-        assert any(torch.equal(after, before.roll((down, right), (1, 2))) for down in range(-3, 4) for right in range(-3, 4))
+        assert any(
+            torch.equal(after, before.roll((down, right), (1, 2)))
+            for down in range(-3, 4)
+            for right in range(-3, 4)
+        )
 
 
 def test_pad_puts_a_gray_border_around():
@@ -191,12 +216,16 @@ def test_a_quarter_turn_is_rot90(size):
     images = photos(2, 3, *size)
     turn = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     # The view's right is the image's down: the view is the image turned against the clock.
-    torch.testing.assert_close(through(turn, images), torch.rot90(images, 1, (2, 3)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        through(turn, images), torch.rot90(images, 1, (2, 3)), atol=1e-5, rtol=0
+    )
 
 
 def test_rotate_draws_angles_up_to_the_limit_and_keeps_lengths():
-    streams = Streams.of(0, [str(n) for n in range(200)])
-    frame = transforms.registry.get("rotate")(Frame(torch.eye(3).expand(200, 3, 3), (8, 8)), streams, degrees=10.0)
+    streams = RandomStreams.of(0, [str(n) for n in range(200)])
+    frame = transforms.registry.get("rotate")(
+        Frame(torch.eye(3).expand(200, 3, 3), (8, 8)), streams, degrees=10.0
+    )
     angle = torch.atan2(frame.matrix[:, 1, 0], frame.matrix[:, 0, 0]) * 180 / math.pi
     assert float(angle.abs().max()) <= 10
     assert float(angle.min()) < -9
@@ -205,37 +234,65 @@ def test_rotate_draws_angles_up_to_the_limit_and_keeps_lengths():
 
 
 def test_scale_2_shows_the_middle_half():
-    """Bilinear at a factor of 2: the view's pixels lie at quarters between the image's, 3/4 of the nearer and 1/4 of the other."""
+    """Bilinear at a factor of 2: the view's pixels lie at quarters between the image's, 3/4 of the
+    nearer and 1/4 of the other."""
     row = torch.arange(8.0)
     made = run("scale", row.expand(1, 1, 8, 8), "a", low=2.0, high=2.0)
-    torch.testing.assert_close(made[0, 0, 0], torch.tensor([1.75, 2.25, 2.75, 3.25, 3.75, 4.25, 4.75, 5.25]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        made[0, 0, 0],
+        torch.tensor([1.75, 2.25, 2.75, 3.25, 3.75, 4.25, 4.75, 5.25]),
+        atol=1e-5,
+        rtol=0,
+    )
 
 
 def test_scale_chooses_from_the_choices():
-    streams = Streams.of(0, [str(n) for n in range(60)])
-    frame = transforms.registry.get("scale")(Frame(torch.eye(3).expand(60, 3, 3), (8, 8)), streams, choices=(0.5, 1.0, 2.0))
-    assert sorted({round(1 / value, 4) for value in frame.matrix[:, 0, 0].tolist()}) == [0.5, 1.0, 2.0]
+    streams = RandomStreams.of(0, [str(n) for n in range(60)])
+    frame = transforms.registry.get("scale")(
+        Frame(torch.eye(3).expand(60, 3, 3), (8, 8)), streams, choices=(0.5, 1.0, 2.0)
+    )
+    assert sorted({round(1 / value, 4) for value in frame.matrix[:, 0, 0].tolist()}) == [
+        0.5,
+        1.0,
+        2.0,
+    ]
 
 
 def test_flip_mirrors_about_half():
     images = photos(60, 1, 5, 6)
     made = run("flip", images, [str(n) for n in range(60)], probability=0.5)
-    mirrored = [torch.allclose(after, before.flip(2), atol=1e-5) for before, after in zip(images, made, strict=True)]
-    kept = [torch.allclose(after, before, atol=1e-5) for before, after in zip(images, made, strict=True)]
+    mirrored = [
+        torch.allclose(after, before.flip(2), atol=1e-5)
+        for before, after in zip(images, made, strict=True)
+    ]
+    kept = [
+        torch.allclose(after, before, atol=1e-5) for before, after in zip(images, made, strict=True)
+    ]
     assert all(a != b for a, b in zip(mirrored, kept, strict=True))
     assert 18 <= sum(mirrored) <= 42
-    torch.testing.assert_close(run("flip", images[:1], "a", probability=1.0), images[:1].flip(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        run("flip", images[:1], "a", probability=1.0), images[:1].flip(3), atol=1e-5, rtol=0
+    )
 
 
 def test_a_crop_is_a_square_piece_enlarged():
     """On a ramp in both directions a piece of share s is a ramp of slope s."""
     size, share = 32, 0.25
-    ramp = torch.stack([torch.arange(size).float()[:, None].expand(size, size), torch.arange(size).float().expand(size, size)])
+    ramp = torch.stack(
+        [
+            torch.arange(size).float()[:, None].expand(size, size),
+            torch.arange(size).float().expand(size, size),
+        ]
+    )
     made = run("crop", ramp[None], "a", count=5, low=share, high=share)
     assert made.shape == (5, 2, size, size)
     inside = made[:, :, 4:-4, 4:-4]
-    torch.testing.assert_close(inside[:, 0].diff(dim=1), torch.full((5, 23, 24), share), atol=1e-3, rtol=0)
-    torch.testing.assert_close(inside[:, 1].diff(dim=2), torch.full((5, 24, 23), share), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        inside[:, 0].diff(dim=1), torch.full((5, 23, 24), share), atol=1e-3, rtol=0
+    )
+    torch.testing.assert_close(
+        inside[:, 1].diff(dim=2), torch.full((5, 24, 23), share), atol=1e-3, rtol=0
+    )
     assert run("crop", ramp[None], "a", count=2, low=0.5, high=0.5, size=10).shape == (2, 2, 10, 10)
 
 
@@ -244,9 +301,11 @@ def test_shrinking_crops_go_from_high_to_low():
     ramp = torch.arange(size).float().expand(1, 1, size, size)
     sides = []
     for progress in (0.0, 1.0):
-        streams = Streams.of(0, ["a"])
+        streams = RandomStreams.of(0, ["a"])
         streams.progress = progress
-        made = apply(ramp, streams, [("crop", {"count": 200, "low": 0.1, "high": 0.5, "shrink": True})])
+        made = apply(
+            ramp, streams, [("crop", {"count": 200, "low": 0.1, "high": 0.5, "shrink": True})]
+        )
         sides.append(made[:, 0, 0].diff(dim=1).abs().median().item())
     assert sides[0] == pytest.approx(0.5, abs=0.05)
     assert sides[1] == pytest.approx(0.1, abs=0.05)
@@ -272,7 +331,11 @@ def test_noise_has_the_asked_spread():
 
 def test_transforms_after_crops_see_every_crop():
     images = photos(2, 3, 16, 16)
-    made = apply(images, Streams.of(0, ["a", "b"]), [("crop", {"count": 3, "low": 0.5, "high": 0.5}), ("noise", {"normal": 0.1})])
+    made = apply(
+        images,
+        RandomStreams.of(0, ["a", "b"]),
+        [("crop", {"count": 3, "low": 0.5, "high": 0.5}), ("noise", {"normal": 0.1})],
+    )
     assert made.shape == (6, 3, 16, 16)
     assert len({tuple(row) for row in (made[:, 0, 0, :3] * 1e4).round().tolist()}) == 6
 
@@ -280,5 +343,9 @@ def test_transforms_after_crops_see_every_crop():
 @pytest.mark.parametrize("name", ["jitter", "rotate", "scale", "flip", "pad", "roll", "crop"])
 def test_transforms_after_crops_run(name):
     images = photos(2, 3, 16, 16)
-    made = apply(images, Streams.of(0, ["a", "b"]), [("crop", {"count": 3, "low": 0.5, "high": 0.5}), (name, SOMETHING[name])])
+    made = apply(
+        images,
+        RandomStreams.of(0, ["a", "b"]),
+        [("crop", {"count": 3, "low": 0.5, "high": 0.5}), (name, SOMETHING[name])],
+    )
     assert len(made) == 6 * (3 if name == "crop" else 1)

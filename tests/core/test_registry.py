@@ -14,12 +14,16 @@ def kind(tmp_path, monkeypatch):
     package = tmp_path / "zoo"
     package.mkdir()
     (package / "__init__.py").write_text(
-        "from convscope.core.registry import Registry\nregistry = Registry(__name__, 'animal')\nregister = registry.register\n"
+        "from convscope.core.registry import Registry\nregistry = Registry(__name__,"
+        " 'animal')\nregister = registry.register\n"
     )
     (package / "cat.py").write_text(
-        'from zoo import register\n@register(legs=4)\ndef cat(x, *, lives: int = 9):\n    """Purrs."""\n    return x\n'
+        "from zoo import register\n@register(legs=4)\ndef cat(x, *, lives: int = 9):\n   "
+        ' """Purrs."""\n    return x\n'
     )
-    (package / "dog.py").write_text("from zoo import register\n@register()\ndef wolf(x):\n    return x\n")
+    (package / "dog.py").write_text(
+        "from zoo import register\n@register()\ndef wolf(x):\n    return x\n"
+    )
     (package / "_hidden.py").write_text("raise RuntimeError\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield Registry.of("zoo")
@@ -67,4 +71,6 @@ def test_every_method_says_what_it_is():
         assert schema.summary.endswith("."), name
         assert "Example:" in schema.doc, name
         for option in schema.options:
-            assert option.help or option.name == "layer", f"{name} does not say what {option.name} is"
+            assert option.help or option.name == "layer", (
+                f"{name} does not say what {option.name} is"
+            )

@@ -14,8 +14,10 @@ from somewhere import Tensor
 RATE = 1.5
 
 
-def method(image: Tensor, *, layer: Layer, steps: int = 3, rate: float = RATE, mode: Literal["fast", "fine"] = "fast",
-           names: list[str] | None = None, size: int | tuple[int, int] = 7, clip: bool = False, when: int | None = None):
+def method(image: Tensor, *, layer: Layer, steps: int = 3, rate: float = RATE,
+           mode: Literal["fast", "fine"] = "fast",
+           names: list[str] | None = None, size: int | tuple[int, int] = 7,
+           clip: bool = False, when: int | None = None):
     """Shows a thing: in one sentence. And more.
 
     A paragraph.
@@ -41,7 +43,15 @@ def schema(tmp_path) -> Schema:
 def test_reads_a_file_without_importing_it(schema):
     assert schema.summary == "Shows a thing: in one sentence."
     assert [parameter.name for parameter in schema.parameters][:2] == ["image", "layer"]
-    assert [parameter.name for parameter in schema.options] == ["steps", "rate", "mode", "names", "size", "clip", "when"]
+    assert [parameter.name for parameter in schema.options] == [
+        "steps",
+        "rate",
+        "mode",
+        "names",
+        "size",
+        "clip",
+        "when",
+    ]
     steps, rate, mode = schema.options[:3]
     assert (steps.default, steps.help, steps.type) == (3, "how many of them.", int)
     assert (rate.default, rate.help) == (1.5, "how far, in pixels.")
@@ -91,4 +101,6 @@ def test_a_live_function_reads_the_same():
 
     schema = Schema.of_function(method)
     assert schema.summary == "One."
-    assert [(option.name, option.default, option.help, option.type) for option in schema.options] == [("steps", 3, "how many.", int)]
+    assert [
+        (option.name, option.default, option.help, option.type) for option in schema.options
+    ] == [("steps", 3, "how many.", int)]

@@ -1,4 +1,5 @@
-"""Metrics against cases with known answers: a map that is right, one that is reversed, one that knows nothing; and against peers."""
+"""Metrics against cases with known answers: a map that is right, one that is reversed, one that
+knows nothing; and against peers."""
 
 from __future__ import annotations
 
@@ -14,9 +15,9 @@ from torch import Tensor, nn
 import convscope
 from convscope import metrics
 from convscope.attribution._method import Method
-from convscope.attribution._work import likely
+from convscope.attribution._work import probability_target
 from convscope.errors import ImageError, OptionError, TargetError
-from convscope.metrics._case import Case, order, swapped
+from convscope.metrics._case import MetricInput, order, swapped
 from convscope.metrics._run import measure
 from convscope.metrics.road import imputed
 from convscope.probe import Probe
@@ -26,7 +27,8 @@ SIDE = 8
 
 
 class Counts(nn.Module):
-    """Its only output is the share of the left half that is bright: a probability that is known for every image."""
+    """Its only output is the share of the left half that is bright: a probability that is known for
+    every image."""
 
     def forward(self, image: Tensor) -> Tensor:
         return image[:, :, :, : SIDE // 2].mean((1, 2, 3))[:, None]
@@ -40,7 +42,7 @@ def model():
 def case_of(model, heatmap, **more):
     probe = Probe(model)
     image = torch.ones(1, 1, SIDE, SIDE)
-    return Case.of(probe, image, Target.of(model, 0), heatmap[None], **more)
+    return MetricInput.of(probe, image, Target.of(model, 0), heatmap[None], **more)
 
 
 @pytest.fixture
@@ -51,8 +53,12 @@ def maps():
 
 
 def test_insertion_and_deletion(model, maps):
-    """A right map brings all back in half of the steps: 1/4 + 1/2; a reversed one begins when half is shown: 1/4."""
-    for metric, wanted in {"insertion": {"right": 0.75, "reversed": 0.25}, "deletion": {"right": 0.25, "reversed": 0.75}}.items():
+    """A right map brings all back in half of the steps: 1/4 + 1/2; a reversed one begins when half
+    is shown: 1/4."""
+    for metric, wanted in {
+        "insertion": {"right": 0.75, "reversed": 0.25},
+        "deletion": {"right": 0.25, "reversed": 0.75},
+    }.items():
         for name, heatmap in maps.items():
             case = case_of(model, heatmap)
             found = measure(case, metric, {"baseline": "black", "points": SIDE})
@@ -61,7 +67,9 @@ def test_insertion_and_deletion(model, maps):
 
 
 def test_swapped_takes_the_hottest_first(maps):
-    images = swapped(torch.zeros(1, 1, SIDE, SIDE), torch.ones(1, 1, SIDE, SIDE), order(maps["right"]), 4)
+    images = swapped(
+        torch.zeros(1, 1, SIDE, SIDE), torch.ones(1, 1, SIDE, SIDE), order(maps["right"]), 4
+    )
     assert [float(image.mean()) for image in images] == [0, 0.25, 0.5, 0.75, 1]
     assert float(images[1, 0, :, :2].mean()) == 1
 
@@ -69,7 +77,10 @@ def test_swapped_takes_the_hottest_first(maps):
 def test_average_drop_and_increase(model):
     left, right, half = torch.zeros(3, SIDE, SIDE)
     left[:, : SIDE // 2], right[:, SIDE // 2 :], half[: SIDE // 2, : SIDE // 2] = 1, 1, 1
-    drops = [float(measure(case_of(model, heatmap), "average_drop", {})) for heatmap in (left, right, half)]
+    drops = [
+        float(measure(case_of(model, heatmap), "average_drop", {}))
+        for heatmap in (left, right, half)
+    ]
     assert drops == [0, 1, 0.5]
     assert float(measure(case_of(model, left), "increase", {})) == 0
 
@@ -90,8 +101,12 @@ def test_pointing_and_energy(model):
 
 
 def test_road(model, maps):
-    found = {name: float(measure(case_of(model, heatmap), "road", {})) for name, heatmap in maps.items()}
-    assert abs(found["right"]) < 0.05, "an even image is imputed perfectly, so removing tells nothing"
+    found = {
+        name: float(measure(case_of(model, heatmap), "road", {})) for name, heatmap in maps.items()
+    }
+    assert abs(found["right"]) < 0.05, (
+        "an even image is imputed perfectly, so removing tells nothing"
+    )
     assert abs(found["reversed"]) < 0.05
 
 
@@ -115,7 +130,9 @@ def test_average_drop_as_torch_cam(embedded):
     from torchcam.methods import GradCAM
     from torchcam.metrics import ClassificationMetric
 
-    image = embedded.enter(torch.nn.functional.interpolate(convscope.load_image("sample:chelsea"), (64, 64)))
+    image = embedded.preprocess(
+        torch.nn.functional.interpolate(convscope.load_image("sample:chelsea"), (64, 64))
+    )
     for weight in embedded.network.parameters():
         weight.requires_grad_(True)
     embedded.network.eval()
@@ -128,13 +145,18 @@ def test_average_drop_as_torch_cam(embedded):
     with Probe(embedded) as probe:
         target = Target.of(embedded, None).resolved(probe.output(image))
         method = Method.of("grad_cam", probe, layer="bn2")
-        case = Case.of(probe, image, target, method(probe, image, likely(target))[:, 0])  # torch-cam explains the probability
-        assert float(measure(case, "average_drop", {})) == pytest.approx(theirs["avg_drop"], rel=1e-3, abs=1e-6)
+        case = MetricInput.of(
+            probe, image, target, method(probe, image, probability_target(target))[:, 0]
+        )  # torch-cam explains the probability
+        assert float(measure(case, "average_drop", {})) == pytest.approx(
+            theirs["avg_drop"], rel=1e-3, abs=1e-6
+        )
         assert float(measure(case, "increase", {})) == theirs["conf_increase"]
 
 
 def test_sensitivity_and_sanity():
-    """Saliency of a linear network does not move with the image, and has nothing to do with it after new weights."""
+    """Saliency of a linear network does not move with the image, and has nothing to do with it
+    after new weights."""
     torch.manual_seed(3)
     linear = convscope.load_model(nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 5)), size=8)
     photo = torch.rand(3, 8, 8)
@@ -144,27 +166,44 @@ def test_sensitivity_and_sanity():
     assert values["sensitivity"] == 0
     assert abs(values["sanity"]) < 0.4
     blind = convscope.explain(linear, photo, method="random_map", target=1)
-    values = {row["metric"]: row["value"] for row in convscope.evaluate(linear, photo, blind, metric="sensitivity,sanity").table}
-    assert values == {"sensitivity": 0, "sanity": pytest.approx(1)}, "what does not ask the network fails the sanity check"
+    values = {
+        row["metric"]: row["value"]
+        for row in convscope.evaluate(linear, photo, blind, metric="sensitivity,sanity").table
+    }
+    assert values == {
+        "sensitivity": 0,
+        "sanity": pytest.approx(1),
+    }, "what does not ask the network fails the sanity check"
 
 
 @pytest.mark.parametrize("metric", metrics.registry.names())
 def test_every_metric_through_evaluate(metric, tmp_path):
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3))
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16, 3),
+    )
     model = convscope.load_model(network, size=16)
     photo = torch.rand(3, 16, 20)
     mask = np.zeros((16, 20), np.uint8)
     mask[4:12, 4:12] = 255
     result = convscope.explain(model, photo, method="grad_cam,smoothgrad", target=[0, 1], samples=2)
     result.save(tmp_path / "result.npz")
-    evaluated = [convscope.evaluate(model, photo, given, metric=metric, mask=[mask]) for given in (result, str(tmp_path / "result.npz"))]
+    evaluated = [
+        convscope.evaluate(model, photo, given, metric=metric, mask=[mask])
+        for given in (result, str(tmp_path / "result.npz"))
+    ]
     assert len(evaluated[0].table) == 4
     assert evaluated[0].table == evaluated[1].table
     assert {row["better"] for row in evaluated[0].table} <= {"higher", "lower"}
     assert evaluated[0].picture().width > 100
     with open(evaluated[0].save(tmp_path / "table.csv"), newline="") as file:
-        assert [float(row["value"]) for row in csv.DictReader(file)] == [row["value"] for row in evaluated[0].table]
+        assert [float(row["value"]) for row in csv.DictReader(file)] == [
+            row["value"] for row in evaluated[0].table
+        ]
 
 
 def test_refusals(model):
@@ -178,14 +217,17 @@ def test_refusals(model):
         convscope.evaluate(model, photo, convscope.predict(model, photo))
     with pytest.raises(OptionError, match="size of its photo"):
         convscope.evaluate(model, photo, result, metric="energy", mask=torch.ones(1, 3, 3))
-    by_callable = convscope.explain(model, photo, method="saliency", target=lambda output: output[:, 0])
+    by_callable = convscope.explain(
+        model, photo, method="saliency", target=lambda output: output[:, 0]
+    )
     with pytest.raises(TargetError, match="callable"):
         convscope.evaluate(model, photo, by_callable)
     assert convscope.evaluate(model, photo, by_callable, target=lambda output: output[:, 0]).table
 
 
 def test_benchmark(tmp_path):
-    """Four photos of one color each and a network that knows the colors by their place in the cube."""
+    """Four photos of one color each and a network that knows the colors by their place in the
+    cube."""
 
     class Colors(nn.Module):
         def __init__(self) -> None:
@@ -193,12 +235,19 @@ def test_benchmark(tmp_path):
             self.conv = nn.Conv2d(3, 4, 1, bias=False)
             self.relu = nn.ReLU()
             with torch.no_grad():
-                self.conv.weight[:] = torch.tensor([[1.0, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, 1, -1.5]])[:, :, None, None]
+                self.conv.weight[:] = torch.tensor(
+                    [[1.0, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, 1, -1.5]]
+                )[:, :, None, None]
 
         def forward(self, image: Tensor) -> Tensor:
             return self.relu(self.conv(image)).mean((2, 3)) * 10
 
-    colors = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0)}
+    colors = {
+        "red": (255, 0, 0),
+        "green": (0, 255, 0),
+        "blue": (0, 0, 255),
+        "yellow": (255, 255, 0),
+    }
     with open(tmp_path / "labels.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "index"])
@@ -209,9 +258,16 @@ def test_benchmark(tmp_path):
             writer.writerow([f"{name}.png", index])
     model = convscope.load_model(Colors(), size=16)
     result = convscope.benchmark_attribution(
-        model, str(tmp_path), methods="hires_cam,random_map,rise", metric="grid_pointing,energy,pointing,insertion", grids=12,
-        alpha_masks=True, masks=10, points=4, layer="relu",
-    )  # fmt: skip
+        model,
+        str(tmp_path),
+        methods="hires_cam,random_map,rise",
+        metric="grid_pointing,energy,pointing,insertion",
+        grids=12,
+        alpha_masks=True,
+        masks=10,
+        points=4,
+        layer="relu",
+    )
     rows = {row["method"]: row for row in result.table}
     assert result["grid_pointing"].shape == (3, 12)
     assert rows["hires_cam"]["grid_pointing"] > 0.75
@@ -220,7 +276,9 @@ def test_benchmark(tmp_path):
     assert result.table[0]["method"] == "hires_cam"
     assert result.picture().width > 500
     few = {"grids": 1, "masks": 4, "samples": 2, "steps": 2}
-    every = convscope.benchmark_attribution(model, str(tmp_path), metric="grid_pointing", layer="relu", **few)
+    every = convscope.benchmark_attribution(
+        model, str(tmp_path), metric="grid_pointing", layer="relu", **few
+    )
     assert {"saliency", "grad_cam", "score_cam"} <= {row["method"] for row in every.table}
     assert not {"legrad", "deep_lift"} & {row["method"] for row in every.table}
     with pytest.raises(OptionError, match="needs 9 classes"):

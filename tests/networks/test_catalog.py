@@ -9,7 +9,9 @@ from convscope.networks.catalog import list_models
 
 
 def test_lists_what_the_libraries_list():
-    assert {name.removeprefix("timm:") for name in list_models(source="timm")} == set(timm.list_models())
+    assert {name.removeprefix("timm:") for name in list_models(source="timm")} == set(
+        timm.list_models()
+    )
     assert {name.removeprefix("torchvision:") for name in list_models(source="torchvision")} == set(
         torchvision_models.list_models(module=torchvision_models)
     )

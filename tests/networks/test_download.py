@@ -1,4 +1,5 @@
-"""Weights are fetched on first use, with a bar, into torch's own cache: from a server of the test's own."""
+"""Weights are fetched on first use, with a bar, into torch's own cache: from a server of the test's
+own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Keras networks against Keras itself: activations and Grad-CAM computed with Keras's own layers and torch's autograd."""
+"""Keras networks against Keras itself: activations and Grad-CAM computed with Keras's own layers
+and torch's autograd."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ TOLERANCE = 1e-4
 
 @pytest.fixture(scope="module")
 def cats(tmp_path_factory):
-    """The cats-vs-dogs network, trained for a moment to tell warm pictures from cold ones, and its two files."""
+    """The cats-vs-dogs network, trained for a moment to tell warm pictures from cold ones, and its
+    two files."""
     folder = tmp_path_factory.mktemp("cats")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -41,7 +43,12 @@ def cats(tmp_path_factory):
 @pytest.fixture(scope="module", params=[".h5", ".keras"])
 def opened(cats, request):
     network, folder, pictures, answers = cats
-    return network, convscope.load_model(f"keras:{folder}/cats{request.param}", labels=["dog"]), pictures, answers
+    return (
+        network,
+        convscope.load_model(f"keras:{folder}/cats{request.param}", labels=["dog"]),
+        pictures,
+        answers,
+    )
 
 
 def test_it_learnt_and_says_so_through_a_sigmoid(opened):
@@ -68,7 +75,8 @@ def test_activations_are_keras_own(opened):
 
 
 def test_grad_cam_is_what_keras_gives_by_hand(opened):
-    """Chollet's recipe: the gradient of the score before the sigmoid at the last convolution, averaged over places."""
+    """Chollet's recipe: the gradient of the score before the sigmoid at the last convolution,
+    averaged over places."""
     network, model, pictures, _ = opened
     layers = network.layers
     place = [layer.name for layer in layers].index("conv2d_3")
@@ -83,25 +91,46 @@ def test_grad_cam_is_what_keras_gives_by_hand(opened):
     score = tensor @ layers[-1].kernel.value + layers[-1].bias.value
     gradient = torch.autograd.grad(score.sum(), maps)[0]
     wanted = (maps * gradient.mean((1, 2), keepdim=True)).sum(3).detach().numpy()
-    found = convscope.explain(model, pictures[:1], method="grad_cam", target=0, layer="conv2d_3")["attribution"][:, 0]
+    found = convscope.explain(model, pictures[:1], method="grad_cam", target=0, layer="conv2d_3")[
+        "attribution"
+    ][:, 0]
     assert np.abs(found - wanted).max() <= TOLERANCE * np.abs(wanted).max()
 
 
 def test_nested_layers_have_keras_names_and_caffe_preprocessing(tmp_path):
     keras = library()
     state = random.getstate()
-    base = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3, name="block5_conv3")], name="vgg16")
-    whole = keras.Sequential([keras.Input((16, 16, 3)), base, keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")])
+    base = keras.Sequential(
+        [keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3, name="block5_conv3")], name="vgg16"
+    )
+    whole = keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            base,
+            keras.layers.Flatten(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
     whole.save(tmp_path / "nested.keras")
     random.setstate(state)
     model = convscope.load_model(tmp_path / "nested.keras", mode="caffe")
     assert {"vgg16/block5_conv3", "vgg16"} <= {row["name"] for row in convscope.layers(model).table}
     pixels = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3)).astype(np.float32)
     wanted = keras.applications.vgg16.preprocess_input(pixels.copy())
-    entered = model.enter(torch.from_numpy(pixels / 255).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    entered = (
+        model.preprocess(torch.from_numpy(pixels / 255).permute(0, 3, 1, 2))
+        .permute(0, 2, 3, 1)
+        .numpy()
+    )
     assert np.abs(entered - wanted).max() < 1e-3
     with torch.no_grad():
-        assert np.abs(convscope.predict(model, pixels / 255)["probability"] - whole(wanted, training=False).numpy()).max() < TOLERANCE
+        assert (
+            np.abs(
+                convscope.predict(model, pixels / 255)["probability"]
+                - whole(wanted, training=False).numpy()
+            ).max()
+            < TOLERANCE
+        )
 
 
 @pytest.mark.parametrize("mode", ["caffe", "tf", "torch"])
@@ -111,7 +140,11 @@ def test_the_modes_are_keras_own(cats, mode):
     _, folder, pictures, _ = cats
     model = convscope.load_model(f"keras:{folder}/cats.keras", mode=mode)
     wanted = imagenet_utils.preprocess_input(pictures[:1] * 255, mode=mode)
-    entered = model.enter(torch.from_numpy(pictures[:1]).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    entered = (
+        model.preprocess(torch.from_numpy(pictures[:1]).permute(0, 3, 1, 2))
+        .permute(0, 2, 3, 1)
+        .numpy()
+    )
     assert np.abs(entered - wanted).max() < 1e-3
 
 
@@ -119,19 +152,25 @@ def test_scale_is_said_for_8_bit_pixels(cats):
     _, folder, _pictures, _ = cats
     for scale, white in ((1 / 255, 1.0), (1, 255.0)):
         model = convscope.load_model(f"keras:{folder}/cats.keras", scale=scale)
-        assert torch.allclose(model.enter(torch.ones(1, 3, 48, 48)), torch.full((1, 3, 48, 48), white))
+        assert torch.allclose(
+            model.preprocess(torch.ones(1, 3, 48, 48)), torch.full((1, 3, 48, 48), white)
+        )
 
 
 def test_applications_bring_their_own_preprocessing():
     model = convscope.load_model("keras:applications/MobileNetV2", weights=False)
-    assert torch.allclose(model.enter(torch.tensor([0.0, 1.0]).reshape(1, 1, 1, 2).expand(1, 3, 1, 2))[0, 0, 0], torch.tensor([-1.0, 1.0]))
+    assert torch.allclose(
+        model.preprocess(torch.tensor([0.0, 1.0]).reshape(1, 1, 1, 2).expand(1, 3, 1, 2))[0, 0, 0],
+        torch.tensor([-1.0, 1.0]),
+    )
     assert model.label(281).startswith("tabby")
 
 
 def test_another_backend_is_a_sentence():
     code = (
-        "import sys, types\nkeras = types.ModuleType('keras')\nkeras.config = types.SimpleNamespace(backend=lambda: 'jax')\n"
-        "sys.modules['keras'] = keras\nfrom convscope.networks.sources._keras_support import library\nlibrary()"
+        "import sys, types\nkeras = types.ModuleType('keras')\nkeras.config ="
+        " types.SimpleNamespace(backend=lambda: 'jax')\nsys.modules['keras'] = keras\nfrom"
+        " convscope.networks.sources._keras_support import library\nlibrary()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "Keras already runs on jax" in done.stderr

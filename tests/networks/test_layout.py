@@ -14,7 +14,8 @@ from convscope import Probe
 
 
 class Windows(nn.Module):
-    """Cuts a 8 x 12 map into shifted windows of 4 x 4, works in them, and lays them back (Swin's steps, written out)."""
+    """Cuts a 8 x 12 map into shifted windows of 4 x 4, works in them, and lays them back (Swin's
+    steps, written out)."""
 
     def __init__(self, shift: int = 2) -> None:
         super().__init__()
@@ -29,9 +30,17 @@ class Windows(nn.Module):
         x = self.norm(self.stem(image).permute(0, 2, 3, 1))
         count, rows, columns, depth = x.shape
         x = x.roll((-self.shift, -self.shift), (1, 2))
-        x = x.reshape(count, rows // 4, 4, columns // 4, 4, depth).transpose(2, 3).reshape(-1, 16, depth)
+        x = (
+            x.reshape(count, rows // 4, 4, columns // 4, 4, depth)
+            .transpose(2, 3)
+            .reshape(-1, 16, depth)
+        )
         x = self.inside(x)
-        x = x.reshape(count, rows // 4, columns // 4, 4, 4, depth).transpose(2, 3).reshape(count, rows, columns, depth)
+        x = (
+            x.reshape(count, rows // 4, columns // 4, 4, 4, depth)
+            .transpose(2, 3)
+            .reshape(count, rows, columns, depth)
+        )
         return self.head(x.roll((self.shift, self.shift), (1, 2)).mean((1, 2)))
 
 
@@ -45,18 +54,30 @@ def test_shifted_windows_are_laid_back_where_they_came_from():
     assert found["inside"].shape == found["norm"].shape == (2, 5, 8, 12)
     assert np.array_equal(found["inside"], found["norm"])
     with Probe(model) as probe:
-        rest = probe.split(photos[:1], "inside")
+        rest = probe.partial_forward(photos[:1], "inside")
         assert rest._way != "whole"
-        assert torch.allclose(rest.scores(rest.maps.expand(3, -1, -1, -1)), probe.scores(photos[:1]).expand(3, -1), atol=1e-6)
+        assert torch.allclose(
+            rest.scores(rest.maps.expand(3, -1, -1, -1)),
+            probe.scores(photos[:1]).expand(3, -1),
+            atol=1e-6,
+        )
 
 
 @pytest.mark.parametrize(("registers", "kept"), [(0, True), (4, True), (0, False)])
 def test_tokens_of_a_photo_that_is_not_square(registers, kept):
-    """Class and register tokens are dropped; the rest is the grid the patches were cut from, in its order."""
+    """Class and register tokens are dropped; the rest is the grid the patches were cut from, in its
+    order."""
     make = lambda: timm.models.vision_transformer.VisionTransformer(  # noqa: E731
-        img_size=(32, 48), patch_size=8, embed_dim=16, depth=2, num_heads=2, num_classes=3, reg_tokens=registers, class_token=kept,
+        img_size=(32, 48),
+        patch_size=8,
+        embed_dim=16,
+        depth=2,
+        num_heads=2,
+        num_classes=3,
+        reg_tokens=registers,
+        class_token=kept,
         global_pool="token" if kept else "avg",
-    )  # fmt: skip
+    )
     model = convscope.load_model(seeded(make), size=(32, 48))
     photo = torch.rand(1, 3, 32, 48)
     found = convscope.activations(model, photo, layers=["patch_embed", "blocks.0"])
@@ -66,7 +87,8 @@ def test_tokens_of_a_photo_that_is_not_square(registers, kept):
 
 
 def test_the_default_layer_of_a_transformer_is_one_that_is_read():
-    """Only the class token is read after the last block, so its other tokens have no gradient: Grad-CAM would be zero."""
+    """Only the class token is read after the last block, so its other tokens have no gradient:
+    Grad-CAM would be zero."""
     model = convscope.load_model("timm:test_vit", weights=False)
     with Probe(model) as probe:
         last = probe.layers.last_spatial()
@@ -95,7 +117,11 @@ def test_windows_of_timms_swin_follow_the_norm_before_them():
     handle = model.modules["layers.0.blocks.1.attn"].register_forward_hook(
         lambda module, given, output: taken.update(entered=given[0].clone())
     )
-    found = convscope.activations(model, torch.rand(1, 3, 224, 224), layers=["layers.0.blocks.1.norm1", "layers.0.blocks.1.attn"])
+    found = convscope.activations(
+        model,
+        torch.rand(1, 3, 224, 224),
+        layers=["layers.0.blocks.1.norm1", "layers.0.blocks.1.attn"],
+    )
     handle.remove()
     assert found["layers.0.blocks.1.attn"].shape == (1, 96, 56, 56)
     entered = model.layout.to_maps(taken["entered"], "layers.0.blocks.1.attn").detach().numpy()

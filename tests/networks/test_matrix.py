@@ -13,7 +13,9 @@ from user_networks import SMALL
 
 from convscope import Model
 
-_spec = importlib.util.spec_from_file_location("matrix", Path(__file__).parents[2] / "benchmarks" / "networks.py")
+_spec = importlib.util.spec_from_file_location(
+    "matrix", Path(__file__).parents[2] / "benchmarks" / "networks.py"
+)
 assert _spec is not None
 assert _spec.loader is not None
 matrix = importlib.util.module_from_spec(_spec)

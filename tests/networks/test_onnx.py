@@ -1,4 +1,5 @@
-"""ONNX networks against ONNX Runtime, on files written node by node, and on what torch.onnx writes today."""
+"""ONNX networks against ONNX Runtime, on files written node by node, and on what torch.onnx writes
+today."""
 
 from __future__ import annotations
 
@@ -14,7 +15,14 @@ import convscope
 
 TOLERANCE = 1e-4
 SIDE = 16
-SHAPES = {"first": (6, 3, 3, 3), "first_bias": (6,), "second": (8, 6, 3, 3), "second_bias": (8,), "dense": (5, 8), "dense_bias": (5,)}
+SHAPES = {
+    "first": (6, 3, 3, 3),
+    "first_bias": (6,),
+    "second": (8, 6, 3, 3),
+    "second_bias": (8,),
+    "dense": (5, 8),
+    "dense_bias": (5,),
+}
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +33,19 @@ def weights():
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory, weights):
-    """Convolution, ReLU, pooling, convolution, ReLU, global mean, dense, softmax: named nodes, a free batch axis."""
+    """Convolution, ReLU, pooling, convolution, ReLU, global mean, dense, softmax: named nodes, a
+    free batch axis."""
     nodes = [
-        helper.make_node("Conv", ["image", "first", "first_bias"], ["a"], "features/conv_1", pads=[1, 1, 1, 1]),
+        helper.make_node(
+            "Conv", ["image", "first", "first_bias"], ["a"], "features/conv_1", pads=[1, 1, 1, 1]
+        ),
         helper.make_node("Relu", ["a"], ["b"], "features/relu_1"),
-        helper.make_node("MaxPool", ["b"], ["c"], "features/pool_1", kernel_shape=[2, 2], strides=[2, 2]),
-        helper.make_node("Conv", ["c", "second", "second_bias"], ["d"], "features/conv_2", pads=[1, 1, 1, 1]),
+        helper.make_node(
+            "MaxPool", ["b"], ["c"], "features/pool_1", kernel_shape=[2, 2], strides=[2, 2]
+        ),
+        helper.make_node(
+            "Conv", ["c", "second", "second_bias"], ["d"], "features/conv_2", pads=[1, 1, 1, 1]
+        ),
         helper.make_node("Relu", ["d"], ["e"], "features/relu_2"),
         helper.make_node("GlobalAveragePool", ["e"], ["f"], "mean"),
         helper.make_node("Flatten", ["f"], ["g"], "flat"),
@@ -68,7 +83,13 @@ def photo():
 
 def test_activations_are_onnx_runtimes(path, runtime, photo):
     model = convscope.load_model(f"onnx:{path}")
-    nodes = {"features/conv_1": "a", "features/relu_1": "b", "features/pool_1": "c", "features/conv_2": "d", "features/relu_2": "e"}
+    nodes = {
+        "features/conv_1": "a",
+        "features/relu_1": "b",
+        "features/pool_1": "c",
+        "features/conv_2": "d",
+        "features/relu_2": "e",
+    }
     found = convscope.activations(model, torch.from_numpy(photo), layers=list(nodes))
     for layer, tensor in nodes.items():
         assert np.abs(found[layer] - runtime(photo, tensor)).max() < TOLERANCE
@@ -83,23 +104,39 @@ def test_scores_are_those_before_the_softmax(path, runtime, photo):
 
 
 def test_grad_cam_of_a_linear_head_is_known(path, runtime, photo, weights):
-    """After a global mean and a dense layer, the gradient at the last maps is the dense weight over the number of places."""
+    """After a global mean and a dense layer, the gradient at the last maps is the dense weight over
+    the number of places."""
     maps = runtime(photo, "e")
     weight = weights["dense"][3] / maps[0, 0].size
     wanted = np.einsum("c,nchw->nhw", weight, maps)
-    found = convscope.explain(convscope.load_model(path), torch.from_numpy(photo), method="grad_cam", target=3, layer="features/relu_2")
+    found = convscope.explain(
+        convscope.load_model(path),
+        torch.from_numpy(photo),
+        method="grad_cam",
+        target=3,
+        layer="features/relu_2",
+    )
     assert np.abs(found["attribution"][:, 0] - wanted).max() < TOLERANCE * np.abs(wanted).max()
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("dynamic", [True, False])
 def test_what_torch_writes_today(tmp_path, dynamic):
-    """An exported network gives what ONNX Runtime gives, for two images also where it was exported for one."""
+    """An exported network gives what ONNX Runtime gives, for two images also where it was exported
+    for one."""
     torch.manual_seed(0)
     network = Trunk().eval()
     shapes = {"dynamic_shapes": ({0: torch.export.Dim("n", min=1)},)} if dynamic else {}
     example = torch.rand(2 if dynamic else 1, 3, SIDE, SIDE)
-    torch.onnx.export(network, (example,), tmp_path / "net.onnx", dynamo=True, external_data=False, verbose=False, **shapes)
+    torch.onnx.export(
+        network,
+        (example,),
+        tmp_path / "net.onnx",
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+        **shapes,
+    )
     model = convscope.load_model(tmp_path / "net.onnx", size=SIDE)
     photo = torch.rand(2, 3, SIDE, SIDE)
     found = convscope.predict(model, photo)["score"]

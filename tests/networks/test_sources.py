@@ -1,4 +1,5 @@
-"""Where networks come from: wrong files, truncated files, code in files, wrong labels and channels: one sentence each."""
+"""Where networks come from: wrong files, truncated files, code in files, wrong labels and channels:
+one sentence each."""
 
 from __future__ import annotations
 
@@ -52,14 +53,21 @@ def test_a_file_of_another_kind(tmp_path, ending):
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_file_that_is_not_there(tmp_path, ending):
     options = {"arch": "timm:resnet18"} if ending in (".pt", ".pth", ".safetensors") else {}
-    sentence(lambda: convscope.load_model(tmp_path / f"none{ending}", **options), "none", kind=ModelError)
+    sentence(
+        lambda: convscope.load_model(tmp_path / f"none{ending}", **options), "none", kind=ModelError
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "file"),
-    [("keras: cats vs dogs .h5", "cats.h5"), ("keras: cats vs dogs .keras", "cats.keras"), ("onnx: small network", "net.onnx"),
-     ("pt2: small network", "net.pt2"), ("torchscript: small network", "net.pt")],
-)  # fmt: skip
+    [
+        ("keras: cats vs dogs .h5", "cats.h5"),
+        ("keras: cats vs dogs .keras", "cats.keras"),
+        ("onnx: small network", "net.onnx"),
+        ("pt2: small network", "net.pt2"),
+        ("torchscript: small network", "net.pt"),
+    ],
+)
 def test_a_truncated_file(tmp_path, name, file):
     SMALL[name](tmp_path)
     whole = (tmp_path / file).read_bytes()
@@ -88,8 +96,16 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path, monkeypatch, ending):
     for name in ("new.pt", "old.pkl"):
         path = tmp_path / f"{name}{ending}"
         path.write_bytes((tmp_path / name).read_bytes())
-        sentence(lambda path=path: convscope.load_model(Trunk(), weights=path), "refused", kind=ModelError)
-        sentence(lambda path=path: convscope.load_model(path, arch="timm:resnet18"), "refused", kind=ModelError)
+        sentence(
+            lambda path=path: convscope.load_model(Trunk(), weights=path),
+            "refused",
+            kind=ModelError,
+        )
+        sentence(
+            lambda path=path: convscope.load_model(path, arch="timm:resnet18"),
+            "refused",
+            kind=ModelError,
+        )
     torch.save(Trunk(), "whole.pt")
     sentence(lambda: convscope.load_model(Trunk(), weights="whole.pt"), "refused", "state_dict")
     assert not (tmp_path / "was_run").exists()
@@ -100,18 +116,38 @@ def test_a_lambda_in_keras_is_refused(tmp_path, ending):
     from convscope.networks.sources._keras_support import library
 
     keras = library()
-    layers = [keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: x * 2), keras.layers.Flatten(), keras.layers.Dense(2)]
+    layers = [
+        keras.Input((8, 8, 3)),
+        keras.layers.Lambda(lambda x: x * 2),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2),
+    ]
     keras.Sequential(layers).save(tmp_path / f"code{ending}")
     sentence(lambda: convscope.load_model(tmp_path / f"code{ending}"), "refused", kind=ModelError)
 
 
 @pytest.mark.parametrize(
-    "name", [*FILES, "keras: cats vs dogs .h5", "onnx: small network", "timm:vit (tokens)", "hf: ResNet", "tuple output"]
+    "name",
+    [
+        *FILES,
+        "keras: cats vs dogs .h5",
+        "onnx: small network",
+        "timm:vit (tokens)",
+        "hf: ResNet",
+        "tuple output",
+    ],
 )
 def test_labels_of_the_wrong_length_and_a_photo_of_other_channels(tmp_path, name):
     model = SMALL[name](tmp_path)
-    sentence(lambda: convscope.load_model(model, labels=["a"] * 3), "3 labels", str(model.classes), kind=ModelError)
-    sentence(lambda: convscope.predict(model, torch.rand(1, 5, 64, 64)), "5 channel", kind=ImageError)
+    sentence(
+        lambda: convscope.load_model(model, labels=["a"] * 3),
+        "3 labels",
+        str(model.classes),
+        kind=ModelError,
+    )
+    sentence(
+        lambda: convscope.predict(model, torch.rand(1, 5, 64, 64)), "5 channel", kind=ImageError
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,7 +162,11 @@ def test_labels_of_the_wrong_length_and_a_photo_of_other_channels(tmp_path, name
     ],
 )
 def test_a_size_the_network_cannot_take(tmp_path, spec):
-    model = SMALL[spec](tmp_path) if spec in SMALL else convscope.load_model(spec, weights=False, size=3)
+    model = (
+        SMALL[spec](tmp_path)
+        if spec in SMALL
+        else convscope.load_model(spec, weights=False, size=3)
+    )
     model = convscope.load_model(model, size=3) if spec in SMALL else model
     try:
         convscope.predict(model, torch.rand(1, 3, 64, 64))
@@ -137,23 +177,39 @@ def test_a_size_the_network_cannot_take(tmp_path, spec):
 
 def test_a_checkpoint_of_lightning_and_dataparallel(tmp_path):
     model = checkpoint_file(tmp_path)
-    assert (model.classes, model.size, model.label(6), model.name) == (7, (64, 64), "flower 6", "flowers")
+    assert (model.classes, model.size, model.label(6), model.name) == (
+        7,
+        (64, 64),
+        "flower 6",
+        "flowers",
+    )
     assert model.preprocessing.mean == (0.5,)
     path = tmp_path / "flowers.ckpt"
     sentence(lambda: convscope.load_model(path), "arch", kind=ModelError)
-    sentence(lambda: convscope.load_model(path, arch="timm:resnet18"), "of another shape", "fc.weight", "classes=")
-    sentence(lambda: convscope.load_model(path, arch="timm:resnet34", classes=7), "missing", "layer1.2")
+    sentence(
+        lambda: convscope.load_model(path, arch="timm:resnet18"),
+        "of another shape",
+        "fc.weight",
+        "classes=",
+    )
+    sentence(
+        lambda: convscope.load_model(path, arch="timm:resnet34", classes=7), "missing", "layer1.2"
+    )
     sentence(lambda: convscope.load_model(path, arch="timm:resnet10t", classes=7), "unexpected")
     sentence(lambda: convscope.load_model(path, arch="resnet18"), "timm:NAME", kind=ModelError)
-    sentence(lambda: convscope.load_model(path, arch="timm:resnet18", clases=7), "did you mean 'classes'", kind=OptionError)
+    sentence(
+        lambda: convscope.load_model(path, arch="timm:resnet18", clases=7),
+        "did you mean 'classes'",
+        kind=OptionError,
+    )
 
 
 def test_a_model_card(tmp_path):
     model = tiny_imagenet(tmp_path)
     mean = np.load(tmp_path / "mean.npy").transpose(2, 0, 1)
     photo = torch.rand(1, 3, 64, 64)
-    assert np.allclose(model.enter(photo)[0].numpy(), photo[0].numpy() * 255 - mean, atol=1e-3)
-    assert torch.allclose(model.leave(model.enter(photo)), photo, atol=1e-5)
+    assert np.allclose(model.preprocess(photo)[0].numpy(), photo[0].numpy() * 255 - mean, atol=1e-3)
+    assert torch.allclose(model.deprocess(model.preprocess(photo)), photo, atol=1e-5)
     assert convscope.load_model(model.spec, **model.options).identity == model.identity
     card = tmp_path / "tiny.toml"
     good = card.read_text()
@@ -162,7 +218,10 @@ def test_a_model_card(tmp_path):
         (good.replace("tiny.pt", "huge.pt"), "huge.pt"),
         (good.replace("architecture", "#"), "architecture"),
         (good.replace("size = 64", "size = "), "TOML"),
-        (good.replace("python:small_networks:Trunk", "python:small_networks:Nothing"), "cannot be found"),
+        (
+            good.replace("python:small_networks:Trunk", "python:small_networks:Nothing"),
+            "cannot be found",
+        ),
         (good + "\nbgr = 3\nmeen = 2", "did you mean 'mean'"),
     ):
         card.write_text(wrong)
@@ -172,7 +231,15 @@ def test_a_model_card(tmp_path):
     sentence(lambda: convscope.load_model(card), "mean image", "5 x 64 x 64", kind=ModelError)
 
 
-@pytest.mark.parametrize("spec", ["timm:resnet18.a1_in1k", "torchvision:vgg16", "hf:microsoft/resnet-50", "keras:applications/MobileNetV2"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "timm:resnet18.a1_in1k",
+        "torchvision:vgg16",
+        "hf:microsoft/resnet-50",
+        "keras:applications/MobileNetV2",
+    ],
+)
 def test_offline_names_the_ways_out(monkeypatch, spec):
     def nowhere(*given, **named):
         raise OSError("no network")
@@ -185,7 +252,15 @@ def test_offline_names_the_ways_out(monkeypatch, spec):
 
 
 @pytest.mark.parametrize(
-    "spec", ["timm:resnet_18", "torchvision:resnet_18", "keras:applications/VGG_16", "embedded:lite9", "nothing:x", "python:nowhere:F"]
+    "spec",
+    [
+        "timm:resnet_18",
+        "torchvision:resnet_18",
+        "keras:applications/VGG_16",
+        "embedded:lite9",
+        "nothing:x",
+        "python:nowhere:F",
+    ],
 )
 def test_a_name_that_is_not_there(spec):
     sentence(lambda: convscope.load_model(spec, weights=False), kind=ModelError)
@@ -193,7 +268,16 @@ def test_a_name_that_is_not_there(spec):
 
 @pytest.mark.parametrize(
     "options",
-    [{"size": 0}, {"size": (1, 2, 3)}, {"std": 0}, {"std": [1, 2]}, {"scale": 0}, {"crop": 2}, {"interpolation": "cubic"}, {"sice": 3}],
+    [
+        {"size": 0},
+        {"size": (1, 2, 3)},
+        {"std": 0},
+        {"std": [1, 2]},
+        {"scale": 0},
+        {"crop": 2},
+        {"interpolation": "cubic"},
+        {"sice": 3},
+    ],
 )
 def test_a_value_that_does_not_fit(options):
     sentence(lambda: convscope.load_model(Trunk(), **options), kind=OptionError)
@@ -201,7 +285,9 @@ def test_a_value_that_does_not_fit(options):
 
 def test_random_weights_are_the_same_each_time_and_leave_the_callers_seed_alone():
     state = torch.get_rng_state()
-    first, second = (convscope.load_model("torchvision:squeezenet1_1", weights=False) for _ in range(2))
+    first, second = (
+        convscope.load_model("torchvision:squeezenet1_1", weights=False) for _ in range(2)
+    )
     assert first.identity == second.identity
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -237,5 +323,7 @@ def test_a_network_is_the_same_when_it_is_loaded_again(tmp_path, name):
 
 
 def test_random_keras_applications_are_the_same_each_time():
-    first, second = (convscope.load_model("keras:applications/MobileNetV2", weights=False) for _ in range(2))
+    first, second = (
+        convscope.load_model("keras:applications/MobileNetV2", weights=False) for _ in range(2)
+    )
     assert first.identity == second.identity

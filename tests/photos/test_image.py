@@ -13,7 +13,14 @@ import torch
 from PIL import Image
 
 from convscope.errors import ImageError, OptionError
-from convscope.photos.image import fingerprint, load_image, load_photos, resize, resize_shorter_and_crop, visible_box
+from convscope.photos.image import (
+    fingerprint,
+    load_image,
+    load_photos,
+    resize,
+    resize_shorter_and_crop,
+    visible_box,
+)
 
 DATA = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 
@@ -58,7 +65,10 @@ def test_transparency_shows_the_background(mode: str) -> None:
         photo.info["transparency"] = 0
         opaque = (0.0, 0.0, 1.0)
     else:
-        photo = Image.fromarray(np.array([[[200] * (len(mode) - 1) + [0], [100] * (len(mode) - 1) + [255]]], np.uint8), mode)
+        photo = Image.fromarray(
+            np.array([[[200] * (len(mode) - 1) + [0], [100] * (len(mode) - 1) + [255]]], np.uint8),
+            mode,
+        )
         opaque = (100 / 255,) * 3
     image = load_image(photo, background="#00ff00")
     assert image[0, :, 0, 0].tolist() == [0, 1, 0]
@@ -88,16 +98,29 @@ def test_sixteen_bits_are_scaled_not_cut(tmp_path: Path, suffix: str) -> None:
 
 def test_sixteen_bit_color_png(tmp_path: Path) -> None:
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
-    head, row = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0), b"\0" + struct.pack(">HHH", 65535, 0, 32768)
-    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+    head, row = (
+        struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0),
+        b"\0" + struct.pack(">HHH", 65535, 0, 32768),
+    )
+    png = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(row))
+        + chunk(b"IEND", b"")
+    )
     assert load_image(png).flatten().tolist() == pytest.approx([1, 0, 0.5], abs=1 / 255)
 
 
 def test_modes_i_and_f() -> None:
     assert load_image(Image.fromarray(np.array([[0, 65535]], np.int32)))[0, 0, 0].tolist() == [0, 1]
-    assert load_image(Image.fromarray(np.array([[0.25, 1]], np.float32)))[0, 0, 0].tolist() == [0.25, 1]
+    assert load_image(Image.fromarray(np.array([[0.25, 1]], np.float32)))[0, 0, 0].tolist() == [
+        0.25,
+        1,
+    ]
     with pytest.raises(ImageError, match="65535"):
         load_image(Image.fromarray(np.array([[0, 70000]], np.int32)))
     with pytest.raises(ImageError, match=r"\[0, 1\]"):
@@ -106,7 +129,8 @@ def test_modes_i_and_f() -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation(tmp_path: Path, orientation: int) -> None:
-    # The stored array for which each tag value shows DATA upright, from the EXIF standard's table of row 0 and column 0.
+    # The stored array for which each tag value shows DATA upright, from the EXIF standard's table
+    # of row 0 and column 0.
     transposed = DATA.transpose(1, 0, 2)
     stored = {
         1: DATA,
@@ -166,7 +190,9 @@ def test_number_types() -> None:
     assert load_image(np.array([[True, False]])).flatten().tolist() == [1, 0]
     assert load_image(np.array([[65535, 0]], ">u2")).flatten().tolist() == [1, 0]
     assert load_image(np.array([[0.5]])).item() == 0.5
-    assert load_image(torch.tensor([[[255, 51]]], dtype=torch.uint8)).flatten().tolist() == pytest.approx([1, 0.2])
+    assert load_image(
+        torch.tensor([[[255, 51]]], dtype=torch.uint8)
+    ).flatten().tolist() == pytest.approx([1, 0.2])
     assert load_image(torch.full((3, 2, 2), 0.5, dtype=torch.float16)).dtype == torch.float32
 
 
@@ -223,7 +249,9 @@ def test_tensors_from_inference_mode_can_be_differentiated() -> None:
         ("x" * 5000, None, "cannot be read"),
     ],
 )
-def test_files_that_cannot_be_read(tmp_path: Path, name: str, data: bytes | None, words: str) -> None:
+def test_files_that_cannot_be_read(
+    tmp_path: Path, name: str, data: bytes | None, words: str
+) -> None:
     if data is not None:
         (tmp_path / name).write_bytes(data)
     with pytest.raises(ImageError, match=words) as caught:
@@ -250,7 +278,13 @@ def test_truncated_files_at_every_length(tmp_path: Path, suffix: str) -> None:
 def bomb(width: int, height: int) -> bytes:
     """A PNG of 60 bytes that says it is very large."""
     head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head)) + b"\0\0\0\0IDAT5\xaf\x06\x1e"
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + head
+        + struct.pack(">I", zlib.crc32(head))
+        + b"\0\0\0\0IDAT5\xaf\x06\x1e"
+    )
 
 
 @pytest.mark.parametrize("side", [12_000, 30_000])
@@ -262,7 +296,9 @@ def test_decompression_bombs_are_refused(side: int) -> None:
 
 
 def test_a_hundred_megapixels_are_no_bomb() -> None:
-    with pytest.raises(ImageError) as caught:  # there is no pixel data in it, but its size is not the complaint
+    with pytest.raises(
+        ImageError
+    ) as caught:  # there is no pixel data in it, but its size is not the complaint
         load_image(bomb(11_600, 8_700))
     assert "bomb" not in str(caught.value)
 
@@ -276,7 +312,10 @@ def test_batches() -> None:
     with pytest.raises(ImageError, match="1 and 3 channels"):
         load_image(a, a[..., 0])
     assert load_image(a, np.zeros((8, 8, 3), np.uint8), size=5).shape == (2, 3, 5, 5)
-    assert [tuple(photo.shape) for photo in load_photos([a, np.zeros((8, 8), bool)])] == [(1, 3, 6, 9), (1, 1, 8, 8)]
+    assert [tuple(photo.shape) for photo in load_photos([a, np.zeros((8, 8), bool)])] == [
+        (1, 3, 6, 9),
+        (1, 1, 8, 8),
+    ]
 
 
 def test_wrong_options() -> None:
@@ -303,25 +342,41 @@ def test_resize_is_pillows(chelsea: Image.Image, size: tuple[int, int], interpol
 def test_resize_is_pillows_at_hard_edges() -> None:
     squares = Image.fromarray((np.indices((60, 60)) // 7 % 2).sum(0).astype(np.uint8) % 2 * 255)
     ours = resize(load_image(squares), (101, 83))
-    assert (ours[0, 0] * 255 - torch.tensor(np.asarray(squares.resize((83, 101), Image.Resampling.BICUBIC)))).abs().max() <= 2
+    assert (
+        ours[0, 0] * 255
+        - torch.tensor(np.asarray(squares.resize((83, 101), Image.Resampling.BICUBIC)))
+    ).abs().max() <= 2
 
 
 @pytest.mark.parametrize(
-    ("size", "crop"), [((224, 224), 0.875), ((224, 224), 1.0), ((150, 150), 0.9), ((192, 256), 0.875), ((64, 200), 1.0)]
+    ("size", "crop"),
+    [
+        ((224, 224), 0.875),
+        ((224, 224), 1.0),
+        ((150, 150), 0.9),
+        ((192, 256), 0.875),
+        ((64, 200), 1.0),
+    ],
 )
 @pytest.mark.parametrize("shape", [(451, 300), (300, 451), (97, 64), (1000, 350)])
-def test_crop_is_timms(chelsea: Image.Image, size: tuple[int, int], crop: float, shape: tuple[int, int]) -> None:
+def test_crop_is_timms(
+    chelsea: Image.Image, size: tuple[int, int], crop: float, shape: tuple[int, int]
+) -> None:
     from timm.data import create_transform
 
     photo = chelsea.resize(shape)
-    theirs = create_transform((3, *size), interpolation="bicubic", crop_pct=crop, mean=(0, 0, 0), std=(1, 1, 1))(photo)
+    theirs = create_transform(
+        (3, *size), interpolation="bicubic", crop_pct=crop, mean=(0, 0, 0), std=(1, 1, 1)
+    )(photo)
     assert (resize_shorter_and_crop(load_image(photo), size, crop) - theirs).abs().max() <= 2 / 255
 
 
 def test_crop_is_torchvisions(chelsea: Image.Image) -> None:
     from torchvision.transforms import v2
 
-    theirs = v2.Compose([v2.Resize(256, interpolation=v2.InterpolationMode.BILINEAR), v2.CenterCrop(224)])(chelsea)
+    theirs = v2.Compose(
+        [v2.Resize(256, interpolation=v2.InterpolationMode.BILINEAR), v2.CenterCrop(224)]
+    )(chelsea)
     ours = resize_shorter_and_crop(load_image(chelsea), (224, 224), 0.875, "bilinear")
     assert (ours - as_tensor(np.asarray(theirs))).abs().max() <= 2 / 255
 

@@ -36,7 +36,12 @@ SIXES = {
     "hardtanh": lambda x: F.hardtanh(x, 0.0, 6.0),
     "clamp": lambda x: x.clamp(0, 6),
 }
-NOT = {"leaky": nn.LeakyReLU(), "clamp at 1": lambda x: x.clamp(min=1), "hardtanh": nn.Hardtanh(), "gelu": nn.GELU()}
+NOT = {
+    "leaky": nn.LeakyReLU(),
+    "clamp at 1": lambda x: x.clamp(min=1),
+    "hardtanh": nn.Hardtanh(),
+    "gelu": nn.GELU(),
+}
 
 
 @pytest.fixture
@@ -57,7 +62,11 @@ def differentiate(relu, x, weight, rule, **options):
 def test_every_way_to_rectify(way, numbers):
     x, weight = numbers
     g = weight.expand_as(x)
-    for rule, wanted in {"guided": g * (x > 0) * (g > 0), "deconvnet": g * (g > 0), "redirected": g * (x > 0)}.items():
+    for rule, wanted in {
+        "guided": g * (x > 0) * (g > 0),
+        "deconvnet": g * (g > 0),
+        "redirected": g * (x > 0),
+    }.items():
         made, gradient = differentiate(RELUS[way], x, weight, rule)
         assert torch.equal(made, x.clamp_min(0))
         assert torch.equal(gradient, wanted), rule
@@ -85,8 +94,14 @@ def test_other_functions_are_left_alone_and_said_so(way, numbers):
 def test_redirected_helps_only_images_that_are_stuck():
     x = torch.tensor([[-1.0, -2.0, -3.0], [-1.0, 2.0, -3.0]])
     weight = torch.tensor([1.0, -1.0, 2.0])
-    assert differentiate(F.relu, x, weight, "redirected")[1].tolist() == [[1.0, 0.0, 2.0], [0.0, -1.0, 0.0]]
-    assert differentiate(F.relu, x, weight, "redirected", ascending=False)[1].tolist() == [[0.0, -1.0, 0.0], [0.0, -1.0, 0.0]]
+    assert differentiate(F.relu, x, weight, "redirected")[1].tolist() == [
+        [1.0, 0.0, 2.0],
+        [0.0, -1.0, 0.0],
+    ]
+    assert differentiate(F.relu, x, weight, "redirected", ascending=False)[1].tolist() == [
+        [0.0, -1.0, 0.0],
+        [0.0, -1.0, 0.0],
+    ]
     over = torch.tensor([[7.0, 8.0, -1.0]])
     assert differentiate(F.relu6, over, weight, "redirected")[1].tolist() == [[0.0, -1.0, 2.0]]
 

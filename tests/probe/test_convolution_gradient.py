@@ -44,14 +44,31 @@ def test_the_gradient_is_pytorchs(form, size, half):
         assert gradient.dtype == torch.float32
         found.append((output, gradient))
     torch.testing.assert_close(found[0][0], found[1][0])
-    torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=(2e-2 if half else 1e-5) * float(found[1][1].abs().max()))
+    torch.testing.assert_close(
+        found[0][1],
+        found[1][1],
+        rtol=0,
+        atol=(2e-2 if half else 1e-5) * float(found[1][1].abs().max()),
+    )
 
 
 def test_in_double_precision_and_twice():
     """It is differentiable itself, and exact where rounding does not hide an error."""
-    network = nn.Sequential(nn.Conv2d(3, 5, 3, stride=2, padding=1), nn.Tanh()).double().requires_grad_(False)
+    network = (
+        nn.Sequential(nn.Conv2d(3, 5, 3, stride=2, padding=1), nn.Tanh())
+        .double()
+        .requires_grad_(False)
+    )
     install(network)
-    image = torch.randn(1, 3, 7, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    image = torch.randn(
+        1,
+        3,
+        7,
+        8,
+        dtype=torch.float64,
+        generator=torch.Generator().manual_seed(0),
+        requires_grad=True,
+    )
     assert torch.autograd.gradcheck(network, image)
     assert torch.autograd.gradgradcheck(network, image)
 

@@ -1,4 +1,5 @@
-"""A prepared network gives what the plain one gives, at every layer; the plain one is left as it was."""
+"""A prepared network gives what the plain one gives, at every layer; the plain one is left as it
+was."""
 
 from __future__ import annotations
 
@@ -16,18 +17,35 @@ import convscope
 from convscope.attribution._method import Method
 from convscope.networks.model import Model
 from convscope.probe import Probe
-from convscope.probe.inference_copy import prepare
+from convscope.probe.inference_copy import inference_copy
 from convscope.questions.target import Target
 
 CLOSE = 1e-4
 
 NETWORKS = {
-    "embedded": ("embedded", None, ["conv_stem", "bn1", "blocks.1.0.conv_dw", "blocks.3", "blocks.6", "bn2"]),
-    "resnet50": ("torchvision:resnet50", False, ["conv1", "bn1", "layer1.0.conv2", "layer2", "layer4.2.relu"]),
-    "googlenet": ("torchvision:googlenet", False, ["conv1.conv", "conv2.bn", "inception4a", "inception4a.branch1"]),
-    "vgg16_bn": ("torchvision:vgg16_bn", False, ["features.0", "features.1", "features.10", "classifier.3"]),
+    "embedded": (
+        "embedded",
+        None,
+        ["conv_stem", "bn1", "blocks.1.0.conv_dw", "blocks.3", "blocks.6", "bn2"],
+    ),
+    "resnet50": (
+        "torchvision:resnet50",
+        False,
+        ["conv1", "bn1", "layer1.0.conv2", "layer2", "layer4.2.relu"],
+    ),
+    "googlenet": (
+        "torchvision:googlenet",
+        False,
+        ["conv1.conv", "conv2.bn", "inception4a", "inception4a.branch1"],
+    ),
+    "vgg16_bn": (
+        "torchvision:vgg16_bn",
+        False,
+        ["features.0", "features.1", "features.10", "classifier.3"],
+    ),
 }
-"""Source, weights and layers: convolutions that a batch norm follows, batch norms, and containers."""
+"""Source, weights and layers: convolutions that a batch norm follows, batch norms, and
+containers."""
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -45,7 +63,12 @@ def shake(network: nn.Module) -> None:
     generator = torch.Generator().manual_seed(2)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
-            for tensor, low in ((module.weight, 0.5), (module.bias, -0.5), (module.running_mean, -0.5), (module.running_var, 0.5)):
+            for tensor, low in (
+                (module.weight, 0.5),
+                (module.bias, -0.5),
+                (module.running_mean, -0.5),
+                (module.running_var, 0.5),
+            ):
                 tensor.data.copy_(low + torch.rand(tensor.shape, generator=generator))
 
 
@@ -63,8 +86,8 @@ def small(network: nn.Module) -> Model:
 def test_gives_the_same_at_every_layer_and_at_the_end(case):
     model, layers, image = case
     for names in ([], layers[:1], layers[-1:], layers):
-        fast = prepare(model, names)
-        assert fast.settled, "it fell back to the plain network"
+        fast = inference_copy(model, names)
+        assert fast.is_frozen, "it fell back to the plain network"
         with Probe(model) as slow, Probe(fast) as quick:
             expected, end = slow.activations_and_output(image, names)
             found, other = quick.activations_and_output(image, names)
@@ -76,7 +99,10 @@ def test_gives_the_same_at_every_layer_and_at_the_end(case):
 def test_a_convolution_that_is_asked_for_stays_unfolded(case):
     model, layers, _ = case
     name = layers[0]
-    plain, kept, folded = (each.network.get_submodule(name).weight for each in (model, prepare(model, [name]), prepare(model)))
+    plain, kept, folded = (
+        each.network.get_submodule(name).weight
+        for each in (model, inference_copy(model, [name]), inference_copy(model))
+    )
     assert torch.equal(plain, kept)
     assert not torch.allclose(plain, folded)
 
@@ -84,17 +110,23 @@ def test_a_convolution_that_is_asked_for_stays_unfolded(case):
 def test_the_model_is_untouched(case):
     model, layers, _ = case
     state = {
-        name: (tensor.data_ptr(), tensor._version, tensor.stride()) for name, tensor in model.network.state_dict(keep_vars=True).items()
+        name: (tensor.data_ptr(), tensor._version, tensor.stride())
+        for name, tensor in model.network.state_dict(keep_vars=True).items()
     }
     flags = [(module.training, len(module._forward_hooks)) for module in model.network.modules()]
     required = [weight.requires_grad for weight in model.network.parameters()]
     identity = model.identity
-    prepare(model, layers, half=True)
+    inference_copy(model, layers, half=True)
     assert not model.half
-    assert not model.settled
-    now = {name: (tensor.data_ptr(), tensor._version, tensor.stride()) for name, tensor in model.network.state_dict(keep_vars=True).items()}
+    assert not model.is_frozen
+    now = {
+        name: (tensor.data_ptr(), tensor._version, tensor.stride())
+        for name, tensor in model.network.state_dict(keep_vars=True).items()
+    }
     assert now == state
-    assert [(module.training, len(module._forward_hooks)) for module in model.network.modules()] == flags
+    assert [
+        (module.training, len(module._forward_hooks)) for module in model.network.modules()
+    ] == flags
     assert [weight.requires_grad for weight in model.network.parameters()] == required
     assert model.identity == identity
 
@@ -103,12 +135,13 @@ def test_the_model_is_untouched(case):
 def test_networks_that_reuse_modules(network):
     model = small(network())
     image = torch.rand(2, 3, 32, 32)
-    with Probe(model) as slow, Probe(prepare(model)) as quick:
+    with Probe(model) as slow, Probe(inference_copy(model)) as quick:
         assert apart(quick.scores(image), slow.scores(image)) < CLOSE
 
 
 class Twice(nn.Module):
-    """A convolution whose output is read by a batch norm and once more beside it: it must not be folded."""
+    """A convolution whose output is read by a batch norm and once more beside it: it must not be
+    folded."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,8 +163,8 @@ class Hidden(Twice):
 def test_what_two_read_is_not_folded():
     for network, folds in ((Twice(), True), (Hidden(), False)):
         model = small(network)
-        fast = prepare(model)
-        assert fast.settled == folds
+        fast = inference_copy(model)
+        assert fast.is_frozen == folds
         image = torch.rand(2, 3, 32, 32)
         with Probe(model) as slow, Probe(fast) as quick:
             assert apart(quick.scores(image), slow.scores(image)) < CLOSE
@@ -145,8 +178,8 @@ def explained(model: Model, image: torch.Tensor) -> torch.Tensor:
 def test_a_copy_is_kept_and_made_anew_when_the_network_changes():
     model = small(Trunk())
     image = torch.rand(1, 3, 32, 32)
-    first = prepare(model).network
-    assert prepare(model).network is first
+    first = inference_copy(model).network
+    assert inference_copy(model).network is first
 
     def fresh() -> torch.Tensor:
         return explained(convscope.load_model(copy.deepcopy(model.network), size=(32, 32)), image)
@@ -180,7 +213,7 @@ def test_a_network_with_hooks_of_its_own_is_run_itself():
     explained(model, torch.rand(1, 3, 32, 32))
     assert calls
     handle.remove()
-    assert prepare(model).settled
+    assert inference_copy(model).is_frozen
 
 
 def test_a_network_that_cannot_be_copied_is_run_itself():
@@ -189,13 +222,13 @@ def test_a_network_that_cannot_be_copied_is_run_itself():
             raise TypeError("not me")
 
     model = small(Stubborn())
-    assert not prepare(model).settled
+    assert not inference_copy(model).is_frozen
     assert explained(model, torch.rand(1, 3, 32, 32)).abs().max() > 0
 
 
 def test_copies_go_with_their_network():
     model = small(Trunk())
-    copied = weakref.ref(prepare(model).network)
+    copied = weakref.ref(inference_copy(model).network)
     assert copied() is not None
     del model
     gc.collect()
@@ -208,18 +241,21 @@ UNITS = ["blocks.1:5", "blocks.3:11", "blocks.4:20", "blocks.6:7"]
 def units_of(model: Model, image: torch.Tensor, *, half: bool) -> torch.Tensor:
     """What each unit of `UNITS` says of its own picture."""
     found = []
-    with Probe(prepare(model, half=half)) as probe:
+    with Probe(inference_copy(model, half=half)) as probe:
         for place, unit in enumerate(UNITS):
             layer, _, index = unit.partition(":")
-            maps = probe.activations(model.enter(image[place : place + 1]), [layer])[layer]
+            maps = probe.activations(model.preprocess(image[place : place + 1]), [layer])[layer]
             found.append(maps[0, int(index)].float().mean())
     return torch.stack(found)
 
 
 def test_bfloat16_climbs_as_high_and_says_so(embedded):
-    """One picture scores alike in both precisions. Two ascents part after some steps, in whatever way they are rounded: over the units, the one
-    in bfloat16 ends no lower, scored in full precision."""
-    full, half = (convscope.visualize(embedded, UNITS, steps=48, size=96, half=each) for each in (False, True))
+    """One picture scores alike in both precisions. Two ascents part after some steps, in whatever
+    way they are rounded: over the units, the one in bfloat16 ends no lower, scored in full
+    precision."""
+    full, half = (
+        convscope.visualize(embedded, UNITS, steps=48, size=96, half=each) for each in (False, True)
+    )
     assert [each.provenance["arguments"]["half"] for each in (full, half)] == [False, True]
     first, second = (torch.from_numpy(each["image"]) for each in (full, half))
     exact = units_of(embedded, first, half=False)

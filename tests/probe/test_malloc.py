@@ -18,7 +18,7 @@ def resident():
 @pytest.mark.skipif(heap._library() is None, reason="no glibc here")
 def test_memory_is_kept_and_then_given_back():
     before = resident()
-    with heap.kept():
+    with heap.keep_freed_memory():
         torch.ones(50, 2**20)
         inside = resident()
     assert inside - before > 150
@@ -27,10 +27,10 @@ def test_memory_is_kept_and_then_given_back():
 
 def test_elsewhere_nothing_happens(monkeypatch):
     monkeypatch.setattr(heap, "_library", lambda: None)
-    with heap.kept():
+    with heap.keep_freed_memory():
         assert torch.ones(3).sum() == 3
 
 
 def test_an_error_passes_through():
-    with pytest.raises(ValueError, match="inside"), heap.kept():
+    with pytest.raises(ValueError, match="inside"), heap.keep_freed_memory():
         raise ValueError("inside")

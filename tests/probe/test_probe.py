@@ -1,4 +1,5 @@
-"""The probe against a network solved by hand, against plain autograd, and against everything it must leave alone."""
+"""The probe against a network solved by hand, against plain autograd, and against everything it
+must leave alone."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ def test_by_hand():
     model = model_of(ByHand(), channels=1, size=2)
     image = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]])
     with Probe(model) as probe:
-        assert torch.equal(probe.activations(image, ["conv"])["conv"], torch.cat([2 * image, -image], 1))
+        assert torch.equal(
+            probe.activations(image, ["conv"])["conv"], torch.cat([2 * image, -image], 1)
+        )
         assert probe.scores(image).tolist() == [[-3.0, 9.0]]
         maps, gradient = probe.activation_and_gradient(image, "conv", Target.of(model, 0))
         assert torch.equal(maps, torch.cat([2 * image, -image], 1))
@@ -33,9 +36,13 @@ def test_by_hand():
         assert torch.allclose(gradient[0, 0], torch.full((2, 2), 0.25))
         assert torch.allclose(gradient[0, 1], torch.full((2, 2), 0.75))
         # chain: (1 * 2 + 3 * -1) / 4
-        assert torch.allclose(probe.image_gradient(image, Target.of(model, 0)), torch.full((1, 1, 2, 2), -0.25))
-        rest = probe.split(image, "conv")
-        assert torch.allclose(rest.scores(torch.ones(3, 2, 2, 2)), torch.tensor([[4.0, 0.0]]).expand(3, -1))
+        assert torch.allclose(
+            probe.image_gradient(image, Target.of(model, 0)), torch.full((1, 1, 2, 2), -0.25)
+        )
+        rest = probe.partial_forward(image, "conv")
+        assert torch.allclose(
+            rest.scores(torch.ones(3, 2, 2, 2)), torch.tensor([[4.0, 0.0]]).expand(3, -1)
+        )
 
 
 @pytest.mark.parametrize("build", [Trunk, Functional])
@@ -115,14 +122,15 @@ def test_structured_outputs(kind, image):
         maps, gradient = probe.activation_and_gradient(image, "pair", Target.of(probe.model, 1))
         assert torch.allclose(maps[:, :, 0, 0], scores, atol=1e-6)
         assert torch.equal(gradient[0, :, 0, 0], torch.tensor([0.0, 1, 0, 0, 0]))
-        rest = probe.split(image[:1], "pair")
+        rest = probe.partial_forward(image[:1], "pair")
         assert torch.equal(rest.scores(torch.ones(3, 5, 1, 1)), torch.ones(3, 5))
 
 
 @pytest.mark.parametrize("build", [Trunk, Functional, lambda: Wrapped("tuple")])
 @pytest.mark.parametrize("layer", ["first.0", "first", "second", "second#1", "third"])
 def test_split_runs_the_rest(build, layer, image):
-    """Replayed with changed maps, the network gives what it gives with the change made by a hook in a whole run."""
+    """Replayed with changed maps, the network gives what it gives with the change made by a hook in
+    a whole run."""
     torch.manual_seed(0)
     network = build().eval()
     if isinstance(network, Functional) and layer == "second#1":
@@ -131,8 +139,10 @@ def test_split_runs_the_rest(build, layer, image):
         pytest.skip("is not called as a whole there")
     layer = f"trunk.{layer}" if isinstance(network, Wrapped) else layer
     with Probe(model_of(network)) as probe:
-        rest = probe.split(image[:1], layer)
-        changed = rest.maps.expand(4, -1, -1, -1) * torch.tensor([1.0, 0.0, 2.0, -1.0]).reshape(4, 1, 1, 1)
+        rest = probe.partial_forward(image[:1], layer)
+        changed = rest.maps.expand(4, -1, -1, -1) * torch.tensor([1.0, 0.0, 2.0, -1.0]).reshape(
+            4, 1, 1, 1
+        )
         found = rest.scores(changed)
         base, _, call = layer.partition("#")
         expected = []
@@ -142,7 +152,9 @@ def test_split_runs_the_rest(build, layer, image):
             def swap(module, given, output, maps=maps):
                 nonlocal calls
                 calls += 1
-                return maps[None].clone() if calls == int(call or probe.layers[base].calls) else None
+                return (
+                    maps[None].clone() if calls == int(call or probe.layers[base].calls) else None
+                )
 
             handle = network.get_submodule(base).register_forward_hook(swap)
             with torch.no_grad():
@@ -159,7 +171,7 @@ def test_split_runs_the_first_part_once(image):
     with Probe(model_of(network)) as probe:
         assert probe.layers
         runs.clear()
-        rest = probe.split(image[:1], "third")
+        rest = probe.partial_forward(image[:1], "third")
         for _ in range(3):
             rest.scores(rest.maps.expand(5, -1, -1, -1))
     assert runs == [1]
@@ -168,7 +180,7 @@ def test_split_runs_the_first_part_once(image):
 def test_split_is_differentiable(image):
     network = Trunk()
     with Probe(model_of(network)) as probe:
-        rest = probe.split(image[:1], "third")
+        rest = probe.partial_forward(image[:1], "third")
         maps = rest.maps.clone().requires_grad_()
         gradient = torch.autograd.grad(rest.scores(maps)[0, 2], maps)[0]
         expected = probe.activation_and_gradient(image[:1], "third", Target.of(probe.model, 2))[1]
@@ -195,7 +207,7 @@ def test_leaves_no_trace(fails, image):
         with Probe(model) as probe:
             probe.activations(image, ["first"])
             probe.image_gradient(image, Target.of(model, [0, 1]))
-            probe.split(image[:1], "first")
+            probe.partial_forward(image[:1], "first")
 
     if fails:
         with pytest.raises(ConvscopeError):
@@ -214,7 +226,9 @@ def test_inference_mode_callers_and_frozen_networks(image):
     with torch.inference_mode():
         born_here = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
         with Probe(model_of(network)) as probe:
-            assert torch.allclose(probe.image_gradient(born_here, Target.of(probe.model, 0)), expected)
+            assert torch.allclose(
+                probe.image_gradient(born_here, Target.of(probe.model, 0)), expected
+            )
         torch.manual_seed(0)
         built_here = model_of(Trunk())
     with Probe(built_here) as probe:
@@ -230,11 +244,13 @@ def test_what_cannot_be_asked(image):
         with pytest.raises(LayerError, match="did you mean 'second'"):
             probe.activations(image, ["secnd"])
         with pytest.raises(ImageError, match="one image at a time; 2 were given"):
-            probe.split(image, "first")
+            probe.partial_forward(image, "first")
         with pytest.raises(NoGradientError, match="does not depend on the image"):
             probe.image_gradient(image, Target.of(model, lambda output: torch.ones(2)))
         with pytest.raises(NoGradientError, match="layer 'third'"):
-            probe.activation_and_gradient(image, "third", Target.of(model, lambda output: torch.ones(2, requires_grad=True)))
+            probe.activation_and_gradient(
+                image, "third", Target.of(model, lambda output: torch.ones(2, requires_grad=True))
+            )
 
 
 def test_trace(embedded):

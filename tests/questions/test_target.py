@@ -12,7 +12,9 @@ from convscope.questions.target import Target, find_class
 @pytest.fixture
 def model():
     labels = ["tabby, tabby cat", "tiger cat", "crane", "crane", "dog, hound"]
-    network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 5))
+    network = torch.nn.Sequential(
+        torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 5)
+    )
     return convscope.load_model(network, size=4, labels=labels)
 
 
@@ -26,10 +28,18 @@ def test_scores(model):
     assert Target.of(model, None).resolved(SCORES).titles() == ["dog", "tabby"]
     assert Target.of(model, "tabby vs tiger cat")(SCORES).tolist() == [-1.0, 8.0]
     assert Target.of(model, lambda output: output.sum(1))(SCORES).tolist() == [10.0, 19.0]
-    assert Target.of(model, [0, 1]).repeat(2)(SCORES.repeat_interleave(2, 0)).tolist() == [0.0, 0.0, 1.0, 1.0]
+    assert Target.of(model, [0, 1]).repeat(2)(SCORES.repeat_interleave(2, 0)).tolist() == [
+        0.0,
+        0.0,
+        1.0,
+        1.0,
+    ]
 
 
-@pytest.mark.parametrize(("given", "index"), [("tabby", 0), ("TABBY CAT", 0), ("tiger", 1), ("hound", 4), ("4", 4), (3, 3)])
+@pytest.mark.parametrize(
+    ("given", "index"),
+    [("tabby", 0), ("TABBY CAT", 0), ("tiger", 1), ("hound", 4), ("4", 4), (3, 3)],
+)
 def test_finds_a_class(model, given, index):
     assert find_class(model, given) == index
 

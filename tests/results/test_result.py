@@ -18,7 +18,13 @@ def result():
     photo = np.full((4, 5, 3), 7, dtype=np.uint8)
     details = {"titles": ["ä"]}
     return Result(
-        "visualize", "images", {"image": image}, [{"a": 1, "b": 0.5}], [photo], details, {"verb": "visualize", "seconds": 1.5, "seed": 0}
+        "visualize",
+        "images",
+        {"image": image},
+        [{"a": 1, "b": 0.5}],
+        [photo],
+        details,
+        {"verb": "visualize", "seconds": 1.5, "seed": 0},
     )
 
 
@@ -28,8 +34,12 @@ def test_npz_round_trip(result, tmp_path):
     assert again["image"].dtype == np.float32
     assert np.array_equal(again.photos[0], result.photos[0])
     assert (again.verb, again.view, again.table, again.details, again.provenance) == (
-        result.verb, result.view, result.table, result.details, result.provenance,
-    )  # fmt: skip
+        result.verb,
+        result.view,
+        result.table,
+        result.details,
+        result.provenance,
+    )
 
 
 def test_png_carries_its_provenance_but_not_the_time(result, tmp_path):
@@ -49,9 +59,14 @@ def test_snapshots_become_a_moving_picture(result, tmp_path):
     with pytest.raises(OptionError, match="no snapshots"):
         result.save(tmp_path / "r.gif")
     moving = Result(
-        "visualize", "images", {"image": result["image"], "snapshot": np.stack([result["image"] * part for part in (0.2, 0.5, 1)])},
+        "visualize",
+        "images",
+        {
+            "image": result["image"],
+            "snapshot": np.stack([result["image"] * part for part in (0.2, 0.5, 1)]),
+        },
         details={"titles": ["unit"], "snapshots": [1, 2, 4]},
-    )  # fmt: skip
+    )
     for name in ("r.gif", "r.webp"):
         with Image.open(moving.save(tmp_path / name)) as picture:
             assert picture.n_frames == 3
@@ -80,7 +95,9 @@ def test_refusals(result, tmp_path):
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = write_whole(tmp_path / "f", b"old")
-    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        "os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
     with pytest.raises(OutputError, match="No space left"):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
@@ -112,7 +129,9 @@ def test_rerun_keeps_the_options_of_the_picture(embedded, tmp_path):
     first = convscope.explain(None, "sample:chelsea").save(tmp_path / "first.png", style="overlay")
     with Image.open(first) as picture:
         assert picture.size == (451, 300)
-    assert convscope.rerun(str(first)).save(tmp_path / "second.png").read_bytes() == first.read_bytes()
+    assert (
+        convscope.rerun(str(first)).save(tmp_path / "second.png").read_bytes() == first.read_bytes()
+    )
 
 
 def test_rerun_says_what_is_missing(embedded, chelsea, tmp_path):
@@ -120,10 +139,15 @@ def test_rerun_says_what_is_missing(embedded, chelsea, tmp_path):
     with pytest.raises(InputError, match="only existed in memory; say where it is"):
         convscope.rerun(str(path))
     Image.fromarray(chelsea).save(tmp_path / "cat.png")
-    assert convscope.rerun(str(path), photo=str(tmp_path / "cat.png")).table == convscope.predict(embedded, chelsea).table
+    assert (
+        convscope.rerun(str(path), photo=str(tmp_path / "cat.png")).table
+        == convscope.predict(embedded, chelsea).table
+    )
     Image.fromarray(chelsea[::-1].copy()).save(tmp_path / "other.png")
     with pytest.raises(InputError, match="its pixels differ"):
         convscope.rerun(str(path), photo=str(tmp_path / "other.png"))
-    path = convscope.explain(embedded, "sample:chelsea", target=lambda output: output[:, 1]).save(tmp_path / "callable.png")
+    path = convscope.explain(embedded, "sample:chelsea", target=lambda output: output[:, 1]).save(
+        tmp_path / "callable.png"
+    )
     with pytest.raises(InputError, match="an object that only existed in memory"):
         convscope.rerun(str(path))

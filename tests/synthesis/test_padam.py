@@ -24,7 +24,9 @@ def gradients():
 
 def test_power_one_is_adam(gradients):
     ours = moved(lambda weights: Padam(weights, 0.1, betas=(0.3, 0.99), power=1.0), gradients)
-    adam = moved(lambda weights: torch.optim.Adam(weights, 0.1, betas=(0.3, 0.99), eps=0.0), gradients)
+    adam = moved(
+        lambda weights: torch.optim.Adam(weights, 0.1, betas=(0.3, 0.99), eps=0.0), gradients
+    )
     torch.testing.assert_close(ours, adam)
 
 
@@ -43,7 +45,9 @@ def test_half_way_by_hand():
 
 def test_an_image_does_not_see_its_neighbors_or_its_scale(gradients):
     together = moved(lambda weights: Padam(weights, 0.1), gradients)
-    alone = moved(lambda weights: Padam(weights, 0.1), [1000 * gradient[1:2] for gradient in gradients])
+    alone = moved(
+        lambda weights: Padam(weights, 0.1), [1000 * gradient[1:2] for gradient in gradients]
+    )
     torch.testing.assert_close(together[1:2], alone)
 
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import torch
 
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
 
 
 def test_a_stream_is_made_by_seed_and_key_alone():
-    together, alone = Streams.of(1, ["a", "b"]), Streams.of(1, ["b"])
+    together, alone = RandomStreams.of(1, ["a", "b"]), RandomStreams.of(1, ["b"])
     assert torch.equal(together.normal(3, 4)[1:], alone.normal(3, 4))
     assert torch.equal(together.integers(0, 9, 5)[1:], alone.integers(0, 9, 5))
-    assert not torch.equal(Streams.of(2, ["b"]).normal(6), Streams.of(1, ["b"]).normal(6))
-    assert not torch.equal(Streams.of(1, ["a"]).normal(6), Streams.of(1, ["b"]).normal(6))
+    assert not torch.equal(
+        RandomStreams.of(2, ["b"]).normal(6), RandomStreams.of(1, ["b"]).normal(6)
+    )
+    assert not torch.equal(
+        RandomStreams.of(1, ["a"]).normal(6), RandomStreams.of(1, ["b"]).normal(6)
+    )
 
 
 def test_equal_names_get_different_streams_in_order():
-    assert Streams.keys(["x", "y", "x"]) == ["x 0", "y 0", "x 1"]
+    assert RandomStreams.keys(["x", "y", "x"]) == ["x 0", "y 0", "x 1"]
 
 
 def test_uniform_numbers_lie_between_the_bounds_and_integers_include_both():
-    streams = Streams.of(0, ["a", "b"])
+    streams = RandomStreams.of(0, ["a", "b"])
     drawn = streams.uniform(500, low=-2, high=3)
     assert drawn.shape == (2, 500)
     assert -2 <= float(drawn.min()) < -1.9
@@ -29,7 +33,7 @@ def test_uniform_numbers_lie_between_the_bounds_and_integers_include_both():
 
 
 def test_copies_draw_in_turn_from_their_images_stream():
-    spread, plain = Streams.of(0, ["a", "b"]).spread(3), Streams.of(0, ["a", "b"])
+    spread, plain = RandomStreams.of(0, ["a", "b"]).spread(3), RandomStreams.of(0, ["a", "b"])
     assert len(spread) == 6
     drawn = spread.normal(4)
     for copy in range(3):

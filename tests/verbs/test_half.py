@@ -9,9 +9,9 @@ from torch import Tensor
 import convscope
 from convscope.networks.model import Model
 from convscope.probe import Probe
-from convscope.probe.inference_copy import prepare
-from convscope.synthesis.plan import Plan
-from convscope.synthesis.random import Streams
+from convscope.probe.inference_copy import inference_copy
+from convscope.synthesis.random import RandomStreams
+from convscope.synthesis.settings import Settings
 from convscope.synthesis.transforms import apply
 
 UNITS = [(f"blocks.{stage}", unit) for stage in range(1, 7) for unit in (5, 7, 11, 20)]
@@ -19,38 +19,60 @@ COPIES = 8
 
 
 def seen(model: Model, images: Tensor, layers: list[str]) -> dict[str, Tensor]:
-    """What the network itself, in full precision, makes of transformed copies: means over them and over places (n channels)."""
-    streams = Streams.of(9, [str(copy) for copy in range(COPIES)] * len(images))
-    copies = apply(images.repeat_interleave(COPIES, 0), streams, Plan("distill", "visualize").recipe().transforms)
+    """What the network itself, in full precision, makes of transformed copies: means over them and
+    over places (n channels)."""
+    streams = RandomStreams.of(9, [str(copy) for copy in range(COPIES)] * len(images))
+    copies = apply(
+        images.repeat_interleave(COPIES, 0),
+        streams,
+        Settings("distill", "visualize").config().transforms,
+    )
     with Probe(model) as probe:
-        maps = probe.activations(model.enter(copies), layers)
-    return {name: found.mean((2, 3)).view(len(images), COPIES, -1).mean(1) for name, found in maps.items()}
+        maps = probe.activations(model.preprocess(copies), layers)
+    return {
+        name: found.mean((2, 3)).view(len(images), COPIES, -1).mean(1)
+        for name, found in maps.items()
+    }
 
 
 @pytest.fixture(scope="module")
 def both() -> tuple[Tensor, Tensor]:
-    """Scores of the units (full and half precision), and how like the pictures are: cosines of what the last stage makes of them."""
+    """Scores of the units (full and half precision), and how like the pictures are: cosines of what
+    the last stage makes of them."""
     model = convscope.load_model()
     names = [f"{layer}:{unit}" for layer, unit in UNITS]
-    made = [convscope.visualize(model, names, preset="quick", steps=40, size=64, half=half) for half in (False, True)]
+    made = [
+        convscope.visualize(model, names, preset="quick", steps=40, size=64, half=half)
+        for half in (False, True)
+    ]
     assert not torch.equal(*(torch.from_numpy(each["image"]) for each in made))
     layers = sorted({layer for layer, _ in UNITS})
     found = [seen(model, torch.from_numpy(each["image"]), layers) for each in made]
-    scores = torch.stack([torch.stack([each[layer][place, unit] for place, (layer, unit) in enumerate(UNITS)]) for each in found])
-    profiles = [torch.cat([(each[name] - each[name].mean(0)) / each[name].std(0) for name in layers], 1) for each in found]
+    scores = torch.stack(
+        [
+            torch.stack([each[layer][place, unit] for place, (layer, unit) in enumerate(UNITS)])
+            for each in found
+        ]
+    )
+    profiles = [
+        torch.cat([(each[name] - each[name].mean(0)) / each[name].std(0) for name in layers], 1)
+        for each in found
+    ]
     full, half = (torch.nn.functional.normalize(profile, dim=1) for profile in profiles)
     return scores, half @ full.T
 
 
 def test_climbs_reach_the_scores_of_full_precision(both):
-    """Climbs part ways where rounding does, so that single units end up to a fifth higher or lower, but not their middle."""
+    """Climbs part ways where rounding does, so that single units end up to a fifth higher or lower,
+    but not their middle."""
     full, half = both[0]
     assert float((half / full).median()) == pytest.approx(1, abs=0.05)
     assert float((half / full).log().mean().exp()) == pytest.approx(1, abs=0.05)
 
 
 def test_pictures_show_the_same(both):
-    """Among the 24 pictures in full precision, the one most like a unit's picture in half precision is that unit's own."""
+    """Among the 24 pictures in full precision, the one most like a unit's picture in half precision
+    is that unit's own."""
     nearest = both[1].argmax(1)
     assert int((nearest == torch.arange(len(UNITS))).sum()) >= 22
 
@@ -58,10 +80,21 @@ def test_pictures_show_the_same(both):
 def test_one_picture_has_one_score_in_both_precisions():
     model = convscope.load_model()
     names = [f"{layer}:{unit}" for layer, unit in UNITS]
-    images = torch.from_numpy(convscope.visualize(model, names, preset="quick", steps=24, size=64)["image"])
+    images = torch.from_numpy(
+        convscope.visualize(model, names, preset="quick", steps=24, size=64)["image"]
+    )
     scores = []
     for half in (False, True):
-        with Probe(prepare(model, [layer for layer, _ in UNITS], half=half)) as probe:
-            maps = probe.activations(model.enter(images), sorted({layer for layer, _ in UNITS}))
-        scores.append(torch.stack([maps[layer][place, unit].float().mean() for place, (layer, unit) in enumerate(UNITS)]))
+        with Probe(inference_copy(model, [layer for layer, _ in UNITS], half=half)) as probe:
+            maps = probe.activations(
+                model.preprocess(images), sorted({layer for layer, _ in UNITS})
+            )
+        scores.append(
+            torch.stack(
+                [
+                    maps[layer][place, unit].float().mean()
+                    for place, (layer, unit) in enumerate(UNITS)
+                ]
+            )
+        )
     torch.testing.assert_close(scores[1], scores[0], rtol=0.02, atol=0.02 * float(scores[0].min()))

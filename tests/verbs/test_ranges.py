@@ -14,13 +14,25 @@ from convscope.errors import ConvscopeError, ImageError, InputError, OptionError
     [
         ("rise", {"cells": 0}, "rise: cells must be 1 or more; 0 was given."),
         ("rise", {"keep": 2.0}, "rise: keep must be above 0 and at most 1; 2.0 was given."),
-        ("integrated_gradients", {"steps": 0}, "integrated_gradients: steps must be 1 or more; 0 was given."),
+        (
+            "integrated_gradients",
+            {"steps": 0},
+            "integrated_gradients: steps must be 1 or more; 0 was given.",
+        ),
         ("occlusion", {"window": 0}, "occlusion: window must be 1 or more; 0 was given."),
         ("score_cam", {"most": -4}, "score_cam: most must be 1 or more; -4 was given."),
         ("finer_cam", {"rivals": 0}, "finer_cam: rivals must be 1 or more; 0 was given."),
         ("smoothgrad", {"noise": -1}, "smoothgrad: noise must be 0 or more; -1.0 was given."),
-        ("vargrad", {"samples": 1}, "vargrad: one copy has no variance; samples must be 2 or more, 1 was given."),
-        ("kernel_shap", {"samples": 3}, "kernel_shap: 7 x 7 cells need at least 49 samples; 3 was given."),
+        (
+            "vargrad",
+            {"samples": 1},
+            "vargrad: one copy has no variance; samples must be 2 or more, 1 was given.",
+        ),
+        (
+            "kernel_shap",
+            {"samples": 3},
+            "kernel_shap: 7 x 7 cells need at least 49 samples; 3 was given.",
+        ),
         ("grad_cam", {"layer": "classifier"}, "Layer 'classifier' has no places"),
         ("random_map", {"seed": "a"}, "seed must be an integer; 'a' was given."),
         ("rise", {"masks": "many"}, "rise: masks must be int, but 'many' was given."),
@@ -52,7 +64,10 @@ def test_no_photo(embedded):
         convscope.explain(embedded, None)
 
 
-@pytest.mark.parametrize(("metric", "options"), [("insertion", {"points": 0}), ("road", {"shares": "0,200"}), ("road", {"shares": "a"})])
+@pytest.mark.parametrize(
+    ("metric", "options"),
+    [("insertion", {"points": 0}), ("road", {"shares": "0,200"}), ("road", {"shares": "a"})],
+)
 def test_options_of_metrics(embedded, chelsea, metric, options):
     found = convscope.explain(embedded, chelsea, target=281)
     with pytest.raises(OptionError, match=f"{metric}: "):
@@ -69,7 +84,10 @@ def test_a_heatmap_is_measured_on_its_own_photo(embedded, chelsea):
 def test_what_is_no_atlas(tmp_path):
     file = tmp_path / "photo.jpg"
     file.write_text("no atlas")
-    for place, sentence in ((file, "There is no atlas at"), (tmp_path, "holds nothing of an atlas")):
+    for place, sentence in (
+        (file, "There is no atlas at"),
+        (tmp_path, "holds nothing of an atlas"),
+    ):
         for read in (atlas.open, atlas.verify, atlas.ls, atlas.compact):
             with pytest.raises(InputError, match=sentence):
                 read(str(place))

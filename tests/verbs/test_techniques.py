@@ -9,13 +9,20 @@ from PIL import Image
 from small_networks import Trunk, assert_unchanged, snapshot
 
 import convscope
-from convscope.errors import DeadUnitError, NoGradientError, NumericError, OptionError, TargetError, UnitError
+from convscope.errors import (
+    DeadUnitError,
+    NoGradientError,
+    NumericError,
+    OptionError,
+    TargetError,
+    UnitError,
+)
 from convscope.probe import Probe
 from convscope.synthesis.objective import Objective, channel, parse
-from convscope.synthesis.optimize import Recipe, ascend
+from convscope.synthesis.optimize import OptimizationConfig, optimize
 from convscope.synthesis.parameterizations.pixels import pixels
 from convscope.synthesis.presets import names, preset
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
 
 
 @pytest.fixture
@@ -27,12 +34,20 @@ def trunk():
 PHOTO = np.random.default_rng(0).random((32, 32, 3)).astype(np.float32)
 
 CALLS = {
-    "visualize": lambda model, **more: convscope.visualize(model, ["second:1", "third:2"], steps=3, size=24, **more),
-    "class_image": lambda model, **more: convscope.class_image(model, ["bee", "dog"], steps=3, **more),
+    "visualize": lambda model, **more: convscope.visualize(
+        model, ["second:1", "third:2"], steps=3, size=24, **more
+    ),
+    "class_image": lambda model, **more: convscope.class_image(
+        model, ["bee", "dog"], steps=3, **more
+    ),
     "invert": lambda model, **more: convscope.invert(model, PHOTO, layer="second", steps=3, **more),
-    "dream": lambda model, **more: convscope.dream(model, PHOTO, layer="second", octaves=2, steps=2, **more),
+    "dream": lambda model, **more: convscope.dream(
+        model, PHOTO, layer="second", octaves=2, steps=2, **more
+    ),
     "fool": lambda model, **more: convscope.fool(model, PHOTO, target="bee", steps=3, **more),
-    "caricature": lambda model, **more: convscope.caricature(model, PHOTO, layer="second", steps=3, **more),
+    "caricature": lambda model, **more: convscope.caricature(
+        model, PHOTO, layer="second", steps=3, **more
+    ),
 }
 
 
@@ -74,7 +89,10 @@ def test_leaves_no_trace_when_the_network_raises(verb, trunk):
 
 def test_every_preset_says_where_its_numbers_are_from():
     for name in names():
-        assert len(preset(name, next((verb for verb in CALLS if verb in _tables(name)), ""))["source"]) > 20
+        assert (
+            len(preset(name, next((verb for verb in CALLS if verb in _tables(name)), ""))["source"])
+            > 20
+        )
 
 
 def _tables(name):
@@ -87,15 +105,18 @@ def _tables(name):
 
 
 def test_chollet_is_the_recipe_to_the_letter(trunk):
-    """Forty steps written out by hand: gray noise, gradient over its root mean square, shown by mean and deviation."""
+    """Forty steps written out by hand: gray noise, gradient over its root mean square, shown by
+    mean and deviation."""
     found = convscope.visualize(trunk, "second:1", preset="chollet", size=16, seed=3)
     network = trunk.network.eval()
-    noise = Streams.of(3, ["second:1 0"]).uniform(3, 16, 16)
+    noise = RandomStreams.of(3, ["second:1 0"]).uniform(3, 16, 16)
     image = (128 + 20 * noise) / 255
     for _ in range(40):
         leaf = image.clone().requires_grad_()
         seen = {}
-        handle = network.second.register_forward_hook(lambda module, given, output, seen=seen: seen.update(maps=output.clone()))
+        handle = network.second.register_forward_hook(
+            lambda module, given, output, seen=seen: seen.update(maps=output.clone())
+        )
         network(leaf)
         handle.remove()
         gradient = torch.autograd.grad(seen["maps"][:, 1].mean(), leaf)[0]
@@ -112,8 +133,13 @@ def test_the_order_and_the_batch_do_not_matter(trunk):
 
 
 def test_whole_layers_and_ranges(trunk):
-    assert convscope.visualize(trunk, "third:*", preset="chollet", steps=1, size=16)["image"].shape[0] == 12
-    assert convscope.visualize(trunk, "third:2-4", preset="chollet", steps=1, size=16).details["titles"] == [
+    assert (
+        convscope.visualize(trunk, "third:*", preset="chollet", steps=1, size=16)["image"].shape[0]
+        == 12
+    )
+    assert convscope.visualize(trunk, "third:2-4", preset="chollet", steps=1, size=16).details[
+        "titles"
+    ] == [
         "third:2",
         "third:3",
         "third:4",
@@ -125,10 +151,15 @@ def test_fooled_and_still_fooled_from_the_file(embedded, tmp_path):
     row = result.table[0]
     assert row["fooled"]
     assert (row["before"], row["after"]) == ("tiger cat", "stingray")
-    assert row["l2"] == pytest.approx(float(np.linalg.norm(result["image"] - result["original"])), rel=1e-4)
+    assert row["l2"] == pytest.approx(
+        float(np.linalg.norm(result["image"] - result["original"])), rel=1e-4
+    )
     saved = result.save(tmp_path / "fooled.png", plain=True)
     with Image.open(saved) as picture:
-        assert np.array_equal(np.asarray(picture), np.round(result["image"][0].transpose(1, 2, 0) * 255).astype(np.uint8))
+        assert np.array_equal(
+            np.asarray(picture),
+            np.round(result["image"][0].transpose(1, 2, 0) * 255).astype(np.uint8),
+        )
     assert convscope.predict(embedded, saved, top=1).table[0]["label"] == "stingray"
 
 
@@ -155,13 +186,20 @@ def test_a_dream_in_tiles_has_the_photos_size_and_no_seam(trunk):
     pieces = convscope.dream(trunk, photo, layer="first", octaves=1, steps=4, tile=32)
     assert pieces["image"].shape == (1, 3, 70, 90)
     change = np.abs(np.diff(pieces["image"], axis=-1)).mean((0, 1, 2))
-    assert change.max() < 4 * np.median(np.abs(np.diff(whole["image"], axis=-1)).mean((0, 1, 2))) + 0.05
+    assert (
+        change.max()
+        < 4 * np.median(np.abs(np.diff(whole["image"], axis=-1)).mean((0, 1, 2))) + 0.05
+    )
 
 
 def test_snapshots_and_plateau(trunk):
-    result = convscope.visualize(trunk, "second:1", preset="chollet", size=16, steps=6, snapshots=[1, 3])
+    result = convscope.visualize(
+        trunk, "second:1", preset="chollet", size=16, steps=6, snapshots=[1, 3]
+    )
     assert result["snapshot"].shape == (2, 1, 3, 16, 16)
-    ended = convscope.visualize(trunk, "second:1", preset="chollet", size=16, steps=400, rate=1e-9, patience=5)
+    ended = convscope.visualize(
+        trunk, "second:1", preset="chollet", size=16, steps=400, rate=1e-9, patience=5
+    )
     assert ended["score"].shape[1] < 400
     assert "no rise" in ended.details["ended"]
 
@@ -215,14 +253,34 @@ def test_an_objective_that_cannot_reach_the_image(trunk):
     ("call", "error", "sentence"),
     [
         (lambda m: convscope.visualize(m, "third:99"), UnitError, "12 units, 0 to 11"),
-        (lambda m: convscope.visualize(m, "third:1", preset="dstill"), OptionError, "did you mean 'distill'"),
-        (lambda m: convscope.visualize(m, "third:1", preset="cs231n"), OptionError, "is for fool and invert and dream"),
+        (
+            lambda m: convscope.visualize(m, "third:1", preset="dstill"),
+            OptionError,
+            "did you mean 'distill'",
+        ),
+        (
+            lambda m: convscope.visualize(m, "third:1", preset="cs231n"),
+            OptionError,
+            "is for fool and invert and dream",
+        ),
         (lambda m: convscope.visualize(m, "third:1", steps=0), OptionError, "1 or more"),
-        (lambda m: convscope.visualize(m, "third:1", transforms="shake(3)"), OptionError, "no transform 'shake'"),
-        (lambda m: convscope.visualize(m, "third:1", regularizers="much*l1"), OptionError, "weight"),
+        (
+            lambda m: convscope.visualize(m, "third:1", transforms="shake(3)"),
+            OptionError,
+            "no transform 'shake'",
+        ),
+        (
+            lambda m: convscope.visualize(m, "third:1", regularizers="much*l1"),
+            OptionError,
+            "weight",
+        ),
         (lambda m: convscope.visualize(m, "1 +"), UnitError, "not a unit"),
         (lambda m: convscope.class_image(m, "fox"), TargetError, "no class 'fox'"),
-        (lambda m: convscope.fool(m, PHOTO, target=["ant", "bee"]), TargetError, "2 targets were given for 1"),
+        (
+            lambda m: convscope.fool(m, PHOTO, target=["ant", "bee"]),
+            TargetError,
+            "2 targets were given for 1",
+        ),
         (lambda m: convscope.dream(m, PHOTO, octaves=0), OptionError, "octaves must be 1"),
     ],
 )
@@ -236,7 +294,11 @@ def test_text_and_algebra_say_the_same(trunk):
     with Probe(trunk) as probe:
         text = parse("0.5*second:1 - third:2:3,4 + logit(bee)", trunk, probe.layers)
     data = text.to_json()
-    assert [(entry["kind"], entry["weight"]) for entry in data] == [("channel", 0.5), ("neuron", -1.0), ("logit", 1.0)]
+    assert [(entry["kind"], entry["weight"]) for entry in data] == [
+        ("channel", 0.5),
+        ("neuron", -1.0),
+        ("logit", 1.0),
+    ]
     assert Objective.from_json(data) == text
     assert hash(Objective.from_json(data)) == hash(text)
     assert str(text) == "0.5*second:1 - 1*third:2:3,4 + logit(1)"
@@ -253,10 +315,16 @@ def test_the_loop_negates_once(trunk):
     linear = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2, bias=False))
     model = convscope.load_model(linear, size=2)
     weight = linear[1].weight[1].detach()
-    streams = Streams.of(0, ["a"])
-    canvas = pixels((1, 3, 2, 2), streams, noise=0.0, gray=0.5)
+    streams = RandomStreams.of(0, ["a"])
+    parameterization = pixels((1, 3, 2, 2), streams, noise=0.0, gray=0.5)
     with Probe(model) as probe:
         goal = parse("logit(1)", model, probe.layers)
-        made = ascend(probe, [goal], canvas, streams, Recipe(steps=1, optimizer="ascent", rate=0.1))
+        made = optimize(
+            probe,
+            [goal],
+            parameterization,
+            streams,
+            OptimizationConfig(steps=1, optimizer="ascent", rate=0.1),
+        )
     assert torch.allclose(made.image.flatten(), 0.5 + 0.1 * weight, atol=1e-6)
     assert made.score[0, 0] == pytest.approx(float(0.5 * weight.sum()), abs=1e-5)

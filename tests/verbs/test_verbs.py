@@ -9,7 +9,14 @@ from PIL import Image
 from small_networks import ByHand, Trunk, assert_unchanged, snapshot
 
 import convscope
-from convscope.errors import ConvscopeError, ImageError, LayerError, ModelError, NumericError, OptionError
+from convscope.errors import (
+    ConvscopeError,
+    ImageError,
+    LayerError,
+    ModelError,
+    NumericError,
+    OptionError,
+)
 from convscope.networks.model import Preprocessing
 
 
@@ -29,12 +36,18 @@ def test_predict_finds_the_cat(embedded, chelsea):
 
 
 def test_predict_a_sigmoid_network_without_labels():
-    network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 1))
+    network = torch.nn.Sequential(
+        torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 1)
+    )
     with torch.no_grad():
         network[2].weight.fill_(1.0)
         network[2].bias.fill_(-1.5)
-    result = convscope.predict(convscope.load_model(network, size=4), np.full((4, 4, 3), 0.5, dtype=np.float32))
-    assert result.table == [{"photo": 0, "rank": 1, "index": 0, "label": "class 0", "probability": 0.5}]
+    result = convscope.predict(
+        convscope.load_model(network, size=4), np.full((4, 4, 3), 0.5, dtype=np.float32)
+    )
+    assert result.table == [
+        {"photo": 0, "rank": 1, "index": 0, "label": "class 0", "probability": 0.5}
+    ]
 
 
 def test_photos_of_several_kinds_and_sizes_make_a_batch(embedded, chelsea):
@@ -52,18 +65,24 @@ def test_activations_by_hand(by_hand):
     assert result["head"].shape == (1, 2, 1, 1)
     # mean of the photo is 0.625: maps 1.25 and -0.625
     assert np.allclose(result["head"][0, :, 0, 0], [1.25 + 3 * -0.625, 1.25 + 0.625])
-    assert [(row["layer"], row["zeros"], row["blank"], row["strongest"]) for row in result.table] == [
+    assert [
+        (row["layer"], row["zeros"], row["blank"], row["strongest"]) for row in result.table
+    ] == [
         ("conv", 0, 0, [0, 1]),
         ("head", 0, 0, [1, 0]),
     ]
 
 
 def test_activations_count_zeros_and_blanks():
-    network = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 1), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 1), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    )
     with torch.no_grad():
         network[0].weight.copy_(torch.tensor([1.0, -1, 0, 1]).reshape(4, 1, 1, 1))
         network[0].bias.copy_(torch.tensor([0, 0, 3, -0.5]))
-    result = convscope.activations(convscope.load_model(network, size=2, channels=1), PHOTO, layers="1")
+    result = convscope.activations(
+        convscope.load_model(network, size=2, channels=1), PHOTO, layers="1"
+    )
     # channels: the photo, nothing, a constant 3, the photo less 0.5 (two of four places)
     assert result.table[0]["zeros"] == pytest.approx(6 / 16)
     assert result.table[0]["blank"] == pytest.approx(2 / 4)
@@ -82,9 +101,14 @@ def test_explain_by_hand(by_hand):
 
 def test_heat_lies_on_its_own_object(embedded):
     """A cat above, a cup below: each class's Grad-CAM heat is in its own half."""
-    result = convscope.explain(embedded, "sample:cat-and-coffee", target=["Egyptian cat", "espresso"])
+    result = convscope.explain(
+        embedded, "sample:cat-and-coffee", target=["Egyptian cat", "espresso"]
+    )
     heat = np.clip(result["heatmap"], 0, None)
-    upper, lower = heat[:, :3].sum((1, 2)) / heat.sum((1, 2)), heat[:, 4:].sum((1, 2)) / heat.sum((1, 2))
+    upper, lower = (
+        heat[:, :3].sum((1, 2)) / heat.sum((1, 2)),
+        heat[:, 4:].sum((1, 2)) / heat.sum((1, 2)),
+    )
     assert upper[0] > 0.7 > 0.2 > lower[0]
     assert lower[1] > 0.7 > 0.2 > upper[1]
 
@@ -103,7 +127,10 @@ def test_half_precision_is_asked_for_and_stated(embedded, chelsea, method):
     options = {"occlusion": {"window": 96, "stride": 64}}.get(method, {})
     full = convscope.explain(embedded, chelsea, method=method, target="tabby", **options)
     half = convscope.explain(embedded, chelsea, method=method, target="tabby", half=True, **options)
-    assert (half.provenance["arguments"]["half"], full.provenance["arguments"]["half"]) == (True, False)
+    assert (half.provenance["arguments"]["half"], full.provenance["arguments"]["half"]) == (
+        True,
+        False,
+    )
     assert half["attribution"].dtype == np.float32
     assert not np.array_equal(half["attribution"], full["attribution"])
     assert np.corrcoef(half["heatmap"].ravel(), full["heatmap"].ravel())[0, 1] > 0.97
@@ -149,7 +176,9 @@ def test_leaves_no_trace(verb):
     network.head.weight.requires_grad = False
     before = snapshot(network)
     state = torch.get_rng_state()
-    getattr(convscope, verb)(convscope.load_model(network, size=16), np.zeros((16, 16, 3), dtype=np.float32))
+    getattr(convscope, verb)(
+        convscope.load_model(network, size=16), np.zeros((16, 16, 3), dtype=np.float32)
+    )
     assert_unchanged(before, network)
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -169,11 +198,19 @@ def test_weights_from_files(tmp_path):
     source = Trunk()
     torch.save(source.state_dict(), tmp_path / "w.pt")
     save_file(source.state_dict(), tmp_path / "w.safetensors")
-    torch.save({"state_dict": {f"module.{key}": value for key, value in source.state_dict().items()}}, tmp_path / "lightning.ckpt")
+    torch.save(
+        {"state_dict": {f"module.{key}": value for key, value in source.state_dict().items()}},
+        tmp_path / "lightning.ckpt",
+    )
     for name in ("w.pt", "w.safetensors", "lightning.ckpt"):
         network = Trunk()
         convscope.load_model(network, weights=tmp_path / name, size=16)
-        assert all(torch.equal(a, b) for a, b in zip(network.state_dict().values(), source.state_dict().values(), strict=True))
+        assert all(
+            torch.equal(a, b)
+            for a, b in zip(
+                network.state_dict().values(), source.state_dict().values(), strict=True
+            )
+        )
 
 
 class Boom:
@@ -200,15 +237,43 @@ def test_weights_that_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("call", "error", "sentence"),
     [
-        (lambda model: convscope.explain(model, PHOTO, layer="cnv"), LayerError, "did you mean 'conv'"),
-        (lambda model: convscope.explain(model, PHOTO, method="saliency", layer="conv"), OptionError, "not at a layer"),
-        (lambda model: convscope.explain(model, PHOTO, method="saliency", nonsense=1), OptionError, "nonsense"),
-        (lambda model: convscope.predict(model, np.zeros((16, 16, 6), dtype=np.float32)), ImageError, "6 channel"),
+        (
+            lambda model: convscope.explain(model, PHOTO, layer="cnv"),
+            LayerError,
+            "did you mean 'conv'",
+        ),
+        (
+            lambda model: convscope.explain(model, PHOTO, method="saliency", layer="conv"),
+            OptionError,
+            "not at a layer",
+        ),
+        (
+            lambda model: convscope.explain(model, PHOTO, method="saliency", nonsense=1),
+            OptionError,
+            "nonsense",
+        ),
+        (
+            lambda model: convscope.predict(model, np.zeros((16, 16, 6), dtype=np.float32)),
+            ImageError,
+            "6 channel",
+        ),
         (lambda model: convscope.predict(model, PHOTO, top=0), OptionError, "1 or more"),
         (lambda model: convscope.load_model(3), ModelError, "int was given"),
-        (lambda model: convscope.load_model("torchvision:vgg160"), ModelError, "did you mean 'vgg16'"),
-        (lambda model: convscope.load_model("embedded", nonsense=1), OptionError, "no option 'nonsense'"),
-        (lambda model: convscope.load_model(ByHand(), nonsense=1), OptionError, "no option 'nonsense'"),
+        (
+            lambda model: convscope.load_model("torchvision:vgg160"),
+            ModelError,
+            "did you mean 'vgg16'",
+        ),
+        (
+            lambda model: convscope.load_model("embedded", nonsense=1),
+            OptionError,
+            "no option 'nonsense'",
+        ),
+        (
+            lambda model: convscope.load_model(ByHand(), nonsense=1),
+            OptionError,
+            "no option 'nonsense'",
+        ),
     ],
 )
 def test_errors_are_one_sentence(call, error, sentence, by_hand):

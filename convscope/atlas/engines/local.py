@@ -11,7 +11,12 @@ Item = TypeVar("Item")
 
 @register()
 def local(
-    work: Callable[[Item], bytes], items: Iterable[Item], *, address: str | None = None, threads: int | None = None, data: bool = False
+    work: Callable[[Item], bytes],
+    items: Iterable[Item],
+    *,
+    address: str | None = None,
+    threads: int | None = None,
+    data: bool = False,
 ) -> Iterator[tuple[Item, bytes]]:
     """In this process, one job after the other, on the network's device.
 
@@ -22,7 +27,9 @@ def local(
     import torch
 
     if address is not None:
-        raise OptionError(f"The local engine takes no address, but {address!r} was given; use engine='ray'.")
+        raise OptionError(
+            f"The local engine takes no address, but {address!r} was given; use engine='ray'."
+        )
     before = torch.get_num_threads()
     if threads is not None:
         torch.set_num_threads(threads)

@@ -18,10 +18,12 @@ RETRIES = 5
 """How often a job runs again whose worker was lost."""
 
 WINDOW = 64
-"""How many shards of photos Ray Data is given at once, so that listing millions of photos takes no memory."""
+"""How many shards of photos Ray Data is given at once, so that listing millions of photos takes no
+memory."""
 
 Sent = tuple[list[Any], int, list[str]]
-"""The reference to what runs (in a list, so that Ray leaves it one), threads, and where modules are found."""
+"""The reference to what runs (in a list, so that Ray leaves it one), threads, and where modules are
+found."""
 
 _works: dict[str, Any] = {}
 """In a worker: what it was sent, so that its network is prepared once and not once a job."""
@@ -29,36 +31,55 @@ _works: dict[str, Any] = {}
 
 @register()
 def ray(
-    work: Callable[[Item], bytes], items: Iterable[Item], *, address: str | None = None, threads: int | None = None, data: bool = False
+    work: Callable[[Item], bytes],
+    items: Iterable[Item],
+    *,
+    address: str | None = None,
+    threads: int | None = None,
+    data: bool = False,
 ) -> Iterator[tuple[Item, bytes]]:
-    """On a Ray cluster, or on this machine's cores; photos go through Ray Data. The network travels once a node.
+    """On a Ray cluster, or on this machine's cores; photos go through Ray Data. The network travels
+    once a node.
 
     Args:
-        address: of the cluster, such as "auto" or "ray://host:10001"; without one, one is started here.
-        threads: processor cores for each worker, 1 by default; a worker takes a whole GPU where the network is on one.
+        address: of the cluster, such as "auto" or "ray://host:10001"; without one, one is started
+            here.
+        threads: processor cores for each worker, 1 by default; a worker takes a whole GPU where the
+            network is on one.
     """
     cluster = need("ray", "ray")
     cores = threads or 1
     with _connected(cluster, address):
         if cores > cluster.cluster_resources().get("CPU", 0):
             raise OptionError(
-                f"{cores} threads a worker were asked for, but the cluster has {cluster.cluster_resources().get('CPU', 0):.0f} cores."
+                f"{cores} threads a worker were asked for, but the cluster has"
+                f" {cluster.cluster_resources().get('CPU', 0):.0f} cores."
             )
         gpus = 1 if "cuda" in str(getattr(getattr(work, "model", None), "device", "")) else 0
         try:
             shared = cluster.put(work)
         except (TypeError, AttributeError) as error:
-            raise OptionError(f"This network cannot be sent to Ray's workers ({error}); use engine='local'.") from None
+            raise OptionError(
+                f"This network cannot be sent to Ray's workers ({error}); use engine='local'."
+            ) from None
         run = _data if data else _tasks
         try:
-            yield from run(cluster, ([shared], cores, list(sys.path)), items, {"num_cpus": cores, "num_gpus": gpus})
+            yield from run(
+                cluster,
+                ([shared], cores, list(sys.path)),
+                items,
+                {"num_cpus": cores, "num_gpus": gpus},
+            )
         except cluster.exceptions.RayTaskError as error:
             cause = _own(error)
             raise cause from error
 
 
-def _tasks(cluster: Any, sent: Sent, items: Iterable[Item], needs: dict[str, Any]) -> Iterator[tuple[Item, bytes]]:
-    """Every job a task; twice as many are handed out as can run, so that an interrupt has little to wait for."""
+def _tasks(
+    cluster: Any, sent: Sent, items: Iterable[Item], needs: dict[str, Any]
+) -> Iterator[tuple[Item, bytes]]:
+    """Every job a task; twice as many are handed out as can run, so that an interrupt has little to
+    wait for."""
     job = cluster.remote(_do).options(max_retries=RETRIES, **needs)
     rest = iter(items)
     kind = "num_gpus" if needs["num_gpus"] else "num_cpus"
@@ -76,7 +97,9 @@ def _tasks(cluster: Any, sent: Sent, items: Iterable[Item], needs: dict[str, Any
             cluster.cancel(left)
 
 
-def _data(cluster: Any, sent: Sent, items: Iterable[Item], needs: dict[str, Any]) -> Iterator[tuple[Item, bytes]]:
+def _data(
+    cluster: Any, sent: Sent, items: Iterable[Item], needs: dict[str, Any]
+) -> Iterator[tuple[Item, bytes]]:
     """Shards of photos as rows of a Ray dataset; one actor a worker reads and looks at them."""
     data = need("ray.data", "ray")
     context = data.DataContext.get_current()
@@ -86,7 +109,9 @@ def _data(cluster: Any, sent: Sent, items: Iterable[Item], needs: dict[str, Any]
     kind = "num_gpus" if needs["num_gpus"] else "num_cpus"
     workers = max(1, int(cluster.cluster_resources().get(kind[4:-1].upper(), 1) / needs[kind]))
     while window := list(islice(rest, WINDOW)):
-        rows = data.from_items([{"place": place} for place in range(len(window))], override_num_blocks=len(window))
+        rows = data.from_items(
+            [{"place": place} for place in range(len(window))], override_num_blocks=len(window)
+        )
         handed = cluster.put(window)
         done = rows.map_batches(
             _Worker,
@@ -128,7 +153,10 @@ class _Worker:
         self.items = need("ray", "ray").get(handed[0])
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        return {"place": batch["place"], "made": [self.work(self.items[int(place)]) for place in batch["place"]]}
+        return {
+            "place": batch["place"],
+            "made": [self.work(self.items[int(place)]) for place in batch["place"]],
+        }
 
 
 @contextmanager
@@ -143,7 +171,9 @@ def _connected(cluster: Any, address: str | None) -> Iterator[None]:
     try:
         cluster.init(address=address, **quiet, **own)
     except ConnectionError as error:
-        raise OptionError(f"There is no Ray cluster at {address!r}: {str(error).splitlines()[0]}") from None
+        raise OptionError(
+            f"There is no Ray cluster at {address!r}: {str(error).splitlines()[0]}"
+        ) from None
     try:
         yield
     finally:

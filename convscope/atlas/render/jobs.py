@@ -1,4 +1,5 @@
-"""What there is to do, as data: a job is a chunk of a layer's units that climb together, known by its content hash."""
+"""What there is to do, as data: a job is a chunk of a layer's units that climb together, known by
+its content hash."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from convscope.atlas.render.layer_selection import is_head
 from convscope.atlas.store.tables import digest
 from convscope.networks.layer import Layers
 from convscope.networks.model import Model
-from convscope.synthesis.plan import Plan
+from convscope.synthesis.settings import Settings
 
 RECIPE_VERSION = 2
 """Goes up when the same job would give other pictures than before."""
@@ -19,8 +20,9 @@ RECIPE_VERSION = 2
 
 @dataclass(frozen=True)
 class Spec:
-    """How every picture of an atlas is made. `parts` is the preset's data, so that an edited preset is another spec; `batch`
-    belongs to it since a sum in floating point depends on how many images it runs over."""
+    """How every picture of an atlas is made. `parts` is the preset's data, so that an edited preset
+    is another spec; `batch` belongs to it since a sum in floating point depends on how many images
+    it runs over."""
 
     model: str
     model_id: str
@@ -35,19 +37,34 @@ class Spec:
     half: bool
 
     @classmethod
-    def of(cls, model: Model, plan: Plan, preset: str, **given: Any) -> Spec:
+    def of(cls, model: Model, settings: Settings, preset: str, **given: Any) -> Spec:
         """The spec of a network and a plan."""
-        parts = {key: value for key, value in plan.data.items() if key not in ("source", "steps", "size")}
-        return cls(model.name, model.identity, preset, parts, plan.steps, plan.size, **given)
+        parts = {
+            key: value
+            for key, value in settings.data.items()
+            if key not in ("source", "steps", "size")
+        }
+        return cls(
+            model.name, model.identity, preset, parts, settings.steps, settings.size, **given
+        )
 
     @property
-    def plan(self) -> Plan:
+    def settings(self) -> Settings:
         """The plan again."""
-        return Plan(self.preset, "visualize", steps=self.steps, size=self.size)
+        return Settings(self.preset, "visualize", steps=self.steps, size=self.size)
 
     def recipe(self) -> dict[str, Any]:
         """What a row says about how it was made."""
-        kept = ("preset", "parts", "steps", "size", "diversity", "diversity_weight", "batch", "half")
+        kept = (
+            "preset",
+            "parts",
+            "steps",
+            "size",
+            "diversity",
+            "diversity_weight",
+            "batch",
+            "half",
+        )
         found = {name: getattr(self, name) for name in kept}
         return found | {"size": list(self.size)}
 
@@ -59,7 +76,8 @@ class Spec:
 
 @dataclass(frozen=True)
 class Job:
-    """The units `first` to `last` - 1 of one layer. `classes` are their labels where they are classes."""
+    """The units `first` to `last` - 1 of one layer. `classes` are their labels where they are
+    classes."""
 
     spec: Spec
     layer: str
@@ -71,7 +89,9 @@ class Job:
     @cached_property
     def hash(self) -> str:
         """Of everything that the rows depend on."""
-        return digest([*self._identity(), self.first, self.last, self.spec.batch, list(self.classes)])[:32]
+        return digest(
+            [*self._identity(), self.first, self.last, self.spec.batch, list(self.classes)]
+        )[:32]
 
     def key(self, unit: int, face: int) -> str:
         """The content hash of one picture, whichever job makes it."""
@@ -83,7 +103,13 @@ class Job:
 
     def to_json(self) -> dict[str, Any]:
         """What a part says about it."""
-        return {"job": self.hash, "layer": self.layer, "first": self.first, "last": self.last, "rows": len(self)}
+        return {
+            "job": self.hash,
+            "layer": self.layer,
+            "first": self.first,
+            "last": self.last,
+            "rows": len(self),
+        }
 
     def __len__(self) -> int:
         """How many rows it makes."""
@@ -98,8 +124,14 @@ def jobs_of(model: Model, layers: Layers, names: Sequence[str], spec: Spec) -> l
     found = []
     for name in names:
         units = layers[name].units
-        labels = [model.label(index) for index in range(units)] if model.labels and is_head(model, layers, name) else []
+        labels = (
+            [model.label(index) for index in range(units)]
+            if model.labels and is_head(model, layers, name)
+            else []
+        )
         for first in range(0, units, spec.units):
             last = min(first + spec.units, units)
-            found.append(Job(spec, name, layers[name].order, first, last, tuple(labels[first:last])))
+            found.append(
+                Job(spec, name, layers[name].order, first, last, tuple(labels[first:last]))
+            )
     return found

@@ -15,14 +15,14 @@ from convscope.atlas.store.tables import UNITS, encode, sealed, single
 from convscope.errors import ComputeError, ModelError, NumericError
 from convscope.networks.model import Model
 from convscope.probe import Probe
-from convscope.probe.inference_copy import prepare
+from convscope.probe.inference_copy import inference_copy
 from convscope.results.pictures import to_rgb, to_uint8
 from convscope.synthesis.objective import Objective, channel, objective
-from convscope.synthesis.optimize import Ascent, ascend
-from convscope.synthesis.random import Streams
+from convscope.synthesis.optimize import OptimizationResult, optimize
+from convscope.synthesis.random import RandomStreams
 
 
-class Maker:
+class Renderer:
     """Makes jobs; the network is prepared once a layer. It can be sent to another process."""
 
     def __init__(self, model: Model) -> None:
@@ -37,7 +37,8 @@ class Maker:
         return encode(UNITS, sealed(UNITS, self.rows(job)), [job.to_json()])
 
     def rows(self, job: Job) -> list[dict[str, Any]]:
-        """A row for each face of each unit; a unit that fails has its reason in its row, and the others go on without it."""
+        """A row for each face of each unit; a unit that fails has its reason in its row, and the
+        others go on without it."""
         units = list(range(job.first, job.last))
         try:
             return self._climbed(job, units)
@@ -55,41 +56,51 @@ class Maker:
     def prepared(self, layer: str, half: bool) -> Model:
         """The faster copy for one layer."""
         if self._fast is None or self._fast[0] != (layer, half):
-            self._fast = ((layer, half), prepare(self.model, [layer], half=half))
+            self._fast = ((layer, half), inference_copy(self.model, [layer], half=half))
         return self._fast[1]
 
-    def climb(self, job: Job, units: list[int], steps: int | None = None) -> tuple[Ascent, list[Objective]]:
+    def optimize(
+        self, job: Job, units: list[int], steps: int | None = None
+    ) -> tuple[OptimizationResult, list[Objective]]:
         """The ascent of some of a job's units."""
         spec = job.spec
-        plan = spec.plan
+        settings = spec.settings
         own = [channel(job.layer, unit) for unit in units]
         wanted = own
         if spec.diversity > 1:
             apart = objective("diversity", layer=job.layer) * spec.diversity_weight
             wanted = [each + apart for each in own for _ in range(spec.diversity)]
-        streams = Streams.of(spec.seed, Streams.keys([str(each) for each in wanted]), self.model.device)
-        canvas = plan.canvas(self.model, len(wanted), streams)
-        recipe = plan.recipe(**({} if steps is None else {"steps": steps}))
+        streams = RandomStreams.of(
+            spec.seed, RandomStreams.keys([str(each) for each in wanted]), self.model.device
+        )
+        parameterization = settings.parameterization(self.model, len(wanted), streams)
+        recipe = settings.config(**({} if steps is None else {"steps": steps}))
         with Probe(self.prepared(job.layer, spec.half)) as probe:
-            found = ascend(probe, wanted, canvas, streams, recipe, what=f"ascent {job}")
+            found = optimize(probe, wanted, parameterization, streams, recipe, what=f"ascent {job}")
             if found.ended is not None and "interrupted" in found.ended:
                 raise KeyboardInterrupt
             if spec.diversity > 1:
-                found.score = torch.cat([found.score, self._own(probe, found.image, own, spec.diversity)[:, None]], 1)
-        found.image = plan.shown(found)
+                found.score = torch.cat(
+                    [found.score, self._own(probe, found.image, own, spec.diversity)[:, None]], 1
+                )
+        found.image = settings.shown(found)
         return found, wanted
 
     @staticmethod
     def _own(probe: Probe, image: Tensor, own: list[Objective], faces: int) -> Tensor:
         """Each picture's score by its unit alone, without what drives faces apart."""
-        from convscope.synthesis.step import Look
+        from convscope.synthesis.step import OptimizationStep
 
-        look = Look(probe, [each for each in own for _ in range(faces)], Streams.of(0, [""] * len(image), image.device))
+        step = OptimizationStep(
+            probe,
+            [each for each in own for _ in range(faces)],
+            RandomStreams.of(0, [""] * len(image), image.device),
+        )
         with torch.no_grad():
-            return look(image)[1]
+            return step(image)[1]
 
     def _climbed(self, job: Job, units: list[int]) -> list[dict[str, Any]]:
-        found, wanted = self.climb(job, units)
+        found, wanted = self.optimize(job, units)
         faces = job.spec.diversity
         images = found.image.detach().float().cpu().numpy()
         scores = found.score.detach().float().cpu().numpy()
@@ -99,14 +110,31 @@ class Maker:
         for place, each in enumerate(wanted):
             dead = str(each) in found.dead
             row = self._row(job, units[place // faces], place % faces)
-            row |= {"image": None if dead else {"bytes": picture(images[place]), "path": None}, "dead": dead, "error": None}
+            row |= {
+                "image": None if dead else {"bytes": picture(images[place]), "path": None},
+                "dead": dead,
+                "error": None,
+            }
             curve = scores[place] if faces == 1 else scores[place, :-1]
-            rows.append(row | {"score": single(scores[place, -1]), "curve": [single(value) for value in curve]})
+            rows.append(
+                row
+                | {
+                    "score": single(scores[place, -1]),
+                    "curve": [single(value) for value in curve],
+                }
+            )
         return rows
 
     def _failed(self, job: Job, unit: int, reason: str) -> list[dict[str, Any]]:
         return [
-            self._row(job, unit, face) | {"image": None, "score": None, "curve": [], "dead": False, "error": reason}
+            self._row(job, unit, face)
+            | {
+                "image": None,
+                "score": None,
+                "curve": [],
+                "dead": False,
+                "error": reason,
+            }
             for face in range(job.spec.diversity)
         ]
 
@@ -123,7 +151,13 @@ class Maker:
             "face": face,
             "label": label,
         }
-        return row | {"key": job.key(unit, face), "recipe": recipe, "seed": spec.seed, "recipe_version": RECIPE_VERSION, "job": job.hash}
+        return row | {
+            "key": job.key(unit, face),
+            "recipe": recipe,
+            "seed": spec.seed,
+            "recipe_version": RECIPE_VERSION,
+            "job": job.hash,
+        }
 
 
 def picture(image: Any) -> bytes:

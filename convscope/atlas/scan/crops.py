@@ -32,7 +32,8 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Piece:
-    """The units `first` to `last` - 1 of a layer: one part of examples. `run` is the hash of the pass they are from."""
+    """The units `first` to `last` - 1 of a layer: one part of examples. `run` is the hash of the
+    pass they are from."""
 
     run: str
     layer: str
@@ -43,11 +44,20 @@ class Piece:
     @property
     def hash(self) -> str:
         """The content hash of its rows."""
-        return digest(["examples", RECIPE_VERSION, self.run, self.layer, self.first, self.last])[:32]
+        return digest(["examples", RECIPE_VERSION, self.run, self.layer, self.first, self.last])[
+            :32
+        ]
 
     def to_json(self, rows: int) -> dict[str, Any]:
         """What its part says about it."""
-        return {"job": self.hash, "layer": self.layer, "first": self.first, "last": self.last, "run": self.run, "rows": rows}
+        return {
+            "job": self.hash,
+            "layer": self.layer,
+            "first": self.first,
+            "last": self.last,
+            "run": self.run,
+            "rows": rows,
+        }
 
 
 @dataclass(frozen=True)
@@ -70,13 +80,40 @@ def winners(state: State, piece: Piece, samples: int) -> Iterator[Winner]:
     for unit in range(piece.first, piece.last):
         for rank, photo in enumerate(tops.photo[unit].tolist()):
             if photo != NOTHING:
-                yield _winner(piece, unit, "top", rank, tops.value[unit, rank], photo, tops.place[unit, rank], tops.grid)
+                yield _winner(
+                    piece,
+                    unit,
+                    "top",
+                    rank,
+                    tops.value[unit, rank],
+                    photo,
+                    tops.place[unit, rank],
+                    tops.grid,
+                )
         held = tops.held_value[:, unit]
         for rank, place in enumerate(spread(held, samples)):
-            yield _winner(piece, unit, "sample", rank, held[place], state.held[place][1], tops.held_place[place, unit], tops.grid)
+            yield _winner(
+                piece,
+                unit,
+                "sample",
+                rank,
+                held[place],
+                state.held[place][1],
+                tops.held_place[place, unit],
+                tops.grid,
+            )
 
 
-def _winner(piece: Piece, unit: int, kind: str, rank: int, value: Any, photo: int, place: Any, grid: tuple[int, int]) -> Winner:
+def _winner(
+    piece: Piece,
+    unit: int,
+    kind: str,
+    rank: int,
+    value: Any,
+    photo: int,
+    place: Any,
+    grid: tuple[int, int],
+) -> Winner:
     row, column = divmod(int(place), grid[1])
     return Winner(piece, unit, kind, rank, single(float(value)), photo, row, column)
 
@@ -84,18 +121,39 @@ def _winner(piece: Piece, unit: int, kind: str, rank: int, value: Any, photo: in
 class Cutter:
     """Cuts the rows of some pieces out of their photos, each photo read once."""
 
-    def __init__(self, model: Model, source: Source, fields: dict[str, Field], crop: int, common: dict[str, Any]) -> None:
-        self.model, self.source, self.fields, self.crop, self.common = model, source, fields, crop, common
+    def __init__(
+        self,
+        model: Model,
+        source: Source,
+        fields: dict[str, Field],
+        crop: int,
+        common: dict[str, Any],
+    ) -> None:
+        self.model, self.source, self.fields, self.crop, self.common = (
+            model,
+            source,
+            fields,
+            crop,
+            common,
+        )
 
-    def rows(self, state: State, found: list[Winner]) -> Iterator[tuple[int, dict[Piece, list[dict[str, Any]]]]]:
-        """How many photos are read, with all rows at the end of the last; by piece, in the order of the winners."""
+    def rows(
+        self, state: State, found: list[Winner]
+    ) -> Iterator[tuple[int, dict[Piece, list[dict[str, Any]]]]]:
+        """How many photos are read, with all rows at the end of the last; by piece, in the order of
+        the winners."""
         by_photo: dict[int, list[int]] = defaultdict(list)
         for place, winner in enumerate(found):
             by_photo[winner.photo].append(place)
         made: list[dict[str, Any] | None] = [None] * len(found)
         photos = sorted(by_photo)
         with ThreadPoolExecutor(READERS, "crops") as pool:
-            work = pool.map(lambda photo: self._cut(state.entries[photo], [found[place] for place in by_photo[photo]]), photos)
+            work = pool.map(
+                lambda photo: self._cut(
+                    state.entries[photo], [found[place] for place in by_photo[photo]]
+                ),
+                photos,
+            )
             for done, (photo, cut) in enumerate(zip(photos, work, strict=True), start=1):
                 for place, fresh in zip(by_photo[photo], cut, strict=True):
                     made[place] = fresh
@@ -129,7 +187,9 @@ class Cutter:
 
     def _box(self, winner: Winner, size: tuple[int, int]) -> Box:
         """The receptive field in the photo's pixels: x0, y0, x1, y1."""
-        top, left, bottom, right = self.fields[winner.piece.layer].box(winner.row, winner.column, self.model.size)
+        top, left, bottom, right = self.fields[winner.piece.layer].box(
+            winner.row, winner.column, self.model.size
+        )
         above, before, height, width = self.model.preprocessing.box(*size)
         down, across = height / self.model.size[0], width / self.model.size[1]
         y0, x0 = round(above + top * down), round(before + left * across)
@@ -137,7 +197,9 @@ class Cutter:
         x0, y0 = min(max(x0, 0), size[1] - 1), min(max(y0, 0), size[0] - 1)
         return x0, y0, min(max(x1, x0 + 1), size[1]), min(max(y1, y0 + 1), size[0])
 
-    def _row(self, winner: Winner, entry: Entry, box: Box, image: dict[str, Any] | None) -> dict[str, Any]:
+    def _row(
+        self, winner: Winner, entry: Entry, box: Box, image: dict[str, Any] | None
+    ) -> dict[str, Any]:
         place: dict[str, Any] = {
             "layer": winner.piece.layer,
             "depth": winner.piece.depth,
@@ -146,9 +208,21 @@ class Cutter:
             "rank": winner.rank,
             "value": winner.value,
         }
-        where: dict[str, Any] = {"photo": entry.name, "label": entry.label, **dict(zip(("x0", "y0", "x1", "y1"), box, strict=True))}
+        where: dict[str, Any] = {
+            "photo": entry.name,
+            "label": entry.label,
+            **dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)),
+        }
         where |= {"row": winner.row, "column": winner.column, "image": image}
-        return self.common | place | where | {"recipe_version": RECIPE_VERSION, "job": winner.piece.hash}
+        return (
+            self.common
+            | place
+            | where
+            | {
+                "recipe_version": RECIPE_VERSION,
+                "job": winner.piece.hash,
+            }
+        )
 
 
 def _encoded(picture: Any, longest: int) -> bytes:

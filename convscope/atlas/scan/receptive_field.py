@@ -1,4 +1,5 @@
-"""A layer's receptive field, measured: where in the input a gradient arrives from one place of the layer."""
+"""A layer's receptive field, measured: where in the input a gradient arrives from one place of the
+layer."""
 
 from __future__ import annotations
 
@@ -17,14 +18,16 @@ LOOKS = 3
 """Noise images whose gradients are added, since a closed ReLU hides a part of the field on each."""
 
 STEP = 64
-"""The input is widened by a multiple of this, where the network takes that, to about twice its size: fields may be wider than the
-network's own input, and strides that divide it come out exact."""
+"""The input is widened by a multiple of this, where the network takes that, to about twice its
+size: fields may be wider than the network's own input, and strides that divide it come out
+exact."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """The box that place (0, 0) sees, in input pixels (edges may lie outside), and how far it moves from place to place. None
-    for an edge that was not found, because the field is wider than the image it was measured on."""
+    """The box that place (0, 0) sees, in input pixels (edges may lie outside), and how far it moves
+    from place to place. None for an edge that was not found, because the field is wider than the
+    image it was measured on."""
 
     top: float | None
     left: float | None
@@ -32,19 +35,30 @@ class Field:
     right: float | None
     stride: tuple[float, float]
 
-    def box(self, row: int, column: int, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    def box(
+        self, row: int, column: int, size: tuple[int, int]
+    ) -> tuple[float, float, float, float]:
         """Top, left, bottom and right of what a place sees of an input of that size."""
         down, across = row * self.stride[0], column * self.stride[1]
         top = 0.0 if self.top is None else min(max(self.top + down, 0.0), size[0] - 1.0)
         left = 0.0 if self.left is None else min(max(self.left + across, 0.0), size[1] - 1.0)
-        bottom = float(size[0]) if self.bottom is None else min(max(self.bottom + down, top + 1), float(size[0]))
-        right = float(size[1]) if self.right is None else min(max(self.right + across, left + 1), float(size[1]))
+        bottom = (
+            float(size[0])
+            if self.bottom is None
+            else min(max(self.bottom + down, top + 1), float(size[0]))
+        )
+        right = (
+            float(size[1])
+            if self.right is None
+            else min(max(self.right + across, left + 1), float(size[1]))
+        )
         return top, left, bottom, right
 
 
 def fields(model: Model, layers: Sequence[str], share: float = 1.0) -> dict[str, Field]:
-    """The receptive field of each layer. With a `share` below 1 it is the smallest centered box that holds this share of the
-    gradient (the effective field of Luo et al., 2016); with 1 it is all that has any."""
+    """The receptive field of each layer. With a `share` below 1 it is the smallest centered box
+    that holds this share of the gradient (the effective field of Luo et al., 2016); with 1 it is
+    all that has any."""
     with Probe(model) as probe:
         shapes = {name: probe.layers[name].shape for name in layers}
         spatial = [name for name in layers if shapes[name][1] * shapes[name][2] > 1]
@@ -67,29 +81,38 @@ def _measured(probe: Probe, name: str, share: float, step: int) -> Field:
     for _ in range(LOOKS):
         noise = torch.rand(1, model.channels, height, width, generator=generator)
         with torch.enable_grad():
-            image = model.enter(noise).requires_grad_()
+            image = model.preprocess(noise).requires_grad_()
             maps = probe.activations(image, [name])[name]
             rows, columns = maps.shape[-2:]
             weight = torch.randn(maps.shape[1], generator=generator).to(maps)
             score = (maps[0, :, rows // 2, columns // 2] * weight).sum()
-            (gradient,) = torch.autograd.grad(score, [image], allow_unused=True) if score.requires_grad else (None,)
+            (gradient,) = (
+                torch.autograd.grad(score, [image], allow_unused=True)
+                if score.requires_grad
+                else (None,)
+            )
         if gradient is not None:
             total += gradient[0].abs().sum(0).float().cpu()
-    stride = (_stride(model.size[0], own[1], height, rows), _stride(model.size[1], own[2], width, columns))
+    stride = (
+        _stride(model.size[0], own[1], height, rows),
+        _stride(model.size[1], own[2], width, columns),
+    )
     top, bottom = _edges(total.sum(1), share, rows // 2 * stride[0])
     left, right = _edges(total.sum(0), share, columns // 2 * stride[1])
     return Field(top, left, bottom, right, stride)
 
 
 def _stride(size: int, places: int, wider: int, more: int) -> float:
-    """Pixels from place to place: by how many places a wider input gives, since unpadded convolutions lose some at the edges."""
+    """Pixels from place to place: by how many places a wider input gives, since unpadded
+    convolutions lose some at the edges."""
     if more > places:
         return (wider - size) / (more - places)
     return float(max(1, round(size / places)))
 
 
 def _edges(profile: Tensor, share: float, shift: float) -> tuple[float | None, float | None]:
-    """First and last pixel that count, seen from place 0; None where the field goes beyond the image."""
+    """First and last pixel that count, seen from place 0; None where the field goes beyond the
+    image."""
     if not bool(profile.any()):
         return None, None
     if share >= 1:

@@ -1,4 +1,5 @@
-"""Activation vectors sampled from photos: one place of each, by lot, in one pass that keeps no photo."""
+"""Activation vectors sampled from photos: one place of each, by lot, in one pass that keeps no
+photo."""
 
 from __future__ import annotations
 
@@ -10,14 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from convscope.atlas.scan.scanner import Looker, Shard
+from convscope.atlas.scan.scanner import Scanner, Shard
 from convscope.atlas.scan.top_k import priority
 from convscope.probe import Probe
 
 
 @dataclass
 class Sample:
-    """So far: the vectors (n channels) with their photos' lots (n), the shards that are done, and the photos that were unreadable."""
+    """So far: the vectors (n channels) with their photos' lots (n), the shards that are done, and
+    the photos that were unreadable."""
 
     vectors: NDArray[np.float32]
     lots: NDArray[np.int64]
@@ -30,7 +32,8 @@ class Sample:
         return cls(np.empty((0, channels), np.float32), np.empty(0, np.int64))
 
     def keep(self, most: int) -> None:
-        """Only the `most` smallest lots stay, in their order: which photos are in does not depend on the order they came in."""
+        """Only the `most` smallest lots stay, in their order: which photos are in does not depend
+        on the order they came in."""
         order = np.argsort(self.lots, kind="stable")[:most]
         self.vectors, self.lots = self.vectors[order], self.lots[order]
 
@@ -40,7 +43,14 @@ class Sample:
         names = np.array([name for name, _ in self.skipped], dtype=np.str_)
         reasons = np.array([reason for _, reason in self.skipped], dtype=np.str_)
         shards = np.array(sorted(self.shards), np.int64)
-        np.savez(buffer, vectors=self.vectors, lots=self.lots, shards=shards, names=names, reasons=reasons)
+        np.savez(
+            buffer,
+            vectors=self.vectors,
+            lots=self.lots,
+            shards=shards,
+            names=names,
+            reasons=reasons,
+        )
         return buffer.getvalue()
 
     @classmethod
@@ -54,18 +64,42 @@ class Sample:
             return None
 
 
-def look(looker: Looker, layer: str, shard: Shard, sample: Sample, most: int, seen: Callable[[int], None]) -> None:
+def sample_shard(
+    scanner: Scanner,
+    layer: str,
+    shard: Shard,
+    sample: Sample,
+    most: int,
+    seen: Callable[[int], None],
+) -> None:
     """Take a shard's photos in: the vector at one place of each, drawn by its name."""
-    fast = looker.prepared()
+    fast = scanner.prepared()
     with Probe(fast) as probe:
-        for first, read in looker._batches(shard):
+        for first, read in scanner._batches(shard):
             entries = shard.entries[first : first + len(read)]
-            good = [(entry, image) for entry, (image, _) in zip(entries, read, strict=True) if image is not None]
-            sample.skipped += [(entry.name, reason) for entry, (_, reason) in zip(entries, read, strict=True) if reason is not None]
+            good = [
+                (entry, image)
+                for entry, (image, _) in zip(entries, read, strict=True)
+                if image is not None
+            ]
+            sample.skipped += [
+                (entry.name, reason)
+                for entry, (_, reason) in zip(entries, read, strict=True)
+                if reason is not None
+            ]
             if good:
-                maps = probe.activations(fast.enter(torch.cat([image for _, image in good])), [layer])[layer].float().cpu().flatten(2)
-                lots = np.array([priority(entry.name, looker.seed) for entry, _ in good], np.int64)
-                vectors = maps[torch.arange(len(good)), :, torch.from_numpy(lots % maps.shape[2])].numpy()
+                maps = (
+                    probe.activations(
+                        fast.preprocess(torch.cat([image for _, image in good])), [layer]
+                    )[layer]
+                    .float()
+                    .cpu()
+                    .flatten(2)
+                )
+                lots = np.array([priority(entry.name, scanner.seed) for entry, _ in good], np.int64)
+                vectors = maps[
+                    torch.arange(len(good)), :, torch.from_numpy(lots % maps.shape[2])
+                ].numpy()
                 sample.vectors = np.concatenate([sample.vectors, vectors])
                 sample.lots = np.concatenate([sample.lots, lots])
                 sample.keep(most)

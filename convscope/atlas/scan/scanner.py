@@ -1,4 +1,5 @@
-"""One shard of photos -> what it changes: read, run the network once, keep the best of every unit."""
+"""One shard of photos -> what it changes: read, run the network once, keep the best of every
+unit."""
 
 from __future__ import annotations
 
@@ -12,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.atlas.scan.top_k import State, Tops, batches, priority
+from convscope.atlas.scan.top_k import State, TopK, batches, priority
 from convscope.errors import ConvscopeError, ImageError
 from convscope.networks.model import Model
 from convscope.photos.image import load_photos
 from convscope.photos.sources import Entry, Source
 from convscope.probe import Probe
-from convscope.probe.inference_copy import prepare
+from convscope.probe.inference_copy import inference_copy
 
 SHARD = 512
 """Photos that are lost at most when a pass is killed."""
@@ -46,11 +47,20 @@ Read = tuple[Tensor | None, str | None]
 """A photo at the network's size, or why it could not be read."""
 
 
-class Looker:
+class Scanner:
     """Looks at shards; the network is prepared once. It can be sent to another process."""
 
     def __init__(
-        self, model: Model, layers: Sequence[str], source: Source, *, k: int, hold: int, seed: int, batch: int, half: bool
+        self,
+        model: Model,
+        layers: Sequence[str],
+        source: Source,
+        *,
+        k: int,
+        hold: int,
+        seed: int,
+        batch: int,
+        half: bool,
     ) -> None:
         self.model, self.layers, self.source = model, list(layers), source
         self.k, self.hold, self.seed, self.batch, self.half = k, hold, seed, batch, half
@@ -63,38 +73,51 @@ class Looker:
         return self.__dict__ | {"_fast": None, "_pool": None, "_next": None, "_read": deque()}
 
     def announce(self, shard: Shard) -> None:
-        """Say which shard comes after the one at hand, so that reading does not wait between them."""
+        """Say which shard comes after the one at hand, so that reading does not wait between
+        them."""
         self._next = shard
 
     def __call__(self, shard: Shard) -> bytes:
         """The state after that shard alone, as bytes."""
-        return self.look(shard).to_bytes()
+        return self.scan(shard).to_bytes()
 
-    def look(self, shard: Shard) -> State:
+    def scan(self, shard: Shard) -> State:
         """The state after that shard alone."""
         fast = self.prepared()
-        lots = [(priority(entry.name, self.seed), shard.photo(place)) for place, entry in enumerate(shard.entries)]
+        lots = [
+            (priority(entry.name, self.seed), shard.photo(place))
+            for place, entry in enumerate(shard.entries)
+        ]
         drawn: list[int] = []
         state = State({}, self.hold, shards={shard.number})
         with Probe(fast) as probe:
             for name in self.layers:
                 units, rows, columns = probe.layers[name].shape
-                state.layers[name] = Tops.empty(units, self.k, (rows, columns))
+                state.layers[name] = TopK.empty(units, self.k, (rows, columns))
             for first, read in self._batches(shard):
                 entries = shard.entries[first : first + len(read)]
-                state.skipped += [(entry.name, reason) for entry, (_, reason) in zip(entries, read, strict=True) if reason is not None]
+                state.skipped += [
+                    (entry.name, reason)
+                    for entry, (_, reason) in zip(entries, read, strict=True)
+                    if reason is not None
+                ]
                 good = [place for place, (image, _) in enumerate(read) if image is not None]
                 if not good:
                     continue
                 image = torch.cat([image for image, _ in read if image is not None])
                 photos = np.array([shard.photo(first + place) for place in good], np.int64)
-                # Unreadable photos draw no lot, so which are held is only known at the end; until then it is whoever still may be.
+                # Unreadable photos draw no lot, so which are held is only known at the end; until
+                # then it is whoever still may be.
                 drawn = sorted([*drawn, *(lots[first + place][0] for place in good)])[: self.hold]
-                held = [row for row, place in enumerate(good) if drawn and lots[first + place][0] <= drawn[-1]]
+                held = [
+                    row
+                    for row, place in enumerate(good)
+                    if drawn and lots[first + place][0] <= drawn[-1]
+                ]
                 state.held += [lots[first + good[row]] for row in held]
                 state.entries |= {shard.photo(first + place): entries[place] for place in good}
                 state.photos += len(good)
-                maps = probe.activations(fast.enter(image), self.layers)
+                maps = probe.activations(fast.preprocess(image), self.layers)
                 for name, found in maps.items():
                     see(state.layers[name], found, photos, held)
         order = sorted(range(len(state.held)), key=state.held.__getitem__)[: self.hold]
@@ -107,11 +130,12 @@ class Looker:
     def prepared(self) -> Model:
         """The faster copy."""
         if self._fast is None:
-            self._fast = prepare(self.model, self.layers, half=self.half)
+            self._fast = inference_copy(self.model, self.layers, half=self.half)
         return self._fast
 
     def _batches(self, shard: Shard) -> Iterator[tuple[int, list[Read]]]:
-        """The shard's photos in batches, read ahead; at its end the next shard's first ones are begun."""
+        """The shard's photos in batches, read ahead; at its end the next shard's first ones are
+        begun."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(READERS, "photos")
         pieces = self._pieces(shard)
@@ -131,7 +155,10 @@ class Looker:
             left -= 1
 
     def _pieces(self, shard: Shard) -> list[tuple[int, list[Entry]]]:
-        return [(shard.photo(place * self.batch), piece) for place, piece in enumerate(batches(list(shard.entries), self.batch))]
+        return [
+            (shard.photo(place * self.batch), piece)
+            for place, piece in enumerate(batches(list(shard.entries), self.batch))
+        ]
 
     def _one(self, entry: Entry) -> Read:
         """One photo, fitted to the network's size."""
@@ -144,7 +171,7 @@ class Looker:
             return None, str(error)
 
 
-def see(tops: Tops, maps: Tensor, photos: Any, held: list[int]) -> None:
+def see(tops: TopK, maps: Tensor, photos: Any, held: list[int]) -> None:
     """Take in the maps (n c h w) of a batch. Places are looked for only where a value is kept."""
     maps = maps.detach()
 
@@ -167,6 +194,8 @@ def read_photo(source: Source, entry: Entry) -> Tensor:
         return load_photos(data if data else b"\0")[0]
     except ImageError as error:
         said = str(error)
-        raise ImageError(entry.name + said.removeprefix("The data") if said.startswith("The data") else said) from None
+        raise ImageError(
+            entry.name + said.removeprefix("The data") if said.startswith("The data") else said
+        ) from None
     except OSError as error:
         raise ImageError(f"{entry.name} cannot be read ({error.strerror or error}).") from None

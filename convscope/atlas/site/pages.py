@@ -1,4 +1,5 @@
-"""The pages of the static site: jinja2 templates, filled with plain data. Names are escaped by jinja2, never by hand."""
+"""The pages of the static site: jinja2 templates, filled with plain data. Names are escaped by
+jinja2, never by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from convscope.atlas.store.staging import Aside
+from convscope.atlas.store.staging import StagingFolder
 from convscope.atlas.store.summary import many
 
 FOLDER = Path(__file__).parent
@@ -21,7 +22,13 @@ def _environment() -> Any:
     import jinja2
 
     loader = jinja2.FileSystemLoader(FOLDER)
-    found = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, loader=loader, trim_blocks=True, lstrip_blocks=True)
+    found = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        loader=loader,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     found.filters |= {"many": many, "number": number}
     found.globals |= {"up": None, "before": None, "after": None, "search": None, "crumbs": []}
     return found
@@ -34,11 +41,12 @@ def page(template: str, /, **data: Any) -> bytes:
 
 
 def script(name: str, data: Any) -> bytes:
-    """Data as a script that sets a variable: a page from file:// may load a script, but not JSON."""
+    """Data as a script that sets a variable: a page from file:// may load a script, but not
+    JSON."""
     return f"window.{name} = {json.dumps(data, separators=(',', ':'), sort_keys=True)};\n".encode()
 
 
-def assets(site: Aside) -> None:
+def assets(site: StagingFolder) -> None:
     """The files that all pages share."""
     for path in sorted(FOLDER.glob("*")):
         if path.suffix in (".css", ".js"):
@@ -62,6 +70,17 @@ def curve(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
         places = sorted({round(step * (len(values) - 1) / (POINTS - 1)) for step in range(POINTS)})
         across = 268 / (len(values) - 1)
         lines.append(
-            " ".join(f"{46 + place * across:.1f},{100 - 92 * (values[place] - low) / ((high - low) or 1):.1f}" for place in places)
+            " ".join(
+                f"{46 + place * across:.1f},"
+                f"{100 - 92 * (values[place] - low) / ((high - low) or 1):.1f}"
+                for place in places
+            )
         )
-    return {"lines": lines, "low": low, "high": high, "steps": max(map(len, curves)), "first": curves[0][0], "last": curves[0][-1]}
+    return {
+        "lines": lines,
+        "low": low,
+        "high": high,
+        "steps": max(map(len, curves)),
+        "first": curves[0][0],
+        "last": curves[0][-1],
+    }

@@ -1,4 +1,5 @@
-"""Which units of a network see the same photos, and under which labels: from the best examples, units x k in memory."""
+"""Which units of a network see the same photos, and under which labels: from the best examples,
+units x k in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ Unit = tuple[int, int]
 """A layer's place in the network's list, and the unit's index."""
 
 
-class Alike:
+class Similarity:
     """Units by the photos that excite them most."""
 
     def __init__(self) -> None:
@@ -34,12 +35,15 @@ class Alike:
                 self._units.append(unit)
                 self._vectors.append({})
             place = self._place[unit]
-            self._vectors[place][self._photos.setdefault(row["photo"], len(self._photos))] = row["value"]
+            self._vectors[place][self._photos.setdefault(row["photo"], len(self._photos))] = row[
+                "value"
+            ]
             if row["label"]:
                 self._labels[row["label"]][place] += 1
 
     def similar(self, unit: Unit, count: int) -> list[tuple[Unit, float]]:
-        """The units that the same photos excite, the nearest first, with the cosine of their values."""
+        """The units that the same photos excite, the nearest first, with the cosine of their
+        values."""
         if unit not in self._place:
             return []
         if not self._by_photo:
@@ -50,9 +54,16 @@ class Alike:
             places, values = self._by_photo[photo]
             total[places] += value * values
         total[place] = 0.0
-        total = np.asarray(np.round(total / float(np.linalg.norm(list(self._vectors[place].values())) or 1.0), 6), np.float64)
+        total = np.asarray(
+            np.round(total / float(np.linalg.norm(list(self._vectors[place].values())) or 1.0), 6),
+            np.float64,
+        )
         order = np.argsort(-total, kind="stable")[:count]
-        return [(self._units[other], float(total[other])) for other in order.tolist() if total[other] > 0]
+        return [
+            (self._units[other], float(total[other]))
+            for other in order.tolist()
+            if total[other] > 0
+        ]
 
     def labels(self) -> dict[str, list[tuple[Unit, int]]]:
         """Label -> the units with such photos among their best, and how many, most first."""
@@ -70,4 +81,6 @@ class Alike:
             for photo, value in vector.items():
                 held[photo][0].append(place)
                 held[photo][1].append(value / norm)
-        self._by_photo = {photo: (np.array(places), np.array(values)) for photo, (places, values) in held.items()}
+        self._by_photo = {
+            photo: (np.array(places), np.array(values)) for photo, (places, values) in held.items()
+        }

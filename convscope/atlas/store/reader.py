@@ -1,4 +1,5 @@
-"""An atlas read layer by layer, never whole: what is there, the rows of one layer, the pictures of one part at a time."""
+"""An atlas read layer by layer, never whole: what is there, the rows of one layer, the pictures of
+one part at a time."""
 
 from __future__ import annotations
 
@@ -46,21 +47,43 @@ def networks(store: Store, tables: Iterable[Table]) -> list[Network]:
     for table in tables:
         for part in store.parts(table.name):
             if store.head(part) is None:
-                raise InputError(f"{part.path} is damaged; run convscope atlas verify {store.url} --remove, then build again.")
-            columns = store.read(part, ["model", "model_id", "layer", "depth"]).group_by(["model", "model_id", "layer", "depth"])
+                raise InputError(
+                    f"{part.path} is damaged; run convscope atlas verify {store.url} --remove, then"
+                    " build again."
+                )
+            columns = store.read(part, ["model", "model_id", "layer", "depth"]).group_by(
+                ["model", "model_id", "layer", "depth"]
+            )
             for row in columns.aggregate([]).to_pylist():
                 names[row["model_id"]] = row["model"]
-                layer = found[row["model_id"]].setdefault(row["layer"], LayerParts(row["layer"], row["depth"]))
+                layer = found[row["model_id"]].setdefault(
+                    row["layer"], LayerParts(row["layer"], row["depth"])
+                )
                 layer.parts[table.name].append(part)
     listed = sorted(names.items(), key=lambda one: (one[1], one[0]))
     return [
-        Network(name, identity, sorted(found[identity].values(), key=lambda layer: (layer.depth, layer.name))) for identity, name in listed
+        Network(
+            name,
+            identity,
+            sorted(found[identity].values(), key=lambda layer: (layer.depth, layer.name)),
+        )
+        for identity, name in listed
     ]
 
 
-def rows(store: Store, table: Table, network: Network, layer: LayerParts, columns: Iterable[str] | None = None) -> list[Values]:
+def rows(
+    store: Store,
+    table: Table,
+    network: Network,
+    layer: LayerParts,
+    columns: Iterable[str] | None = None,
+) -> list[Values]:
     """A layer's rows in the table's order, each once and without its picture."""
-    wanted = [name for name, kind in table.columns.items() if not kind.startswith("image") and name != CHECKSUM]
+    wanted = [
+        name
+        for name, kind in table.columns.items()
+        if not kind.startswith("image") and name != CHECKSUM
+    ]
     if columns is not None:
         needed = {"model_id", "layer", *table.identity, *table.order, *columns}
         wanted = [name for name in wanted if name in needed]
@@ -69,7 +92,10 @@ def rows(store: Store, table: Table, network: Network, layer: LayerParts, column
     for part in layer.parts[table.name]:
         for place, values in enumerate(store.read(part, wanted).to_pylist()):
             if (values["model_id"], values["layer"]) == (network.model_id, layer.name):
-                found[tuple(values[name] for name in table.identity)] = values | {PART: part, PLACE: place}
+                found[tuple(values[name] for name in table.identity)] = values | {
+                    PART: part,
+                    PLACE: place,
+                }
     return sorted(found.values(), key=lambda row: tuple(_order(row[name]) for name in table.order))
 
 

@@ -18,8 +18,9 @@ STALE = 24 * 3600.0
 """Seconds after which what a killed writer left aside is swept away."""
 
 
-class Aside:
-    """A folder to be. Inside the block files are written beside its place; at its end it takes the place of the one before.
+class StagingFolder:
+    """A folder to be. Inside the block files are written beside its place; at its end it takes the
+    place of the one before.
 
     Raises:
         OutputError: it cannot be written, or something else is there.
@@ -30,16 +31,22 @@ class Aside:
             raise OutputError(f"A site is written into a local folder; {out} is a URL.")
         self.out = Path(out)
         try:
-            taken = self.out.exists() and (not self.out.is_dir() or (any(self.out.iterdir()) and not (self.out / MARK).is_file()))
+            taken = self.out.exists() and (
+                not self.out.is_dir()
+                or (any(self.out.iterdir()) and not (self.out / MARK).is_file())
+            )
         except OSError as error:
             raise self._failed(error) from None
         if taken:
-            raise OutputError(f"{out} holds something other than a site, which would be lost; choose another folder.")
+            raise OutputError(
+                f"{out} holds something other than a site, which would be lost; choose another"
+                " folder."
+            )
         self.place = self.out.absolute().resolve()
         self.aside = self.place.with_name(f".{self.place.name}.{secrets.token_hex(4)}.part")
         self.files = self.bytes = 0
 
-    def __enter__(self) -> Aside:
+    def __enter__(self) -> StagingFolder:
         try:
             self.place.parent.mkdir(parents=True, exist_ok=True)
             for left in self.place.parent.glob(f".{self.place.name}.*.part"):
@@ -61,7 +68,12 @@ class Aside:
         self.files += 1
         self.bytes += len(data)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         old = self.aside.with_suffix(".old")
         try:
             if kind is None:
@@ -78,4 +90,6 @@ class Aside:
                 shutil.rmtree(old, ignore_errors=True)
 
     def _failed(self, error: OSError) -> OutputError:
-        return OutputError(f"Cannot write {self.out}: {error.strerror or error}; what was there before is kept.")
+        return OutputError(
+            f"Cannot write {self.out}: {error.strerror or error}; what was there before is kept."
+        )

@@ -1,11 +1,13 @@
-"""Where an atlas lies: a folder or any fsspec URL. The listing of its parts is the truth; there is no index and no lock.
+"""Where an atlas lies: a folder or any fsspec URL. The listing of its parts is the truth; there is
+no index and no lock.
 
-    DIR/units/<model>/<layer>/part-<job>.parquet        merged-<jobs>.parquet after `compact`
+    DIR/units/<model>/<layer>/part-<job>.parquet    merged-<jobs>.parquet after `compact`
     DIR/examples/<model>/<layer>/part-<job>.parquet
     DIR/skipped/<model>/part-<job>.parquet
-    DIR/partial/<model>/run-<run>.parquet               how far `examples` has come; gone when it is done
+    DIR/partial/<model>/run-<run>.parquet           how far `examples` has come; gone when done
 
-A part is written aside and renamed; two writers of one job write the same bytes, so that either may win.
+A part is written aside and renamed; two writers of one job write the same bytes, so that either may
+win.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from convscope.core.files import write_whole
 from convscope.errors import ConvscopeError, InputError, OutputError
 
 WHOLE_PUTS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "memory"}
-"""File systems where an object appears only once all of it has arrived, so that nothing need be renamed."""
+"""File systems where an object appears only once all of it has arrived, so that nothing need be
+renamed."""
 
 _ASIDE = re.compile(r"^\.(?P<name>.+\.parquet)\..+\.part$")
 _WORD = re.compile(r"[^A-Za-z0-9._=-]+")
@@ -47,7 +50,11 @@ class Part:
     @property
     def job(self) -> str | None:
         """The job whose rows it holds, where it holds one job's only."""
-        return self.name.removeprefix("part-").removesuffix(".parquet") if self.name.startswith("part-") else None
+        return (
+            self.name.removeprefix("part-").removesuffix(".parquet")
+            if self.name.startswith("part-")
+            else None
+        )
 
 
 class Store:
@@ -72,7 +79,9 @@ class Store:
         except ImportError as error:
             raise OutputError(f"{self.url} cannot be opened: {_said(error)}") from None
         except ValueError as error:
-            raise OutputError(f"{self.url} is neither a folder nor a URL that fsspec knows: {_said(error)}") from None
+            raise OutputError(
+                f"{self.url} is neither a folder nor a URL that fsspec knows: {_said(error)}"
+            ) from None
         self.root = self.root.rstrip("/") or "/"
         protocol = self.files.protocol
         self.protocols = {protocol} if isinstance(protocol, str) else set(protocol)
@@ -80,9 +89,14 @@ class Store:
         if create:
             self._ready()
         elif not self.files.isdir(self.root):
-            raise InputError(f"There is no atlas at {self.url}; make one with convscope atlas build.")
+            raise InputError(
+                f"There is no atlas at {self.url}; make one with convscope atlas build."
+            )
         elif not any(self.files.exists(self.path(name)) for name in (*TABLES, "partial")):
-            raise InputError(f"The folder {self.url} holds nothing of an atlas; fill one with convscope atlas build, examples or map.")
+            raise InputError(
+                f"The folder {self.url} holds nothing of an atlas; fill one with convscope atlas"
+                " build, examples or map."
+            )
 
     def _ready(self) -> None:
         try:
@@ -91,7 +105,9 @@ class Store:
                 with tempfile.TemporaryFile(dir=self.root):
                     pass
         except Exception as error:
-            raise OutputError(f"Cannot write into {self.url}: {_said(error)}; choose another folder.") from None
+            raise OutputError(
+                f"Cannot write into {self.url}: {_said(error)}; choose another folder."
+            ) from None
 
     def path(self, *parts: str) -> str:
         """A path inside the atlas."""
@@ -99,13 +115,26 @@ class Store:
 
     def parts(self, table: str, *folders: str) -> list[Part]:
         """All parts of a table, or of one of its folders, sorted by path."""
-        return [Part(path, size) for path, size in self._listed(self.path(table, *folders)) if not _hidden(path, self.root)]
+        return [
+            Part(path, size)
+            for path, size in self._listed(self.path(table, *folders))
+            if not _hidden(path, self.root)
+        ]
 
     def tables(self) -> list[str]:
         """The tables that are there: those we know, and others that lie beside them."""
         known = [name for name in TABLES if self.files.exists(self.path(name))]
-        others = sorted({path.removeprefix(self.root).strip("/").partition("/")[0] for path, _ in self._listed(self.root)})
-        return known + [name for name in others if name not in known and name != "partial" and not name.endswith(".parquet")]
+        others = sorted(
+            {
+                path.removeprefix(self.root).strip("/").partition("/")[0]
+                for path, _ in self._listed(self.root)
+            }
+        )
+        return known + [
+            name
+            for name in others
+            if name not in known and name != "partial" and not name.endswith(".parquet")
+        ]
 
     def _listed(self, folder: str) -> list[tuple[str, int]]:
         self.files.invalidate_cache()
@@ -115,10 +144,15 @@ class Store:
             found = self.files.find(folder, detail=True)
         except OSError as error:
             raise InputError(f"Cannot list {folder}: {_said(error)}.") from None
-        return sorted((path, int(one.get("size") or 0)) for path, one in found.items() if path.endswith((".parquet", ".part")))
+        return sorted(
+            (path, int(one.get("size") or 0))
+            for path, one in found.items()
+            if path.endswith((".parquet", ".part"))
+        )
 
     def head(self, part: Part) -> dict[str, Any] | None:
-        """What a part says about itself, or None where it is cut short or no part at all. Only its footer is read.
+        """What a part says about itself, or None where it is cut short or no part at all. Only its
+        footer is read.
 
         Raises:
             InputError: another version of the layout.
@@ -144,7 +178,8 @@ class Store:
             raise
         except (arrow().ArrowException, OSError, ValueError) as error:
             raise InputError(
-                f"{part.path} is damaged ({_said(error)}); run convscope atlas verify {self.url} --remove, then build again."
+                f"{part.path} is damaged ({_said(error)}); run convscope atlas verify {self.url}"
+                " --remove, then build again."
             ) from None
 
     def load(self, path: str) -> bytes | None:
@@ -156,7 +191,8 @@ class Store:
         return found
 
     def write(self, path: str, data: bytes, *, lossy: bool = False) -> None:
-        """Write a file in one step: readers see all of it or nothing. One that is `lossy` may be swept away by another writer meanwhile.
+        """Write a file in one step: readers see all of it or nothing. One that is `lossy` may be
+        swept away by another writer meanwhile.
 
         Raises:
             OutputError: full, forbidden or gone; nothing half-written is left.
@@ -169,13 +205,20 @@ class Store:
             else:
                 self._aside(path, data)
         except OutputError as error:
-            # Somebody who writes the same job was quicker and has swept our aside away; his bytes are ours.
-            if not (isinstance(error.__cause__, FileNotFoundError) and (lossy or Path(path).is_file())):
+            # Somebody who writes the same job was quicker and has swept our aside away; his bytes
+            # are ours.
+            if not (
+                isinstance(error.__cause__, FileNotFoundError) and (lossy or Path(path).is_file())
+            ):
                 raise
         except ConvscopeError:
             raise
         except Exception as error:
-            hint = "make room and start again: nothing that is finished is lost" if _full(error) else "what is finished is kept"
+            hint = (
+                "make room and start again: nothing that is finished is lost"
+                if _full(error)
+                else "what is finished is kept"
+            )
             raise OutputError(f"Cannot write {path}: {_said(error)}; {hint}.") from error
 
     def _aside(self, path: str, data: bytes) -> None:
@@ -199,7 +242,8 @@ class Store:
             raise OutputError(f"Cannot delete {path}: {_said(error)}.") from None
 
     def leftovers(self, table: str) -> Iterator[str]:
-        """What killed writers left aside and nobody needs: the part that it was to become is there."""
+        """What killed writers left aside and nobody needs: the part that it was to become is
+        there."""
         listed = [path for path, _ in self._listed(self.path(table))] + self._hidden_asides(table)
         there = set(listed)
         for path in sorted(there):
@@ -226,7 +270,8 @@ def word(text: str) -> str:
 
 
 def model_folder(name: str, identity: str) -> str:
-    """The folder of a network: its name, and enough of its weights' hash to tell it from others of that name."""
+    """The folder of a network: its name, and enough of its weights' hash to tell it from others of
+    that name."""
     return f"{word(name)}-{identity[:8]}"
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Report:
-    """One sentence, a table, and the numbers in them. `ok` is False where something is left to mend."""
+    """One sentence, a table, and the numbers in them. `ok` is False where something is left to
+    mend."""
 
     sentence: str
     table: list[dict[str, Any]] = field(default_factory=list)
@@ -24,7 +25,13 @@ class Report:
 
     def json(self) -> dict[str, Any]:
         """All of it as a JSON object."""
-        return {"sentence": self.sentence, "table": self.table, "details": self.details, "ok": self.ok, "stopped": self.stopped}
+        return {
+            "sentence": self.sentence,
+            "table": self.table,
+            "details": self.details,
+            "ok": self.ok,
+            "stopped": self.stopped,
+        }
 
 
 def duration(seconds: float) -> str:

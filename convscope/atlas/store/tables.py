@@ -1,8 +1,9 @@
 """The columns of an atlas's Parquet parts, and rows <-> bytes.
 
-Every part says in its metadata, under `convscope`, the layout's version and which jobs its rows are from, and under
-`huggingface` which columns are pictures. Every row carries its job's hash and a checksum over all its other columns. No time,
-host or path is in the bytes, so that the same job gives the same bytes.
+Every part says in its metadata, under `convscope`, the layout's version and which jobs its rows are
+from, and under `huggingface` which columns are pictures. Every row carries its job's hash and a
+checksum over all its other columns. No time, host or path is in the bytes, so that the same job
+gives the same bytes.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ DICTIONARY_LIMIT = 64 * 1024**2
 
 @dataclass(frozen=True)
 class Table:
-    """One kind of part: its folder, and its columns as name -> kind, a "?" marking those that may be empty."""
+    """One kind of part: its folder, and its columns as name -> kind, a "?" marking those that may
+    be empty."""
 
     name: str
     columns: dict[str, str]
@@ -54,7 +56,12 @@ class Table:
             "bytes": pa.binary(),
             "image": pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
         }
-        return pa.schema([pa.field(name, kinds[kind.rstrip("?")], nullable=kind.endswith("?")) for name, kind in self.columns.items()])
+        return pa.schema(
+            [
+                pa.field(name, kinds[kind.rstrip("?")], nullable=kind.endswith("?"))
+                for name, kind in self.columns.items()
+            ]
+        )
 
     def features(self) -> dict[str, Any]:
         """The same as Hugging Face's `datasets` writes it, so that its pictures are decoded."""
@@ -63,33 +70,71 @@ class Table:
             "floats": {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "Sequence"},
         }
         named["bytes"] = {"dtype": "binary", "_type": "Value"}
-        return {name: named.get(kind.rstrip("?"), {"dtype": kind.rstrip("?"), "_type": "Value"}) for name, kind in self.columns.items()}
+        return {
+            name: named.get(kind.rstrip("?"), {"dtype": kind.rstrip("?"), "_type": "Value"})
+            for name, kind in self.columns.items()
+        }
 
 
 UNITS = Table(
     "units",
     {
-        "model": "string", "model_id": "string", "layer": "string", "depth": "int32", "unit": "int32", "face": "int32", "label": "string?", "key": "string",
-        "image": "image?", "score": "float32?", "curve": "floats", "dead": "bool", "error": "string?", "recipe": "string", "seed": "int64",
-        "recipe_version": "int32", "job": "string", CHECKSUM: "string",
+        "model": "string",
+        "model_id": "string",
+        "layer": "string",
+        "depth": "int32",
+        "unit": "int32",
+        "face": "int32",
+        "label": "string?",
+        "key": "string",
+        "image": "image?",
+        "score": "float32?",
+        "curve": "floats",
+        "dead": "bool",
+        "error": "string?",
+        "recipe": "string",
+        "seed": "int64",
+        "recipe_version": "int32",
+        "job": "string",
+        CHECKSUM: "string",
     },
     ("unit", "face", "key"),
     ("key",),
-)  # fmt: skip
-"""One row a picture: a unit, or one of its faces. `label` is the class where the unit is one, `score` the end of `curve`, `depth` when
-the layer ends while the network runs."""
+)
+"""One row a picture: a unit, or one of its faces. `label` is the class where the unit is one,
+`score` the end of `curve`, `depth` when the layer ends while the network runs."""
 
 EXAMPLES = Table(
     "examples",
     {
-        "model": "string", "model_id": "string", "layer": "string", "depth": "int32", "unit": "int32", "kind": "string", "rank": "int32", "value": "float32",
-        "photo": "string", "label": "string?", "x0": "int32", "y0": "int32", "x1": "int32", "y1": "int32", "row": "int32", "column": "int32",
-        "image": "image?", "photos": "string", "recipe": "string", "recipe_version": "int32", "job": "string", CHECKSUM: "string",
+        "model": "string",
+        "model_id": "string",
+        "layer": "string",
+        "depth": "int32",
+        "unit": "int32",
+        "kind": "string",
+        "rank": "int32",
+        "value": "float32",
+        "photo": "string",
+        "label": "string?",
+        "x0": "int32",
+        "y0": "int32",
+        "x1": "int32",
+        "y1": "int32",
+        "row": "int32",
+        "column": "int32",
+        "image": "image?",
+        "photos": "string",
+        "recipe": "string",
+        "recipe_version": "int32",
+        "job": "string",
+        CHECKSUM: "string",
     },
     ("unit", "kind", "rank", "photos"),
     ("layer", "unit", "kind", "rank", "photos", "recipe"),
-)  # fmt: skip
-"""One row a photo of a unit: `kind` is "top" or "sample", the box is in the photo's pixels, `image` the box cut out."""
+)
+"""One row a photo of a unit: `kind` is "top" or "sample", the box is in the photo's pixels, `image`
+the box cut out."""
 
 SKIPPED = Table(
     "skipped",
@@ -110,15 +155,34 @@ SKIPPED = Table(
 MAPS = Table(
     "maps",
     {
-        "model": "string", "model_id": "string", "layer": "string", "depth": "int32", "map": "string", "grid": "int32", "row": "int32", "column": "int32",
-        "count": "int32", "labels": "string", "vector": "floats", "image": "image?", "score": "float32", "dead": "bool", "photos": "string",
-        "sampled": "int32", "recipe": "string", "seed": "int64", "recipe_version": "int32", "job": "string", CHECKSUM: "string",
+        "model": "string",
+        "model_id": "string",
+        "layer": "string",
+        "depth": "int32",
+        "map": "string",
+        "grid": "int32",
+        "row": "int32",
+        "column": "int32",
+        "count": "int32",
+        "labels": "string",
+        "vector": "floats",
+        "image": "image?",
+        "score": "float32",
+        "dead": "bool",
+        "photos": "string",
+        "sampled": "int32",
+        "recipe": "string",
+        "seed": "int64",
+        "recipe_version": "int32",
+        "job": "string",
+        CHECKSUM: "string",
     },
     ("map", "row", "column"),
     ("map", "row", "column"),
-)  # fmt: skip
-"""One row a cell of an activation atlas: `map` is the hash that all cells of one map share, `grid` its cells a side, `count` how many
-activations are in the cell, `vector` their mean, `labels` JSON: classes with their attribution, highest first."""
+)
+"""One row a cell of an activation atlas: `map` is the hash that all cells of one map share, `grid`
+its cells a side, `count` how many activations are in the cell, `vector` their mean, `labels` JSON:
+classes with their attribution, highest first."""
 
 TABLES = {table.name: table for table in (UNITS, EXAMPLES, SKIPPED, MAPS)}
 """Folder -> what lies in it."""
@@ -161,8 +225,17 @@ def encode(table: Table, rows: Sequence[dict[str, Any]], jobs: Sequence[dict[str
 
 def write(data: Any, table: Table, jobs: Sequence[dict[str, Any]], failed: int = 0) -> bytes:
     """An Arrow table as a part's bytes."""
-    head = {"schema": SCHEMA, "table": table.name, "rows": data.num_rows, "failed": failed, "jobs": list(jobs)}
-    metadata = {KEY: json.dumps(head, sort_keys=True), b"huggingface": json.dumps({"info": {"features": table.features()}})}
+    head = {
+        "schema": SCHEMA,
+        "table": table.name,
+        "rows": data.num_rows,
+        "failed": failed,
+        "jobs": list(jobs),
+    }
+    metadata = {
+        KEY: json.dumps(head, sort_keys=True),
+        b"huggingface": json.dumps({"info": {"features": table.features()}}),
+    }
     pictures = [f"{name}.bytes" for name, kind in table.columns.items() if kind.startswith("image")]
     codecs = {leaf: "NONE" if leaf in pictures else "ZSTD" for leaf in _leaves(table)}
     buffer = io.BytesIO()
@@ -179,11 +252,16 @@ def write(data: Any, table: Table, jobs: Sequence[dict[str, Any]], failed: int =
 def _leaves(table: Table) -> list[str]:
     """Parquet's names of the columns: those of structs and lists are their parts'."""
     inner = {"image": [".bytes", ".path"], "floats": [".list.element"]}
-    return [name + end for name, kind in table.columns.items() for end in inner.get(kind.rstrip("?"), [""])]
+    return [
+        name + end
+        for name, kind in table.columns.items()
+        for end in inner.get(kind.rstrip("?"), [""])
+    ]
 
 
 def head_of(file: Any, name: str) -> dict[str, Any] | None:
-    """What a part says about itself, from its footer alone; None where it is no whole Parquet file of ours.
+    """What a part says about itself, from its footer alone; None where it is no whole Parquet file
+    of ours.
 
     Raises:
         InputError: it was written by a Convscope with another layout.
@@ -198,6 +276,7 @@ def head_of(file: Any, name: str) -> dict[str, Any] | None:
     if found != SCHEMA:
         older = "an older" if found < SCHEMA else "a newer"
         raise InputError(
-            f"{name} was written by {older} Convscope (atlas layout {found}, this one reads {SCHEMA}); build into another folder or use that one."
+            f"{name} was written by {older} Convscope (atlas layout {found}, this one reads"
+            f" {SCHEMA}); build into another folder or use that one."
         )
     return head

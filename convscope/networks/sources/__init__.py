@@ -1,4 +1,5 @@
-"""Where networks come from: one source a file, each a function `(name, *, weights, ...) -> Model`."""
+"""Where networks come from: one source a file, each a function `(name, *, weights, ...) ->
+Model`."""
 
 from __future__ import annotations
 

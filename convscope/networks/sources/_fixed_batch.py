@@ -1,4 +1,5 @@
-"""Networks that were exported for a fixed number of images: made to take any number where that is sound."""
+"""Networks that were exported for a fixed number of images: made to take any number where that is
+sound."""
 
 from __future__ import annotations
 
@@ -32,14 +33,15 @@ class OneAtATime(nn.Module):
         """
         if images.shape[0] != self.count:
             raise ModelError(
-                f"{self.name} was exported for {self.count} image(s) at a time and cannot be asked about {images.shape[0]} at once; "
-                "export it with a dynamic batch axis."
+                f"{self.name} was exported for {self.count} image(s) at a time and cannot be asked"
+                f" about {images.shape[0]} at once; export it with a dynamic batch axis."
             )
         return self.network(images)
 
 
 def takes_any_number(network: Callable[[Tensor], Any], shape: tuple[int, ...]) -> bool:
-    """Whether two images in one batch give what each gives alone; `shape` is that of one image's input."""
+    """Whether two images in one batch give what each gives alone; `shape` is that of one image's
+    input."""
     images = torch.rand((2, *shape[1:]), generator=torch.Generator().manual_seed(0))
     try:
         with torch.no_grad():
@@ -50,4 +52,6 @@ def takes_any_number(network: Callable[[Tensor], Any], shape: tuple[int, ...]) -
     if both is None or alone[0] is None or alone[1] is None or both.shape[0] != 2:
         return False
     wanted = torch.cat([alone[0], alone[1]])
-    return both.shape == wanted.shape and bool((both - wanted).abs().max() <= TOLERANCE * wanted.abs().max().clamp_min(1e-12))
+    return both.shape == wanted.shape and bool(
+        (both - wanted).abs().max() <= TOLERANCE * wanted.abs().max().clamp_min(1e-12)
+    )

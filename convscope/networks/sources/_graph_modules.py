@@ -1,4 +1,5 @@
-"""A flat graph of operations as a network with layers: every operation becomes a module that hooks fit on."""
+"""A flat graph of operations as a network with layers: every operation becomes a module that hooks
+fit on."""
 
 from __future__ import annotations
 
@@ -30,13 +31,18 @@ class Operation(nn.Module):
 def layered(graph: fx.GraphModule) -> dict[str, nn.Module]:
     """Turn each operation of a graph into a module, in place; layer name -> module.
 
-    An operation with weights has the name of the module they belonged to ("layer1.0.conv1"), any other its own.
+    An operation with weights has the name of the module they belonged to ("layer1.0.conv1"), any
+    other its own.
     """
     found: dict[str, nn.Module] = {}
     for node in list(graph.graph.nodes):
         if node.op != "call_function" or node.target is operator.getitem:
             continue
-        owners = [str(each.target).rpartition(".")[0] for each in node.all_input_nodes if each.op == "get_attr"]
+        owners = [
+            str(each.target).rpartition(".")[0]
+            for each in node.all_input_nodes
+            if each.op == "get_attr"
+        ]
         name = owners[0] if owners and owners[0] and owners[0] not in found else node.name
         place = f"operation_{len(found)}"
         found[name] = Operation(node.target)
@@ -48,7 +54,8 @@ def layered(graph: fx.GraphModule) -> dict[str, nn.Module]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """torch.export and its converters write whole tracebacks and many notes to the log before they raise."""
+    """torch.export and its converters write whole tracebacks and many notes to the log before they
+    raise."""
     before = logging.root.manager.disable
     try:
         logging.disable(logging.ERROR)

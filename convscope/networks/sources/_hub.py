@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 @contextmanager
 def hub() -> Iterator[None]:
-    """Inside, the hub's client looks only into its cache if the hub's name cannot be resolved, and says nothing on its own."""
+    """Inside, the hub's client looks only into its cache if the hub's name cannot be resolved, and
+    says nothing on its own."""
     from huggingface_hub import constants
 
     before, logger = constants.HF_HUB_OFFLINE, logging.getLogger("huggingface_hub")

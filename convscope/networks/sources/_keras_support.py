@@ -1,4 +1,5 @@
-"""Keras 3 on torch: chosen before it is imported, its layers by its own names, its head split, its preprocessing measured."""
+"""Keras 3 on torch: chosen before it is imported, its layers by its own names, its head split, its
+preprocessing measured."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ def library() -> Any:
     """The Keras module, on torch.
 
     Raises:
-        ExtraError: it is not installed; ModelError: it already runs on another backend in this process.
+        ExtraError: it is not installed; ModelError: it already runs on another backend in this
+            process.
     """
     before = os.environ.get("KERAS_BACKEND")
     if "keras" not in sys.modules:
@@ -32,17 +34,22 @@ def library() -> Any:
     except ImportError:
         raise ExtraError("keras", "keras") from None
     finally:
-        os.environ.pop("KERAS_BACKEND", None) if before is None else os.environ.update(KERAS_BACKEND=before)
+        (
+            os.environ.pop("KERAS_BACKEND", None)
+            if before is None
+            else os.environ.update(KERAS_BACKEND=before)
+        )
     if keras.config.backend() != "torch":
         raise ModelError(
-            f"Keras already runs on {keras.config.backend()} in this process, and Convscope needs it on torch: "
-            "set KERAS_BACKEND=torch before Keras is first imported."
+            f"Keras already runs on {keras.config.backend()} in this process, and Convscope needs"
+            " it on torch: set KERAS_BACKEND=torch before Keras is first imported."
         )
     return keras
 
 
 class Seated(nn.Module):
-    """A Keras network that computes where its input is; Keras itself moves everything to one default device."""
+    """A Keras network that computes where its input is; Keras itself moves everything to one
+    default device."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -71,7 +78,9 @@ def layers_of(network: Any, prefix: str = "") -> dict[str, nn.Module]:
     for layer in network.layers:
         if type(layer).__name__ == "InputLayer":
             continue
-        found |= layers_of(layer, f"{prefix}{layer.name}/") if getattr(layer, "layers", None) else {}
+        found |= (
+            layers_of(layer, f"{prefix}{layer.name}/") if getattr(layer, "layers", None) else {}
+        )
         found[f"{prefix}{layer.name}"] = layer
     return found
 
@@ -85,20 +94,29 @@ def split_head(keras: Any, network: Any) -> Head | None:
     if type(last).__name__ == "Softmax":
         last.call = lambda inputs, mask=None: inputs
         return "softmax"
-    heads: dict[Any, Head] = {keras.activations.softmax: "softmax", keras.activations.sigmoid: "sigmoid"}
+    heads: dict[Any, Head] = {
+        keras.activations.softmax: "softmax",
+        keras.activations.sigmoid: "sigmoid",
+    }
     if activation not in heads:
         return None
     last.activation = keras.activations.linear
     return heads[activation]
 
 
-def preprocessing_of(network: Any, prepare: Callable[[Any], Any] | None, known: Preprocessing, channels: int) -> Preprocessing:
-    """What the network wants of pixels: as `preprocess_input` does it, measured on three colors, or as its layers say."""
+def preprocessing_of(
+    network: Any, prepare: Callable[[Any], Any] | None, known: Preprocessing, channels: int
+) -> Preprocessing:
+    """What the network wants of pixels: as `preprocess_input` does it, measured on three colors, or
+    as its layers say."""
     if prepare is None:
         own = any(type(layer).__name__ in SCALING for layer in layers_of(network).values())
         return replace(known, scale=255.0 if own else 1.0)
     if channels != 3:
-        raise ModelError(f"Keras's preprocess_input is for three channels; this network takes {channels}: leave out mode=.")
+        raise ModelError(
+            f"Keras's preprocess_input is for three channels; this network takes {channels}: leave"
+            " out mode=."
+        )
     pixels = np.zeros((1, 4, 1, 3), dtype=np.float32)
     for channel in range(3):
         pixels[0, channel + 1, 0, channel] = 255.0

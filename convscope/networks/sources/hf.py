@@ -17,10 +17,12 @@ USUAL_SIDE = 224
 
 @register()
 def hf(name: str, *, weights: bool | str | None = None) -> Model:
-    """An image classifier of Hugging Face: an id or a local folder; preprocessing from its image processor, labels from `id2label`.
+    """An image classifier of Hugging Face: an id or a local folder; preprocessing from its image
+    processor, labels from `id2label`.
 
     Args:
-        weights: False for random weights, or a local file; by default the hub's own, downloaded on first use.
+        weights: False for random weights, or a local file; by default the hub's own, downloaded on
+            first use.
 
     Example:
         convscope.load_model("hf:microsoft/resnet-50")
@@ -39,17 +41,24 @@ def hf(name: str, *, weights: bool | str | None = None) -> Model:
             warnings.simplefilter("ignore")
             config: Any = transformers.AutoConfig.from_pretrained(name)
             if weights is None or weights is True:
-                network: Any = transformers.AutoModelForImageClassification.from_pretrained(name, dtype="auto")
+                network: Any = transformers.AutoModelForImageClassification.from_pretrained(
+                    name, dtype="auto"
+                )
             else:
-                network = random_weights(lambda: transformers.AutoModelForImageClassification.from_config(config))
+                network = random_weights(
+                    lambda: transformers.AutoModelForImageClassification.from_config(config)
+                )
             processor = _processor(transformers, name)
     except Exception as error:
         said = " ".join(str(error).split())
         if "Unrecognized configuration class" in said:
-            raise ModelError(f"hf:{name} is no image classifier (its type is {config.model_type!r}).") from error
+            raise ModelError(
+                f"hf:{name} is no image classifier (its type is {config.model_type!r})."
+            ) from error
         raise ModelError(
-            f"hf:{name} could not be loaded ({type(error).__name__}): give an id that can be reached or is in the cache, or a folder "
-            "with config.json and weights; weights=False (random) and weights=PATH need only the configuration."
+            f"hf:{name} could not be loaded ({type(error).__name__}): give an id that can be"
+            " reached or is in the cache, or a folder with config.json and weights; weights=False"
+            " (random) and weights=PATH need only the configuration."
         ) from error
     finally:
         logging.set_verbosity(level)
@@ -57,7 +66,11 @@ def hf(name: str, *, weights: bool | str | None = None) -> Model:
             logging.enable_progress_bar()
     if isinstance(weights, str):
         load_weights(network, weights)
-    labels = [str(config.id2label[index]) for index in sorted(config.id2label)] if config.id2label else None
+    labels = (
+        [str(config.id2label[index]) for index in sorted(config.id2label)]
+        if config.id2label
+        else None
+    )
     if labels and all(label == f"LABEL_{index}" for index, label in enumerate(labels)):
         labels = None
     return Model(
@@ -79,11 +92,16 @@ def _processor(transformers: Any, name: str) -> dict[str, Any]:
 
 
 def _preprocessing(processor: dict[str, Any], config: Any) -> Preprocessing:
-    """The processor's steps: resize, center crop, rescale to [0, 1], subtract the mean and divide by the deviation."""
+    """The processor's steps: resize, center crop, rescale to [0, 1], subtract the mean and divide
+    by the deviation."""
     own = getattr(config, "image_size", None) or USUAL_SIDE
     resized = _sides(processor.get("size") if processor.get("do_resize", True) else None, own)
-    cropped = _sides(processor.get("crop_size"), resized) if processor.get("do_center_crop") else resized
-    crop = processor.get("crop_pct") or (cropped[0] / resized[0] if processor.get("do_center_crop") else 1.0)
+    cropped = (
+        _sides(processor.get("crop_size"), resized) if processor.get("do_center_crop") else resized
+    )
+    crop = processor.get("crop_pct") or (
+        cropped[0] / resized[0] if processor.get("do_center_crop") else 1.0
+    )
     normalized = processor.get("do_normalize", False)
     rescaled = processor.get("do_rescale", True)
     factor = processor.get("rescale_factor") or 1 / 255
@@ -103,4 +121,8 @@ def _sides(given: Any, other: Any) -> tuple[int, int]:
             return int(given["height"]), int(given["width"])
         given = given.get("shortest_edge")
     found = given or other
-    return (int(found), int(found)) if isinstance(found, (int, float)) else (int(found[0]), int(found[1]))
+    return (
+        (int(found), int(found))
+        if isinstance(found, (int, float))
+        else (int(found[0]), int(found[1]))
+    )

@@ -32,10 +32,11 @@ USUAL_SIDE = 224
 
 @register()
 def onnx(name: str, *, weights: bool | str | None = None) -> Model:
-    """An ONNX file, as PyTorch operations (onnx2pytorch), so that gradients pass; layers are named as its nodes are.
+    """An ONNX file, as PyTorch operations (onnx2pytorch), so that gradients pass; layers are named
+    as its nodes are.
 
-    The input's size and channels are the file's; what it wants subtracted is not in it (mean=, std=, scale=). A softmax or sigmoid
-    at the end is taken off, so that scores are logits.
+    The input's size and channels are the file's; what it wants subtracted is not in it (mean=,
+    std=, scale=). A softmax or sigmoid at the end is taken off, so that scores are logits.
 
     Args:
         weights: not used: the file has them.
@@ -53,7 +54,10 @@ def onnx(name: str, *, weights: bool | str | None = None) -> Model:
         stored = library.load(name)
         library.checker.check_model(stored)
     except Exception as error:
-        raise ModelError(f"{name!r} cannot be read as ONNX ({type(error).__name__}); it is damaged or of another format.") from error
+        raise ModelError(
+            f"{name!r} cannot be read as ONNX ({type(error).__name__}); it is damaged or of another"
+            " format."
+        ) from error
     shape, last = _input(stored.graph, name)
     _simplify(stored.graph)
     head = _split_head(stored.graph)
@@ -78,12 +82,17 @@ def onnx(name: str, *, weights: bool | str | None = None) -> Model:
 
 
 def _input(graph: Any, name: str) -> tuple[list[int | None], bool]:
-    """The shape of the one image input (None where it is free), and whether its channels come last."""
+    """The shape of the one image input (None where it is free), and whether its channels come
+    last."""
     weights = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
-    shapes = [[side.dim_value or None for side in value.type.tensor_type.shape.dim] for value in inputs]
+    shapes = [
+        [side.dim_value or None for side in value.type.tensor_type.shape.dim] for value in inputs
+    ]
     if len(shapes) != 1 or len(shapes[0]) != 4:
-        raise ModelError(f"{name!r} takes {len(shapes)} input(s) of {shapes}, not one batch of images.")
+        raise ModelError(
+            f"{name!r} takes {len(shapes)} input(s) of {shapes}, not one batch of images."
+        )
     shape = shapes[0]
     last = shape[3] is not None and shape[3] <= 4 and (shape[1] is None or shape[1] > 4)
     if not last and shape[1] is None:
@@ -92,7 +101,8 @@ def _input(graph: Any, name: str) -> tuple[list[int | None], bool]:
 
 
 def _simplify(graph: Any) -> None:
-    """Constants and copies of weights become weights, as the converter wants them; what only training reads goes."""
+    """Constants and copies of weights become weights, as the converter wants them; what only
+    training reads goes."""
     weights = {tensor.name: tensor for tensor in graph.initializer}
     kept = []
     for node in graph.node:
@@ -105,7 +115,9 @@ def _simplify(graph: Any) -> None:
             weights[node.output[0]] = numpy_helper.from_array(np.array(value), node.output[0])
             graph.initializer.append(weights[node.output[0]])
             continue
-        for attribute in [attribute for attribute in node.attribute if attribute.name == "training_mode"]:
+        for attribute in [
+            attribute for attribute in node.attribute if attribute.name == "training_mode"
+        ]:
             node.attribute.remove(attribute)
         kept.append(node)
     del graph.node[:]
@@ -115,7 +127,11 @@ def _simplify(graph: Any) -> None:
 def _split_head(graph: Any) -> Head | None:
     """Take a softmax or sigmoid off the end; what the scores become then."""
     last = next((node for node in graph.node if graph.output[0].name in node.output), None)
-    if last is None or last.op_type not in HEADS or any(last.input[0] in node.input for node in graph.node if node is not last):
+    if (
+        last is None
+        or last.op_type not in HEADS
+        or any(last.input[0] in node.input for node in graph.node if node is not last)
+    ):
         return None
     graph.output[0].name = last.input[0]
     graph.node.remove(last)
@@ -131,7 +147,13 @@ def _loosen(graph: Any) -> None:
         sides = numpy_helper.to_array(weights[node.input[1]]).copy()
         if len(sides) and sides[0] == 1:
             sides[0] = 0 if -1 in sides else -1
-            if len(sides) > 1 and sides[0] == 0 and any(attribute.name == "allowzero" and attribute.i for attribute in node.attribute):
+            if (
+                len(sides) > 1
+                and sides[0] == 0
+                and any(
+                    attribute.name == "allowzero" and attribute.i for attribute in node.attribute
+                )
+            ):
                 continue
             own = f"{node.input[1]}_of_{place}"
             graph.initializer.append(numpy_helper.from_array(sides, own))
@@ -151,6 +173,10 @@ def _convert(stored: Any, name: str) -> tuple[nn.Module, dict[str, nn.Module]]:
     for node in stored.graph.node:
         module = getattr(network, network.mapping[node.output[0]])
         layer = (node.name or node.output[0]).replace(":", "_").replace("#", "_")
-        if isinstance(module, nn.Module) and node.op_type not in NO_LAYERS and module not in modules.values():
+        if (
+            isinstance(module, nn.Module)
+            and node.op_type not in NO_LAYERS
+            and module not in modules.values()
+        ):
             modules[layer] = module
     return network, modules

@@ -12,7 +12,11 @@ from convscope.networks.sources import register
 from convscope.networks.sources._fixed_batch import OneAtATime, takes_any_number
 from convscope.networks.sources._graph_modules import layered, quiet
 
-_VIEWS = (torch.ops.aten.view.default, torch.ops.aten.reshape.default, torch.ops.aten._unsafe_view.default)
+_VIEWS = (
+    torch.ops.aten.view.default,
+    torch.ops.aten.reshape.default,
+    torch.ops.aten._unsafe_view.default,
+)
 
 
 @register()
@@ -34,21 +38,32 @@ def pt2(name: str, *, weights: bool | str | None = None) -> Model:
             program = torch.export.load(name)
     except Exception as error:
         raise ModelError(
-            f"{name!r} cannot be read as a torch.export file ({type(error).__name__}); it is damaged or of another format."
+            f"{name!r} cannot be read as a torch.export file ({type(error).__name__}); it is"
+            " damaged or of another format."
         ) from error
     return from_program(program, name)
 
 
 def from_program(program: Any, path: str, *, flat: bool = False) -> Model:
-    """A Model of an exported program; a `flat` one lost its modules, so that each of its operations becomes a layer.
+    """A Model of an exported program; a `flat` one lost its modules, so that each of its operations
+    becomes a layer.
 
     Raises:
         ModelError: its input is not one batch of images.
     """
-    inputs = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in program.graph_signature.user_inputs]
-    shapes = [tuple(side if isinstance(side, int) else None for side in node.meta["val"].shape) for node in inputs]
+    inputs = [
+        node
+        for node in program.graph.nodes
+        if node.op == "placeholder" and node.name in program.graph_signature.user_inputs
+    ]
+    shapes = [
+        tuple(side if isinstance(side, int) else None for side in node.meta["val"].shape)
+        for node in inputs
+    ]
     if len(shapes) != 1 or len(shapes[0]) != 4:
-        raise ModelError(f"{path!r} takes {len(shapes)} input(s) of {shapes}, not one batch of images n c h w.")
+        raise ModelError(
+            f"{path!r} takes {len(shapes)} input(s) of {shapes}, not one batch of images n c h w."
+        )
     batch, channels, height, width = shapes[0]
     shape = (1, channels or 3, height or 224, width or 224)
     if batch == 1:
@@ -62,7 +77,13 @@ def from_program(program: Any, path: str, *, flat: bool = False) -> Model:
     outer: nn.Module = network
     if batch is not None and not (batch == 1 and takes_any_number(network, shape)):
         outer = OneAtATime(network, batch, Path(path).stem)
-    return Model(outer, name=Path(path).stem, channels=shape[1], preprocessing=Preprocessing((shape[2], shape[3])), modules=modules)
+    return Model(
+        outer,
+        name=Path(path).stem,
+        channels=shape[1],
+        preprocessing=Preprocessing((shape[2], shape[3])),
+        modules=modules,
+    )
 
 
 def _loosen(program: Any) -> None:

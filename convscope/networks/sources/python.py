@@ -13,8 +13,15 @@ from convscope.networks.weights import load_weights, random_weights
 
 
 @register()
-def python(name: str, *, weights: bool | str | None = None, classes: int | None = None, channels: int | None = None) -> Model:
-    """A network that a function or class of an installed package makes: `python:PACKAGE.MODULE:FUNCTION`.
+def python(
+    name: str,
+    *,
+    weights: bool | str | None = None,
+    classes: int | None = None,
+    channels: int | None = None,
+) -> Model:
+    """A network that a function or class of an installed package makes:
+    `python:PACKAGE.MODULE:FUNCTION`.
 
     Args:
         weights: a local file, or False for what the function makes, drawn from seed 0.
@@ -22,29 +29,38 @@ def python(name: str, *, weights: bool | str | None = None, classes: int | None 
         channels: passed on as `in_channels`, `in_chans` or `channels`, if the function takes it.
 
     Example:
-        convscope.load_model("python:my_package.nets:SmallNet", weights="small.safetensors", size=64)
+        convscope.load_model("python:my_package.nets:SmallNet", weights="w.safetensors", size=64)
     """
     where, _, what = name.partition(":")
     try:
         make = getattr(importlib.import_module(where), what)
     except (ImportError, AttributeError, ValueError) as error:
         raise ModelError(
-            f"python:{name} cannot be found: {error}. It is written python:MODULE:FUNCTION, and MODULE must be installed."
+            f"python:{name} cannot be found: {error}. It is written python:MODULE:FUNCTION, and"
+            " MODULE must be installed."
         ) from None
     given = {}
     try:
         takes = inspect.signature(make).parameters
-        for value, words in ((classes, ("num_classes", "classes")), (channels, ("in_channels", "in_chans", "channels"))):
+        for value, words in (
+            (classes, ("num_classes", "classes")),
+            (channels, ("in_channels", "in_chans", "channels")),
+        ):
             word = next((word for word in words if word in takes), None)
             if value is not None and word is None:
-                raise OptionError(f"python:{name} takes none of {', '.join(words)}, so {value} cannot be passed on.")
+                raise OptionError(
+                    f"python:{name} takes none of {', '.join(words)}, so {value} cannot be"
+                    " passed on."
+                )
             if value is not None:
                 given[str(word)] = value
         network = random_weights(lambda: make(**given))
     except ConvscopeError:
         raise
     except Exception as error:
-        raise ModelError(f"python:{name} could not make a network: {type(error).__name__}: {error}") from error
+        raise ModelError(
+            f"python:{name} could not make a network: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(network, nn.Module):
         raise ModelError(f"python:{name} made a {type(network).__name__}, not an nn.Module.")
     if isinstance(weights, str):

@@ -13,11 +13,18 @@ from convscope.networks.weights import fetched, load_weights, random_weights
 
 
 @register()
-def timm(name: str, *, weights: bool | str | None = None, classes: int | None = None, channels: int | None = None) -> Model:
+def timm(
+    name: str,
+    *,
+    weights: bool | str | None = None,
+    classes: int | None = None,
+    channels: int | None = None,
+) -> Model:
     """Any network of timm; size, mean, std and labels come from its `pretrained_cfg`.
 
     Args:
-        weights: False for random weights, or a local file; by default timm's own, downloaded on first use.
+        weights: False for random weights, or a local file; by default timm's own, downloaded on
+            first use.
         classes: how many classes the head has, for weights of your own.
         channels: how many channels the input has, for weights of your own.
 
@@ -25,13 +32,28 @@ def timm(name: str, *, weights: bool | str | None = None, classes: int | None = 
         convscope.load_model("timm:resnet18", weights="mine.safetensors", classes=7)
     """
     if not library.is_model(name):
-        raise ModelError(f"timm has no network {name!r}; {suggest(name.partition('.')[0], library.list_models())}")
-    own: dict[str, Any] = {key: value for key, value in (("num_classes", classes), ("in_chans", channels)) if value is not None}
+        raise ModelError(
+            f"timm has no network {name!r};"
+            f" {suggest(name.partition('.')[0], library.list_models())}"
+        )
+    own: dict[str, Any] = {
+        key: value
+        for key, value in (("num_classes", classes), ("in_chans", channels))
+        if value is not None
+    }
     if weights is None or weights is True:
-        if library.get_pretrained_cfg(name) is None or not library.get_pretrained_cfg(name).has_weights:
-            raise ModelError(f"timm:{name} has no trained weights; use weights=False for random ones or weights=PATH for a local file.")
+        if (
+            library.get_pretrained_cfg(name) is None
+            or not library.get_pretrained_cfg(name).has_weights
+        ):
+            raise ModelError(
+                f"timm:{name} has no trained weights; use weights=False for random ones or"
+                " weights=PATH for a local file."
+            )
         with hub():
-            network: Any = fetched(f"timm:{name}", lambda: library.create_model(name, pretrained=True, **own))
+            network: Any = fetched(
+                f"timm:{name}", lambda: library.create_model(name, pretrained=True, **own)
+            )
     else:
         network = random_weights(lambda: library.create_model(name, pretrained=False, **own))
     if isinstance(weights, str):
@@ -47,7 +69,13 @@ def timm(name: str, *, weights: bool | str | None = None, classes: int | None = 
         tuple(known["mean"]) if count == depth else (sum(known["mean"]) / depth,),
         tuple(known["std"]) if count == depth else (sum(known["std"]) / depth,),
     )
-    return Model(network, name=f"timm {name}", preprocessing=preprocessing, labels=_labels(known, network), channels=count)
+    return Model(
+        network,
+        name=f"timm {name}",
+        preprocessing=preprocessing,
+        labels=_labels(known, network),
+        channels=count,
+    )
 
 
 def _labels(known: dict[str, Any], network: Any) -> list[str] | None:

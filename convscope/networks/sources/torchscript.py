@@ -12,10 +12,14 @@ from convscope.networks.sources.pt2 import from_program
 
 
 @register()
-def torchscript(name: str, *, weights: bool | str | None = None, channels: int = 3, side: int = 224) -> Model:
-    """A TorchScript file (`torch.jit.save`). Scripted modules take no hooks, so it is turned into an exported program first.
+def torchscript(
+    name: str, *, weights: bool | str | None = None, channels: int = 3, side: int = 224
+) -> Model:
+    """A TorchScript file (`torch.jit.save`). Scripted modules take no hooks, so it is turned into
+    an exported program first.
 
-    Layers keep their names where the file has them. What the converter does not know, it names in one sentence.
+    Layers keep their names where the file has them. What the converter does not know, it names in
+    one sentence.
 
     Args:
         weights: not used: the file has them.
@@ -34,21 +38,26 @@ def torchscript(name: str, *, weights: bool | str | None = None, channels: int =
             script = torch.jit.load(name, map_location="cpu").eval()  # type: ignore[no-untyped-call]
         except Exception as error:
             raise ModelError(
-                f"{name!r} cannot be read as TorchScript ({type(error).__name__}); it is damaged or of another format."
+                f"{name!r} cannot be read as TorchScript ({type(error).__name__}); it is damaged or"
+                " of another format."
             ) from error
         image = torch.zeros(1, channels, side, side)
         try:
             script(image)
         except Exception as error:
             said = str(error).strip().splitlines()[-1]
-            raise ModelError(f"{name!r} cannot run on 1 x {channels} x {side} x {side} (set channels= and side=): {said}") from error
+            raise ModelError(
+                f"{name!r} cannot run on 1 x {channels} x {side} x {side} (set channels= and"
+                f" side=): {said}"
+            ) from error
         try:
             from torch._export.converter import TS2EPConverter
 
             program = TS2EPConverter(script, (image,)).convert()
         except Exception as error:
             raise ModelError(
-                f"{name!r} is TorchScript, which takes no hooks, and it could not be converted ({type(error).__name__}); "
-                "save the network with torch.export.save, or give its weights and architecture (file:PATH with arch=)."
+                f"{name!r} is TorchScript, which takes no hooks, and it could not be converted"
+                f" ({type(error).__name__}); save the network with torch.export.save, or give its"
+                " weights and architecture (file:PATH with arch=)."
             ) from error
     return from_program(program, name, flat=True)

@@ -14,11 +14,15 @@ OWN_INITIALIZATION = {"googlenet": {"init_weights": True}, "inception_v3": {"ini
 
 
 @register()
-def torchvision(name: str, *, weights: bool | str | None = None, classes: int | None = None) -> Model:
-    """A classifier of torchvision; preprocessing and labels come from its default weights' metadata.
+def torchvision(
+    name: str, *, weights: bool | str | None = None, classes: int | None = None
+) -> Model:
+    """A classifier of torchvision; preprocessing and labels come from its default weights'
+    metadata.
 
     Args:
-        weights: False for random weights, or a local file; by default torchvision's own, downloaded on first use.
+        weights: False for random weights, or a local file; by default torchvision's own, downloaded
+            on first use.
         classes: how many classes the head has, for weights of your own.
 
     Example:
@@ -32,20 +36,28 @@ def torchvision(name: str, *, weights: bool | str | None = None, classes: int | 
     if weights is None or weights is True:
         if default is None:
             raise ModelError(
-                f"torchvision:{name} has no trained weights; use weights=False for random ones or weights=PATH for a local file."
+                f"torchvision:{name} has no trained weights; use weights=False for random ones or"
+                " weights=PATH for a local file."
             )
         if classes not in (None, len(default.meta["categories"])):
             raise OptionError(
-                f"torchvision's own weights have {len(default.meta['categories'])} classes; give classes= together with weights=."
+                f"torchvision's own weights have {len(default.meta['categories'])} classes; give"
+                " classes= together with weights=."
             )
         network = fetched(f"torchvision:{name}", lambda: library.get_model(name, weights=default))
     else:
-        own: dict[str, Any] = OWN_INITIALIZATION.get(name, {}) | ({} if classes is None else {"num_classes": classes})
+        own: dict[str, Any] = OWN_INITIALIZATION.get(name, {}) | (
+            {} if classes is None else {"num_classes": classes}
+        )
         network = random_weights(lambda: library.get_model(name, weights=None, **own))
     if isinstance(weights, str):
         load_weights(network, weights)
     if default is None:
-        return Model(network, name=f"torchvision {name}", preprocessing=Preprocessing(mean=IMAGENET_MEAN, std=IMAGENET_STD))
+        return Model(
+            network,
+            name=f"torchvision {name}",
+            preprocessing=Preprocessing(mean=IMAGENET_MEAN, std=IMAGENET_STD),
+        )
     transforms = default.transforms()
     crop = transforms.crop_size[0]
     preprocessing = Preprocessing(
@@ -55,5 +67,7 @@ def torchvision(name: str, *, weights: bool | str | None = None, classes: int | 
         tuple(transforms.mean),
         tuple(transforms.std),
     )
-    labels = default.meta["categories"] if classes in (None, len(default.meta["categories"])) else None
+    labels = (
+        default.meta["categories"] if classes in (None, len(default.meta["categories"])) else None
+    )
     return Model(network, name=f"torchvision {name}", preprocessing=preprocessing, labels=labels)

@@ -1,8 +1,9 @@
 """Results drawn: the only place where float becomes uint8.
 
-One view a file: a function of a `Result` and keyword options that returns a PIL image. `Result.picture()` calls the one
-that the result names. Nothing here changes numbers for anybody else: clipping, normalizing and coloring happen on the
-way to the screen, and each picture says what was done. The pieces below are for pages that lay results out themselves.
+One view a file: a function of a `Result` and keyword options that returns a PIL image.
+`Result.picture()` calls the one that the result names. Nothing here changes numbers for anybody
+else: clipping, normalizing and coloring happen on the way to the screen, and each picture says what
+was done. The pieces below are for pages that lay results out themselves.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Text, color bars and the laying out of panels on a sheet. Text is wrapped or made smaller, never cut."""
+"""Text, color bars and the laying out of panels on a sheet. Text is wrapped or made smaller, never
+cut."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ class Panel:
 
 @lru_cache(maxsize=64)
 def font(size: int, bold: bool = False) -> Font:
-    """DejaVu Sans, which matplotlib carries: it scales, and knows accents, Greek, Cyrillic and signs."""
+    """DejaVu Sans, which matplotlib carries: it scales, and knows accents, Greek, Cyrillic and
+    signs."""
     import matplotlib
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
@@ -57,7 +59,8 @@ def text_size(width: int) -> int:
 
 
 def lines_of(words: str, face: Font, width: int) -> list[str]:
-    """Text broken into lines at most `width` wide: at spaces, or inside a word that is wider than that by itself."""
+    """Text broken into lines at most `width` wide: at spaces, or inside a word that is wider than
+    that by itself."""
     lines: list[str] = []
     for paragraph in words.splitlines() or [""]:
         line = ""
@@ -68,7 +71,11 @@ def lines_of(words: str, face: Font, width: int) -> list[str]:
             if line:
                 lines.append(line)
             while len(word) > 1 and face.getlength(word) > width:
-                keep = max(1, next(n for n in range(1, len(word) + 1) if face.getlength(word[:n]) > width) - 1)
+                keep = max(
+                    1,
+                    next(n for n in range(1, len(word) + 1) if face.getlength(word[:n]) > width)
+                    - 1,
+                )
                 lines.append(word[:keep])
                 word = word[keep:]
             line = word
@@ -91,7 +98,8 @@ def text(
     paper: str = PAPER,
     align: Literal["left", "center", "right"] = "left",
 ) -> Image.Image:
-    """Text as a picture exactly `width` wide and as high as it needs; smaller where a word would not fit."""
+    """Text as a picture exactly `width` wide and as high as it needs; smaller where a word would
+    not fit."""
     while size > SMALLEST and not fits(words, width, size, bold):
         size -= 1
     face = font(size, bold)
@@ -110,10 +118,14 @@ def line_height(size: int) -> int:
     return math.ceil(size * 1.3)
 
 
-def stack(parts: Sequence[Image.Image], gap: int = 6, align: Literal["left", "center"] = "left") -> Image.Image:
+def stack(
+    parts: Sequence[Image.Image], gap: int = 6, align: Literal["left", "center"] = "left"
+) -> Image.Image:
     """Pictures one below the other."""
     width = max(part.width for part in parts)
-    sheet = Image.new("RGB", (width, sum(part.height for part in parts) + gap * (len(parts) - 1)), PAPER)
+    sheet = Image.new(
+        "RGB", (width, sum(part.height for part in parts) + gap * (len(parts) - 1)), PAPER
+    )
     top = 0
     for part in parts:
         sheet.paste(part, ((width - part.width) // 2 if align == "center" else 0, top))
@@ -123,7 +135,14 @@ def stack(parts: Sequence[Image.Image], gap: int = 6, align: Literal["left", "ce
 
 def beside(parts: Sequence[Image.Image], gap: int = MARGIN) -> Image.Image:
     """Pictures next to each other, their tops in line."""
-    sheet = Image.new("RGB", (sum(part.width for part in parts) + gap * (len(parts) - 1), max(part.height for part in parts)), PAPER)
+    sheet = Image.new(
+        "RGB",
+        (
+            sum(part.width for part in parts) + gap * (len(parts) - 1),
+            max(part.height for part in parts),
+        ),
+        PAPER,
+    )
     left = 0
     for part in parts:
         sheet.paste(part, (left, 0))
@@ -139,17 +158,25 @@ def framed(picture: Image.Image, margin: int = MARGIN) -> Image.Image:
 
 
 def fit(pixels: Pixels, side: int) -> Image.Image:
-    """Pixels brought near to `side` on their longer side: shrunk smoothly, or enlarged by a whole factor with hard edges."""
+    """Pixels brought near to `side` on their longer side: shrunk smoothly, or enlarged by a whole
+    factor with hard edges."""
     picture = Image.fromarray(pixels)
     longest = max(picture.size)
     if longest > side:
-        size = (max(1, round(picture.width * side / longest)), max(1, round(picture.height * side / longest)))
+        size = (
+            max(1, round(picture.width * side / longest)),
+            max(1, round(picture.height * side / longest)),
+        )
         return picture.resize(size, Image.Resampling.LANCZOS)
-    return picture.resize((picture.width * (side // longest), picture.height * (side // longest)), Image.Resampling.NEAREST)
+    return picture.resize(
+        (picture.width * (side // longest), picture.height * (side // longest)),
+        Image.Resampling.NEAREST,
+    )
 
 
 def number(value: float, scale: float) -> str:
-    """A number on a scale that reaches to `scale`: as many decimals as tell a hundredth of it, the same along the scale."""
+    """A number on a scale that reaches to `scale`: as many decimals as tell a hundredth of it, the
+    same along the scale."""
     if value == 0:
         return "0"
     decimals = 1 - math.floor(math.log10(abs(scale) or 1))
@@ -158,10 +185,15 @@ def number(value: float, scale: float) -> str:
 
 
 def color_bar(height: int, colors: str, low: float, high: float, size: int = TEXT) -> Image.Image:
-    """A vertical scale: `low` at the bottom, `high` at the top, their middle between, each with its number."""
+    """A vertical scale: `low` at the bottom, `high` at the top, their middle between, each with its
+    number."""
     height = max(height, 3 * line_height(size))
     face, thick, tick = font(size), max(12, size), 5
-    places = [(0, high), (height // 2, (low + high) / 2), (height - 1, low)] if high > low else [(height - 1, low)]
+    places = (
+        [(0, high), (height // 2, (low + high) / 2), (height - 1, low)]
+        if high > low
+        else [(height - 1, low)]
+    )
     labels = [(row, number(value, max(abs(low), abs(high)))) for row, value in places]
     width = thick + tick + 4 + math.ceil(max(face.getlength(label) for _, label in labels))
     bar = Image.new("RGB", (width, height), PAPER)
@@ -177,36 +209,67 @@ def color_bar(height: int, colors: str, low: float, high: float, size: int = TEX
 
 
 def columns_for(count: int, width: int, height: int, shape: float = SHAPE) -> int:
-    """How many columns bring `count` cells of that size nearest to a shape (width to height), with few cells left over."""
+    """How many columns bring `count` cells of that size nearest to a shape (width to height), with
+    few cells left over."""
 
     def badness(columns: int) -> float:
         rows = math.ceil(count / columns)
-        return abs(math.log(columns * width / (rows * height) / shape)) + (rows * columns - count) / count
+        return (
+            abs(math.log(columns * width / (rows * height) / shape))
+            + (rows * columns - count) / count
+        )
 
     return min(range(count, 0, -1), key=badness)
 
 
 def sheet(
-    panels: Sequence[Panel], *, columns: int | None = None, heading: str = "", notes: str = "", gap: int = MARGIN, size: int | None = None
+    panels: Sequence[Panel],
+    *,
+    columns: int | None = None,
+    heading: str = "",
+    notes: str = "",
+    gap: int = MARGIN,
+    size: int | None = None,
 ) -> Image.Image:
-    """Panels in rows with their titles, a heading above and notes below; `columns` None chooses by shape."""
+    """Panels in rows with their titles, a heading above and notes below; `columns` None chooses by
+    shape."""
     cell = max(panel.picture.width for panel in panels)
-    columns = min(columns or columns_for(len(panels), cell, max(panel.picture.height for panel in panels)), len(panels))
+    columns = min(
+        columns or columns_for(len(panels), cell, max(panel.picture.height for panel in panels)),
+        len(panels),
+    )
     total = max(columns * cell + (columns - 1) * gap, LEAST_WIDTH)
     size = size or text_size(total)
     small = max(SMALLEST, round(size * 0.87))
     parts = [text(heading, total, round(size * 1.2), bold=True)] if heading else []
     for start in range(0, len(panels), columns):
-        parts.append(_row(panels[start : start + columns], cell, gap, size, small, lone=columns == 1, total=total))
+        parts.append(
+            _row(
+                panels[start : start + columns],
+                cell,
+                gap,
+                size,
+                small,
+                lone=columns == 1,
+                total=total,
+            )
+        )
     if notes:
         parts.append(text(notes, total, small, ink=FAINT))
     return framed(stack(parts, gap))
 
 
-def _row(panels: Sequence[Panel], cell: int, gap: int, size: int, small: int, *, lone: bool, total: int) -> Image.Image:
-    """One row: titles end at one line and captions begin at one line, however long each of them is."""
+def _row(
+    panels: Sequence[Panel], cell: int, gap: int, size: int, small: int, *, lone: bool, total: int
+) -> Image.Image:
+    """One row: titles end at one line and captions begin at one line, however long each of them
+    is."""
     width = total if lone else cell
-    titles = [text(panel.title, width, size, bold=lone) for panel in panels] if any(panel.title for panel in panels) else []
+    titles = (
+        [text(panel.title, width, size, bold=lone) for panel in panels]
+        if any(panel.title for panel in panels)
+        else []
+    )
     deepest = max((title.height for title in titles), default=0)
     tallest = max(panel.picture.height for panel in panels)
     cells = []

@@ -14,9 +14,10 @@ Pixels = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.floating[Any]]
 
 HEAT = "inferno"
-"""Colors of heat. Perceptually uniform: equal steps look equal, the order survives gray print and color blindness, and
-cold is dark, so that over a photo the unattended parts are dimmed and keep their own hue. (jet's cyan and yellow bands show
-edges that are not in the data; it is there for comparison with published figures: colors="jet".)"""
+"""Colors of heat. Perceptually uniform: equal steps look equal, the order survives gray print and
+color blindness, and cold is dark, so that over a photo the unattended parts are dimmed and keep
+their own hue. (jet's cyan and yellow bands show edges that are not in the data; it is there for
+comparison with published figures: colors="jet".)"""
 
 SIGNED = "RdBu_r"
 """Colors of signed maps: blue below zero, white at zero, red above."""
@@ -26,7 +27,8 @@ ACTIVATION = "viridis"
 
 
 def to_uint8(image: Map) -> Pixels:
-    """Float pixels in [0, 1] to the nearest of 256 levels; what lies outside is clipped, never wrapped.
+    """Float pixels in [0, 1] to the nearest of 256 levels; what lies outside is clipped, never
+    wrapped.
 
     Raises:
         NumericError: NaN or infinity.
@@ -36,9 +38,11 @@ def to_uint8(image: Map) -> Pixels:
 
 
 def color(values: Map, name: str = HEAT, low: float = 0.0, high: float = 1.0) -> Pixels:
-    """Numbers (`h w`) as colors (`h w 3`): `low` and all below is the map's first color, `high` and all above its last.
+    """Numbers (`h w`) as colors (`h w 3`): `low` and all below is the map's first color, `high` and
+    all above its last.
 
-    `name` is any of matplotlib's color maps. Where `low` equals `high` there is no scale, and all is the first color.
+    `name` is any of matplotlib's color maps. Where `low` equals `high` there is no scale, and all
+    is the first color.
 
     Raises:
         NumericError: NaN or infinity.
@@ -64,16 +68,21 @@ def color_table(name: str) -> Pixels:
 
 
 def to_rgb(photo: Pixels) -> Pixels:
-    """A photo of any number of channels (`h w` or `h w c`) as three: gray is repeated; of more than three, the first three are shown.
+    """A photo of any number of channels (`h w` or `h w c`) as three: gray is repeated; of more than
+    three, the first three are shown.
 
     Two channels show the first one, as gray.
     """
     if photo.ndim == 2:
         photo = photo[..., None]
-    return np.ascontiguousarray(np.repeat(photo[..., :1], 3, axis=2) if photo.shape[2] < 3 else photo[..., :3])
+    return np.ascontiguousarray(
+        np.repeat(photo[..., :1], 3, axis=2) if photo.shape[2] < 3 else photo[..., :3]
+    )
 
 
 def check_finite(values: Map, what: str) -> None:
     """Raise a NumericError where there is NaN or infinity."""
     if not np.isfinite(values).all():
-        raise NumericError(f"The {what} to draw holds NaN or infinity; the numbers before the picture went wrong.")
+        raise NumericError(
+            f"The {what} to draw holds NaN or infinity; the numbers before the picture went wrong."
+        )

@@ -7,7 +7,16 @@ import math
 from PIL import Image, ImageDraw
 
 from convscope.errors import NumericError
-from convscope.results.pictures._canvas import FAINT, INK, PAPER, RULE, font, line_height, number, text_size
+from convscope.results.pictures._canvas import (
+    FAINT,
+    INK,
+    PAPER,
+    RULE,
+    font,
+    line_height,
+    number,
+    text_size,
+)
 from convscope.results.pictures._color import Map
 
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
@@ -17,7 +26,8 @@ MOST_NAMES = len(LINES)
 
 
 def curve_picture(scores: Map, names: list[str], width: int) -> Image.Image:
-    """Scores (`n steps`) as lines in one frame, with the range on the left and the steps below; up to six are named.
+    """Scores (`n steps`) as lines in one frame, with the range on the left and the steps below; up
+    to six are named.
 
     Raises:
         NumericError: NaN or infinity.
@@ -42,7 +52,10 @@ def curve_picture(scores: Map, names: list[str], width: int) -> Image.Image:
     for index, line in enumerate(scores):
         ink = LINES[index % len(LINES)]
         points = [
-            (left + (right - left) * at / max(last, 1), top + height - height * (float(value) - low) / ((high - low) or 1))
+            (
+                left + (right - left) * at / max(last, 1),
+                top + height - height * (float(value) - low) / ((high - low) or 1),
+            )
             for at, value in enumerate(line)
         ]
         draw.line(points if len(points) > 1 else points * 2, fill=ink, width=2, joint="curve")

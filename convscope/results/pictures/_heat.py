@@ -8,16 +8,26 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from convscope.results.pictures._color import HEAT, Map, Pixels, check_finite, color, to_rgb, to_uint8
+from convscope.results.pictures._color import (
+    HEAT,
+    Map,
+    Pixels,
+    check_finite,
+    color,
+    to_rgb,
+    to_uint8,
+)
 
 ALPHA = 0.4
 """Share of heat in an overlay (Chollet, Deep Learning with Python, 5.4.3)."""
 
 PERCENTILE = 99.0
-"""Where input-space maps are cut off: a few extreme pixels would leave the rest black (Smilkov et al., SmoothGrad, 2017)."""
+"""Where input-space maps are cut off: a few extreme pixels would leave the rest black (Smilkov et
+al., SmoothGrad, 2017)."""
 
 UNSEEN_FADE, UNSEEN_GRAY = 0.6, 0.78
-"""The photo outside of what the network saw: this share of it is replaced by this gray. Lighter, where cold heat is darker."""
+"""The photo outside of what the network saw: this share of it is replaced by this gray. Lighter,
+where cold heat is darker."""
 
 OUTLINE_PART, OUTLINE_GRAY = 400, 0.3
 """A dark line around what the network saw, this part of the photo's longer side wide."""
@@ -36,12 +46,18 @@ class Heat:
     blank: bool
 
 
-def heat_of(values: Map, space: Literal["layer", "input"], *, signed: bool = False, percentile: float = PERCENTILE) -> Heat:
+def heat_of(
+    values: Map,
+    space: Literal["layer", "input"],
+    *,
+    signed: bool = False,
+    percentile: float = PERCENTILE,
+) -> Heat:
     """Scale a raw map (`h w`) for drawing.
 
-    At a layer (CAM): negative values dropped, divided by the maximum (Selvaraju et al., 2017). At the input: cut off at a
-    percentile of the magnitude and divided by it; a signed map keeps its sign, with zero at 0.5. A map with nothing to show
-    gives all 0 (0.5 if signed) and `blank`.
+    At a layer (CAM): negative values dropped, divided by the maximum (Selvaraju et al., 2017). At
+    the input: cut off at a percentile of the magnitude and divided by it; a signed map keeps its
+    sign, with zero at 0.5. A map with nothing to show gives all 0 (0.5 if signed) and `blank`.
 
     Raises:
         NumericError: NaN or infinity.
@@ -59,11 +75,15 @@ def heat_of(values: Map, space: Literal["layer", "input"], *, signed: bool = Fal
     return Heat((scaled + 1) / 2 if signed else scaled, -high if signed else 0.0, high, blank)
 
 
-def overlay_heat(photo: Pixels, heat: Map, box: Box | None = None, alpha: float = ALPHA, colors: str = HEAT) -> Pixels:
-    """Heat in [0, 1] (`h w`, any size) blended over a photo (`h w c`, uint8), at the photo's own size.
+def overlay_heat(
+    photo: Pixels, heat: Map, box: Box | None = None, alpha: float = ALPHA, colors: str = HEAT
+) -> Pixels:
+    """Heat in [0, 1] (`h w`, any size) blended over a photo (`h w c`, uint8), at the photo's own
+    size.
 
-    The heat is resized (bilinear) into `box`, the part of the photo that the network saw; None is the whole photo. Outside
-    of it the photo is drawn faded and gray, behind a thin line: there, nothing was asked.
+    The heat is resized (bilinear) into `box`, the part of the photo that the network saw; None is
+    the whole photo. Outside of it the photo is drawn faded and gray, behind a thin line: there,
+    nothing was asked.
     """
     shown = to_rgb(photo).astype(np.float64) / 255
     rows, columns = _inside(shown.shape[:2], box)
@@ -71,13 +91,19 @@ def overlay_heat(photo: Pixels, heat: Map, box: Box | None = None, alpha: float 
     blended = np.empty_like(shown)
     blended[:] = shown.mean(axis=2, keepdims=True) * (1 - UNSEEN_FADE) + UNSEEN_GRAY * UNSEEN_FADE
     line = max(1, round(max(shown.shape) / OUTLINE_PART))
-    blended[max(0, rows.start - line) : rows.stop + line, max(0, columns.start - line) : columns.stop + line] = OUTLINE_GRAY
+    blended[
+        max(0, rows.start - line) : rows.stop + line,
+        max(0, columns.start - line) : columns.stop + line,
+    ] = OUTLINE_GRAY
     blended[rows, columns] = (1 - alpha) * shown[rows, columns] + alpha * colored
     return to_uint8(blended)
 
 
-def heat_alone(size: tuple[int, int], heat: Map, box: Box | None = None, colors: str = HEAT) -> Pixels:
-    """Heat in [0, 1] on an empty sheet of the photo's size (height, width); light gray where the network saw nothing."""
+def heat_alone(
+    size: tuple[int, int], heat: Map, box: Box | None = None, colors: str = HEAT
+) -> Pixels:
+    """Heat in [0, 1] on an empty sheet of the photo's size (height, width); light gray where the
+    network saw nothing."""
     sheet = np.full((*size, 3), round(UNSEEN_GRAY * 255), np.uint8)
     rows, columns = _inside(size, box)
     sheet[rows, columns] = color(_resized(heat, rows, columns), colors)
@@ -88,7 +114,10 @@ def _inside(size: tuple[int, ...], box: Box | None) -> tuple[slice, slice]:
     """The rows and columns of a box, in whole pixels, at least one of each."""
     height, width = size[0], size[1]
     top, left, box_height, box_width = box or (0.0, 0.0, float(height), float(width))
-    first_row, first_column = min(max(round(top), 0), height - 1), min(max(round(left), 0), width - 1)
+    first_row, first_column = (
+        min(max(round(top), 0), height - 1),
+        min(max(round(left), 0), width - 1),
+    )
     last_row = min(max(round(top + box_height), first_row + 1), height)
     last_column = min(max(round(left + box_width), first_column + 1), width)
     return slice(first_row, last_row), slice(first_column, last_column)
@@ -96,4 +125,6 @@ def _inside(size: tuple[int, ...], box: Box | None) -> tuple[slice, slice]:
 
 def _resized(heat: Map, rows: slice, columns: slice) -> Map:
     size = (columns.stop - columns.start, rows.stop - rows.start)
-    return np.asarray(Image.fromarray(heat.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
+    return np.asarray(
+        Image.fromarray(heat.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    )

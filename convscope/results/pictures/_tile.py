@@ -7,10 +7,12 @@ import numpy as np
 from convscope.results.pictures._color import Map, Pixels, check_finite, to_uint8
 
 GAIN, CENTER = 64.0, 128.0
-"""Levels per standard deviation, and the level of the mean (Chollet, Deep Learning with Python, 5.4.1)."""
+"""Levels per standard deviation, and the level of the mean (Chollet, Deep Learning with Python,
+5.4.1)."""
 
 RELATIVE_NOISE = 1e-6
-"""A map that varies by less than this share of its largest value varies by rounding only (float32 has 1.2e-7)."""
+"""A map that varies by less than this share of its largest value varies by rounding only (float32
+has 1.2e-7)."""
 
 
 def is_blank(values: Map) -> bool:
@@ -19,7 +21,8 @@ def is_blank(values: Map) -> bool:
 
 
 def activation_tile(values: Map, gain: float = GAIN) -> Pixels:
-    """A map (`h w`) as levels 0 to 255: (x - mean) / standard deviation * gain + 128, clipped; all 0 where it is blank.
+    """A map (`h w`) as levels 0 to 255: (x - mean) / standard deviation * gain + 128, clipped; all
+    0 where it is blank.
 
     Raises:
         NumericError: NaN or infinity.

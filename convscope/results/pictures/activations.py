@@ -9,7 +9,15 @@ from PIL import Image
 
 from convscope.errors import OptionError
 from convscope.results.pictures import register
-from convscope.results.pictures._canvas import FAINT, MARGIN, SMALLEST, framed, stack, text, text_size
+from convscope.results.pictures._canvas import (
+    FAINT,
+    MARGIN,
+    SMALLEST,
+    framed,
+    stack,
+    text,
+    text_size,
+)
 from convscope.results.pictures._color import ACTIVATION, Map, Pixels, color_table
 from convscope.results.pictures._tile import GAIN, activation_tile, is_blank
 from convscope.results.result import Result
@@ -18,11 +26,13 @@ WIDTH = 1024
 """A grid comes near to this width: 16 tiles of 64 pixels, 8 of 128."""
 
 FIRST = 256
-"""Channels shown of a layer: 16 rows of 16. The last layers have thousands, and a page of them shows no more."""
+"""Channels shown of a layer: 16 rows of 16. The last layers have thousands, and a page of them
+shows no more."""
 
 GAP = 1
 BLANK = (214, 214, 214)
-"""Gray, which is in no perceptually uniform color map: a blank channel cannot be taken for a low one."""
+"""Gray, which is in no perceptually uniform color map: a blank channel cannot be taken for a low
+one."""
 
 UNITS_PER_ROW, MOST_UNITS = 128, 16384
 """Cells a row, and cells at most, of a dense layer drawn as a strip."""
@@ -39,10 +49,11 @@ def activations(
 ) -> Image.Image:
     """Every channel's map as a tile, layer below layer (Chollet, Deep Learning with Python, 5.4.1).
 
-    Reads the arrays (layer name to `n c h w`). Each tile is scaled by itself: (x - mean) / standard deviation * gain + 128,
-    clipped to 0 to 255; a channel with one value everywhere is plain gray. So tiles show where a channel fires, not
-    how much. The units of a dense layer (`n c 1 1`) are the cells of one strip, scaled together. The line above a grid gives
-    the layer's shape, its share of zeros and its blank channels.
+    Reads the arrays (layer name to `n c h w`). Each tile is scaled by itself: (x - mean) / standard
+    deviation * gain + 128, clipped to 0 to 255; a channel with one value everywhere is plain gray.
+    So tiles show where a channel fires, not how much. The units of a dense layer (`n c 1 1`) are
+    the cells of one strip, scaled together. The line above a grid gives the layer's shape, its
+    share of zeros and its blank channels.
 
     Args:
         first: channels shown of each layer; none shows all.
@@ -55,21 +66,33 @@ def activations(
         OptionError: an unknown color map, or a count below 1.
     """
     if (first is not None and first < 1) or (columns is not None and columns < 1):
-        raise OptionError(f"first and columns must be at least 1, but {first} and {columns} were given.")
+        raise OptionError(
+            f"first and columns must be at least 1, but {first} and {columns} were given."
+        )
     grids = []
     for name in result:
         for index, maps in enumerate(result[name]):
             photo = f" \N{MIDDLE DOT} photo {index + 1}" if len(result[name]) > 1 else ""
             dense = maps.shape[1:] == (1, 1)
-            picture = _strip(maps[:, 0, 0], gain, colors) if dense else _grid(maps[:first], columns, gain, colors)
+            picture = (
+                _strip(maps[:, 0, 0], gain, colors)
+                if dense
+                else _grid(maps[:first], columns, gain, colors)
+            )
             grids.append((name + photo, _facts(maps, MOST_UNITS if dense else first), picture))
     width = max(picture.width for _, _, picture in grids)
     size = text_size(width)
     small = max(SMALLEST, size - 2)
     parts = [
-        stack([text(name, width, size, bold=True), text(facts, width, small, ink=FAINT), picture], 4) for name, facts, picture in grids
+        stack(
+            [text(name, width, size, bold=True), text(facts, width, small, ink=FAINT), picture], 4
+        )
+        for name, facts, picture in grids
     ]
-    legend = "Each tile is scaled by itself: it shows where a channel fires, not how much. Gray: the same value everywhere."
+    legend = (
+        "Each tile is scaled by itself: it shows where a channel fires, not how much. Gray: the"
+        " same value everywhere."
+    )
     return framed(stack([*parts, text(legend, width, small, ink=FAINT)], MARGIN))
 
 
@@ -77,7 +100,13 @@ def _facts(maps: Map, first: int | None) -> str:
     """Shape, share of zeros, blank channels, and how many are shown, on one line."""
     channels, height, width = maps.shape
     dense = (height, width) == (1, 1)
-    facts = [f"{channels} units" if dense else f"{channels} \N{MULTIPLICATION SIGN} {height} \N{MULTIPLICATION SIGN} {width}"]
+    facts = [
+        (
+            f"{channels} units"
+            if dense
+            else f"{channels} \N{MULTIPLICATION SIGN} {height} \N{MULTIPLICATION SIGN} {width}"
+        )
+    ]
     facts.append(f"{np.mean(maps == 0):.0%} zeros")
     if not dense:
         facts.append(f"{sum(is_blank(channel) for channel in maps)} of {channels} channels blank")
@@ -89,29 +118,41 @@ def _facts(maps: Map, first: int | None) -> str:
 def _grid(maps: Map, columns: int | None, gain: float, colors: str) -> Image.Image:
     """Channels (`c h w`) as tiles in rows."""
     channels, height, width = maps.shape
-    columns = min(columns or (8 if channels <= 32 or max(height, width) > WIDTH // 16 else 16), channels)
+    columns = min(
+        columns or (8 if channels <= 32 or max(height, width) > WIDTH // 16 else 16), channels
+    )
     side = WIDTH / (16 if columns > 8 else 8)
     scale = side / max(height, width)
     # Whole factors keep a map's cells equally large; maps too large for their tile are shrunk.
     scale = math.floor(scale) if scale >= 1 else scale
     tile = (max(1, round(width * scale)), max(1, round(height * scale)))
     rows = math.ceil(channels / columns)
-    sheet = Image.new("RGB", (columns * (tile[0] + GAP) - GAP, rows * (tile[1] + GAP) - GAP), "white")
+    sheet = Image.new(
+        "RGB", (columns * (tile[0] + GAP) - GAP, rows * (tile[1] + GAP) - GAP), "white"
+    )
     for index, channel in enumerate(maps):
         picture = Image.fromarray(_colored(channel, gain, colors))
         resampling = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX
-        sheet.paste(picture.resize(tile, resampling), ((index % columns) * (tile[0] + GAP), (index // columns) * (tile[1] + GAP)))
+        sheet.paste(
+            picture.resize(tile, resampling),
+            ((index % columns) * (tile[0] + GAP), (index // columns) * (tile[1] + GAP)),
+        )
     return sheet
 
 
 def _colored(channel: Map, gain: float, colors: str) -> Pixels:
     """One tile in color (`h w 3`); a blank channel is gray."""
     levels = activation_tile(channel, gain)
-    return np.full((*levels.shape, 3), BLANK, np.uint8) if is_blank(channel) else color_table(colors)[levels]
+    return (
+        np.full((*levels.shape, 3), BLANK, np.uint8)
+        if is_blank(channel)
+        else color_table(colors)[levels]
+    )
 
 
 def _strip(units: Map, gain: float, colors: str) -> Image.Image:
-    """The units of a dense layer (`c`) as equal cells in reading order, scaled over the whole layer."""
+    """The units of a dense layer (`c`) as equal cells in reading order, scaled over the whole
+    layer."""
     shown = units[:MOST_UNITS]
     columns = min(UNITS_PER_ROW if len(shown) > WIDTH // 16 else WIDTH // 16, len(shown))
     rows = math.ceil(len(shown) / columns)
@@ -119,4 +160,6 @@ def _strip(units: Map, gain: float, colors: str) -> Image.Image:
     cells[: len(shown)] = _colored(shown[None], gain, colors)[0]
     picture = Image.fromarray(cells.reshape(rows, columns, 3))
     cell = max(1, WIDTH // UNITS_PER_ROW if columns == UNITS_PER_ROW else min(WIDTH // columns, 32))
-    return picture.resize((columns * cell, rows * max(cell, 16 if rows <= 2 else cell)), Image.Resampling.NEAREST)
+    return picture.resize(
+        (columns * cell, rows * max(cell, 16 if rows <= 2 else cell)), Image.Resampling.NEAREST
+    )

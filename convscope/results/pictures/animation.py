@@ -20,7 +20,8 @@ HOLD = 8
 def animation(result: Result, *, milliseconds: int = 120) -> Image.Image:
     """The snapshots of an ascent one after the other, as a picture with several frames.
 
-    Reads `snapshot` (`k n 3 h w` in [0, 1]) and from the details `snapshots`, the steps they were taken at.
+    Reads `snapshot` (`k n 3 h w` in [0, 1]) and from the details `snapshots`, the steps they were
+    taken at.
 
     Args:
         milliseconds: how long each frame is shown.
@@ -29,7 +30,10 @@ def animation(result: Result, *, milliseconds: int = 120) -> Image.Image:
         OptionError: there are no snapshots.
     """
     if "snapshot" not in result:
-        raise OptionError("There are no snapshots to animate; ask for some, as in snapshots=[1, 10, 100] (--snapshots 1,10,100).")
+        raise OptionError(
+            "There are no snapshots to animate; ask for some, as in snapshots=[1, 10, 100]"
+            " (--snapshots 1,10,100)."
+        )
     frames = []
     for step, made in zip(result.details["snapshots"], result["snapshot"], strict=True):
         titles = [f"{title}, step {step}" for title in result.details["titles"]]
@@ -37,5 +41,13 @@ def animation(result: Result, *, milliseconds: int = 120) -> Image.Image:
         frames.append(images(one).convert("RGB"))
     buffer = io.BytesIO()
     durations = [milliseconds] * (len(frames) - 1) + [milliseconds * HOLD]
-    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], duration=durations, loop=0, lossless=True)
+    frames[0].save(
+        buffer,
+        "WEBP",
+        save_all=True,
+        append_images=frames[1:],
+        duration=durations,
+        loop=0,
+        lossless=True,
+    )
     return Image.open(buffer)

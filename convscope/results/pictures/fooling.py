@@ -17,7 +17,8 @@ AMPLIFIED = 10
 
 @register()
 def fooling(result: Result, *, plain: bool = False) -> Image.Image:
-    """Original, fooled, their difference and ten times that, each about gray, with both answers and the size of the change.
+    """Original, fooled, their difference and ten times that, each about gray, with both answers and
+    the size of the change.
 
     Reads `image` and `original` (`n c h w` in [0, 1]) and a table row for each.
 
@@ -30,14 +31,32 @@ def fooling(result: Result, *, plain: bool = False) -> Image.Image:
     for original, image, row in zip(result["original"], result["image"], result.table, strict=True):
         change = image - original
         answer = f"{row['after']}, {row['after_probability']:.1%}"
-        verdict = f"after {row['steps']} step(s)" if row["fooled"] else f"not fooled in {row['steps']} steps (wanted: {row['target']})"
+        verdict = (
+            f"after {row['steps']} step(s)"
+            if row["fooled"]
+            else f"not fooled in {row['steps']} steps (wanted: {row['target']})"
+        )
         panels += [
-            Panel(_drawn(original), f"{row['before']}, {row['before_probability']:.1%}", "original"),
+            Panel(
+                _drawn(original), f"{row['before']}, {row['before_probability']:.1%}", "original"
+            ),
             Panel(_drawn(image), answer, verdict),
-            Panel(_drawn(np.clip(change + 0.5, 0, 1)), "difference", f"L2 {row['l2']:.2f}, Linf {row['linf']:.3f}"),
-            Panel(_drawn(np.clip(AMPLIFIED * change + 0.5, 0, 1)), f"{AMPLIFIED} x difference", "gray: unchanged"),
+            Panel(
+                _drawn(np.clip(change + 0.5, 0, 1)),
+                "difference",
+                f"L2 {row['l2']:.2f}, Linf {row['linf']:.3f}",
+            ),
+            Panel(
+                _drawn(np.clip(AMPLIFIED * change + 0.5, 0, 1)),
+                f"{AMPLIFIED} x difference",
+                "gray: unchanged",
+            ),
         ]
-    return sheet(panels, columns=4, notes="Every image is exact to 8 bits: the fooled one, saved, still fools.")
+    return sheet(
+        panels,
+        columns=4,
+        notes="Every image is exact to 8 bits: the fooled one, saved, still fools.",
+    )
 
 
 def _drawn(image: npt.NDArray[np.float32]) -> Image.Image:

@@ -9,7 +9,16 @@ from PIL import Image
 
 from convscope.errors import OptionError
 from convscope.results.pictures import register
-from convscope.results.pictures._canvas import SMALLEST, TEXT, Panel, columns_for, fits, sheet, stack, text_size
+from convscope.results.pictures._canvas import (
+    SMALLEST,
+    TEXT,
+    Panel,
+    columns_for,
+    fits,
+    sheet,
+    stack,
+    text_size,
+)
 from convscope.results.pictures._color import Pixels, to_rgb, to_uint8
 from convscope.results.pictures._curve import curve_picture
 from convscope.results.result import Result
@@ -41,10 +50,9 @@ def images(
 ) -> Image.Image:
     """The images of a result as a grid with titles.
 
-    Reads `image` (`n c h w` in [0, 1]) and from the details `titles`. One channel is drawn gray; of more than three, the
-    first three are shown. Where all titles are units of one layer, the
-    layer goes into the heading; titles too long for their tile become
-    numbers, explained below the grid.
+    Reads `image` (`n c h w` in [0, 1]) and from the details `titles`. One channel is drawn gray; of
+    more than three, the first three are shown. Where all titles are units of one layer, the layer
+    goes into the heading; titles too long for their tile become numbers, explained below the grid.
 
     Args:
         columns: images a row; by default what comes nearest to a square.
@@ -57,18 +65,29 @@ def images(
         OptionError: a count below 1, or a curve where there is no score.
     """
     if (columns is not None and columns < 1) or margin < 0:
-        raise OptionError(f"columns must be at least 1 and margin at least 0, but {columns} and {margin} were given.")
+        raise OptionError(
+            f"columns must be at least 1 and margin at least 0, but {columns} and {margin} were"
+            " given."
+        )
     made = result["image"]
     tiles = [to_rgb(to_uint8(image.transpose(1, 2, 0))) for image in made]
     count, (height, width) = len(tiles), tiles[0].shape[:2]
-    columns = min(columns or (count if count <= ONE_ROW else columns_for(count, width, height, shape=1.0)), count)
+    columns = min(
+        columns or (count if count <= ONE_ROW else columns_for(count, width, height, shape=1.0)),
+        count,
+    )
     if plain:
         return _grid(tiles, columns, margin)
     factor = max(1, min(WIDTH // (columns * width), LARGEST_TILE // max(height, width)))
     titles = [str(title) for title in result.details.get("titles") or [""] * count]
     heading, labels, legend = _labels(titles, width * factor, text_size(columns * width * factor))
     panels = [
-        Panel(Image.fromarray(tile).resize((width * factor, height * factor), Image.Resampling.NEAREST), label)
+        Panel(
+            Image.fromarray(tile).resize(
+                (width * factor, height * factor), Image.Resampling.NEAREST
+            ),
+            label,
+        )
         for tile, label in zip(tiles, labels, strict=True)
     ]
     notes = [legend] if legend else []
@@ -87,7 +106,9 @@ def _grid(tiles: list[Pixels], columns: int, margin: int) -> Image.Image:
     """Tiles, white between them."""
     height, width = tiles[0].shape[:2]
     rows = -(-len(tiles) // columns)
-    grid = np.full((rows * (height + margin) - margin, columns * (width + margin) - margin, 3), 255, np.uint8)
+    grid = np.full(
+        (rows * (height + margin) - margin, columns * (width + margin) - margin, 3), 255, np.uint8
+    )
     for index, tile in enumerate(tiles):
         top, left = (index // columns) * (height + margin), (index % columns) * (width + margin)
         grid[top : top + height, left : left + width] = tile
@@ -95,15 +116,22 @@ def _grid(tiles: list[Pixels], columns: int, margin: int) -> Image.Image:
 
 
 def _labels(titles: list[str], width: int, size: int) -> tuple[str, list[str], str]:
-    """Heading, one label a tile, and a legend: whatever it takes for each title to be read in full."""
+    """Heading, one label a tile, and a legend: whatever it takes for each title to be read in
+    full."""
     heads = {title.partition(":")[0] for title in titles}
     heading = ""
     if len(titles) > 1 and len(heads) == 1 and all(UNIT.fullmatch(title) for title in titles):
         heading = heads.pop()
         titles = [title.partition(":")[2].strip() for title in titles]
-    if len(titles) == 1 or all(fits(title, width, min(size, TEXT)) or fits(title, width, SMALLEST) for title in titles):
+    if len(titles) == 1 or all(
+        fits(title, width, min(size, TEXT)) or fits(title, width, SMALLEST) for title in titles
+    ):
         return heading, titles, ""
     numbers = [str(index + 1) for index in range(len(titles))]
     if len(set(titles)) == 1:
         return titles[0], numbers, ""
-    return heading, numbers, "\n".join(f"{index}: {title}" for index, title in zip(numbers, titles, strict=True))
+    return (
+        heading,
+        numbers,
+        "\n".join(f"{index}: {title}" for index, title in zip(numbers, titles, strict=True)),
+    )

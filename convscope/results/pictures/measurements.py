@@ -20,17 +20,23 @@ OURS, FLOOR = "#2f6db3", "#b3432f"
 
 @register()
 def measurements(result: Result) -> Image.Image:
-    """One row per method, one column per metric: the mean over all pictures, with its standard error and the spread of the values.
+    """One row per method, one column per metric: the mean over all pictures, with its standard
+    error and the spread of the values.
 
-    Reads the arrays of the metrics (methods x pictures), the table for its order, and from the details `metrics` (name and
-    which way is better), `methods` and `floor`: the method that knows nothing, drawn as a line.
+    Reads the arrays of the metrics (methods x pictures), the table for its order, and from the
+    details `metrics` (name and which way is better), `methods` and `floor`: the method that knows
+    nothing, drawn as a line.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     better, methods = result.details["metrics"], list(result.details["methods"])
     order = [row["method"] for row in reversed(result.table)]
-    figure = Figure(figsize=(NAMES + COLUMN * len(better), HEAD + ROW * len(order)), dpi=DOTS, layout="constrained")
+    figure = Figure(
+        figsize=(NAMES + COLUMN * len(better), HEAD + ROW * len(order)),
+        dpi=DOTS,
+        layout="constrained",
+    )
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(better), sharey=True, squeeze=False)[0]
     for axis, (metric, way) in zip(axes, better.items(), strict=True):
@@ -39,7 +45,9 @@ def measurements(result: Result) -> Image.Image:
         for row, each in zip(rows, values, strict=True):
             axis.plot(each, np.full(len(each), row), "|", color="#c9ced6", markersize=6, zorder=1)
         error = values.std(1) / np.sqrt(values.shape[1])
-        axis.errorbar(middle, rows, xerr=error, fmt="o", color=OURS, markersize=4, linewidth=1.5, zorder=3)
+        axis.errorbar(
+            middle, rows, xerr=error, fmt="o", color=OURS, markersize=4, linewidth=1.5, zorder=3
+        )
         if result.details.get("floor") in order:
             floor = order.index(result.details["floor"])
             axis.plot(middle[floor], floor, "o", color=FLOOR, markersize=5, zorder=4)

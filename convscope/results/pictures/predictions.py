@@ -8,7 +8,18 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from convscope.results.pictures import register
-from convscope.results.pictures._canvas import INK, MARGIN, PAPER, beside, fit, font, framed, line_height, stack, text
+from convscope.results.pictures._canvas import (
+    INK,
+    MARGIN,
+    PAPER,
+    beside,
+    fit,
+    font,
+    framed,
+    line_height,
+    stack,
+    text,
+)
 from convscope.results.pictures._color import to_rgb
 from convscope.results.result import Result
 
@@ -29,7 +40,10 @@ def predictions(result: Result, *, width: int = BAR_WIDTH) -> Image.Image:
         width: pixels that stand for a probability of 1.
     """
     rows = sorted(result.table, key=lambda row: (row["photo"], row["rank"]))
-    blocks = [_photo(result, photo, list(group), width) for photo, group in groupby(rows, key=lambda row: int(row["photo"]))]
+    blocks = [
+        _photo(result, photo, list(group), width)
+        for photo, group in groupby(rows, key=lambda row: int(row["photo"]))
+    ]
     return framed(stack(blocks, MARGIN * 2) if blocks else text("no predictions", width, SIZE))
 
 

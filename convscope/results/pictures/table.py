@@ -9,7 +9,18 @@ from PIL import Image, ImageDraw
 
 from convscope.errors import OptionError
 from convscope.results.pictures import register
-from convscope.results.pictures._canvas import FAINT, INK, PAPER, RULE, font, framed, line_height, lines_of, stack, text
+from convscope.results.pictures._canvas import (
+    FAINT,
+    INK,
+    PAPER,
+    RULE,
+    font,
+    framed,
+    line_height,
+    lines_of,
+    stack,
+    text,
+)
 from convscope.results.result import Result
 
 SIZE, PAD = 14, 12
@@ -40,12 +51,21 @@ def table(result: Result, *, first: int | None = FIRST) -> Image.Image:
     cells = [[_written(row.get(name)) for name in names] for row in shown]
     right = [all(_is_number(row.get(name)) for row in shown) for name in names]
     head = [name.replace("_", " ") for name in names]
-    widths = [_width([head[column], *(row[column] for row in cells)]) for column in range(len(names))]
+    widths = [
+        _width([head[column], *(row[column] for row in cells)]) for column in range(len(names))
+    ]
     lines = [_line(head, widths, right, bold=True, paper=PAPER)]
-    lines += [_line(row, widths, right, bold=False, paper=STRIPE if index % 2 == 0 else PAPER) for index, row in enumerate(cells)]
-    ImageDraw.Draw(lines[0]).line((0, lines[0].height - 1, lines[0].width, lines[0].height - 1), fill=RULE, width=2)
+    lines += [
+        _line(row, widths, right, bold=False, paper=STRIPE if index % 2 == 0 else PAPER)
+        for index, row in enumerate(cells)
+    ]
+    ImageDraw.Draw(lines[0]).line(
+        (0, lines[0].height - 1, lines[0].width, lines[0].height - 1), fill=RULE, width=2
+    )
     if len(shown) < len(rows):
-        lines.append(text(f"first {len(shown)} of {len(rows)} rows", lines[0].width, SIZE, ink=FAINT))
+        lines.append(
+            text(f"first {len(shown)} of {len(rows)} rows", lines[0].width, SIZE, ink=FAINT)
+        )
     return framed(stack(lines, 0))
 
 
@@ -55,7 +75,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _written(value: Any) -> str:
-    """One value as text: thousands set apart, floats with four digits, shapes with signs between."""
+    """One value as text: thousands set apart, floats with four digits, shapes with signs
+    between."""
     if value is None:
         return "\N{EN DASH}"
     if isinstance(value, bool):
@@ -65,7 +86,9 @@ def _written(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, (list, tuple)):
-        joint = " \N{MULTIPLICATION SIGN} " if all(isinstance(entry, int) for entry in value) else ", "
+        joint = (
+            " \N{MULTIPLICATION SIGN} " if all(isinstance(entry, int) for entry in value) else ", "
+        )
         return joint.join(_written(entry) for entry in value)
     return str(value)
 
@@ -73,10 +96,18 @@ def _written(value: Any) -> str:
 def _width(column: list[str]) -> int:
     """The width a column needs, up to `WIDEST`."""
     face = font(SIZE, bold=True)
-    return min(WIDEST, math.ceil(max(face.getlength(line) for cell in column for line in cell.splitlines() or [""])) + 2)
+    return min(
+        WIDEST,
+        math.ceil(
+            max(face.getlength(line) for cell in column for line in cell.splitlines() or [""])
+        )
+        + 2,
+    )
 
 
-def _line(cells: list[str], widths: list[int], right: list[bool], *, bold: bool, paper: str) -> Image.Image:
+def _line(
+    cells: list[str], widths: list[int], right: list[bool], *, bold: bool, paper: str
+) -> Image.Image:
     """One row, as high as its longest cell."""
     face, step = font(SIZE, bold), line_height(SIZE)
     wrapped = [lines_of(cell, face, width) for cell, width in zip(cells, widths, strict=True)]
@@ -87,6 +118,12 @@ def _line(cells: list[str], widths: list[int], right: list[bool], *, bold: bool,
         left += PAD
         for row, words in enumerate(lines):
             place = left + width if to_right else left
-            draw.text((place, 3 + row * step + step // 2), words, fill=INK, font=face, anchor="rm" if to_right else "lm")
+            draw.text(
+                (place, 3 + row * step + step // 2),
+                words,
+                fill=INK,
+                font=face,
+                anchor="rm" if to_right else "lm",
+            )
         left += width + PAD
     return line

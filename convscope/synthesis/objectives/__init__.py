@@ -1,11 +1,13 @@
 """Objectives: functions from what was seen of a batch to one score per image, bigger is better.
 
-An objective is a function `(seen, *, parameters) -> Tensor` (n) in a file of its own name. Parameters are plain data, so
-that an objective can be hashed and written down; `index`, `row`, `column` and `target` may also come as tensors with an
-entry per image, so that a batch of 64 units is one call. Traits:
+An objective is a function `(forward, *, parameters) -> Tensor` (n) in a file of its own name.
+Parameters are plain data, so that an objective can be hashed and written down; `index`, `row`,
+`column` and `target` may also come as tensors with an entry per image, so that a batch of 64 units
+is one call. Traits:
 
     output   the network must run to its end
-    batch    the images are compared with each other: "same" with those of the same objective only, "all" with all
+    batch    the images are compared with each other: "same" with those of the same objective
+             only, "all" with all
 """
 
 from __future__ import annotations
@@ -32,20 +34,22 @@ PER_IMAGE = ("column", "index", "row", "target")
 
 
 class Maps(dict[str, "Tensor"]):
-    """Maps as the network gave them, which may be in half precision; asked for by name they are float32."""
+    """Maps as the network gave them, which may be in half precision; asked for by name they are
+    float32."""
 
     def __getitem__(self, name: str) -> Tensor:
         return super().__getitem__(name).float()
 
     def unit(self, name: str, index: int | Tensor) -> Tensor:
-        """One channel's map of each image (n h w), or the one of `index` (n) for each. The rest is never converted."""
+        """One channel's map of each image (n h w), or the one of `index` (n) for each. The rest is
+        never converted."""
         return pick(super().__getitem__(name), index).float()
 
 
 @dataclass
-class Seen:
-    """What an objective may look at: the images (n c h w in [0, 1]), the maps of the layers it reads (n c h w), the
-    network's raw output, and the maps of a reference photo (1 c h w)."""
+class ForwardPass:
+    """What an objective may look at: the images (n c h w in [0, 1]), the maps of the layers it
+    reads (n c h w), the network's raw output, and the maps of a reference photo (1 c h w)."""
 
     model: Model
     image: Tensor
@@ -60,7 +64,7 @@ class Seen:
         """Class scores, n classes."""
         return self.model.scores(self.output)
 
-    def part(self, places: Sequence[int]) -> Seen:
+    def part(self, places: Sequence[int]) -> ForwardPass:
         """The same for some of the images."""
         if list(places) == list(range(len(self.image))):
             return self
@@ -70,8 +74,16 @@ class Seen:
         maps = {name: found.index_select(0, index) for name, found in self.maps.items()}
         output = None if self.output is None else self.scores().index_select(0, index)
         reference = copy.copy(self.reference)
-        reference.update({name: found.index_select(0, index) for name, found in self.reference.items() if len(found) > 1})
-        return Seen(self.model, self.image.index_select(0, index), Maps(maps), output, reference)
+        reference.update(
+            {
+                name: found.index_select(0, index)
+                for name, found in self.reference.items()
+                if len(found) > 1
+            }
+        )
+        return ForwardPass(
+            self.model, self.image.index_select(0, index), Maps(maps), output, reference
+        )
 
 
 def pick(values: Tensor, index: int | Tensor) -> Tensor:
@@ -80,28 +92,53 @@ def pick(values: Tensor, index: int | Tensor) -> Tensor:
 
     rows = torch.arange(len(values), device=values.device)
     if values.ndim == 4 and values.is_contiguous(memory_format=torch.channels_last):
-        return values.permute(0, 2, 3, 1)[rows, :, :, index]  # its gradient then has the same memory order
+        return values.permute(0, 2, 3, 1)[
+            rows, :, :, index
+        ]  # its gradient then has the same memory order
     return values[rows, index]
 
 
-def evaluate(objectives: Sequence[Objective], seen: Seen) -> Tensor:
-    """The score of each image (n) by its own objective. Terms that differ only in their units are computed in one call."""
+def evaluate(objectives: Sequence[Objective], forward: ForwardPass) -> Tensor:
+    """The score of each image (n) by its own objective. Terms that differ only in their units are
+    computed in one call."""
     import torch
 
     groups: dict[Any, list[tuple[int, float, dict[str, Any]]]] = defaultdict(list)
     for place, objective in enumerate(objectives):
         for position, term in enumerate(objective.terms):
-            shared = tuple((name, value) for name, value in term.parameters if name not in PER_IMAGE or value is None)
-            alone = objective if registry.traits(term.kind).get("batch") == "same" else None
-            key = (term.kind, shared, alone, sum(other.kind == term.kind for other in objective.terms[:position]))
-            groups[key].append(
-                (place, term.weight, {name: value for name, value in term.parameters if name in PER_IMAGE and value is not None})
+            shared = tuple(
+                (name, value)
+                for name, value in term.parameters
+                if name not in PER_IMAGE or value is None
             )
-    total = torch.zeros(len(objectives), device=seen.image.device)
+            alone = objective if registry.traits(term.kind).get("batch") == "same" else None
+            key = (
+                term.kind,
+                shared,
+                alone,
+                sum(other.kind == term.kind for other in objective.terms[:position]),
+            )
+            groups[key].append(
+                (
+                    place,
+                    term.weight,
+                    {
+                        name: value
+                        for name, value in term.parameters
+                        if name in PER_IMAGE and value is not None
+                    },
+                )
+            )
+    total = torch.zeros(len(objectives), device=forward.image.device)
     for (kind, shared, _, _), members in groups.items():
         places = [place for place, _, _ in members]
-        own = {name: torch.tensor([each[name] for _, _, each in members], device=total.device) for name in members[0][2]}
-        found = registry.get(kind)(seen.part(places), **dict(shared), **own)
+        own = {
+            name: torch.tensor([each[name] for _, _, each in members], device=total.device)
+            for name in members[0][2]
+        }
+        found = registry.get(kind)(forward.part(places), **dict(shared), **own)
         weights = torch.tensor([weight for _, weight, _ in members], device=total.device)
-        total = total.index_add(0, torch.tensor(places, device=total.device), found.float() * weights)
+        total = total.index_add(
+            0, torch.tensor(places, device=total.device), found.float() * weights
+        )
     return total

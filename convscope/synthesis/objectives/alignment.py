@@ -3,12 +3,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convscope.synthesis.objectives import Seen, register
+from convscope.synthesis.objectives import ForwardPass, register
 
 
 @register(batch="all")
-def alignment(seen: Seen, *, layer: str) -> Tensor:
-    """How alike neighbors in a batch are at a layer, so that a series of images does not jump (Mordvintsev et al., 2018).
+def alignment(forward: ForwardPass, *, layer: str) -> Tensor:
+    """How alike neighbors in a batch are at a layer, so that a series of images does not jump
+    (Mordvintsev et al., 2018).
 
     Minus the mean square difference of an image's maps to those of the image before and after it.
 
@@ -16,9 +17,10 @@ def alignment(seen: Seen, *, layer: str) -> Tensor:
         layer: the layer at which they should be alike.
 
     Example:
-        convscope.visualize(model, [a + objective("alignment", layer="blocks.2") for a in interpolate(first, second, 5)])
+        alignment = objective("alignment", layer="blocks.2")
+        convscope.visualize(model, [a + alignment for a in interpolate(first, second, 5)])
     """
-    maps = seen.maps[layer]
+    maps = forward.maps[layer]
     if len(maps) < 2:
         return maps.flatten(1).sum(1) * 0
     step = (maps[1:] - maps[:-1]).flatten(1).pow(2).mean(1)

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from convscope.synthesis.objectives import Seen, register
+from convscope.synthesis.objectives import ForwardPass, register
 
 
 @register()
-def caricature(seen: Seen, *, layer: str, power: float = 1.0) -> Tensor:
-    """A photo's own features, exaggerated: dot x cosine^power with its maps, at every place (Lucid, 2018).
+def caricature(forward: ForwardPass, *, layer: str, power: float = 1.0) -> Tensor:
+    """A photo's own features, exaggerated: dot x cosine^power with its maps, at every place (Lucid,
+    2018).
 
     Args:
         layer: the layer's name.
@@ -16,7 +17,7 @@ def caricature(seen: Seen, *, layer: str, power: float = 1.0) -> Tensor:
     Example:
         convscope.caricature(model, "cat.jpg", layer="blocks.4")
     """
-    maps, wanted = seen.maps[layer].flatten(1), seen.reference[layer].flatten(1)
+    maps, wanted = forward.maps[layer].flatten(1), forward.reference[layer].flatten(1)
     dot = (maps * wanted).sum(1)
     cosine: Tensor = dot / (maps.norm(dim=1) * wanted.norm(dim=1)).clamp_min(1e-8)
     return dot / wanted.pow(2).sum(1).clamp_min(1e-12) * cosine.clamp_min(0.1) ** power

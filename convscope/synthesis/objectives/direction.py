@@ -4,17 +4,24 @@ import torch
 from torch import Tensor
 
 from convscope.errors import OptionError
-from convscope.synthesis.objectives import Seen, register
+from convscope.synthesis.objectives import ForwardPass, register
 
 
 @register()
 def direction(
-    seen: Seen, *, layer: str, vector: tuple[float, ...], power: float = 0.0, row: int | None = None, column: int | None = None
+    forward: ForwardPass,
+    *,
+    layer: str,
+    vector: tuple[float, ...],
+    power: float = 0.0,
+    row: int | None = None,
+    column: int | None = None,
 ) -> Tensor:
-    """A direction in a layer's space of channels: dot product, or dot x cosine^power (Carter et al., 2019).
+    """A direction in a layer's space of channels: dot product, or dot x cosine^power (Carter et
+    al., 2019).
 
-    With power 0 it is the mean dot product over all places; the cosine counts how well an activation is aligned, and keeps
-    the ascent from leaving the direction for any large activation.
+    With power 0 it is the mean dot product over all places; the cosine counts how well an
+    activation is aligned, and keeps the ascent from leaving the direction for any large activation.
 
     Args:
         layer: the layer's name.
@@ -29,13 +36,19 @@ def direction(
     Example:
         convscope.visualize(model, objective("direction", layer="blocks.4", vector=[...]))
     """
-    maps = seen.maps[layer]
+    maps = forward.maps[layer]
     if row is not None or column is not None:
         places = torch.arange(len(maps), device=maps.device)
-        row, column = (size // 2 if place is None else place for place, size in zip((row, column), maps.shape[2:], strict=True))
+        row, column = (
+            size // 2 if place is None else place
+            for place, size in zip((row, column), maps.shape[2:], strict=True)
+        )
         maps = maps[places, :, row, column][:, :, None, None]
     if len(vector) != maps.shape[1]:
-        raise OptionError(f"A direction at {layer} needs {maps.shape[1]} numbers, one a channel; {len(vector)} were given.")
+        raise OptionError(
+            f"A direction at {layer} needs {maps.shape[1]} numbers, one a channel; {len(vector)}"
+            " were given."
+        )
     wanted = torch.tensor(vector, device=maps.device, dtype=maps.dtype)
     dot = (maps * wanted[:, None, None]).sum(1)
     if not power:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from convscope.synthesis.objectives import Seen, pick, register
+from convscope.synthesis.objectives import ForwardPass, pick, register
 
 
 @register(output=True)
-def logit(seen: Seen, *, target: int) -> Tensor:
+def logit(forward: ForwardPass, *, target: int) -> Tensor:
     """The unnormalized score of a class, before the softmax (Simonyan et al., 2013).
 
     Args:
@@ -15,4 +15,4 @@ def logit(seen: Seen, *, target: int) -> Tensor:
     Example:
         convscope.visualize(model, "logit(tarantula)")
     """
-    return pick(seen.scores(), target)
+    return pick(forward.scores(), target)

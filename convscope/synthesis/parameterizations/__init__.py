@@ -1,8 +1,10 @@
-"""Parameterizations: what an image is made of while it is optimized. The choice changes the path, not the minimum.
+"""Parameterizations: what an image is made of while it is optimized. The choice changes the path,
+not the minimum.
 
-A parameterization is a function `(shape, streams, *, parameters) -> nn.Module` in a file of its own name; `shape` is
-n c h w, and the module's `forward()` gives the images, n c h w in [0, 1]. A module may have `project()`, called after
-each step. Start from a photo: `start` (n c h w in [0, 1]). Traits:
+A parameterization is a function `(shape, streams, *, parameters) -> nn.Module` in a file of its own
+name; `shape` is n c h w, and the module's `forward()` gives the images, n c h w in [0, 1]. A module
+may have `project()`, called after each step. Start from a photo: `start` (n c h w in [0, 1]).
+Traits:
 
     rate          a good step of Adam, where that of other parameterizations is not
     together      images of a batch share something

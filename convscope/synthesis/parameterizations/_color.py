@@ -6,14 +6,16 @@ import torch
 from torch import Tensor
 
 CORRELATION = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
-"""Square root of the covariance of ImageNet's RGB pixels, to two digits, as published with Lucid (Google, 2018, Apache-2.0)."""
+"""Square root of the covariance of ImageNet's RGB pixels, to two digits, as published with Lucid
+(Google, 2018, Apache-2.0)."""
 
 EDGE = 1e-4
 """How far from 0 and 1 a photo is kept before it goes through the inverse sigmoid."""
 
 
 def matrix(channels: int, decorrelate: bool) -> Tensor:
-    """Independent values -> channels before the sigmoid; the identity for other than three channels."""
+    """Independent values -> channels before the sigmoid; the identity for other than three
+    channels."""
     if not decorrelate or channels < 3:
         return torch.eye(channels)
     color = torch.tensor(CORRELATION)

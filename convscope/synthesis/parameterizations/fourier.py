@@ -5,22 +5,24 @@ from torch import Tensor, nn
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
 from convscope.synthesis.parameterizations._spectrum import Spectrum, entries
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
 
 
 @register()
 def fourier(
     shape: tuple[int, int, int, int],
-    streams: Streams,
+    streams: RandomStreams,
     *,
     sd: float = 0.01,
     decay: float = 1.0,
     decorrelate: bool = True,
     start: Tensor | None = None,
 ) -> nn.Module:
-    """The image's spectrum, each frequency scaled by 1 / frequency, in decorrelated color (Olah et al., 2017).
+    """The image's spectrum, each frequency scaled by 1 / frequency, in decorrelated color (Olah et
+    al., 2017).
 
-    Steps in it spread over all frequencies as natural images do, so that low ones are found first and noise is not.
+    Steps in it spread over all frequencies as natural images do, so that low ones are found first
+    and noise is not.
 
     Args:
         sd: standard deviation of the spectrum it starts from.
@@ -34,7 +36,10 @@ def fourier(
     colors = matrix(channels, decorrelate).to(streams.device)
     if start is not None:
         return _Fourier(Spectrum.of(from_image(start, colors), decay), colors)
-    return _Fourier(Spectrum(sd * streams.normal(*entries(channels, height, width)), (height, width), decay), colors)
+    return _Fourier(
+        Spectrum(sd * streams.normal(*entries(channels, height, width)), (height, width), decay),
+        colors,
+    )
 
 
 class _Fourier(nn.Module):

@@ -8,19 +8,20 @@ from torch.nn.functional import interpolate
 
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
 
 SMALLEST = 4
 """The pyramid ends where the shorter side would become less than this."""
 
 FINEST = 0.25
-"""Weight of the full size, with which Adam's step of 0.05 is a good one, as it is for the Fourier basis."""
+"""Weight of the full size, with which Adam's step of 0.05 is a good one, as it is for the Fourier
+basis."""
 
 
 @register()
 def laplacian(
     shape: tuple[int, int, int, int],
-    streams: Streams,
+    streams: RandomStreams,
     *,
     levels: int | None = None,
     sd: float = 0.1,
@@ -28,9 +29,11 @@ def laplacian(
     decorrelate: bool = True,
     start: Tensor | None = None,
 ) -> nn.Module:
-    """A sum of images, each half as large as the one before: a step in a small one moves a large area (Burt & Adelson, 1983).
+    """A sum of images, each half as large as the one before: a step in a small one moves a large
+    area (Burt & Adelson, 1983).
 
-    What the Fourier basis does by frequency, the pyramid does by place and size; it has no waves that run round the borders.
+    What the Fourier basis does by frequency, the pyramid does by place and size; it has no waves
+    that run round the borders.
 
     Args:
         levels: how many sizes; by default down to 4 pixels.
@@ -50,7 +53,12 @@ def laplacian(
     if start is None:
         parts = [sd * streams.normal(channels, *size) for size in sizes]
     else:
-        parts = [part / weight for part, weight in zip(_pyramid(from_image(start, colors), sizes), weights, strict=True)]
+        parts = [
+            part / weight
+            for part, weight in zip(
+                _pyramid(from_image(start, colors), sizes), weights, strict=True
+            )
+        ]
     return _Laplacian(parts, weights, colors)
 
 
@@ -65,7 +73,9 @@ class _Laplacian(nn.Module):
 
     def forward(self) -> Tensor:
         whole = self.parts[-1] * self.weights[-1]
-        for part, weight in zip(reversed(self.parts[:-1]), reversed(self.weights[:-1]), strict=True):
+        for part, weight in zip(
+            reversed(self.parts[:-1]), reversed(self.weights[:-1]), strict=True
+        ):
             whole = larger(whole, part.shape[-2:]) + part * weight
         return to_image(whole, self.colors)
 
@@ -80,4 +90,6 @@ def _pyramid(values: Tensor, sizes: list[tuple[int, int]]) -> list[Tensor]:
     smaller = [values]
     for size in sizes[1:]:
         smaller.append(interpolate(smaller[-1], size, mode="area"))
-    return [here - larger(below, here.shape[-2:]) for here, below in pairwise(smaller)] + [smaller[-1]]
+    return [here - larger(below, here.shape[-2:]) for here, below in pairwise(smaller)] + [
+        smaller[-1]
+    ]

@@ -13,7 +13,7 @@ from convscope.errors import OptionError
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
 from convscope.synthesis.parameterizations._spectrum import frequencies, inverse
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
 
 MEASURED = 256
 """Side in pixels to which photos are brought before their magnitude is measured."""
@@ -25,18 +25,20 @@ EPSILON = 1e-5
 @register(rate=1.0)
 def maco(
     shape: tuple[int, int, int, int],
-    streams: Streams,
+    streams: RandomStreams,
     *,
     magnitude: str | None = None,
     contrast: float = 1.0,
     decorrelate: bool = True,
     start: Tensor | None = None,
 ) -> nn.Module:
-    """Only the phase of the spectrum is free; its magnitude stays that of natural images (Fel et al., 2023).
+    """Only the phase of the spectrum is free; its magnitude stays that of natural images (Fel et
+    al., 2023).
 
-    No high frequencies can grow, so that no other regularization is needed. Phase and image are standardized, as in
-    the authors' code. The magnitude is 1 / frequency, or measured from photos by `measure_magnitude`, or, with a
-    photo to start from, that photo's own (as in Feature Accentuation, Hamblin et al., 2024).
+    No high frequencies can grow, so that no other regularization is needed. Phase and image are
+    standardized, as in the authors' code. The magnitude is 1 / frequency, or measured from photos
+    by `measure_magnitude`, or, with a photo to start from, that photo's own (as in Feature
+    Accentuation, Hamblin et al., 2024).
 
     Args:
         magnitude: path of a .npy file with a measured magnitude; 1 / frequency by default.
@@ -57,9 +59,16 @@ def maco(
         own = None if magnitude is None else _read(magnitude, channels, height, width).to(values)
         phase, spread = spectrum.angle(), values.std((1, 2, 3), keepdim=True, correction=0)
         center = values.mean((1, 2, 3), keepdim=True)
-        return _Maco(phase, spectrum.abs() if own is None else own, colors, (height, width), center, spread)
-    own = inverse(height, width).expand(channels, -1, -1) if magnitude is None else _read(magnitude, channels, height, width)
-    # The authors' code draws normal phases, whose waves agree in one corner and make a bright spot there; uniform ones do not.
+        return _Maco(
+            phase, spectrum.abs() if own is None else own, colors, (height, width), center, spread
+        )
+    own = (
+        inverse(height, width).expand(channels, -1, -1)
+        if magnitude is None
+        else _read(magnitude, channels, height, width)
+    )
+    # The authors' code draws normal phases, whose waves agree in one corner and make a bright spot
+    # there; uniform ones do not.
     phase = streams.uniform(channels, height, width // 2 + 1, low=-math.pi, high=math.pi)
     center = phase.new_zeros(count, 1, 1, 1)
     return _Maco(phase, own.to(phase), colors, (height, width), center, center + contrast)
@@ -73,13 +82,29 @@ class _Maco(nn.Module):
     middle: Tensor
     width: Tensor
 
-    def __init__(self, phase: Tensor, magnitude: Tensor, colors: Tensor, size: tuple[int, int], center: Tensor, spread: Tensor) -> None:
+    def __init__(
+        self,
+        phase: Tensor,
+        magnitude: Tensor,
+        colors: Tensor,
+        size: tuple[int, int],
+        center: Tensor,
+        spread: Tensor,
+    ) -> None:
         super().__init__()
         self.phase = nn.Parameter(phase)
         self.size = size
-        # However far the phases are driven, their mean and deviation stay what they were at the start.
+        # However far the phases are driven, their mean and deviation stay what they were at the
+        # start.
         middle, width = _moments(phase)
-        parts = {"magnitude": magnitude, "colors": colors, "center": center, "spread": spread, "middle": middle, "width": width}
+        parts = {
+            "magnitude": magnitude,
+            "colors": colors,
+            "center": center,
+            "spread": spread,
+            "middle": middle,
+            "width": width,
+        }
         for name, part in parts.items():
             self.register_buffer(name, part)
 
@@ -92,7 +117,8 @@ class _Maco(nn.Module):
 class _Standardized(torch.autograd.Function):
     """Each image's values with a given mean and standard deviation (n 1 1 1).
 
-    Forward and backward are written out, here and below: at 1280 px a step was mostly autograd's passes over these few formulas.
+    Forward and backward are written out, here and below: at 1280 px a step was mostly autograd's
+    passes over these few formulas.
     """
 
     @staticmethod
@@ -108,10 +134,19 @@ class _Standardized(torch.autograd.Function):
         (given,) = above
         places = (1, 2, 3)
         level = given.mean(places, keepdim=True)
-        # Of (x - m) / (s + e): the gradient less its mean, less its share along x - m. Of the sums over (x - m), only g's own is needed.
-        along = (torch.linalg.vecdot(given.flatten(1), values.flatten(1)) / values[0].numel()).view_as(mean) - level * mean
+        # Of (x - m) / (s + e): the gradient less its mean, less its share along x - m. Of the sums
+        # over (x - m), only g's own is needed.
+        along = (
+            torch.linalg.vecdot(given.flatten(1), values.flatten(1)) / values[0].numel()
+        ).view_as(mean) - level * mean
         slope = along * ratio / (deviation * (deviation - EPSILON))
-        return torch.addcmul(slope * mean - level * ratio, given, ratio).addcmul_(values, slope, value=-1), None, None
+        return (
+            torch.addcmul(slope * mean - level * ratio, given, ratio).addcmul_(
+                values, slope, value=-1
+            ),
+            None,
+            None,
+        )
 
 
 class _Turned(torch.autograd.Function):
@@ -129,7 +164,9 @@ class _Turned(torch.autograd.Function):
         return None, (above[0].imag * real).addcmul_(above[0].real, imaginary, value=-1)
 
 
-def measure_magnitude(photos: Tensor, path: str | Path | None = None, *, decorrelate: bool = True) -> Tensor:
+def measure_magnitude(
+    photos: Tensor, path: str | Path | None = None, *, decorrelate: bool = True
+) -> Tensor:
     """The mean magnitude of the spectra of photos, c h w // 2 + 1, for `maco(magnitude=path)`.
 
     Args:
@@ -138,9 +175,12 @@ def measure_magnitude(photos: Tensor, path: str | Path | None = None, *, decorre
         decorrelate: measure in colors that are independent in natural images.
 
     Example:
-        measure_magnitude(torch.cat([convscope.load_image(path, size=256) for path in paths]), "magnitude.npy")
+        measure_magnitude(torch.cat([convscope.load_image(path, size=256) for path in paths]),
+        "magnitude.npy")
     """
-    square = interpolate(photos.float(), (MEASURED, MEASURED), mode="bilinear", antialias=True, align_corners=False)
+    square = interpolate(
+        photos.float(), (MEASURED, MEASURED), mode="bilinear", antialias=True, align_corners=False
+    )
     values = from_image(square, matrix(photos.shape[1], decorrelate).to(photos.device))
     found: Tensor = torch.fft.rfft2(values - values.mean((2, 3), keepdim=True)).abs().mean(0)
     if path is not None:
@@ -150,7 +190,10 @@ def measure_magnitude(photos: Tensor, path: str | Path | None = None, *, decorre
 
 def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each image."""
-    return values.mean((1, 2, 3), keepdim=True), values.std((1, 2, 3), keepdim=True, correction=0) + EPSILON
+    return (
+        values.mean((1, 2, 3), keepdim=True),
+        values.std((1, 2, 3), keepdim=True, correction=0) + EPSILON,
+    )
 
 
 def _read(path: str, channels: int, height: int, width: int) -> Tensor:
@@ -162,14 +205,20 @@ def _read(path: str, channels: int, height: int, width: int) -> Tensor:
     if isinstance(array, np.lib.npyio.NpzFile):
         array = array[array.files[0]]
     if array.ndim != 3 or len(array) != channels:
-        raise OptionError(f"The magnitude in {path} has shape {array.shape}; {channels} channels of a real spectrum are needed.")
+        raise OptionError(
+            f"The magnitude in {path} has shape {array.shape}; {channels} channels of a real"
+            " spectrum are needed."
+        )
     found = torch.from_numpy(array.astype(np.float32))
     rows, columns = found.shape[1], (found.shape[2] - 1) * 2
-    # Times the frequency it is nearly flat, so that it can be interpolated; the rows are brought in order for it.
+    # Times the frequency it is nearly flat, so that it can be interpolated; the rows are brought in
+    # order for it.
     flat = (found * frequencies(rows, columns)).roll(rows // 2, 1)
     # Half a cycle per pixel is the grid's border.
     down = torch.fft.fftfreq(height)[:, None].expand(height, width // 2 + 1) * 2
     right = torch.fft.rfftfreq(width)[None].expand(height, -1) * 4 - 1
     down = ((down + 1) * rows / 2) / (rows - 1) * 2 - 1
     grid = torch.stack([right, down], dim=-1)[None]
-    return grid_sample(flat[None], grid, padding_mode="border", align_corners=True)[0] * inverse(height, width)
+    return grid_sample(flat[None], grid, padding_mode="border", align_corners=True)[0] * inverse(
+        height, width
+    )

@@ -6,14 +6,20 @@ from torch import Tensor, nn
 from convscope.networks.model import Model
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import EDGE
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
 
 
 @register(needs_model=True)
 def network_pixels(
-    shape: tuple[int, int, int, int], streams: Streams, *, model: Model, noise: float = 1.0, start: Tensor | None = None
+    shape: tuple[int, int, int, int],
+    streams: RandomStreams,
+    *,
+    model: Model,
+    noise: float = 1.0,
+    start: Tensor | None = None,
 ) -> nn.Module:
-    """Pixels in the network's own units (after preprocessing), clipped to what valid pixels become there (CS231n).
+    """Pixels in the network's own units (after preprocessing), clipped to what valid pixels become
+    there (CS231n).
 
     Published step sizes for class images and inversions are in these units.
 
@@ -23,8 +29,14 @@ def network_pixels(
     Example:
         convscope.class_image(model, "tarantula", preset="simonyan")
     """
-    low, high = (model.enter(torch.full((1, *shape[1:]), value)).float() for value in (EDGE, 1 - EDGE))
-    entered = noise * streams.normal(*shape[1:]).to(low.device) if start is None else model.enter(start).float()
+    low, high = (
+        model.preprocess(torch.full((1, *shape[1:]), value)).float() for value in (EDGE, 1 - EDGE)
+    )
+    entered = (
+        noise * streams.normal(*shape[1:]).to(low.device)
+        if start is None
+        else model.preprocess(start).float()
+    )
     return _NetworkPixels(entered, model, low, high)
 
 
@@ -35,7 +47,7 @@ class _NetworkPixels(nn.Module):
     def __init__(self, entered: Tensor, model: Model, low: Tensor, high: Tensor) -> None:
         super().__init__()
         self.entered = nn.Parameter(entered)
-        self._leave = model.leave
+        self._leave = model.deprocess
         self.register_buffer("low", torch.minimum(low, high))
         self.register_buffer("high", torch.maximum(low, high))
         self.project()

@@ -5,14 +5,20 @@ from torch import Tensor, nn
 
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import EDGE
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
 
 
 @register()
 def pixels(
-    shape: tuple[int, int, int, int], streams: Streams, *, noise: float = 20 / 255, gray: float = 128 / 255, start: Tensor | None = None
+    shape: tuple[int, int, int, int],
+    streams: RandomStreams,
+    *,
+    noise: float = 20 / 255,
+    gray: float = 128 / 255,
+    start: Tensor | None = None,
 ) -> nn.Module:
-    """The pixels themselves, kept in (0, 1) by clipping after each step (Chollet, Deep Learning with Python, 5.4.2).
+    """The pixels themselves, kept in (0, 1) by clipping after each step (Chollet, Deep Learning
+    with Python, 5.4.2).
 
     Args:
         noise: height of the uniform noise that it starts from.

@@ -7,13 +7,13 @@ from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
 from convscope.synthesis.parameterizations._spectrum import Spectrum, entries
 from convscope.synthesis.parameterizations.laplacian import larger
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
 
 
 @register(together=True)
 def shared(
     shape: tuple[int, int, int, int],
-    streams: Streams,
+    streams: RandomStreams,
     *,
     coarse: int = 8,
     sd: float = 0.01,
@@ -21,10 +21,12 @@ def shared(
     decorrelate: bool = True,
     start: Tensor | None = None,
 ) -> nn.Module:
-    """One small base for all images of a batch, and a part of its own for each: a series that stays in register.
+    """One small base for all images of a batch, and a part of its own for each: a series that stays
+    in register.
 
-    As in Distill's Differentiable Image Parameterizations (Mordvintsev et al., 2018): things stay in their places from one
-    image to the next. It is the one parameterization in which images depend on their batch.
+    As in Distill's Differentiable Image Parameterizations (Mordvintsev et al., 2018): things stay
+    in their places from one image to the next. It is the one parameterization in which images
+    depend on their batch.
 
     Args:
         coarse: how many times smaller the base is.
@@ -39,14 +41,22 @@ def shared(
     small = (-(-height // coarse), -(-width // coarse))
     colors = matrix(channels, decorrelate).to(streams.device)
     if start is None:
-        # The sum over all streams, in double precision, so that the base does not depend on the order of the images.
-        drawn = streams.normal(*entries(channels, *small)).double().sum(0, keepdim=True) / count**0.5
+        # The sum over all streams, in double precision, so that the base does not depend on the
+        # order of the images.
+        drawn = (
+            streams.normal(*entries(channels, *small)).double().sum(0, keepdim=True) / count**0.5
+        )
         base = Spectrum(sd * drawn.float(), small, decay)
-        own = Spectrum(sd * streams.normal(*entries(channels, height, width)), (height, width), decay)
+        own = Spectrum(
+            sd * streams.normal(*entries(channels, height, width)), (height, width), decay
+        )
     else:
         values = from_image(start, colors)
         common = interpolate(values.mean(0, keepdim=True), small, mode="area")
-        base, own = Spectrum.of(common, decay), Spectrum.of(values - larger(common, (height, width)), decay)
+        base, own = (
+            Spectrum.of(common, decay),
+            Spectrum.of(values - larger(common, (height, width)), decay),
+        )
     return _Shared(base, own, colors)
 
 

@@ -7,17 +7,24 @@ from torch import Tensor, nn
 
 from convscope.synthesis import parameterizations
 from convscope.synthesis.parameterizations import register
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
 
 
 @register(alpha=True)
 def transparent(
-    shape: tuple[int, int, int, int], streams: Streams, *, base: str = "fourier", opaque: float = 0.5, start: Tensor | None = None
+    shape: tuple[int, int, int, int],
+    streams: RandomStreams,
+    *,
+    base: str = "fourier",
+    opaque: float = 0.5,
+    start: Tensor | None = None,
 ) -> nn.Module:
-    """Another parameterization with one channel more, the image's opacity (Mordvintsev et al., 2018).
+    """Another parameterization with one channel more, the image's opacity (Mordvintsev et al.,
+    2018).
 
-    `forward()` gives n (c + 1) h w. The transform `composite` puts the image on random backgrounds before the network sees it,
-    and the regularizer `opacity` lets what does not matter fade away. A photo to start from may have the channel or not.
+    `forward()` gives n (c + 1) h w. The transform `composite` puts the image on random backgrounds
+    before the network sees it, and the regularizer `opacity` lets what does not matter fade away. A
+    photo to start from may have the channel or not.
 
     Args:
         base: the parameterization used for image and opacity.
@@ -30,6 +37,10 @@ def transparent(
     options: dict[str, Any] = {}
     if start is not None:
         full = start.new_full((len(start), 1, height, width), opaque)
-        options["start"] = start if start.shape[1] == channels + 1 else torch.cat([start, full], dim=1)
-    made: nn.Module = parameterizations.registry.get(base)((count, channels + 1, height, width), streams, **options)
+        options["start"] = (
+            start if start.shape[1] == channels + 1 else torch.cat([start, full], dim=1)
+        )
+    made: nn.Module = parameterizations.registry.get(base)(
+        (count, channels + 1, height, width), streams, **options
+    )
     return made

@@ -1,8 +1,9 @@
 """Presets: published ways of making a picture, as data.
 
-A preset is a TOML file: `source` says where its numbers are from, `steps` and `size` are its own, `parameterization` names
-one with its options, `transforms` and `regularizers` are lists in order, and `[recipe]` is how to climb. A table named
-after a technique replaces what it holds for that technique. What a caller gives overrides it.
+A preset is a TOML file: `source` says where its numbers are from, `steps` and `size` are its own,
+`parameterization` names one with its options, `transforms` and `regularizers` are lists in order,
+and `[recipe]` is how to climb. A table named after a technique replaces what it holds for that
+technique. What a caller gives overrides it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def preset(name: str, technique: str = "") -> dict[str, Any]:
     whole = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     found: dict[str, Any] = whole | whole.get(technique, {})
     if "recipe" not in found:
-        known = [key for key, value in whole.items() if isinstance(value, dict) and "recipe" in value]
+        known = [
+            key for key, value in whole.items() if isinstance(value, dict) and "recipe" in value
+        ]
         raise OptionError(f"The preset {name!r} is for {' and '.join(known)}, not for {technique}.")
     return found

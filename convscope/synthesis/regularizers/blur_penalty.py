@@ -8,7 +8,8 @@ from convscope.synthesis.transforms.blur import smooth
 
 @register()
 def blur_penalty(image: Tensor, *, sigma: float = 1.0) -> Tensor:
-    """The mean square difference to the image's own blurred self: less of the finest detail (Olah et al., 2017).
+    """The mean square difference to the image's own blurred self: less of the finest detail (Olah
+    et al., 2017).
 
     Args:
         sigma: of the blur, in pixels.

@@ -7,7 +7,8 @@ from convscope.synthesis.regularizers import register
 
 @register()
 def border(image: Tensor, *, width: int = 8, gray: float = 0.5) -> Tensor:
-    """The mean square distance from gray in a border: the picture moves to the middle (Lucid, 2018).
+    """The mean square distance from gray in a border: the picture moves to the middle (Lucid,
+    2018).
 
     Args:
         width: of the border in pixels.

@@ -10,7 +10,8 @@ EDGE = 1e-6
 
 @register()
 def total_variation(image: Tensor, *, power: float = 1.0) -> Tensor:
-    """The mean over places of (dx^2 + dy^2)^(power / 2): fewer edges (Mahendran & Vedaldi, 2015: power 2).
+    """The mean over places of (dx^2 + dy^2)^(power / 2): fewer edges (Mahendran & Vedaldi, 2015:
+    power 2).
 
     Args:
         power: 1 allows sharp edges, 2 makes everything smooth.

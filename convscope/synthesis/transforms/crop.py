@@ -4,19 +4,28 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.transforms import register
 
 WANDER = 0.15
-"""Deviation of a shrinking crop's center, as a share of the image's side (Fel et al., 2023, authors' code)."""
+"""Deviation of a shrinking crop's center, as a share of the image's side (Fel et al., 2023,
+authors' code)."""
 
 SPREAD, SMALLEST = 0.05, 0.05
-"""Deviation of a shrinking crop's side, and the smallest one, as shares of the image's side (the same)."""
+"""Deviation of a shrinking crop's side, and the smallest one, as shares of the image's side (the
+same)."""
 
 
 @register(many=True)
 def crop(
-    images: Tensor, streams: Streams, *, count: int = 1, low: float = 1.0, high: float = 1.0, shrink: bool = False, size: int | None = None
+    images: Tensor,
+    streams: RandomStreams,
+    *,
+    count: int = 1,
+    low: float = 1.0,
+    high: float = 1.0,
+    shrink: bool = False,
+    size: int | None = None,
 ) -> Tensor:
     """Random square crops, several of each image in a row, resized back (Fel et al., 2023).
 
@@ -24,7 +33,8 @@ def crop(
         count: crops per image; an image's score is the mean over them.
         low: smallest side, as a share of the image's.
         high: largest side.
-        shrink: whether the side goes from high to low in the course of the ascent, rather than being anything between.
+        shrink: whether the side goes from high to low in the course of the ascent, rather than
+            being anything between.
         size: side of the result in pixels; the image's own by default.
     """
     if count == 1 and low == high == 1.0 and size is None:
@@ -41,7 +51,11 @@ def crop(
     theta[..., 0, 0] = theta[..., 1, 1] = share
     theta[..., 2] = middle
     # One call for all crops of an image: they lie side by side in one tall grid.
-    grid = affine_grid(theta.flatten(0, 1), [len(images) * count, images.shape[1], height, width], align_corners=False)
+    grid = affine_grid(
+        theta.flatten(0, 1),
+        [len(images) * count, images.shape[1], height, width],
+        align_corners=False,
+    )
     tall = grid.reshape(len(images), count * height, width, 2)
     seen = grid_sample(images, tall, padding_mode="reflection", align_corners=False)
     return seen.reshape(len(images), -1, count, height, width).transpose(1, 2).flatten(0, 1)

@@ -5,16 +5,17 @@ from dataclasses import replace
 import torch
 
 from convscope.errors import OptionError
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.transforms import Frame, register
 
 
 @register(affine=True)
-def jitter(frame: Frame, streams: Streams, *, pixels: int = 8) -> Frame:
-    """A random cut that is `pixels` smaller than the image, so that it moves by whole pixels (Mordvintsev et al., 2015; Lucid).
+def jitter(frame: Frame, streams: RandomStreams, *, pixels: int = 8) -> Frame:
+    """A random cut that is `pixels` smaller than the image, so that it moves by whole pixels
+    (Mordvintsev et al., 2015; Lucid).
 
-    Pad by half as much before, and it never cuts the image itself. What was cut off does not come back: a rotation that follows
-    shows black there.
+    Pad by half as much before, and it never cuts the image itself. What was cut off does not come
+    back: a rotation that follows shows black there.
 
     Args:
         pixels: how much smaller, in height and in width.
@@ -25,7 +26,8 @@ def jitter(frame: Frame, streams: Streams, *, pixels: int = 8) -> Frame:
     height, width = (side - pixels for side in frame.size)
     if min(height, width) < 1:
         raise OptionError(
-            f"jitter({pixels}) leaves nothing of an image of {frame.size[0]} x {frame.size[1]} pixels; use less, or pad before it."
+            f"jitter({pixels}) leaves nothing of an image of {frame.size[0]} x {frame.size[1]}"
+            " pixels; use less, or pad before it."
         )
     corner = streams.integers(0, pixels, 2)
     matrix = torch.eye(3, device=corner.device).repeat(len(corner), 1, 1)

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.transforms import register
 
 
 @register()
-def noise(images: Tensor, streams: Streams, *, uniform: float = 0.0, normal: float = 0.0) -> Tensor:
-    """A little noise on every pixel, so that the picture does not rest on exact values (Fel et al., 2023: 0.08).
+def noise(
+    images: Tensor, streams: RandomStreams, *, uniform: float = 0.0, normal: float = 0.0
+) -> Tensor:
+    """A little noise on every pixel, so that the picture does not rest on exact values (Fel et al.,
+    2023: 0.08).
 
     Args:
         uniform: half the width of uniform noise.

@@ -4,13 +4,14 @@ import math
 
 import torch
 
-from convscope.synthesis.random import Streams
+from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.transforms import Frame, register
 
 
 @register(affine=True)
-def rotate(frame: Frame, streams: Streams, *, degrees: float = 5.0) -> Frame:
-    """The image turned about its center, by up to `degrees` each way (Olah et al., 2017: 5; Lucid: 10).
+def rotate(frame: Frame, streams: RandomStreams, *, degrees: float = 5.0) -> Frame:
+    """The image turned about its center, by up to `degrees` each way (Olah et al., 2017: 5; Lucid:
+    10).
 
     Args:
         degrees: the largest angle.

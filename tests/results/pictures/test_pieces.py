@@ -10,8 +10,28 @@ from matplotlib import colormaps
 from PIL import Image
 
 from convscope.errors import NumericError, OptionError
-from convscope.results.pictures import Panel, activation_tile, color, color_bar, heat_of, is_blank, overlay_heat, sheet, to_rgb, to_uint8
-from convscope.results.pictures._canvas import SMALLEST, columns_for, fit, font, lines_of, number, text, text_size
+from convscope.results.pictures import (
+    Panel,
+    activation_tile,
+    color,
+    color_bar,
+    heat_of,
+    is_blank,
+    overlay_heat,
+    sheet,
+    to_rgb,
+    to_uint8,
+)
+from convscope.results.pictures._canvas import (
+    SMALLEST,
+    columns_for,
+    fit,
+    font,
+    lines_of,
+    number,
+    text,
+    text_size,
+)
 
 INFERNO_HOT, INFERNO_COLD = (252, 255, 164), (0, 0, 4)
 JET_HOT = (128, 0, 0)
@@ -19,7 +39,15 @@ JET_HOT = (128, 0, 0)
 
 
 def test_uint8_rounds_and_never_wraps() -> None:
-    assert to_uint8(np.array([0, 0.5, 1, 1.7, -0.3, 1.004, 254.6 / 255])).tolist() == [0, 128, 255, 255, 0, 255, 255]
+    assert to_uint8(np.array([0, 0.5, 1, 1.7, -0.3, 1.004, 254.6 / 255])).tolist() == [
+        0,
+        128,
+        255,
+        255,
+        0,
+        255,
+        255,
+    ]
     with pytest.raises(NumericError):
         to_uint8(np.array([np.nan]))
 
@@ -31,9 +59,14 @@ def test_eight_bits_survive_a_round_trip() -> None:
 
 def test_the_hottest_number_has_the_hottest_color() -> None:
     values = np.array([[-5, 0, 1, 300.0]])
-    assert color(values).tolist() == [[list(INFERNO_COLD), list(INFERNO_COLD), list(INFERNO_HOT), list(INFERNO_HOT)]]
+    assert color(values).tolist() == [
+        [list(INFERNO_COLD), list(INFERNO_COLD), list(INFERNO_HOT), list(INFERNO_HOT)]
+    ]
     assert tuple(color(values, "jet")[0, 3]) == JET_HOT
-    assert np.array_equal(color(np.array([[128.0]]), "viridis", 0, 255)[0, 0], np.rint(np.array(colormaps["viridis"].colors[128]) * 255))
+    assert np.array_equal(
+        color(np.array([[128.0]]), "viridis", 0, 255)[0, 0],
+        np.rint(np.array(colormaps["viridis"].colors[128]) * 255),
+    )
 
 
 def test_a_signed_map_is_centered_on_zero() -> None:
@@ -44,14 +77,21 @@ def test_a_signed_map_is_centered_on_zero() -> None:
 
 
 def test_colors_without_a_scale_and_unknown_colors() -> None:
-    assert set(map(tuple, color(np.full((2, 2), 3.0), "inferno", 3, 3).reshape(-1, 3).tolist())) == {INFERNO_COLD}
+    assert set(
+        map(tuple, color(np.full((2, 2), 3.0), "inferno", 3, 3).reshape(-1, 3).tolist())
+    ) == {INFERNO_COLD}
     with pytest.raises(OptionError, match="viridis"):
         color(np.zeros((1, 1)), "viridiss")
 
 
-@pytest.mark.parametrize(("channels", "wanted"), [(1, [7, 7, 7]), (2, [7, 7, 7]), (3, [7, 8, 9]), (6, [7, 8, 9])])
+@pytest.mark.parametrize(
+    ("channels", "wanted"), [(1, [7, 7, 7]), (2, [7, 7, 7]), (3, [7, 8, 9]), (6, [7, 8, 9])]
+)
 def test_any_number_of_channels_can_be_shown(channels: int, wanted: list[int]) -> None:
-    assert to_rgb(np.arange(7, 7 + channels, dtype=np.uint8).reshape(1, 1, channels))[0, 0].tolist() == wanted
+    assert (
+        to_rgb(np.arange(7, 7 + channels, dtype=np.uint8).reshape(1, 1, channels))[0, 0].tolist()
+        == wanted
+    )
     assert to_rgb(np.full((2, 2), 7, np.uint8)).shape == (2, 2, 3)
 
 
@@ -59,7 +99,8 @@ def test_an_activation_tile_by_hand() -> None:
     # mean 2, standard deviation 2: 0 is one below (64 levels), 4 one above; 128 +- 64.
     assert activation_tile(np.array([[0, 4], [0, 4.0]])).tolist() == [[64, 192], [64, 192]]
     assert activation_tile(np.array([[0, 4], [0, 4.0]]), gain=128).tolist() == [[0, 255], [0, 255]]
-    # One of 100 at 1: mean 0.01, standard deviation 0.0995, (1 - 0.01) / 0.0995 * 64 + 128 = 765, clipped and not wrapped.
+    # One of 100 at 1: mean 0.01, standard deviation 0.0995, (1 - 0.01) / 0.0995 * 64 + 128 = 765,
+    # clipped and not wrapped.
     spike = np.zeros((10, 10), np.float32)
     spike[3, 4] = 1
     tile = activation_tile(spike)
@@ -89,23 +130,35 @@ def test_heat_of_a_cam_drops_the_negative_and_divides_by_the_maximum() -> None:
 def test_heat_at_the_input_is_cut_off_at_the_percentile() -> None:
     values = np.arange(101.0).reshape(1, 101)
     assert heat_of(values, "input", percentile=50).high == 50
-    assert heat_of(values, "input", percentile=50).share[0, [0, 25, 50, 100]].tolist() == [0, 0.5, 1, 1]
+    assert heat_of(values, "input", percentile=50).share[0, [0, 25, 50, 100]].tolist() == [
+        0,
+        0.5,
+        1,
+        1,
+    ]
     signed = heat_of(values - 50, "input", signed=True, percentile=100)
     assert signed.share[0, [0, 50, 75, 100]].tolist() == [0, 0.5, 0.75, 1]
     assert (signed.low, signed.high) == (-50, 50)
     sparse = np.zeros((20, 20))
     sparse[0, 0] = 3
     assert heat_of(sparse, "input", percentile=99).high == 3
-    assert heat_of(np.zeros((2, 2)), "input", signed=True).share.tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    assert heat_of(np.zeros((2, 2)), "input", signed=True).share.tolist() == [
+        [0.5, 0.5],
+        [0.5, 0.5],
+    ]
 
 
 def test_an_overlay_by_hand() -> None:
-    # Each cell of the map is 11 pixels; the middle of the middle one is pixel 16, that of the right one 27.
+    # Each cell of the map is 11 pixels; the middle of the middle one is pixel 16, that of the right
+    # one 27.
     photo = np.full((33, 33, 3), 100, np.uint8)
     heat = np.zeros((3, 3))
     heat[1, 2] = 1
     drawn = overlay_heat(photo, heat, alpha=0.4)
-    hot, cold = (tuple(round(0.6 * 100 + 0.4 * value) for value in ends) for ends in (INFERNO_HOT, INFERNO_COLD))
+    hot, cold = (
+        tuple(round(0.6 * 100 + 0.4 * value) for value in ends)
+        for ends in (INFERNO_HOT, INFERNO_COLD)
+    )
     assert tuple(drawn[16, 27]) == hot
     assert tuple(drawn[16, 5]) == cold
     assert drawn.sum(axis=2).argmax() // 33 == 16
@@ -123,7 +176,9 @@ def test_an_overlay_stays_inside_its_box() -> None:
     assert (np.ptp(drawn, axis=2)[outside] == 0).all()
 
 
-@pytest.mark.parametrize("box", [(-3.0, -3.0, 90.0, 90.0), (39.9, 59.9, 0.2, 0.2), (0.0, 0.0, 0.1, 0.1)])
+@pytest.mark.parametrize(
+    "box", [(-3.0, -3.0, 90.0, 90.0), (39.9, 59.9, 0.2, 0.2), (0.0, 0.0, 0.1, 0.1)]
+)
 def test_boxes_at_the_edge(box: tuple[float, float, float, float]) -> None:
     assert overlay_heat(np.zeros((40, 60, 1), np.uint8), np.ones((2, 2)), box).shape == (40, 60, 3)
 
@@ -181,7 +236,11 @@ def test_small_pictures_are_enlarged_by_whole_factors() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 16, 50, 64])
 def test_sheets_hold_every_panel(count: int) -> None:
     red = Image.new("RGB", (50, 40), "red")
-    drawn = sheet([Panel(red, f"title {index}", "caption") for index in range(count)], heading="heading", notes="notes " * 30)
+    drawn = sheet(
+        [Panel(red, f"title {index}", "caption") for index in range(count)],
+        heading="heading",
+        notes="notes " * 30,
+    )
     assert (np.asarray(drawn) == (255, 0, 0)).all(axis=2).sum() == count * 50 * 40
     assert 0.4 < drawn.width / drawn.height < 3
     assert columns_for(64, 10, 10, shape=1.0) == 8

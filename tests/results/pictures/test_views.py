@@ -19,29 +19,60 @@ BLANK_GRAY = (214, 214, 214)
 
 
 def attribution(maps: np.ndarray, photo: np.ndarray = PHOTO, **details: Any) -> Result:
-    known = {"titles": [f"class {i}" for i in range(len(maps))], "boxes": [[0, 15, 60, 60]] * len(maps), "photo_of": [0] * len(maps)}
+    known = {
+        "titles": [f"class {i}" for i in range(len(maps))],
+        "boxes": [[0, 15, 60, 60]] * len(maps),
+        "photo_of": [0] * len(maps),
+    }
     details = known | {"space": "layer", "signed": False} | details
     return Result(
-        "explain", "attribution", {"heatmap": maps.astype(np.float32), "attribution": maps[:, None]}, photos=[photo], details=details
+        "explain",
+        "attribution",
+        {"heatmap": maps.astype(np.float32), "attribution": maps[:, None]},
+        photos=[photo],
+        details=details,
     )
 
 
 def images(count: int, channels: int = 3, side: int = 64, **details: Any) -> Result:
-    arrays = {"image": RANDOM.random((count, channels, side, side), np.float32), "score": RANDOM.random((count, 9), np.float32)}
+    arrays = {
+        "image": RANDOM.random((count, channels, side, side), np.float32),
+        "score": RANDOM.random((count, 9), np.float32),
+    }
     return Result("visualize", "images", arrays, details=details)
 
 
 def activations() -> Result:
     maps = RANDOM.random((1, 20, 8, 8), np.float32)
     maps[0, 3] = 2
-    return Result("activations", "activations", {"blocks.1": maps, "head": RANDOM.random((1, 1000, 1, 1), np.float32)})
+    return Result(
+        "activations",
+        "activations",
+        {"blocks.1": maps, "head": RANDOM.random((1, 1000, 1, 1), np.float32)},
+    )
 
 
 PREDICTIONS = [
-    {"photo": 0, "rank": rank, "label": "x" * 90 if rank == 2 else "cat", "index": 1, "probability": 0.5 / rank} for rank in (1, 2, 3)
+    {
+        "photo": 0,
+        "rank": rank,
+        "label": "x" * 90 if rank == 2 else "cat",
+        "index": 1,
+        "probability": 0.5 / rank,
+    }
+    for rank in (1, 2, 3)
 ]
 LAYERS = [
-    {"name": "a.b", "kind": "Conv2d", "shape": [3, 4, 5], "units": 3, "parameters": 12345, "shared": True, "note": None, "share": 0.25}
+    {
+        "name": "a.b",
+        "kind": "Conv2d",
+        "shape": [3, 4, 5],
+        "units": 3,
+        "parameters": 12345,
+        "shared": True,
+        "note": None,
+        "share": 0.25,
+    }
 ] * 5
 
 SAMPLES: dict[str, list[Result]] = {
@@ -61,7 +92,10 @@ SAMPLES: dict[str, list[Result]] = {
         images(2, 6),
         images(5, 3, 12, titles=["word" * 9] * 5),
     ],
-    "predictions": [Result("predict", "predictions", table=PREDICTIONS, photos=[PHOTO]), Result("predict", "predictions")],
+    "predictions": [
+        Result("predict", "predictions", table=PREDICTIONS, photos=[PHOTO]),
+        Result("predict", "predictions"),
+    ],
     "table": [Result("layers", "table", table=LAYERS), Result("layers", "table")],
 }
 
@@ -94,7 +128,9 @@ def test_an_overlay_has_the_photos_size() -> None:
     result = attribution(RANDOM.random((1, 7, 7)))
     assert result.picture(style="overlay").size == (90, 60)
     assert result.picture(style="heatmap").size == (90, 60)
-    assert np.array_equal(np.asarray(result.picture(style="overlay", alpha=0))[:, 15:75], PHOTO[:, 15:75])
+    assert np.array_equal(
+        np.asarray(result.picture(style="overlay", alpha=0))[:, 15:75], PHOTO[:, 15:75]
+    )
 
 
 def test_the_hottest_place_of_a_map_is_the_hottest_of_the_picture() -> None:
@@ -115,7 +151,9 @@ def test_a_map_with_nothing_in_it_leaves_the_photo_alone(space: str) -> None:
 def test_only_the_sign_has_color_in_a_signed_overlay() -> None:
     maps = np.zeros((1, 60, 60))
     maps[0, 0, 0], maps[0, 59, 59] = 1, -1
-    drawn = np.asarray(attribution(maps, space="input", signed=True).picture(style="overlay")).astype(int)
+    drawn = np.asarray(
+        attribution(maps, space="input", signed=True).picture(style="overlay")
+    ).astype(int)
     assert drawn[0, 15, 0] > drawn[0, 15, 2] + 20
     assert drawn[59, 74, 2] > drawn[59, 74, 0] + 20
     assert np.ptp(drawn[5:50, 20:70], axis=2).max() <= 2
@@ -151,7 +189,8 @@ def test_activation_tiles_lie_where_their_channels_are() -> None:
     drawn = np.asarray(Result("activations", "activations", {"layer": maps}).picture())
     lit = np.argwhere((drawn == color_table("viridis")[255]).all(axis=2))
     blank = (drawn == BLANK_GRAY).all(axis=2)
-    # 8 a row, tiles of 128 pixels, a cell is 32: channel 9 is the second tile of the second row; nine tiles are blank.
+    # 8 a row, tiles of 128 pixels, a cell is 32: channel 9 is the second tile of the second row;
+    # nine tiles are blank.
     top, left = (np.flatnonzero(blank.sum(axis=axis) >= 128)[0] for axis in (1, 0))
     assert blank[top:].sum() >= 9 * 128 * 128
     assert len(lit) == 32 * 32
@@ -168,7 +207,9 @@ def test_sixteen_tiles_a_row_and_the_first_channels_only() -> None:
 
 def test_a_plain_image_keeps_its_pixels() -> None:
     levels = RANDOM.integers(0, 256, (1, 3, 40, 30), dtype=np.uint8)
-    result = Result("fool", "images", {"image": levels.astype(np.float32) / 255}, details={"titles": ["goose"]})
+    result = Result(
+        "fool", "images", {"image": levels.astype(np.float32) / 255}, details={"titles": ["goose"]}
+    )
     assert np.array_equal(np.asarray(result.picture(plain=True)), levels[0].transpose(1, 2, 0))
     assert images(4).picture(plain=True, columns=2).size == (64 * 2 + 5, 64 * 2 + 5)
 
@@ -180,14 +221,20 @@ def test_titles_become_numbers_where_they_do_not_fit() -> None:
     assert _labels(["tarantula", "goose"], 128, 15) == ("", ["tarantula", "goose"], "")
     heading, labels, legend = _labels(["Appenzellersennenhund", "goose"], 64, 15)
     assert (heading, labels, legend) == ("", ["1", "2"], "1: Appenzellersennenhund\n2: goose")
-    assert _labels(["Appenzellersennenhund"] * 2, 64, 15) == ("Appenzellersennenhund", ["1", "2"], "")
+    assert _labels(["Appenzellersennenhund"] * 2, 64, 15) == (
+        "Appenzellersennenhund",
+        ["1", "2"],
+        "",
+    )
     assert _labels(["0.5*a:1+b:2", "0.5*a:1+b:3"], 300, 15)[0] == ""
 
 
 def test_curves() -> None:
     assert images(2).picture(curve=True).height > images(2).picture().height + 100
     with pytest.raises(ConvscopeError, match="score"):
-        Result("x", "images", {"image": RANDOM.random((1, 3, 8, 8), np.float32)}).picture(curve=True)
+        Result("x", "images", {"image": RANDOM.random((1, 3, 8, 8), np.float32)}).picture(
+            curve=True
+        )
 
 
 def test_long_tables_say_what_they_leave_out() -> None:

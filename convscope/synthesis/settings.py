@@ -12,11 +12,16 @@ from torch import Tensor, nn
 from convscope.errors import OptionError, suggest
 from convscope.networks.model import Model
 from convscope.synthesis import parameterizations, presets, regularizers, transforms
-from convscope.synthesis.optimize import Ascent, Normalize, Optimizer, Recipe
-from convscope.synthesis.random import Streams
+from convscope.synthesis.optimize import (
+    Normalize,
+    OptimizationConfig,
+    OptimizationResult,
+    Optimizer,
+)
+from convscope.synthesis.random import RandomStreams
 
 
-class Plan:
+class Settings:
     """A preset with the caller's changes in it."""
 
     def __init__(self, name: str, technique: str, **changes: Any) -> None:
@@ -26,27 +31,45 @@ class Plan:
         self._size = given.pop("size", self.data.get("size", 224))
         self._parts: dict[str, Any] = {"parameterization": dict(self.data["parameterization"])}
         if "parameterization" in given:
-            name, options = parse_steps(given.pop("parameterization"), parameterizations.registry)[0]
+            name, options = parse_steps(given.pop("parameterization"), parameterizations.registry)[
+                0
+            ]
             self._parts["parameterization"] = {"name": name, **options}
             own = parameterizations.registry.traits(name).get("rate")
-            if own is not None and given.get("optimizer", self.data["recipe"].get("optimizer")) != "ascent":
+            if (
+                own is not None
+                and given.get("optimizer", self.data["recipe"].get("optimizer")) != "ascent"
+            ):
                 given.setdefault("rate", own)
         self._transforms = (
-            parse_steps(given.pop("transforms"), transforms.registry) if "transforms" in given else self._listed("transforms")
+            parse_steps(given.pop("transforms"), transforms.registry)
+            if "transforms" in given
+            else self._listed("transforms")
         )
         self._regularizers = (
-            parse_weighted(given.pop("regularizers")) if "regularizers" in given else tuple(_weighted(self._listed("regularizers")))
+            parse_weighted(given.pop("regularizers"))
+            if "regularizers" in given
+            else tuple(_weighted(self._listed("regularizers")))
         )
         self._recipe = {**self.data["recipe"], **given}
-        for key, allowed in (("optimizer", get_args(Optimizer)), ("normalize", get_args(Normalize))):
+        for key, allowed in (
+            ("optimizer", get_args(Optimizer)),
+            ("normalize", get_args(Normalize)),
+        ):
             if self._recipe.get(key, allowed[0]) not in allowed:
-                raise OptionError(f"There is no {key} {self._recipe[key]!r}; {suggest(str(self._recipe[key]), allowed)}")
+                raise OptionError(
+                    f"There is no {key} {self._recipe[key]!r};"
+                    f" {suggest(str(self._recipe[key]), allowed)}"
+                )
         rate = self._recipe.get("rate", 1.0)
         if not (math.isfinite(rate) and rate > 0):
             raise OptionError(f"rate must be above 0; {rate!r} was given.")
 
     def _listed(self, kind: str) -> tuple[tuple[str, dict[str, Any]], ...]:
-        return tuple((part["name"], {k: v for k, v in part.items() if k != "name"}) for part in self.data.get(kind, []))
+        return tuple(
+            (part["name"], {k: v for k, v in part.items() if k != "name"})
+            for part in self.data.get(kind, [])
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,12 +78,22 @@ class Plan:
         height, width = (size, size) if isinstance(size, int) else size
         return _positive("size", height), _positive("size", width)
 
-    def recipe(self, **changes: Any) -> Recipe:
+    def config(self, **changes: Any) -> OptimizationConfig:
         """How to climb."""
-        given = {"transforms": self._transforms, "regularizers": self._regularizers, "steps": self.steps, **self._recipe, **changes}
-        return Recipe(**{key: value for key, value in given.items() if value is not None})
+        given = {
+            "transforms": self._transforms,
+            "regularizers": self._regularizers,
+            "steps": self.steps,
+            **self._recipe,
+            **changes,
+        }
+        return OptimizationConfig(
+            **{key: value for key, value in given.items() if value is not None}
+        )
 
-    def canvas(self, model: Model, count: int, streams: Streams, start: Tensor | None = None) -> nn.Module:
+    def parameterization(
+        self, model: Model, count: int, streams: RandomStreams, start: Tensor | None = None
+    ) -> nn.Module:
         """What the images are made of."""
         options = dict(self._parts["parameterization"])
         name = options.pop("name")
@@ -69,10 +102,12 @@ class Plan:
             options["model"] = model
         if start is not None:
             options["start"] = start
-        canvas: nn.Module = function((count, model.channels, *self.size), streams, **options)
-        return canvas.to(model.device)
+        parameterization: nn.Module = function(
+            (count, model.channels, *self.size), streams, **options
+        )
+        return parameterization.to(model.device)
 
-    def shown(self, ascent: Ascent) -> Tensor:
+    def shown(self, ascent: OptimizationResult) -> Tensor:
         """The images as the preset shows them."""
         if self.data.get("display") != "standardize":
             return ascent.image.clamp(0, 1)
@@ -99,7 +134,9 @@ def parse_steps(text: str, registry: Any) -> tuple[tuple[str, dict[str, Any]], .
         for place, argument in enumerate(value for value in inside.split(",") if value):
             key, equals, value = argument.partition("=")
             if not equals and place >= len(schema.options):
-                raise OptionError(f"{name} takes {len(schema.options)} number(s); {inside!r} was given.")
+                raise OptionError(
+                    f"{name} takes {len(schema.options)} number(s); {inside!r} was given."
+                )
             given[key if equals else schema.options[place].name] = value if equals else argument
         found.append((name, schema.validate(given)))
     return tuple(found)
@@ -113,14 +150,25 @@ def parse_weighted(text: str) -> tuple[tuple[str, float, dict[str, Any]], ...]:
         try:
             number = float(weight) if star else 1.0
         except ValueError:
-            raise OptionError(f"A regularizer is written weight*name, as in 0.5*total_variation; {part!r} was given.") from None
+            raise OptionError(
+                f"A regularizer is written weight*name, as in 0.5*total_variation; {part!r} was"
+                " given."
+            ) from None
         if part.lower() != "none":
-            found += [(name, number, options) for name, options in parse_steps(rest if star else part, regularizers.registry)]
+            found += [
+                (name, number, options)
+                for name, options in parse_steps(rest if star else part, regularizers.registry)
+            ]
     return tuple(found)
 
 
-def _weighted(parts: Sequence[tuple[str, dict[str, Any]]]) -> list[tuple[str, float, dict[str, Any]]]:
-    return [(name, float(options["weight"]), {k: v for k, v in options.items() if k != "weight"}) for name, options in parts]
+def _weighted(
+    parts: Sequence[tuple[str, dict[str, Any]]],
+) -> list[tuple[str, float, dict[str, Any]]]:
+    return [
+        (name, float(options["weight"]), {k: v for k, v in options.items() if k != "weight"})
+        for name, options in parts
+    ]
 
 
 def _positive(name: str, value: Any) -> int:
