@@ -16,7 +16,7 @@ check: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_import_direction.py
+	$(BIN)/lint-imports --no-cache
 
 bench: $(VENV)/.ready-bench
 	$(BIN)/python -m benchmarks $(BENCH)
