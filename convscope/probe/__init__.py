@@ -3,6 +3,7 @@ backward rules."""
 
 from __future__ import annotations
 
-from convscope.probe.probe import Probe, gradient_of
+from convscope.probe.gradient import gradient_of
+from convscope.probe.probe import Probe
 
 __all__ = ["Probe", "gradient_of"]

@@ -130,10 +130,9 @@ class _Rectifiers(TorchFunctionMode):
         if high is None or not x.requires_grad:
             return function(*args, **kwargs)
         self.changed += 1
-        # In place, the input is overwritten by the result: the copy kept for the backward pass is
-        # one of its own.
-        found = _Ruled.apply(x.clone() if in_place else x, high, self.name, self.ascending)
-        return x.copy_(found) if in_place else found
+        # In place, the result overwrites the input, so the backward pass keeps a copy of it.
+        output = _Ruled.apply(x.clone() if in_place else x, high, self.name, self.ascending)
+        return x.copy_(output) if in_place else output
 
 
 def _relu(input: Tensor, inplace: bool = False) -> tuple[float | None, bool]:
@@ -151,13 +150,13 @@ def _hardtanh(
 
 
 def _clamp(
-    input: Tensor, min: Any = None, max: Any = None, **rest: Any
+    input: Tensor, min: Any = None, max: Any = None, **kwargs: Any
 ) -> tuple[float | None, bool]:
     plain = (
         isinstance(min, (int, float))
         and min == 0
         and (max is None or isinstance(max, (int, float)))
-        and not rest
+        and not kwargs
     )
     return ((math.inf if max is None else float(max)) if plain else None), False
 
@@ -171,7 +170,7 @@ def _threshold(
 def _in_place(
     read: Callable[..., tuple[float | None, bool]],
 ) -> Callable[..., tuple[float | None, bool]]:
-    return lambda *given, **named: (read(*given, **named)[0], True)
+    return lambda *args, **kwargs: (read(*args, **kwargs)[0], True)
 
 
 _READERS: dict[Any, Callable[..., tuple[float | None, bool]]] = {

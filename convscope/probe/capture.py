@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -19,12 +20,17 @@ class StopForward(BaseException):
 
 
 class Capture:
-    """What the hooks of one run bring back: the output of the wanted call of each wanted layer."""
+    """What the hooks of one run bring back: the output of the wanted call of each wanted layer.
+
+    Args:
+        leaf: the outputs become leaves of the graph, so that gradients can be asked for there.
+        complete: the network runs to its end, also when nothing more is missing.
+    """
 
     def __init__(self, names: Sequence[str], layers: Layers, *, leaf: bool, complete: bool) -> None:
         self.leaf = leaf
         self.complete = complete
-        self.found: dict[str, Tensor] = {}
+        self.outputs: dict[str, Tensor] = {}
         self.wanted: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
         for name in names:
             calls = layers[name].calls
@@ -34,13 +40,27 @@ class Capture:
         self.missing = set(names)
         self.calls: dict[str, int] = dict.fromkeys(self.bases, 0)
 
-    def hook(self, base: str) -> Callable[[nn.Module, Any, Any], Any]:
+    @contextmanager
+    def hooks(self, modules: Mapping[str, nn.Module]) -> Iterator[None]:
+        """Hooks on the wanted layers for the length of the block."""
+        handles = []
+        try:
+            for base in self.bases:
+                handles.append(
+                    modules[base].register_forward_hook(self._hook(base), always_call=False)
+                )
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _hook(self, base: str) -> Callable[[nn.Module, Any, Any], Any]:
         """The forward hook of one layer."""
 
-        def record(module: nn.Module, given: Any, output: Any) -> Any:
+        def record(module: nn.Module, inputs: Any, output: Any) -> Any:
             self.calls[base] += 1
-            fitting = self.wanted[base].get(self.calls[base])
-            if fitting is None:
+            names = self.wanted[base].get(self.calls[base])
+            if names is None:
                 return None
             tensor = first_tensor(output)
             if tensor is None:
@@ -50,8 +70,8 @@ class Capture:
                 )
             if self.leaf and not tensor.requires_grad:
                 tensor = tensor.detach().requires_grad_()
-            self.found |= dict.fromkeys(fitting, tensor)
-            self.missing -= set(fitting)
+            self.outputs |= dict.fromkeys(names, tensor)
+            self.missing -= set(names)
             if not self.missing and not self.complete:
                 raise StopForward
             # The network goes on with a copy: an in-place operation that follows must not change
@@ -66,8 +86,8 @@ class Capture:
         Raises:
             LayerError: the layer did not run.
         """
-        if name not in self.found:
+        if name not in self.outputs:
             raise LayerError(
                 f"Layer {name!r} did not run on this image, so there is nothing to look at."
             )
-        return self.found[name]
+        return self.outputs[name]

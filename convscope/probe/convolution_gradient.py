@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, pixel_shuffle
 
-FEW = 4
+MAX_CHANNELS = 4
 """Channels in, up to which the dense form pays."""
 
 
@@ -38,7 +38,7 @@ def _fits(module: Any, same: bool) -> bool:
     if not plain or not (same or isinstance(module.padding, tuple)):
         return False
     return _depthwise(module) or (
-        module.groups == 1 and module.in_channels <= FEW and module.stride[0] > 1
+        module.groups == 1 and module.in_channels <= MAX_CHANNELS and module.stride[0] > 1
     )
 
 
@@ -51,7 +51,7 @@ class _Forward:
 
     def __init__(self, module: Any, same: bool) -> None:
         self.module, self.same, self.depthwise = module, same, _depthwise(module)
-        self.known: dict[tuple[torch.dtype, tuple[int, int]], Tensor] = {}
+        self._weights: dict[tuple[torch.dtype, tuple[int, int]], Tensor] = {}
 
     def __call__(self, image: Tensor) -> Tensor:
         half = torch.is_autocast_enabled("cpu")
@@ -60,8 +60,8 @@ class _Forward:
             or image.device.type != "cpu"
             or (self.depthwise and not half)
         )
-        made: Tensor = self.run(image) if usual else _Convolution.apply(image, self)
-        return made
+        output: Tensor = self.run(image) if usual else _Convolution.apply(image, self)
+        return output
 
     def run(self, image: Tensor) -> Tensor:
         """The convolution itself."""
@@ -102,15 +102,15 @@ class _Forward:
     def weights(self, dtype: torch.dtype, padding: tuple[int, int]) -> Tensor:
         """The weights of all congruent sets of pixels, ready for `gradient`."""
         key = dtype, padding
-        if key not in self.known:
+        if key not in self._weights:
             stride = self.module.stride[0]
             split = phases(self.module.weight.detach().to(dtype), stride, padding)
             if self.depthwise:
-                self.known[key] = split.flatten(0, 1).contiguous()
+                self._weights[key] = split.flatten(0, 1).contiguous()
             else:
                 dense = split.permute(3, 0, 1, 2, 4, 5).flatten(0, 2)
-                self.known[key] = dense.contiguous(memory_format=torch.channels_last)
-        return self.known[key]
+                self._weights[key] = dense.contiguous(memory_format=torch.channels_last)
+        return self._weights[key]
 
     def gradient(self, above: Tensor, size: torch.Size) -> Tensor:
         """The gradient at the input of this size, from that at the output (n c h w)."""
@@ -130,23 +130,23 @@ class _Forward:
             torch.cat(parts[first : first + stride], 3) for first in range(0, len(parts), stride)
         ]
         _, high, wide, channels = parts[0].shape
-        found = (
+        gradient = (
             torch.stack(rows, 2)
             .view(-1, high * stride, wide * stride, channels)
             .permute(0, 3, 1, 2)
         )
-        return found[..., : size[0], : size[1]]
+        return gradient[..., : size[0], : size[1]]
 
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, image: Tensor, own: _Forward) -> Tensor:
-        ctx.own, ctx.size, ctx.dtype = own, image.shape[-2:], image.dtype
-        return own.run(image)
+    def forward(ctx: Any, image: Tensor, convolution: _Forward) -> Tensor:
+        ctx.convolution, ctx.size, ctx.dtype = convolution, image.shape[-2:], image.dtype
+        return convolution.run(image)
 
     @staticmethod
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor, None]:
-        return ctx.own.gradient(above[0], ctx.size).to(ctx.dtype), None
+        return ctx.convolution.gradient(above[0], ctx.size).to(ctx.dtype), None
 
 
 def reach(kernel: int, stride: int, padding: int) -> tuple[int, int]:
@@ -162,15 +162,15 @@ def phases(weight: Tensor, stride: int, padding: tuple[int, int]) -> Tensor:
     of congruent pixels."""
     (top, left), kernel = padding, weight.shape[-2:]
     (low, high), (first, last) = (reach(kernel[axis], stride, padding[axis]) for axis in (0, 1))
-    found = weight.new_zeros(stride, stride, *weight.shape[:2], high - low + 1, last - first + 1)
+    kernels = weight.new_zeros(stride, stride, *weight.shape[:2], high - low + 1, last - first + 1)
     for row in range(stride):
         for column in range(stride):
-            for place in range(found.shape[-2]):
-                for across in range(found.shape[-1]):
+            for place in range(kernels.shape[-2]):
+                for across in range(kernels.shape[-1]):
                     y, x = (
                         stride * (high - place) + row + top,
                         stride * (last - across) + column + left,
                     )
                     if 0 <= y < kernel[0] and 0 <= x < kernel[1]:
-                        found[row, column, :, :, place, across] = weight[:, :, y, x]
-    return found
+                        kernels[row, column, :, :, place, across] = weight[:, :, y, x]
+    return kernels

@@ -10,71 +10,77 @@ folding changes are shared with it, so that little memory is taken twice.
 from __future__ import annotations
 
 import copy
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from convscope.networks.layer import Layers
 from convscope.networks.layout import first_tensor
 from convscope.networks.model import Model
-from convscope.networks.module_index import ModuleIndex, evaluation_mode
+from convscope.networks.module_index import ModuleIndex
+from convscope.probe.batch_norm_folding import fold_batch_norms, foldable_pairs
 from convscope.probe.convolution_gradient import install
+from convscope.probe.network_state import NetworkState
 from convscope.probe.probe import Probe
 
 TOLERANCE = 1e-4
 """How far the copy's scores may be from the original's, relative to the largest; beyond it the
 plain network is used."""
 
-COPIES = 3
+MAX_COPIES = 3
 """How many copies of one network are kept: they differ in the convolutions that stay as they
 are."""
 
-SMALL = 64
+MIN_SIDE = 64
 """Least side in pixels of the image on which a copy is compared with its original."""
 
-_WATCHED = frozenset({int, float, bool, str, tuple, type(None)})
-"""Types of a module's own attributes that are watched for changes (a stride, a momentum, an
-activation's name)."""
-
 
 @dataclass
-class _Copy:
-    """A copy of a network, and which of its layers were found to give the same; a network is None
-    where none could be made."""
+class NetworkCopy:
+    """A copy of a network, with its layers and modules by name.
 
-    network: nn.Module | None
-    layers: Any = None
-    modules: dict[str, nn.Module] = field(default_factory=dict)
-    same: set[str] = field(default_factory=set)
-    other: set[str] = field(default_factory=set)
-
-
-@dataclass
-class _Known:
-    """The copies of one network by the convolutions that were kept, while the network is as `state`
-    says.
-
-    `settings` reads the watched attributes of each module, `pairs` names the convolutions and norms
-    that can be folded, `size` is the image's on which copies are compared, `asked` has the answers
-    so far, and `hopeless` says that the network cannot be copied.
+    `equal_layers` were compared and give the same as the original, `unequal_layers` do not.
+    `network` is None where no copy could be made.
     """
 
-    state: Any
-    settings: list[Callable[[dict[str, Any]], Any]]
-    copies: dict[frozenset[str], _Copy] = field(default_factory=dict)
+    network: nn.Module | None
+    layers: Layers | None = None
+    modules: dict[str, nn.Module] = field(default_factory=dict)
+    equal_layers: set[str] = field(default_factory=set)
+    unequal_layers: set[str] = field(default_factory=set)
+
+    def as_model(self, model: Model) -> Model:
+        """The Model with the copy in place of its network."""
+        copied = copy.copy(model)
+        if self.network is not None:
+            copied.network, copied._modules, copied.is_frozen = self.network, self.modules, True
+            copied.__dict__["_layers"] = (None, self.layers)
+        return copied
+
+
+@dataclass
+class CopyCache:
+    """The copies of one network while it is as `state` says, by the convolutions that stay
+    unfolded.
+
+    `pairs` names the convolutions and norms that can be folded, `size` is that of the image on
+    which copies are compared, `by_layers` has the answers so far, and `is_uncopyable` says that the
+    network cannot be copied.
+    """
+
+    state: NetworkState
+    copies: dict[frozenset[str], NetworkCopy] = field(default_factory=dict)
     pairs: list[tuple[str, str]] | None = None
     size: tuple[int, int] | None = None
-    asked: dict[tuple[str, ...], _Copy] = field(default_factory=dict)
-    hopeless: bool = False
+    by_layers: dict[tuple[str, ...], NetworkCopy] = field(default_factory=dict)
+    is_uncopyable: bool = False
 
 
-_KNOWN: WeakKeyDictionary[nn.Module, _Known] = WeakKeyDictionary()
+_CACHES: WeakKeyDictionary[nn.Module, CopyCache] = WeakKeyDictionary()
 
 
 def inference_copy(model: Model, layers: Sequence[str] = (), *, half: bool = False) -> Model:
@@ -91,113 +97,82 @@ def inference_copy(model: Model, layers: Sequence[str] = (), *, half: bool = Fal
         half: compute in bfloat16 where a kernel exists (autocast); scores then differ by about one
             percent.
     """
-    fast = copy.copy(model)
-    fast.half = half
+    plain = copy.copy(model)
+    plain.half = half
     # Where layers have names of their own (Keras), a copy's modules could not be found by them.
     if model.is_frozen or model._modules is not None:
-        return fast
+        return plain
     with torch.inference_mode(False):
         modules = model.module_index.modules
         if any(
             module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
             for module in modules.values()
         ):
-            return fast
-        known = _KNOWN.get(model.network)
-        if known is None or known.state != _state(modules, known.settings):
-            settings = _settings(modules)
-            known = _KNOWN[model.network] = _Known(_state(modules, settings), settings)
-        wanted = tuple(layers)
-        found = known.asked.get(wanted) or _copy(model, modules, known, layers)
-        known.asked[wanted] = found
-    if found.network is not None and not found.other.intersection(layers):
-        fast.network, fast._modules, fast.is_frozen = found.network, found.modules, True
-        fast.__dict__["_layers"] = (None, found.layers)
-    return fast
+            return plain
+        cache = _CACHES.get(model.network)
+        if cache is None or not cache.state.matches(modules):
+            cache = _CACHES[model.network] = CopyCache(NetworkState(modules))
+        key = tuple(layers)
+        network_copy = cache.by_layers.get(key) or _copy_for(model, modules, cache, layers)
+        cache.by_layers[key] = network_copy
+    return (
+        plain if network_copy.unequal_layers.intersection(layers) else network_copy.as_model(plain)
+    )
 
 
-def _settings(modules: dict[str, nn.Module]) -> list[Callable[[dict[str, Any]], Any]]:
-    """For each module, what reads its own attributes that are watched."""
-    found: list[Callable[[dict[str, Any]], Any]] = []
-    for module in modules.values():
-        keys = [
-            key
-            for key, value in module.__dict__.items()
-            if key != "training" and type(value) in _WATCHED
-        ]
-        found.append(itemgetter(*keys) if keys else dict.__len__)
-    return found
-
-
-def _state(
-    modules: dict[str, nn.Module], settings: list[Callable[[dict[str, Any]], Any]]
-) -> tuple[Any, ...] | None:
-    """What tells whether a network is still the same: its modules, their tensors, their settings,
-    and a few values."""
-    if len(settings) != len(modules):
-        return None
-    tensors: list[Tensor] = []
-    parts: list[Any] = []
-    try:
-        for (name, module), read in zip(modules.items(), settings, strict=True):
-            parts += (name, id(module), read(module.__dict__))
-            tensors += [
-                tensor
-                for tensor in (*module._parameters.values(), *module._buffers.values())
-                if tensor is not None
-            ]
-    except KeyError:
-        return None
-    parts += [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors]
-    sampled = [
-        tensor
-        for tensor in tensors[:1] + tensors[len(tensors) // 2 :][:1] + tensors[-1:]
-        if tensor.is_floating_point()
-    ]
-    return *parts, *(tensor.detach().flatten()[:SMALL].tolist() for tensor in sampled)
-
-
-def _copy(
-    model: Model, modules: dict[str, nn.Module], known: _Known, layers: Sequence[str]
-) -> _Copy:
+def _copy_for(
+    model: Model, modules: dict[str, nn.Module], cache: CopyCache, layers: Sequence[str]
+) -> NetworkCopy:
     """The copy for these layers: an old one or a new one, compared at those of them that were not
     compared before."""
-    if known.hopeless:
-        return _Copy(None)
+    if cache.is_uncopyable:
+        return NetworkCopy(None)
     with Probe(model) as probe:
-        every = probe.layers
+        all_layers = probe.layers
     bases = {name.partition("#")[0] for name in layers}
-    asked = bases | {every[base].source for base in bases}
+    needed = bases | {all_layers[base].source for base in bases}
     try:
-        if known.pairs is None:
-            known.pairs, known.size = _pairs(model, modules)
-        keep = frozenset(convolution for convolution, _ in known.pairs if convolution in asked)
-        found = known.copies.get(keep)
-        if found is None:
-            network = _duplicate(model.network)
-            _fold(network, [pair for pair in known.pairs if pair[0] not in keep])
-            network = network.to(memory_format=torch.channels_last)
-            install(network)
-            while len(known.copies) >= COPIES:
-                dropped = known.copies.pop(next(iter(known.copies)))
-                known.asked = {
-                    names: answer for names, answer in known.asked.items() if answer is not dropped
-                }
-            found = known.copies[keep] = _Copy(
-                network,
-                every,
-                {name: module for name, module in ModuleIndex(network).modules.items() if name},
-            )
-            if not _agree(model, found, known.size, ()):
-                found.network = None
-        fresh = [name for name in layers if name not in found.same | found.other]
-        if found.network is not None and fresh:
-            (found.same if _agree(model, found, known.size, fresh) else found.other).update(fresh)
-        return found
+        if cache.pairs is None:
+            cache.pairs, cache.size = _pairs(model, modules)
+        unfolded = frozenset(name for name, _ in cache.pairs if name in needed)
+        network_copy = cache.copies.get(unfolded)
+        if network_copy is None:
+            while len(cache.copies) >= MAX_COPIES:
+                _drop_oldest(cache)
+            folded = [pair for pair in cache.pairs if pair[0] not in unfolded]
+            network_copy = _prepared(model.network, folded, all_layers)
+            cache.copies[unfolded] = network_copy
+            if not _agree(model, network_copy, cache.size, ()):
+                network_copy.network = None
+        compared = network_copy.equal_layers | network_copy.unequal_layers
+        fresh = [name for name in layers if name not in compared]
+        if network_copy.network is not None and fresh:
+            agree = _agree(model, network_copy, cache.size, fresh)
+            (network_copy.equal_layers if agree else network_copy.unequal_layers).update(fresh)
+        return network_copy
     except Exception:  # a network may refuse to be copied in any way; the plain one always works
-        known.copies.clear()
-        known.hopeless = True
-        return _Copy(None)
+        cache.copies.clear()
+        cache.is_uncopyable = True
+        return NetworkCopy(None)
+
+
+def _drop_oldest(cache: CopyCache) -> None:
+    dropped = cache.copies.pop(next(iter(cache.copies)))
+    cache.by_layers = {
+        names: network_copy
+        for names, network_copy in cache.by_layers.items()
+        if network_copy is not dropped
+    }
+
+
+def _prepared(network: nn.Module, folded: Sequence[tuple[str, str]], layers: Layers) -> NetworkCopy:
+    """A copy with these pairs folded, channels last, and the faster gradient where there is one."""
+    duplicate = _duplicate(network)
+    fold_batch_norms(duplicate, folded)
+    duplicate = duplicate.to(memory_format=torch.channels_last)
+    install(duplicate)
+    modules = {name: module for name, module in ModuleIndex(duplicate).modules.items() if name}
+    return NetworkCopy(duplicate, layers, modules)
 
 
 def _duplicate(network: nn.Module) -> nn.Module:
@@ -214,126 +189,40 @@ def _duplicate(network: nn.Module) -> nn.Module:
     return copy.deepcopy(network, memo).eval().requires_grad_(False)
 
 
-def _fold(network: nn.Module, pairs: Sequence[tuple[str, str]]) -> None:
-    """Fold each batch norm into the convolution before it (names), in place."""
-    for name, follower in pairs:
-        convolution: Any = network.get_submodule(name)
-        norm: Any = network.get_submodule(follower)
-        weight, bias = fuse_conv_bn_weights(
-            convolution.weight,
-            convolution.bias,
-            norm.running_mean,
-            norm.running_var,
-            norm.eps,
-            norm.weight,
-            norm.bias,
-        )
-        convolution.weight, convolution.bias = (
-            nn.Parameter(part.detach(), requires_grad=False) for part in (weight, bias)
-        )
-        parent, _, own = follower.rpartition(".")
-        setattr(network.get_submodule(parent), own, _Rest(norm))
-
-
-class _Rest(nn.Module):
-    """What a batch norm does besides normalizing: timm's carry their activation with them."""
-
-    def __init__(self, norm: nn.Module) -> None:
-        super().__init__()
-        self.training = False
-        for name, child in norm.named_children():
-            self.add_module(name, child)
-
-    def forward(self, given: Tensor) -> Tensor:
-        for child in self._modules.values():
-            given = child(given)  # type: ignore[misc]
-        return given
-
-
 def _pairs(
     model: Model, modules: dict[str, nn.Module]
 ) -> tuple[list[tuple[str, str]], tuple[int, int] | None]:
-    """The names of convolutions and of the batch norms that alone read their output, each running
-    once, as one dry run shows them; and the size of its image: a small one, or None where the
-    network takes its own size only.
-    """
-    half = tuple(max(SMALL, side // 64 * 32) for side in model.size)
+    """What can be folded, and the size of the dry run's image: a small one, or None where the
+    network takes its own size only."""
+    height, width = (max(MIN_SIDE, side // 64 * 32) for side in model.size)
     try:
-        return _read(model, modules, (half[0], half[1])), (half[0], half[1])
+        return foldable_pairs(model, modules, _noise(model, (height, width))), (height, width)
     except (RuntimeError, ValueError, TypeError, AssertionError):
-        return _read(model, modules, None), None
-
-
-def _read(
-    model: Model, modules: dict[str, nn.Module], size: tuple[int, int] | None
-) -> list[tuple[str, str]]:
-    names = {module: name for name, module in modules.items()}
-    made: dict[int, tuple[nn.Conv2d, Tensor]] = {}
-    read: list[tuple[nn.Conv2d, nn.BatchNorm2d, int]] = []
-    calls: Counter[nn.Module] = Counter()
-    readers: Counter[int] = Counter()
-
-    def after(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
-        calls[module] += 1
-        norm = isinstance(module, nn.BatchNorm2d)
-        for tensor in given:
-            if isinstance(tensor, Tensor) and (norm or not module._modules):
-                readers[id(tensor)] += 1
-        tensor = given[0] if given and isinstance(given[0], Tensor) else None
-        if isinstance(module, nn.BatchNorm2d) and id(tensor) in made:
-            read.append((made[id(tensor)][0], module, id(tensor)))
-        if type(module).__name__ in ("Conv2d", "Conv2dSame") and isinstance(output, Tensor):
-            assert isinstance(module, nn.Conv2d)
-            # Held until the end, since a freed tensor's number is given out again.
-            made[id(output)] = (module, output)
-            readers[id(output)] = 0
-
-    with evaluation_mode(model.module_index), torch.no_grad():
-        handles = [module.register_forward_hook(after) for module in names]
-        try:
-            model(model.preprocess(_noise(model, size)))
-        finally:
-            for handle in handles:
-                handle.remove()
-    return [
-        (names[convolution], names[norm])
-        for convolution, norm, tensor in read
-        if calls[convolution] == calls[norm] == readers[tensor] == 1
-        and norm.running_mean is not None
-        and norm.running_var is not None
-    ]
+        return foldable_pairs(model, modules, _noise(model, None)), None
 
 
 def _noise(model: Model, size: tuple[int, int] | None) -> Tensor:
-    return torch.rand(
-        1, model.channels, *(size or model.size), generator=torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    return model.preprocess(
+        torch.rand(1, model.channels, *(size or model.size), generator=generator)
     )
 
 
-def _agree(model: Model, found: _Copy, size: tuple[int, int] | None, layers: Sequence[str]) -> bool:
+def _agree(
+    model: Model, network_copy: NetworkCopy, size: tuple[int, int] | None, layers: Sequence[str]
+) -> bool:
     """Whether both give the same on a random image: at the layers, or at the end where none is
     named."""
-    assert found.network is not None
-    fast = copy.copy(model)
-    fast.half, fast.network, fast._modules, fast.is_frozen = (
-        False,
-        found.network,
-        found.modules,
-        True,
-    )
-    fast.__dict__["_layers"] = (None, found.layers)
+    plain = copy.copy(model)
+    plain.half = False
     pairs: list[tuple[Tensor | None, Tensor | None]] = []
-    with Probe(model) as slow, Probe(fast) as quick:
-        image = model.preprocess(_noise(model, size))
-        slow_half, model.half = model.half, False
-        try:
-            if layers:
-                first, second = (each.activations(image, layers) for each in (slow, quick))
-                pairs = [(first[name], second[name]) for name in layers]
-            else:
-                pairs = [(first_tensor(slow.output(image)), first_tensor(quick.output(image)))]
-        finally:
-            model.half = slow_half
+    with Probe(plain) as original, Probe(network_copy.as_model(plain)) as copied:
+        image = _noise(model, size)
+        if layers:
+            first, second = (probe.activations(image, layers) for probe in (original, copied))
+            pairs = [(first[name], second[name]) for name in layers]
+        else:
+            pairs = [(first_tensor(original.output(image)), first_tensor(copied.output(image)))]
     return all(
         a is not None
         and b is not None

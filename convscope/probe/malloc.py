@@ -13,7 +13,9 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """mallopt's numbers for them (glibc's malloc.h)."""
 
 KEPT = 2**30
-USUAL = {TRIM_THRESHOLD: 64 * 2**20, MMAP_THRESHOLD: 32 * 2**20}
+"""Bytes: blocks up to this size come from, and go back to, memory the process already has."""
+
+DEFAULTS = {TRIM_THRESHOLD: 64 * 2**20, MMAP_THRESHOLD: 32 * 2**20}
 """Where glibc's own thresholds end up after blocks of the largest size that it learns from."""
 
 
@@ -30,12 +32,12 @@ def keep_freed_memory() -> Iterator[None]:
     if library is None:
         yield
         return
-    for option in USUAL:
+    for option in DEFAULTS:
         library.mallopt(option, KEPT)
     try:
         yield
     finally:
-        for option, value in USUAL.items():
+        for option, value in DEFAULTS.items():
             library.mallopt(option, value)
         library.malloc_trim(0)
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from convscope.errors import ImageError, LayerError, ModelError
 from convscope.networks.layout import first_tensor, replace_first
-
-if TYPE_CHECKING:
-    from convscope.probe.probe import Probe
+from convscope.networks.model import Model
 
 TOLERANCE = 1e-4
 """How far a replayed run may be from the original before it is not trusted (relative to the largest
 score)."""
+
+Replay = Literal["view", "copy", "whole"]
+"""How recorded outputs are handed on for a batch: as broadcast views, as copies (for networks that
+write in place), or not at all, so that the whole network runs."""
 
 
 class PartialForward:
@@ -26,22 +28,34 @@ class PartialForward:
     ended before the layer are not run again: their recorded outputs are handed on, broadcast over
     the batch. Before that is trusted, the original activation is replayed and compared with the
     original scores; a network that this does not fit is run as a whole instead.
+
+    Args:
+        calls: how often the layer runs in one forward pass.
+        image: one network input (1 c h w).
+        layer: its name; `name#k` is its k-th run.
+        run: runs the model on an input.
     """
 
-    def __init__(self, probe: Probe, image: Tensor, layer: str) -> None:
-        self._probe = probe
-        self._model = probe.model
+    def __init__(
+        self,
+        model: Model,
+        calls: int,
+        image: Tensor,
+        layer: str,
+        run: Callable[[Model, Tensor], Any],
+    ) -> None:
+        self._model = model
+        self._run = run
         self._image = image
         self._layer = layer
-        calls = probe.layers[layer].calls
         base, mark, call = layer.partition("#")
-        self._module = self._model.modules[base]
+        self._module = model.modules[base]
         self._call = int(call) if mark else calls
         self._records: dict[nn.Module, list[Any]] = {}
         with torch.no_grad():
-            self.output, self._raw, self._given = self._record()
-        self.maps = self._model.layout.to_maps(self._raw, layer)
-        self._way: Literal["view", "copy", "whole"] = self._check()
+            self.output, self._raw, self._layer_output = self._record()
+        self.maps = model.layout.to_maps(self._raw, layer)
+        self._way = self._cheapest_way()
 
     def __call__(self, maps: Tensor) -> Any:
         """The network's raw output with the layer's maps (m c h w) in place of its own;
@@ -58,16 +72,16 @@ class PartialForward:
         kept."""
         frames: list[list[tuple[nn.Module, Any]]] = [[]]
         calls = 0
-        taken: list[tuple[Tensor, Any]] = []
+        layer_output: list[tuple[Tensor, Any]] = []
 
-        def before(module: nn.Module, given: Any) -> None:
-            if not taken:
+        def before(module: nn.Module, inputs: Any) -> None:
+            if not layer_output:
                 frames.append([])
 
-        def after(module: nn.Module, given: Any, output: Any) -> Any:
+        def after(module: nn.Module, inputs: Any, output: Any) -> None:
             nonlocal calls
-            if taken:
-                return None
+            if layer_output:
+                return
             frames.pop()
             if module is self._module:
                 calls += 1
@@ -77,10 +91,9 @@ class PartialForward:
                         raise LayerError(
                             f"Layer {self._layer!r} gives no tensor, so it cannot be changed."
                         )
-                    taken.append((tensor.clone(), output))
-                    return None
+                    layer_output.append((tensor.clone(), output))
+                    return
             frames[-1].append((module, output))
-            return None
 
         handles: list[Any] = []
         try:
@@ -89,86 +102,94 @@ class PartialForward:
                     module.register_forward_pre_hook(before),
                     module.register_forward_hook(after),
                 ]
-            output = self._probe.run(self._image)
+            output = self._run(self._model, self._image)
         finally:
             for handle in handles:
                 handle.remove()
-        if not taken:
+        if not layer_output:
             raise LayerError(
                 f"Layer {self._layer!r} did not run on this image, so it cannot be changed."
             )
         for frame in frames:
-            for module, made in frame:
-                self._records.setdefault(module, []).append(made)
-        return output, *taken[0]
+            for module, result in frame:
+                self._records.setdefault(module, []).append(result)
+        return output, *layer_output[0]
 
-    def _check(self) -> Literal["view", "copy", "whole"]:
+    def _cheapest_way(self) -> Replay:
         """The cheapest way to go on that gives the original output for the original activation."""
         original = first_tensor(self.output)
         assert original is not None
         scale = original.abs().max().clamp_min(1e-12)
         twice = self.maps.expand(2, -1, -1, -1)
-        ways: tuple[Literal["view", "copy"], ...] = ("view", "copy")
+        ways: tuple[Replay, ...] = ("view", "copy")
         for way in ways:
             try:
                 with torch.no_grad():
-                    again = first_tensor(self._replay(twice, way))
+                    replayed = first_tensor(self._replay(twice, way))
             except (RuntimeError, ValueError, TypeError, ImageError, ModelError):
                 continue
-            fits = again is not None and again.shape == (2, *original.shape[1:])
             if (
-                fits
-                and again is not None
-                and bool((again - original).abs().max() / scale <= TOLERANCE)
+                replayed is not None
+                and replayed.shape == (2, *original.shape[1:])
+                and bool((replayed - original).abs().max() / scale <= TOLERANCE)
             ):
                 return way
         return "whole"
 
-    def _replay(self, maps: Tensor, way: str) -> Any:
+    def _replay(self, maps: Tensor, way: Replay) -> Any:
         """One run on `maps` with every recorded module answering from its record."""
-        count = maps.shape[0]
         # A copy, since the network may go on in place.
-        swapped = self._model.layout.from_maps(
+        replacement = self._model.layout.from_maps(
             maps.to(self._raw.dtype), self._raw, self._layer
         ).clone()
-        queues = (
-            {} if way == "whole" else {module: list(made) for module, made in self._records.items()}
-        )
+        answers = self._answers(replacement, maps.shape[0], way)
         patched: list[tuple[nn.Module, Any]] = []
+        try:
+            for module, answer in answers.items():
+                patched.append((module, module.__dict__.get("forward")))
+                module.forward = answer
+            image = self._image.expand(maps.shape[0], -1, -1, -1)
+            return self._run(self._model, image if way == "view" else image.clone())
+        finally:
+            for module, forward in patched:
+                if forward is None:
+                    del module.forward
+                else:
+                    module.forward = forward
+
+    def _answers(
+        self, replacement: Tensor, count: int, way: Replay
+    ) -> dict[nn.Module, Callable[..., Any]]:
+        """What stands in for the `forward` of each recorded module and of the layer in one replay
+        of `count` images."""
+        queues = (
+            {}
+            if way == "whole"
+            else {module: list(outputs) for module, outputs in self._records.items()}
+        )
         calls = 0
 
-        def spread(made: Any) -> Any:
-            tensor = first_tensor(made)
+        def broadcast(output: Any) -> Any:
+            tensor = first_tensor(output)
             if tensor is None or tensor.shape[0] != 1:
-                return made
+                return output
             wide = tensor.expand(count, *tensor.shape[1:])
-            return replace_first(made, wide if way == "view" else wide.clone())
+            return replace_first(output, wide if way == "view" else wide.clone())
 
         def answer(module: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
-            def run(*given: Any, **named: Any) -> Any:
+            def run(*args: Any, **kwargs: Any) -> Any:
                 nonlocal calls
                 queue = queues.get(module)
                 if queue:
                     calls += module is self._module
-                    return spread(queue.pop(0))
+                    return broadcast(queue.pop(0))
                 if module is self._module:
                     calls += 1
                     if calls == self._call:
-                        made = self._given if way != "whole" else forward(*given, **named)
-                        return replace_first(made, swapped)
-                return forward(*given, **named)
+                        output = self._layer_output if way != "whole" else forward(*args, **kwargs)
+                        return replace_first(output, replacement)
+                return forward(*args, **kwargs)
 
             return run
 
-        try:
-            for module in {*queues, self._module}:
-                patched.append((module, module.__dict__.get("forward")))
-                module.forward = answer(module, module.forward)
-            image = self._image.expand(count, -1, -1, -1)
-            return self._probe.run(image if way == "view" else image.clone())
-        finally:
-            for module, own in patched:
-                if own is None:
-                    del module.forward
-                else:
-                    module.forward = own
+        return {module: answer(module, module.forward) for module in {*queues, self._module}}

@@ -14,34 +14,30 @@ c h w, after `model.preprocess`).
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from convscope.errors import ConvscopeError, ImageError, ModelError, NoGradientError
-from convscope.networks.layer import PASSING, Layer, Layers
-from convscope.networks.layout import AxisLayout, first_tensor
-from convscope.networks.layout_inference import LayoutInference
+from convscope.errors import ImageError
+from convscope.networks.layer import Layers
 from convscope.networks.model import Model
 from convscope.networks.module_index import evaluation_mode
-from convscope.probe.capture import Capture, StopForward
+from convscope.probe.capture import Capture
+from convscope.probe.gradient import gradient_of
 from convscope.probe.partial_forward import PartialForward
+from convscope.probe.run import normal_tensor, run_network
+from convscope.probe.trace import trace
 from convscope.questions.target import Target
-
-MOST_UNREAD = 48
-"""How many layers from the end are asked whether their places matter: more than a transformer's
-last two blocks have."""
 
 
 class Probe:
     """Holds a model still while it is looked into.
 
-    `seen` is the raw output of the last complete run, so that a caller need not run the network
-    again for it. `notes` holds what a method measured on its way, one number per image.
+    `last_output` is the raw output of the last complete run, so that a caller need not run the
+    network again for it. `notes` holds what a method measured on its way, one number per image.
     """
 
     def __init__(self, model: Model) -> None:
@@ -64,7 +60,7 @@ class Probe:
         self._stack.close()
 
     def note(self, name: str, value: float) -> None:
-        """Keep a number that a method found out about the image it is at."""
+        """Keep a number that a method measured on the image it is at."""
         self.notes.setdefault(name, []).append(value)
 
     @property
@@ -74,17 +70,17 @@ class Probe:
         if self._layers is None and self.model.is_frozen:
             self._layers = self.model.__dict__["_layers"][1]
         if self._layers is None:
-            now = self.model.module_index if self.model._modules is None else self.model._modules
+            index = self.model.module_index if self.model._modules is None else self.model._modules
             known: tuple[Any, Layers] | None = self.model.__dict__.get("_layers")
-            if known is None or known[0] is not now:
-                known = self.model.__dict__["_layers"] = (now, trace(self.model))
+            if known is None or known[0] is not index:
+                known = self.model.__dict__["_layers"] = (index, trace(self.model))
             self._layers = known[1]
         return self._layers
 
     def output(self, image: Tensor) -> Any:
         """The network's raw output; no gradient."""
         with torch.no_grad():
-            self.last_output = self.run(_plain(image))
+            self.last_output = self.run(normal_tensor(image))
         return self.last_output
 
     def scores(self, image: Tensor) -> Tensor:
@@ -100,9 +96,9 @@ class Probe:
         Raises:
             LayerError: a layer the network does not have.
         """
-        with torch.set_grad_enabled(image.requires_grad), self._capture(layers) as captured:
-            self.run(image if image.requires_grad else _plain(image), stop=True)
-            return {name: self.model.layout.to_maps(captured.take(name), name) for name in layers}
+        with torch.set_grad_enabled(image.requires_grad), self._capture(layers) as capture:
+            self.run(image if image.requires_grad else normal_tensor(image), stop=True)
+            return {name: self.model.layout.to_maps(capture.take(name), name) for name in layers}
 
     def activations_and_output(
         self, image: Tensor, layers: Sequence[str]
@@ -111,11 +107,11 @@ class Probe:
         is."""
         with (
             torch.set_grad_enabled(image.requires_grad),
-            self._capture(layers, complete=True) as captured,
+            self._capture(layers, complete=True) as capture,
         ):
-            self.last_output = self.run(image if image.requires_grad else _plain(image))
+            self.last_output = self.run(image if image.requires_grad else normal_tensor(image))
             return {
-                name: self.model.layout.to_maps(captured.take(name), name) for name in layers
+                name: self.model.layout.to_maps(capture.take(name), name) for name in layers
             }, self.last_output
 
     def activations_and_gradients(
@@ -130,10 +126,10 @@ class Probe:
         Raises:
             NoGradientError: the score does not depend on a layer.
         """
-        with torch.enable_grad(), self._capture(layers, leaf=True, complete=True) as captured:
-            self.last_output = self.run(_plain(image))
+        with torch.enable_grad(), self._capture(layers, leaf=True, complete=True) as capture:
+            self.last_output = self.run(normal_tensor(image))
             score = target(self.last_output)
-            raw = [captured.take(name) for name in layers]
+            raw = [capture.take(name) for name in layers]
             gradients = gradient_of(
                 score, raw, "layer " + " or ".join(repr(name) for name in layers)
             )
@@ -156,7 +152,7 @@ class Probe:
             NoGradientError: the score does not depend on the image.
         """
         with torch.enable_grad():
-            leaf = _plain(image).detach().requires_grad_()
+            leaf = normal_tensor(image).detach().requires_grad_()
             self.last_output = self.run(leaf.clone())
             return gradient_of(target(self.last_output), [leaf], "the image")[0].float()
 
@@ -171,177 +167,19 @@ class Probe:
             raise ImageError(
                 f"The network is split on one image at a time; {image.shape[0]} were given."
             )
-        return PartialForward(self, _plain(image), layer)
+        return PartialForward(
+            self.model, self.layers[layer].calls, normal_tensor(image), layer, run_network
+        )
 
     def run(self, image: Tensor, *, stop: bool = False) -> Any:
         """Run the network; foreign errors become one sentence."""
-        try:
-            with torch.autocast(image.device.type, torch.bfloat16, enabled=self.model.half):
-                return self.model(image)
-        except StopForward:
-            if stop:
-                return None
-            raise
-        except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-            raise self._translated(error, image) from error
-
-    def _translated(self, error: Exception, image: Tensor) -> Exception:
-        if isinstance(error, ConvscopeError | torch.OutOfMemoryError):
-            return error
-        size = " x ".join(map(str, image.shape[-2:]))
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if tuple(image.shape[-2:]) != tuple(self.model.size):
-            own = " x ".join(map(str, self.model.size))
-            return ImageError(
-                f"{self.model.name} cannot run on an image of {size} (its own size is {own}):"
-                f" {said}"
-            )
-        return ModelError(
-            f"{self.model.name} raised {type(error).__name__} while it ran on an image of {size}:"
-            f" {said}"
-        )
+        return run_network(self.model, image, stop=stop)
 
     @contextmanager
     def _capture(
         self, names: Sequence[str], *, leaf: bool = False, complete: bool = False
     ) -> Iterator[Capture]:
         """Hooks on the named layers for the length of the block."""
-        captured = Capture(names, self.layers, leaf=leaf, complete=complete)
-        handles = []
-        try:
-            modules = self.model.modules
-            for base in captured.bases:
-                handles.append(
-                    modules[base].register_forward_hook(captured.hook(base), always_call=False)
-                )
-            yield captured
-        finally:
-            for handle in handles:
-                handle.remove()
-
-
-def gradient_of(
-    score: Tensor, places: list[Tensor], what: str, *, differentiable: bool = False
-) -> list[Tensor]:
-    """Gradients of the summed score at `places`; never at a weight. They can be differentiated
-    again if `differentiable`.
-
-    Raises:
-        NoGradientError: the score does not depend on them.
-    """
-    if not score.requires_grad:
-        raise NoGradientError(f"The score does not depend on {what}, so it has no gradient there.")
-    found = torch.autograd.grad(score.sum(), places, allow_unused=True, create_graph=differentiable)
-    if any(gradient is None for gradient in found):
-        raise NoGradientError(f"The score does not depend on {what}, so it has no gradient there.")
-    return [gradient for gradient in found if gradient is not None]
-
-
-def trace(model: Model) -> Layers:
-    """One dry run on a speckled image: every module that gave a tensor, in the order in which the
-    last runs ended."""
-    names = {module: name for name, module in reversed(model.modules.items())}
-    calls: dict[str, int] = defaultdict(int)
-    seen: dict[str, tuple[int, tuple[int, ...], str]] = {}
-    made: dict[int, tuple[str, Tensor]] = {}
-    order = 0
-    wrapped: set[str] = set()
-    inference = LayoutInference(model.layout, model.size)
-    axis_layouts: dict[str, list[AxisLayout]] = defaultdict(list)
-    model.layout.axis_layouts = axis_layouts
-
-    def record(module: nn.Module, given: Any, output: Any) -> None:
-        nonlocal order
-        tensor = first_tensor(output)
-        if (
-            tensor is None
-            or tensor.ndim == 0
-            or tensor.shape[0] == 0
-            or not tensor.is_floating_point()
-        ):
-            return
-        name = names[module]
-        order += 1
-        calls[name] += 1
-        if type(module).__name__.endswith(PASSING) and any(tensor is one for one in given):
-            source = name
-        else:
-            # The tensor is held until the end, since a freed one's number is given out again.
-            source = made.setdefault(id(tensor), (name, tensor))[0]
-        if tensor is not output:
-            wrapped.add(name)
-        axis_layouts[name].append(inference.infer(module, given, tensor))
-        maps = model.layout.to_maps(tensor, name)
-        seen[name] = (order, tuple(maps.shape[1:]), source)
-
-    handles: list[Any] = []
-    with Probe(model) as probe:
-        try:
-            for module in names:
-                handles += [
-                    module.register_forward_pre_hook(inference.before_module),
-                    module.register_forward_hook(record),
-                ]
-            probe.output(model.speckled())
-        finally:
-            for handle in handles:
-                handle.remove()
-    model.layout.axis_layouts = dict(axis_layouts)
-    layers = []
-    modules = model.modules
-    for name, (ended, shape, source) in seen.items():
-        module = modules[name]
-        parameters = sum(weight.numel() for weight in module.parameters())
-        kind: str = module._get_name()  # type: ignore[no-untyped-call]
-        layers.append(
-            Layer(
-                name, kind, (shape[0], shape[1], shape[2]), parameters, calls[name], ended, source
-            )
-        )
-    total = sum(weight.numel() for weight in model.network.parameters())
-    found = Layers(layers, total)
-    return Layers(layers, total, _unread(model, found, wrapped)) if found else found
-
-
-def _unread(model: Model, layers: Layers, wrapped: set[str]) -> set[str]:
-    """The late layers whose places no score depends on: only the class token is read afterwards, or
-    only another output.
-
-    Asked only where it may be so: the last layer has such tokens, or its output is a structure
-    (`wrapped`).
-    """
-    last = layers.last_spatial()
-    if last is None or (model.layout.axis_layouts[last][-1].extra == 0 and last not in wrapped):
-        return set()
-    names = [name for name, layer in layers.items() if layer.shape == layers[last].shape][
-        -MOST_UNREAD:
-    ]
-    with Probe(model) as probe, torch.enable_grad():
-        captured = Capture(names, layers, leaf=True, complete=True)
-        modules = model.modules
-        handles = [modules[name].register_forward_hook(captured.hook(name)) for name in names]
-        try:
-            scores = model.scores(probe.run(model.speckled()))
-        finally:
-            for handle in handles:
-                handle.remove()
-        if not scores.requires_grad:
-            return set()
-        gradients = torch.autograd.grad(
-            scores.norm(), [captured.take(name) for name in names], allow_unused=True
-        )
-    maps = model.layout.to_maps
-    unread = {
-        name
-        for name, one in zip(names, gradients, strict=True)
-        if one is None or not bool(maps(one, name).any())
-    }
-    # What a structure hands on beside the tensor was made from that tensor before it could be
-    # exchanged.
-    unread |= {name for name in names if name in wrapped and layers[name].source != name}
-    return unread if len(unread) < len(names) else set()
-
-
-def _plain(image: Tensor) -> Tensor:
-    """An image that autograd may work on, also when the caller made it under `inference_mode`."""
-    return image.clone() if image.is_inference() else image
+        capture = Capture(names, self.layers, leaf=leaf, complete=complete)
+        with capture.hooks(self.model.modules):
+            yield capture

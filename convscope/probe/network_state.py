@@ -1,0 +1,65 @@
+"""Whether a network is still the same: its modules, their tensors, their settings, a few values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
+from torch import Tensor, nn
+
+NUM_SAMPLED = 64
+"""Values of each of three tensors that are compared, to notice a change through `weight.data`."""
+
+_WATCHED = frozenset({int, float, bool, str, tuple, type(None)})
+"""Types of a module's own attributes that are watched for changes (a stride, a momentum, an
+activation's name)."""
+
+
+class NetworkState:
+    """What a network was like when this was made; `matches` compares it with now.
+
+    Reading takes a few hundredths of a forward pass, so it is done at every call of a verb.
+    """
+
+    def __init__(self, modules: dict[str, nn.Module]) -> None:
+        self._readers = [_reader(module) for module in modules.values()]
+        self._state = self._read(modules)
+
+    def matches(self, modules: dict[str, nn.Module]) -> bool:
+        """Whether nothing changed; a change through `weight.data` is noticed only if it touches a
+        sampled value."""
+        return self._state == self._read(modules)
+
+    def _read(self, modules: dict[str, nn.Module]) -> tuple[Any, ...] | None:
+        if len(self._readers) != len(modules):
+            return None
+        tensors: list[Tensor] = []
+        parts: list[Any] = []
+        try:
+            for (name, module), read in zip(modules.items(), self._readers, strict=True):
+                parts += (name, id(module), read(module.__dict__))
+                tensors += [
+                    tensor
+                    for tensor in (*module._parameters.values(), *module._buffers.values())
+                    if tensor is not None
+                ]
+        except KeyError:
+            return None
+        parts += [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors]
+        sampled = [
+            tensor
+            for tensor in tensors[:1] + tensors[len(tensors) // 2 :][:1] + tensors[-1:]
+            if tensor.is_floating_point()
+        ]
+        return *parts, *(tensor.detach().flatten()[:NUM_SAMPLED].tolist() for tensor in sampled)
+
+
+def _reader(module: nn.Module) -> Callable[[dict[str, Any]], Any]:
+    """What reads the watched attributes of a module from its `__dict__`."""
+    names = [
+        name
+        for name, value in module.__dict__.items()
+        if name != "training" and type(value) in _WATCHED
+    ]
+    return itemgetter(*names) if names else dict.__len__

@@ -1,0 +1,157 @@
+"""One dry run that says which layers a network has, what they give, and which of them are read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from convscope.networks.layer import PASSING, Layer, Layers
+from convscope.networks.layout import AxisLayout, first_tensor
+from convscope.networks.layout_inference import LayoutInference
+from convscope.networks.model import Model
+from convscope.networks.module_index import evaluation_mode
+from convscope.probe.capture import Capture
+from convscope.probe.run import run_network
+
+MAX_UNREAD_LAYERS = 48
+"""How many layers from the end are asked whether their places matter: more than a transformer's
+last two blocks have."""
+
+
+def trace(model: Model) -> Layers:
+    """All layers of the network, from one dry run on a speckled image: every module that gave a
+    tensor, in the order in which the last runs ended."""
+    recorder = _Recorder(model)
+    with _held_still(model), torch.no_grad(), recorder.hooks():
+        run_network(model, model.speckled())
+    model.layout.axis_layouts = dict(recorder.axis_layouts)
+    rows = recorder.layers()
+    total = sum(weight.numel() for weight in model.network.parameters())
+    layers = Layers(rows, total)
+    return Layers(rows, total, _unread(model, layers, recorder.wrapped)) if layers else layers
+
+
+class _Recorder:
+    """What the hooks of the dry run write down of each module's output."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.names = {module: name for name, module in reversed(model.modules.items())}
+        self.wrapped: set[str] = set()
+        """Layers whose output is a structure around a tensor."""
+        self.axis_layouts: dict[str, list[AxisLayout]] = defaultdict(list)
+        # The layout looks up what is known so far while the run goes on.
+        model.layout.axis_layouts = self.axis_layouts
+        self._inference = LayoutInference(model.layout, model.size)
+        self._calls: dict[str, int] = defaultdict(int)
+        self._last_runs: dict[str, tuple[int, tuple[int, ...], str]] = {}
+        self._makers: dict[int, tuple[str, Tensor]] = {}
+        self._order = 0
+
+    @contextmanager
+    def hooks(self) -> Iterator[None]:
+        handles: list[RemovableHandle] = []
+        try:
+            for module in self.names:
+                handles += [
+                    module.register_forward_pre_hook(self._inference.before_module),
+                    module.register_forward_hook(self._record),
+                ]
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _record(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        tensor = first_tensor(output)
+        if (
+            tensor is None
+            or tensor.ndim == 0
+            or tensor.shape[0] == 0
+            or not tensor.is_floating_point()
+        ):
+            return
+        name = self.names[module]
+        self._order += 1
+        self._calls[name] += 1
+        if type(module).__name__.endswith(PASSING) and any(tensor is value for value in inputs):
+            source = name
+        else:
+            # The tensor is held until the end, since a freed one's number is given out again.
+            source = self._makers.setdefault(id(tensor), (name, tensor))[0]
+        if tensor is not output:
+            self.wrapped.add(name)
+        self.axis_layouts[name].append(self._inference.infer(module, inputs, tensor))
+        maps = self.model.layout.to_maps(tensor, name)
+        self._last_runs[name] = (self._order, tuple(maps.shape[1:]), source)
+
+    def layers(self) -> list[Layer]:
+        """One row per module that ran."""
+        modules = self.model.modules
+        rows = []
+        for name, (order, shape, source) in self._last_runs.items():
+            module = modules[name]
+            parameters = sum(weight.numel() for weight in module.parameters())
+            kind: str = module._get_name()  # type: ignore[no-untyped-call]
+            channels, height, width = shape
+            rows.append(
+                Layer(
+                    name,
+                    kind,
+                    (channels, height, width),
+                    parameters,
+                    self._calls[name],
+                    order,
+                    source,
+                )
+            )
+        return rows
+
+
+def _unread(model: Model, layers: Layers, wrapped: set[str]) -> set[str]:
+    """The late layers whose places no score depends on: only the class token is read afterwards, or
+    only another output.
+
+    Asked only where it may be so: the last layer has such tokens, or its output is a structure
+    (`wrapped`).
+    """
+    last = layers.last_spatial()
+    if last is None or (model.layout.axis_layouts[last][-1].extra == 0 and last not in wrapped):
+        return set()
+    names = [name for name, layer in layers.items() if layer.shape == layers[last].shape][
+        -MAX_UNREAD_LAYERS:
+    ]
+    with _held_still(model), torch.enable_grad():
+        capture = Capture(names, layers, leaf=True, complete=True)
+        with capture.hooks(model.modules):
+            scores = model.scores(run_network(model, model.speckled()))
+        if not scores.requires_grad:
+            return set()
+        gradients = torch.autograd.grad(
+            scores.norm(), [capture.take(name) for name in names], allow_unused=True
+        )
+    maps = model.layout.to_maps
+    unread = {
+        name
+        for name, gradient in zip(names, gradients, strict=True)
+        if gradient is None or not bool(maps(gradient, name).any())
+    }
+    # What a structure hands on beside the tensor was made from that tensor before it could be
+    # exchanged.
+    unread |= {name for name in names if name in wrapped and layers[name].source != name}
+    return unread if len(unread) < len(names) else set()
+
+
+@contextmanager
+def _held_still(model: Model) -> Iterator[None]:
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        if not model.is_frozen:
+            stack.enter_context(evaluation_mode(model.module_index))
+        yield
