@@ -24,7 +24,7 @@ from convscope.networks.model import Model
 from convscope.networks.module_index import ModuleIndex
 from convscope.probe.batch_norm_folding import fold_batch_norms, foldable_pairs
 from convscope.probe.convolution_gradient import install
-from convscope.probe.network_state import NetworkState
+from convscope.probe.network_fingerprint import NetworkFingerprint
 from convscope.probe.probe import Probe
 
 TOLERANCE = 1e-4
@@ -64,7 +64,7 @@ class NetworkCopy:
 
 @dataclass
 class CopyCache:
-    """The copies of one network while it is as `state` says, by the convolutions that stay
+    """The copies of one network while it is as `fingerprint` says, by the convolutions that stay
     unfolded.
 
     `pairs` names the convolutions and norms that can be folded, `size` is that of the image on
@@ -72,7 +72,7 @@ class CopyCache:
     network cannot be copied.
     """
 
-    state: NetworkState
+    fingerprint: NetworkFingerprint
     copies: dict[frozenset[str], NetworkCopy] = field(default_factory=dict)
     pairs: list[tuple[str, str]] | None = None
     size: tuple[int, int] | None = None
@@ -110,8 +110,8 @@ def inference_copy(model: Model, layers: Sequence[str] = (), *, half: bool = Fal
         ):
             return plain
         cache = _CACHES.get(model.network)
-        if cache is None or not cache.state.matches(modules):
-            cache = _CACHES[model.network] = CopyCache(NetworkState(modules))
+        if cache is None or not cache.fingerprint.matches(modules):
+            cache = _CACHES[model.network] = CopyCache(NetworkFingerprint(modules))
         key = tuple(layers)
         network_copy = cache.by_layers.get(key) or _copy_for(model, modules, cache, layers)
         cache.by_layers[key] = network_copy

@@ -16,7 +16,7 @@ _WATCHED = frozenset({int, float, bool, str, tuple, type(None)})
 activation's name)."""
 
 
-class NetworkState:
+class NetworkFingerprint:
     """What a network was like when this was made; `matches` compares it with now.
 
     Reading takes a few hundredths of a forward pass, so it is done at every call of a verb.
@@ -24,12 +24,12 @@ class NetworkState:
 
     def __init__(self, modules: dict[str, nn.Module]) -> None:
         self._readers = [_reader(module) for module in modules.values()]
-        self._state = self._read(modules)
+        self._fingerprint = self._read(modules)
 
     def matches(self, modules: dict[str, nn.Module]) -> bool:
         """Whether nothing changed; a change through `weight.data` is noticed only if it touches a
         sampled value."""
-        return self._state == self._read(modules)
+        return self._fingerprint == self._read(modules)
 
     def _read(self, modules: dict[str, nn.Module]) -> tuple[Any, ...] | None:
         if len(self._readers) != len(modules):
