@@ -75,7 +75,7 @@ def main() -> None:
     names = [
         name
         for name in registry
-        if registry.traits(name).get("needs") != "attention" and name not in ("cam", "lrp")
+        if registry.traits(name).needs != "attention" and name not in ("cam", "lrp")
     ]
     result = None
     for title in sorted(

@@ -91,6 +91,16 @@ class RuleError(ComputeError):
     """A backward rule that changed nothing."""
 
 
+def shown(value: object, *, most: int = 80) -> str:
+    """A value as a message shows it: on one line, cut to `most` characters, with control
+    characters escaped."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape:
+        return f"a {type(value).__name__} of shape {' x '.join(map(str, shape))}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def suggest(given: str, known: Iterable[str], *, most: int = 5) -> str:
     """The half sentence that helps after a misspelt name: near misses, or else what exists."""
     names = list(known)

@@ -2,28 +2,48 @@
 
 A method is a function `(probe, image, target, *, parameters) -> Tensor` in a file of its own name.
 `image` is the network's input (n c h w), `target` gives one score per image, and the map that comes
-back is raw and signed float32, n c h w. Traits:
-
-    space       where the map lives: "layer" (the method then takes `layer`, a name) or "input"
-    heatmap     how channels become one map (see `REDUCTIONS`); "sum" by default
-    as_is       the method sees the network itself and not a faster copy: it reads modules and
-                weights, or it gives a gradient at the image, which jumps where rounding moves a
-                unit over the kink of a ReLU
-    single_run  the method runs the network once on the image itself, so that the top prediction
-                can be read off that run
+back is raw and signed float32, n c h w. `MethodTraits` are what else is known of a method.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from convscope.core.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-registry = Registry(__name__, "attribution method")
+Space = Literal["layer", "input", "base"]
+Reduction = Literal["sum", "max_abs", "mean_abs", "base"]
+
+
+@dataclass(frozen=True)
+class MethodTraits:
+    """What is known of an attribution method before it runs.
+
+    `space` is where the map lives: "layer" (the method then takes `layer`, a name), "input", or
+    "base", where the method that it wraps has it. `heatmap` is how channels become one map (see
+    `REDUCTIONS`). `needs` is what the network must have, `extra` the optional dependency.
+
+    `single_run`: it runs the network once on the image itself, so that the top prediction can be
+    read off that run. `positive`: the map has no negative values. `as_is`: it sees the network
+    itself and not a faster copy, because it reads modules and weights, or gives a gradient at the
+    image, which jumps where rounding moves a unit over the kink of a ReLU.
+    """
+
+    space: Space
+    heatmap: Reduction = "sum"
+    needs: Literal["attention"] | None = None
+    extra: str | None = None
+    single_run: bool = False
+    positive: bool = False
+    as_is: bool = False
+
+
+registry = Registry(__name__, "attribution method", MethodTraits)
 register = registry.register
 
 REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {

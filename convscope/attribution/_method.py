@@ -72,7 +72,7 @@ class Method:
             layers = tuple(_layers(probe, layer))
             chosen["layer"] = layers[0]
         elif layer is not None and (inner is None or not inner.layers):
-            space = traits["space"] if inner is None else inner.space
+            space = traits.space if inner is None else inner.space
             place = "at the image, not at a layer" if space == "input" else "at no single layer"
             raise OptionError(
                 f"{name if inner is None else inner.name} looks {place}; leave out layer={layer!r}."
@@ -81,24 +81,15 @@ class Method:
             chosen["generator"] = torch.Generator(probe.model.device).manual_seed(seed)
         if inner is not None:
             chosen["inner"], layers = inner, inner.layers
-        if len(layers) > 1 and traits["space"] == "input":
+        if len(layers) > 1 and traits.space == "input":
             raise OptionError(f"{name} takes one layer; {', '.join(layers)} were given.")
-        space, heatmap = (
-            (
-                getattr(inner, trait)
-                if inner is not None and traits.get(trait, "sum") == "base"
-                else traits.get(trait, "sum")
-            )
-            for trait in ("space", "heatmap")
-        )
-        positive = bool(traits.get("positive", False)) or len(layers) > 1
         return cls(
             name,
             chosen,
-            space,
-            heatmap,
-            bool(traits.get("single_run", False)) and len(layers) < 2,
-            positive,
+            inner.space if inner is not None and traits.space == "base" else traits.space,
+            inner.heatmap if inner is not None and traits.heatmap == "base" else traits.heatmap,
+            traits.single_run and len(layers) < 2,
+            traits.positive or len(layers) > 1,
             layers,
         )
 
@@ -118,7 +109,7 @@ class Method:
         generator = self.options.get("generator")
         if generator is not None:
             generator.manual_seed(generator.initial_seed())
-        if "inner" in self.options or registry.traits(self.name).get("as_is"):
+        if "inner" in self.options or registry.traits(self.name).as_is:
             return self._run(function, probe, image, target)
         # Everything else sees a faster copy of the network, which gives the same at the layers and
         # at the end.

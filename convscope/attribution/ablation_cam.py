@@ -5,14 +5,14 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution._work import chunks, singles
-from convscope.core.schema import Count
+from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
 
 @register(space="layer")
 def ablation_cam(
-    probe: Probe, image: Tensor, target: Target, *, layer: str, batch: Count = 32
+    probe: Probe, image: Tensor, target: Target, *, layer: str, batch: PositiveInt = 32
 ) -> Tensor:
     """Each channel weighted by how much the score drops when the channel is set to 0; no gradient
     (Desai & Ramaswamy, 2020).

@@ -10,9 +10,7 @@ from convscope.probe import Probe
 from convscope.questions.target import Target
 
 
-@register(
-    space="layer", needs="attention", classless=True, single_run=True, positive=True, as_is=True
-)
+@register(space="layer", needs="attention", single_run=True, positive=True, as_is=True)
 def attention_rollout(probe: Probe, image: Tensor, target: Target) -> Tensor:
     """How much of each patch attention carries to the answer, for no class in particular (Abnar &
     Zuidema, 2020).

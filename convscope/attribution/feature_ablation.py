@@ -7,7 +7,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._captum import attribute, cells_of
 from convscope.attribution._work import baseline_of
-from convscope.core.schema import Count
+from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -18,9 +18,9 @@ def feature_ablation(
     image: Tensor,
     target: Target,
     *,
-    cells: Count = 7,
+    cells: PositiveInt = 7,
     baseline: Literal["mean", "black", "white", "blur"] = "mean",
-    batch: Count = 8,
+    batch: PositiveInt = 8,
 ) -> Tensor:
     """How much the score drops when one cell of a grid is hidden (Kokhlikyan et al., Captum, 2020).
 

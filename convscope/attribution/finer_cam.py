@@ -5,7 +5,7 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution.grad_cam import grad_cam
-from convscope.core.schema import Count
+from convscope.core.ranges import PositiveInt
 from convscope.errors import TargetError
 from convscope.probe import Probe
 from convscope.questions.target import Choice, Target
@@ -18,7 +18,7 @@ def finer_cam(
     target: Target,
     *,
     layer: str,
-    rivals: Count = 3,
+    rivals: PositiveInt = 3,
     strength: float = 1.0,
 ) -> Tensor:
     """What tells the class from the classes most like it (Zhang et al., 2025).

@@ -6,7 +6,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._captum import attribute
 from convscope.attribution._work import baseline_of
-from convscope.core.schema import Amount, Count
+from convscope.core.ranges import NonNegativeFloat, PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -17,8 +17,8 @@ def gradient_shap(
     image: Tensor,
     target: Target,
     *,
-    samples: Count = 20,
-    noise: Amount = 0.1,
+    samples: PositiveInt = 20,
+    noise: NonNegativeFloat = 0.1,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Approximate SHAP values: gradients at random points between the image and random baselines

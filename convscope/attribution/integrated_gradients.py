@@ -8,20 +8,20 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution._work import baseline_of, chunks, fast, singles
-from convscope.core.schema import Count
+from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
 
-@register(space="input", completeness=True)
+@register(space="input")
 def integrated_gradients(
     probe: Probe,
     image: Tensor,
     target: Target,
     *,
     baseline: Literal["mean", "black", "white", "blur"] = "mean",
-    steps: Count = 50,
-    batch: Count = 8,
+    steps: PositiveInt = 50,
+    batch: PositiveInt = 8,
 ) -> Tensor:
     """How the score's rise from an image without information is shared among the pixels
     (Sundararajan et al., 2017).

@@ -8,7 +8,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._captum import attribute, cells_of, enough
 from convscope.attribution._work import baseline_of
-from convscope.core.schema import Count
+from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -19,10 +19,10 @@ def lime(
     image: Tensor,
     target: Target,
     *,
-    cells: Count = 7,
-    samples: Count = 200,
+    cells: PositiveInt = 7,
+    samples: PositiveInt = 200,
     baseline: Literal["mean", "black", "white", "blur"] = "mean",
-    batch: Count = 8,
+    batch: PositiveInt = 8,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Each cell's weight in a sparse linear model that imitates the network near the image (Ribeiro

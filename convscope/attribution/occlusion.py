@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution._work import baseline_of, chunks, fast, singles
-from convscope.core.schema import Count
+from convscope.core.ranges import PositiveInt
 from convscope.errors import OptionError
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -20,10 +20,10 @@ def occlusion(
     image: Tensor,
     target: Target,
     *,
-    window: Count | None = None,
-    stride: Count | None = None,
+    window: PositiveInt | None = None,
+    stride: PositiveInt | None = None,
     baseline: Literal["mean", "black", "white", "blur"] = "mean",
-    batch: Count = 16,
+    batch: PositiveInt = 16,
 ) -> Tensor:
     """How much the score drops when a square of the image is covered (Zeiler & Fergus, 2013).
 

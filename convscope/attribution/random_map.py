@@ -5,18 +5,18 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution._work import singles
-from convscope.core.schema import Count
+from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
 
-@register(space="layer", classless=True, positive=True)
+@register(space="layer", positive=True)
 def random_map(
     probe: Probe,
     image: Tensor,
     target: Target,
     *,
-    cells: Count = 7,
+    cells: PositiveInt = 7,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Nothing at all, evenly random: the floor that a method has to be better than.

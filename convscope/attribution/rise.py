@@ -7,7 +7,7 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution._work import chunks, enlarge, fast, probability_target, singles
-from convscope.core.schema import Count, Share
+from convscope.core.ranges import Fraction, PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -18,10 +18,10 @@ def rise(
     image: Tensor,
     target: Target,
     *,
-    masks: Count = 4000,
-    cells: Count = 7,
-    keep: Share = 0.5,
-    batch: Count = 16,
+    masks: PositiveInt = 4000,
+    cells: PositiveInt = 7,
+    keep: Fraction = 0.5,
+    batch: PositiveInt = 16,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Which pixels were kept when the class stayed likely (Petsiuk et al., 2018).

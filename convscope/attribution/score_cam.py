@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from convscope.attribution import register
 from convscope.attribution._work import chunks, fast, singles
-from convscope.core.schema import Count
+from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -18,8 +18,8 @@ def score_cam(
     target: Target,
     *,
     layer: str,
-    most: Count | None = None,
-    batch: Count = 8,
+    most: PositiveInt | None = None,
+    batch: PositiveInt = 8,
 ) -> Tensor:
     """Each channel weighted by what the network says when it sees only what the channel saw; no
     gradient (Wang et al., 2020).

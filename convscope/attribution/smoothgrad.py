@@ -6,7 +6,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._method import Method
 from convscope.attribution._noise import noisy
-from convscope.core.schema import Amount, Count
+from convscope.core.ranges import NonNegativeFloat, PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -19,9 +19,9 @@ def smoothgrad(
     *,
     base: str = "saliency",
     inner: Method | None = None,
-    samples: Count = 25,
-    noise: Amount = 0.15,
-    batch: Count = 8,
+    samples: PositiveInt = 25,
+    noise: NonNegativeFloat = 0.15,
+    batch: PositiveInt = 8,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Any method averaged over noisy copies of the image, so that what flickers cancels (Smilkov et

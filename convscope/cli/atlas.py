@@ -11,16 +11,19 @@ from typing import Any
 import click
 
 import convscope
-from convscope.cli.commands import Verb, examples, option, values
-from convscope.core.schema import REQUIRED, Parameter, Schema, convert
+from convscope.cli.help import write_options, write_text
+from convscope.cli.options import help_option, model_options, option, values
+from convscope.core.docstring import command_lines
+from convscope.core.schema import Parameter, Schema
+from convscope.core.validation import check
 from convscope.errors import OptionError, suggest
 
 SUMMARY = "Pictures and example photos of every unit of a network, in one folder."
 
-OPTIONS = ("layers", "layer", "images", "out")
+AS_OPTIONS = ("layers", "layer", "images", "out")
 """Positional in Python, options here, where there are several."""
 
-EVERY = 20.0
+SECONDS_BETWEEN_LINES = 20.0
 """Seconds between two lines of progress in a log."""
 
 
@@ -36,12 +39,14 @@ class Atlas(click.Group):
         )
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return [name for name, schema in convscope.atlas.verbs().items() if examples(schema)]
+        return [
+            name for name, schema in convscope.atlas.verbs().items() if command_lines(schema.doc)
+        ]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         name = name.replace("-", "_")
         return (
-            Chapter(name, convscope.atlas.verbs()[name])
+            AtlasVerb(name, convscope.atlas.verbs()[name])
             if name in self.list_commands(context)
             else None
         )
@@ -57,104 +62,98 @@ class Atlas(click.Group):
         return super().resolve_command(context, args)
 
 
-class Chapter(Verb):
+class AtlasVerb(click.Command):
     """One verb of the atlas as a command."""
 
     def __init__(self, name: str, schema: Schema) -> None:
+        self.schema = schema
         # With a network as its first argument the verb takes all options of `load_model`; a model=
         # by name is an option of its own.
-        self.loads = any(
+        self.loads_model = any(
             parameter.name == "model" and not parameter.keyword for parameter in schema.parameters
         )
-        super().__init__(name, schema)
+        self.groups: dict[str, list[click.Option]] = {}
+        super().__init__(name, callback=self._run, help=schema.doc, short_help=schema.summary)
+        self.params = [*self._arguments(), *self._options()]
+
+    def format_help_text(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        write_text(self.schema, formatter)
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        write_options(self.groups, context, formatter)
 
     def _arguments(self) -> list[click.Parameter]:
-        plain = [
-            parameter
-            for parameter in self.schema.parameters
-            if not parameter.keyword and parameter.name not in ("model", *OPTIONS)
-        ]
         return [
-            click.Argument([one.name], required=one.default is REQUIRED, metavar=one.name.upper())
-            for one in plain
+            click.Argument(
+                [parameter.name], required=parameter.required, metavar=parameter.name.upper()
+            )
+            for parameter in self.schema.parameters
+            if not parameter.keyword and parameter.name not in ("model", *AS_OPTIONS)
         ]
 
     def _typed(self) -> list[Parameter]:
         return [
-            one
-            for one in self.schema.parameters
-            if one.simple and (one.keyword or one.name in OPTIONS)
+            parameter
+            for parameter in self.schema.parameters
+            if parameter.is_simple and (parameter.keyword or parameter.name in AS_OPTIONS)
         ]
 
     def _options(self) -> Iterable[click.Option]:
-        own = []
+        options = []
+        short = {"out": "-o", "model": "-m"}
         for parameter in self._typed():
-            made = option(parameter)
-            made.required = parameter.required
-            if parameter.name == "out":
-                made.opts = ["-o", *made.opts]
-            if parameter.name == "model":
-                made.opts = ["-m", *made.opts]
-            own.append(made)
-        self.groups["Options"] = own
-        if self.loads:
+            typed = option(parameter)
+            typed.required = parameter.required
+            if parameter.name in short:
+                typed.opts = [short[parameter.name], *typed.opts]
+            options.append(typed)
+        self.groups["Options"] = options
+        if self.loads_model:
             self.groups["Model"] = list(
-                self._model_options({name for one in own for name in one.opts})
+                model_options({flag for typed in options for flag in typed.opts})
             )
         self.groups["Output"] = [
             click.Option(
                 ["--json", "as_json"], is_flag=True, help="Print what came of it as JSON."
             ),
             click.Option(["-q", "--quiet"], is_flag=True, help="No progress and no table."),
-            click.Option(
-                ["-h", "--help"],
-                is_flag=True,
-                is_eager=True,
-                expose_value=False,
-                help="Show this and stop.",
-                callback=_help,
-            ),
+            help_option(),
         ]
-        return {one.name: one for options in self.groups.values() for one in options}.values()
+        return {each.name: each for group in self.groups.values() for each in group}.values()
 
-    def _run(self, **given: Any) -> int:
+    def _run(self, **typed: Any) -> int:
         from convscope.cli import show
-        from convscope.cli.run import model
+        from convscope.cli.run import load_typed_model
 
         positional: list[Any] = []
-        with show.progress(given["quiet"] or given["as_json"], lines=EVERY):
+        lines_every = SECONDS_BETWEEN_LINES
+        with show.progress(typed["quiet"] or typed["as_json"], lines=lines_every):
             for parameter in self.schema.parameters:
                 if parameter.keyword:
                     continue
                 if parameter.name == "model":
-                    positional.append(model(given))
+                    positional.append(load_typed_model(typed))
                 else:
-                    value = given[parameter.name]
-                    text = ",".join(value) if isinstance(value, tuple) else value
-                    positional.append(
-                        parameter.default
-                        if text is None
-                        else convert(self.schema.name, parameter, text)
-                    )
-            function = getattr(convscope.atlas, self.schema.name)
-            report = function(*positional, **values(self.schema, given))
-        return _say(report, given)
+                    positional.append(self._value(parameter, typed[parameter.name]))
+            options = values(self.schema.options, typed, self.schema.name)
+            report = getattr(convscope.atlas, self.schema.name)(*positional, **options)
+        return _say(report, typed)
+
+    def _value(self, parameter: Parameter, value: Any) -> Any:
+        if value is None or value == ():
+            return parameter.default
+        text = ",".join(value) if isinstance(value, tuple) else value
+        return check(self.schema.name, parameter.name, parameter.type, text)
 
 
-def _say(report: Any, given: dict[str, Any]) -> int:
+def _say(report: Any, typed: dict[str, Any]) -> int:
     """Print what came of it: 0, 2 where something is left to mend, 130 after Ctrl-C."""
     from convscope.cli import show
 
-    if given["as_json"]:
+    if typed["as_json"]:
         print(json.dumps(report.json(), indent=2, ensure_ascii=False))
-    elif not given["quiet"]:
+    elif not typed["quiet"]:
         show.rows(report.table)
-    if not given["as_json"]:
+    if not typed["as_json"]:
         print(report.sentence, file=sys.stdout if report.ok and not report.stopped else sys.stderr)
     return 130 if report.stopped else 0 if report.ok else 2
-
-
-def _help(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    if value and not context.resilient_parsing:
-        click.echo(context.get_help())
-        context.exit()

@@ -9,73 +9,75 @@ from typing import Any
 
 import convscope
 from convscope.cli import show
-from convscope.cli.commands import PLUGGED, values
-from convscope.core.registry import Registry
-from convscope.core.schema import Schema, convert
+from convscope.cli.options import flag_of, model_schemas, values
+from convscope.cli.public import CHOOSERS, method_options
+from convscope.core.schema import Schema
+from convscope.core.validation import check
 from convscope.errors import OptionError, OutputError, suggest
 from convscope.photos.samples import PREFIX
+from convscope.results import pictures
 from convscope.results.result import ENDINGS, Result
 
 TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "activations")
 """Verbs whose answer is read in the terminal."""
 
 
-def run_verb(schema: Schema, given: dict[str, Any]) -> int:
-    """Run one verb; the exit code."""
-    out = given.pop("out")
+def run_verb(schema: Schema, typed: dict[str, Any]) -> int:
+    """Run one verb with what was typed; the exit code."""
+    out = typed.pop("out")
     _check_out(out, schema.name)
-    usual = _default_name(schema.name, given)
+    default_out = _default_name(schema.name, typed)
     positional = [
-        _positional(parameter.name, given)
+        _positional(parameter.name, typed)
         for parameter in schema.parameters
         if not parameter.keyword and parameter.name not in ("model", "out")
     ]
-    options = values(schema, given)
-    if schema.name in PLUGGED:
-        options |= _plugged(schema, options, given)
+    options = values(schema.options, typed, schema.name)
+    if schema.name in CHOOSERS:
+        options |= _method_options(schema, options, typed)
     if schema.name == "report":
         options["out"] = out or "report.html"
-    with show.progress(given["quiet"] or given["as_json"]):
+    with show.progress(typed["quiet"] or typed["as_json"]):
         if any(parameter.name == "model" for parameter in schema.parameters):
-            positional.insert(0, model(given))
+            positional.insert(0, load_typed_model(typed))
         answer = getattr(convscope, schema.name)(*positional, **options)
     if isinstance(answer, Path):
         print(answer)
         return 0
-    return _write(schema.name, answer, out, given, usual)
+    return _write(schema.name, answer, out or default_out, typed, is_default=out is None)
 
 
-def _write(name: str, result: Any, out: str | None, given: dict[str, Any], usual: str) -> int:
+def _write(name: str, result: Any, out: str, typed: dict[str, Any], *, is_default: bool) -> int:
     if not isinstance(result, Result):
-        show.lines(result, as_json=given["as_json"])
+        show.lines(result, as_json=typed["as_json"])
         return 0
-    drawing = _drawing(result, given["draw"])
-    if out is None and name not in TABLES and not given["as_json"]:
-        out = usual
-    if out is not None:
+    drawing = _drawing(result, typed["draw"])
+    writes = not is_default or (name not in TABLES and not typed["as_json"])
+    path = None
+    if writes:
         path = result.save(out, **(drawing if Path(out).suffix.lower() == ".png" else {}))
     ended = str(result.details.get("ended") or "")
     if ended.startswith("interrupted"):
         print(f"convscope: {ended}; what was made so far is kept.", file=sys.stderr)
-    if given["as_json"]:
+    if typed["as_json"]:
         print(json.dumps(result.json(), indent=2, ensure_ascii=False))
-    else:
-        if not given["quiet"]:
-            show.table(result)
-        if out is not None:
-            print(path)
+        return 0
+    if not typed["quiet"]:
+        show.table(result)
+    if path is not None:
+        print(path)
     return 0
 
 
-def _default_name(name: str, given: dict[str, Any]) -> str:
+def _default_name(name: str, typed: dict[str, Any]) -> str:
     """Where a picture goes when nobody said: named after the photo and the verb, in this folder."""
-    photos = given.get("photo") or ()
+    photos = typed.get("photo") or ()
     stem = Path(photos[0].removeprefix(PREFIX)).stem + "-" if photos else ""
     return f"{stem}{name}.png"
 
 
-def _positional(name: str, given: dict[str, Any]) -> Any:
-    value = given.pop(name, None)
+def _positional(name: str, typed: dict[str, Any]) -> Any:
+    value = typed.pop(name, None)
     if name == "result":
         return Result.load(value)
     if isinstance(value, tuple):
@@ -83,41 +85,49 @@ def _positional(name: str, given: dict[str, Any]) -> Any:
     return value
 
 
-def model(given: dict[str, Any]) -> Any:
-    """The network that the options name."""
-    from convscope.networks.load import full_spec, load_model
-    from convscope.networks.sources import registry as sources
+def load_typed_model(typed: dict[str, Any]) -> Any:
+    """The network that the options name.
 
-    spec = given.pop("model", None)
-    typed = {
+    Raises:
+        OptionError: an option that its source does not have.
+    """
+    from convscope.networks.load import full_spec, load_model
+
+    spec = typed.pop("model", None)
+    texts = {
         name.removeprefix("model_"): value
-        for name, value in given.items()
+        for name, value in typed.items()
         if name.startswith("model_") and value is not None
     }
     source = full_spec(spec or "embedded").partition(":")[0]
-    own = Schema.of_file(Path(str(sys.modules["convscope.networks.load"].__file__)), "load_model")
-    schemas = [own, *([sources.schema(source)] if source in sources else [])]
     known = {
         parameter.name: (schema.name, parameter)
-        for schema in schemas
+        for schema in model_schemas(source)
         for parameter in schema.options
     }
-    for name in typed:
+    for name in texts:
         if name not in known:
             raise OptionError(
-                f"--{name.replace('_', '-')} is not an option of {source}: networks;"
-                f" {suggest(name, known)}"
+                f"{flag_of(name)} is not an option of {source}: networks; {suggest(name, known)}"
             )
-    options = {
-        name: convert(known[name][0], known[name][1], value) for name, value in typed.items()
-    }
-    return load_model(spec, **options)
+    return load_model(
+        spec,
+        **{
+            name: check(known[name][0], name, known[name][1].type, text)
+            for name, text in texts.items()
+        },
+    )
 
 
-def _plugged(schema: Schema, options: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """The options that belong to the chosen method."""
-    chooser, package = PLUGGED[schema.name]
-    registry = Registry.of(package)
+def _method_options(
+    schema: Schema, options: dict[str, Any], typed: dict[str, Any]
+) -> dict[str, Any]:
+    """The options that belong to the chosen methods.
+
+    Raises:
+        OptionError: one that none of them has.
+    """
+    chooser, registry = CHOOSERS[schema.name]
     default = next(
         parameter.default for parameter in schema.parameters if parameter.name == chooser
     )
@@ -125,28 +135,20 @@ def _plugged(schema: Schema, options: dict[str, Any], given: dict[str, Any]) -> 
     names = (
         chosen if isinstance(chosen, list) else [part.strip() for part in str(chosen).split(",")]
     )
-    own = {parameter.name for parameter in schema.parameters}
-    found: dict[str, Any] = {}
+    accepted: dict[str, Any] = {}
     for name in names:
-        found |= {
-            key: value
-            for key, value in values(registry.schema(name), given).items()
-            if key not in own
-        }
-    others = {
-        parameter.name for name in registry for parameter in registry.schema(name).options
-    } - own
-    for key in sorted(others - found.keys()):
-        if given.get(key) not in (None, ()):
-            raise OptionError(f"{', '.join(names)} has no option --{key.replace('_', '-')}.")
-    return found
+        accepted |= values(method_options(schema, name), typed, name)
+    others = {parameter.name for name in registry for parameter in method_options(schema, name)}
+    for name in sorted(others - accepted.keys()):
+        if typed.get(name) not in (None, ()):
+            raise OptionError(f"{', '.join(names)} has no option {flag_of(name)}.")
+    return accepted
 
 
 def _drawing(result: Result, typed: tuple[str, ...]) -> dict[str, Any]:
     """The `--draw NAME=VALUE` options, checked against the picture that draws this result."""
-    registry = Registry.of("convscope.results.pictures")
     pairs = dict(text.partition("=")[::2] for text in typed)
-    return registry.schema(result.view).validate(pairs) if pairs else {}
+    return pictures.registry.schema(result.view).validate(pairs) if pairs else {}
 
 
 def _check_out(out: str | None, name: str) -> None:

@@ -9,59 +9,62 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, get_type_hints
 
 from convscope.core.schema import Schema
+from convscope.core.validation import check
 from convscope.errors import OptionError, suggest
 
 F = TypeVar("F", bound=Callable[..., Any])
+Traits = TypeVar("Traits")
 
-_registries: dict[str, Registry] = {}
+
+@dataclass(frozen=True)
+class NoTraits:
+    """The traits of a kind whose functions are all called alike."""
 
 
-class Registry:
+class Registry(Generic[Traits]):
     """The functions of one kind, found by folder.
 
     `kind` is the word used in messages ("attribution method"). A registered function carries
     *traits*, facts that the caller of the kind needs before calling it (for an attribution method,
-    whether its map lives at a layer).
+    whether its map lives at a layer): the fields of the frozen dataclass `traits`.
     """
 
-    def __init__(self, package: str, kind: str) -> None:
+    def __init__(self, package: str, kind: str, traits: type[Traits]) -> None:
         self.package = package
         self.kind = kind
+        self._traits_type = traits
         self._folder = Path(str(sys.modules[package].__file__)).parent
         self._functions: dict[str, Callable[..., Any]] = {}
-        self._traits: dict[str, Mapping[str, Any]] = {}
-        _registries[package] = self
+        self._traits: dict[str, Traits] = {}
 
-    @staticmethod
-    def of(package: str) -> Registry:
-        """The registry that a package holds."""
-        importlib.import_module(package)
-        return _registries[package]
+    def register(self, **traits: object) -> Callable[[F], F]:
+        """Decorator: enter a function under its own name.
 
-    def register(self, **traits: Any) -> Callable[[F], F]:
-        """Decorator: enter a function under its own name; a second function of that name is
-        refused."""
+        Raises:
+            OptionError: a trait that the kind does not have, or a value that it cannot take; or a
+                second function of that name.
+        """
 
         def enter(function: F) -> F:
             name = function.__name__
-            own = f"{self.package}.{name}"
-            if function.__module__.startswith(self.package + ".") and function.__module__ != own:
+            home = f"{self.package}.{name}"
+            if function.__module__.startswith(self.package + ".") and function.__module__ != home:
                 raise OptionError(
                     f"The {self.kind} {name!r} must live in {name}.py, not in"
                     f" {function.__module__}."
                 )
-            if function.__module__ != own and name in self:
+            if function.__module__ != home and name in self:
                 raise OptionError(
                     f"There is already a {self.kind} called {name!r}; choose another name."
                 )
+            self._traits[name] = self._checked_traits(name, traits)
             self._functions[name] = function
-            self._traits[name] = MappingProxyType(dict(traits))
             return function
 
         return enter
@@ -84,10 +87,7 @@ class Registry:
             OptionError: there is none; the message names the near misses.
         """
         if name not in self._functions:
-            if name not in self.names():
-                raise OptionError(
-                    f"There is no {self.kind} {name!r}; {suggest(name, self.names())}"
-                )
+            self._require(name)
             importlib.import_module(f"{self.package}.{name}")
             if name not in self._functions:
                 raise OptionError(
@@ -95,16 +95,35 @@ class Registry:
                 )
         return self._functions[name]
 
-    def traits(self, name: str) -> Mapping[str, Any]:
+    def traits(self, name: str) -> Traits:
         """What the function said about itself when it was registered."""
         self.get(name)
         return self._traits[name]
 
     def schema(self, name: str) -> Schema:
         """Parameters and help of a name, read from its source without importing it."""
-        path = self._folder / f"{name}.py"
         if name in self._functions:
             return Schema.of_function(self._functions[name])
+        self._require(name)
+        return Schema.of_file(self._folder / f"{name}.py", name)
+
+    def _require(self, name: str) -> None:
         if name not in self.names():
             raise OptionError(f"There is no {self.kind} {name!r}; {suggest(name, self.names())}")
-        return Schema.of_file(path, name)
+
+    def _checked_traits(self, name: str, traits: dict[str, object]) -> Traits:
+        owner = f"The {self.kind} {name!r}"
+        known = [field.name for field in fields(self._traits_type)]  # type: ignore[arg-type]
+        for trait in traits:
+            if trait not in known:
+                raise OptionError(f"{owner} has no trait {trait!r}; {suggest(trait, known)}")
+        hints = get_type_hints(self._traits_type) if traits else {}
+        try:
+            return self._traits_type(
+                **{
+                    trait: check(owner, trait, hints[trait], value)
+                    for trait, value in traits.items()
+                }
+            )
+        except TypeError:
+            raise OptionError(f"{owner} must say its traits {', '.join(known)}.") from None

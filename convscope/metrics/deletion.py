@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution._work import baseline_of
-from convscope.core.schema import Count
+from convscope.core.ranges import PositiveInt
 from convscope.metrics import register
 from convscope.metrics._case import MetricInput, area, order, swapped
 
@@ -16,8 +16,8 @@ def deletion(
     case: MetricInput,
     *,
     baseline: Literal["blur", "mean", "black", "white"] = "mean",
-    points: Count = 32,
-    batch: Count = 16,
+    points: PositiveInt = 32,
+    batch: PositiveInt = 16,
 ) -> Tensor:
     """How fast the class goes away when the hottest pixels are covered first (Petsiuk et al.,
     2018).

@@ -3,13 +3,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convscope.core.schema import Amount, Count
+from convscope.core.ranges import NonNegativeFloat, PositiveInt
 from convscope.metrics import register
 from convscope.metrics._case import MetricInput
 
 
 @register(better="lower", needs="method")
-def sensitivity(case: MetricInput, *, radius: Amount = 0.02, samples: Count = 10) -> Tensor:
+def sensitivity(
+    case: MetricInput, *, radius: NonNegativeFloat = 0.02, samples: PositiveInt = 10
+) -> Tensor:
     """How much the map changes when the image changes by what nobody sees (max-sensitivity; Yeh et
     al., 2019).
 

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from convscope.core.files import write_whole
-from convscope.core.registry import Registry
 from convscope.errors import InputError, OptionError, OutputError, suggest
+from convscope.results import pictures
 from convscope.results import provenance as _provenance
 
 if TYPE_CHECKING:
@@ -76,9 +76,7 @@ class Result:
 
     def picture(self, view: str | None = None, **options: Any) -> Image:
         """The result drawn, as a PIL image; `options` go to the picture function of that view."""
-        drawn: Image = Registry.of("convscope.results.pictures").get(view or self.view)(
-            self, **options
-        )
+        drawn: Image = pictures.registry.get(view or self.view)(self, **options)
         return drawn
 
     def _repr_png_(self) -> bytes:

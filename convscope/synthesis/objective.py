@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from convscope.core.registry import Registry
 from convscope.errors import OptionError, UnitError, suggest
 from convscope.networks.layer import Layers, Unit
 from convscope.questions.target import find_class
+from convscope.synthesis import objectives
 
 if TYPE_CHECKING:
     from convscope.networks.model import Model
@@ -60,7 +60,7 @@ class Term:
         elif self.kind == "layer":
             atom = str(options["layer"])
         else:
-            known = Registry.of("convscope.synthesis.objectives").schema(self.kind).options
+            known = objectives.registry.schema(self.kind).options
             said = [
                 parameter
                 for parameter in known
@@ -123,8 +123,8 @@ class Objective:
     @property
     def reads_output(self) -> bool:
         """Whether it needs the network to run to its end."""
-        registry = Registry.of("convscope.synthesis.objectives")
-        return any(registry.traits(term.kind).get("output", False) for term in self.terms)
+        registry = objectives.registry
+        return any(registry.traits(term.kind).output for term in self.terms)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Plain data; `from_json` reads it."""
@@ -151,7 +151,7 @@ def objective(kind: str, **parameters: Any) -> Objective:
     Raises:
         OptionError: no such objective, or a parameter it does not have.
     """
-    schema = Registry.of("convscope.synthesis.objectives").schema(kind)
+    schema = objectives.registry.schema(kind)
     known = {parameter.name: parameter for parameter in schema.options}
     for name in parameters:
         if name not in known:
@@ -221,7 +221,7 @@ def parse(given: Any, model: Model, layers: Layers) -> Objective:
 def _check(objective: Objective, model: Model, layers: Layers) -> None:
     """Whether the network has what an objective names."""
     for term in objective.terms:
-        Registry.of("convscope.synthesis.objectives").get(term.kind)
+        objectives.registry.get(term.kind)
         options = term.options
         if "layer" in options:
             layer = layers[options["layer"]]
@@ -264,7 +264,7 @@ def _atom(text: str, model: Model, layers: Layers) -> Objective:
 
 
 def _call(kind: str, arguments: list[str], model: Model, layers: Layers) -> Objective:
-    schema = Registry.of("convscope.synthesis.objectives").schema(kind)
+    schema = objectives.registry.schema(kind)
     if schema.options and schema.options[0].name == "target":
         return objective(kind, target=find_class(model, ", ".join(arguments)))
     given = {}

@@ -35,7 +35,7 @@ class Settings:
                 0
             ]
             self._parts["parameterization"] = {"name": name, **options}
-            own = parameterizations.registry.traits(name).get("rate")
+            own = parameterizations.registry.traits(name).rate
             if (
                 own is not None
                 and given.get("optimizer", self.data["recipe"].get("optimizer")) != "ascent"
@@ -51,6 +51,7 @@ class Settings:
             if "regularizers" in given
             else tuple(_weighted(self._listed("regularizers")))
         )
+        self._require_opacity()
         self._recipe = {**self.data["recipe"], **given}
         for key, allowed in (
             ("optimizer", get_args(Optimizer)),
@@ -64,6 +65,30 @@ class Settings:
         rate = self._recipe.get("rate", 1.0)
         if not (math.isfinite(rate) and rate > 0):
             raise OptionError(f"rate must be above 0; {rate!r} was given.")
+
+    def _require_opacity(self) -> None:
+        """Refuse what reads an image's opacity where the image has none, and an opacity that
+        nothing takes off before the network sees it.
+
+        Raises:
+            OptionError: they do not go together.
+        """
+        name = self._parts["parameterization"]["name"]
+        takers = [part for part, _ in self._transforms if transforms.registry.traits(part).alpha]
+        readers = takers + [
+            part for part, *_ in self._regularizers if regularizers.registry.traits(part).alpha
+        ]
+        has_alpha = parameterizations.registry.traits(name).alpha
+        if readers and not has_alpha:
+            raise OptionError(
+                f"{readers[0]} reads the opacity of an image, and {name} makes images without one;"
+                " use preset='transparent' or parameterization='transparent'."
+            )
+        if has_alpha and not takers:
+            raise OptionError(
+                f"{name} makes images with an opacity, which no network takes; add the transform"
+                " composite, as preset='transparent' does."
+            )
 
     def _listed(self, kind: str) -> tuple[tuple[str, dict[str, Any]], ...]:
         return tuple(
@@ -98,7 +123,7 @@ class Settings:
         options = dict(self._parts["parameterization"])
         name = options.pop("name")
         function = parameterizations.registry.get(name)
-        if parameterizations.registry.traits(name).get("needs_model"):
+        if parameterizations.registry.traits(name).needs_model:
             options["model"] = model
         if start is not None:
             options["start"] = start

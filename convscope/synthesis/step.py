@@ -89,7 +89,7 @@ class OptimizationStep:
         for name, weight, options in self.penalties:
             read = (
                 model.preprocess(image)
-                if regularizers.registry.traits(name).get("network_units")
+                if regularizers.registry.traits(name).network_units
                 else image
             )
             value = value - weight * regularizers.registry.get(name)(read, **options)

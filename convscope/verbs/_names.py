@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from convscope.core.registry import Registry
 from convscope.errors import OptionError
 
-if TYPE_CHECKING:
-    pass
 
-
-def listed_names(names: str | Sequence[str], known: Registry) -> list[str]:
+def listed_names(names: str | Sequence[str], known: Registry[Any]) -> list[str]:
     """Names from a list or from text with commas, each once."""
     parts = names.split(",") if isinstance(names, str) else list(names)
     found = list(dict.fromkeys(part.strip() for part in parts if part.strip()))

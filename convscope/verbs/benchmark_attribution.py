@@ -114,7 +114,7 @@ def benchmark_attribution(
                 row |= {each: float(np.mean(found[each])), f"{each}_sd": float(np.std(found[each]))}
             table.append(row | {"seconds": round(seconds, 3)})
             progress.advance("benchmark", done + 1, len(wanted))
-    better = {name: metrics.registry.traits(name)["better"] for name in measures}
+    better = {name: metrics.registry.traits(name).better for name in measures}
     details = {
         "methods": wanted,
         "metrics": better,
@@ -239,7 +239,7 @@ def _one(
         seconds += time.perf_counter() - started
         for each in measures:
             place = case.tile if each == "grid_pointing" else case.object
-            asked = probe if metrics.registry.traits(each).get("needs") == "method" else judge
+            asked = probe if metrics.registry.traits(each).needs == "method" else judge
             looked = MetricInput.of(
                 asked, case.image, target, heatmap, mask=place, method=method, seed=seed + number
             )
@@ -280,7 +280,7 @@ def _all(probe: Probe) -> list[str]:
     return [
         name
         for name, each in traits.items()
-        if not each.get("extra") and (attends or each.get("needs") != "attention")
+        if not each.extra and (attends or each.needs != "attention")
     ]
 
 

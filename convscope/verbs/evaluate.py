@@ -92,7 +92,7 @@ def evaluate(
                 probe, image, wanted, torch.from_numpy(heatmap), mask=masks, method=again, seed=seed
             )
             for name in names:
-                better = metrics.registry.traits(name)["better"]
+                better = metrics.registry.traits(name).better
                 values = measure(case, name, options).tolist()
                 for place, (title, value) in enumerate(zip(wanted.titles(), values, strict=True)):
                     row = {

@@ -46,7 +46,7 @@ class Plain(nn.Module):
 
 def network_for(method: str) -> nn.Module:
     torch.manual_seed(0)
-    if attribution.registry.traits(method).get("needs") == "attention":
+    if attribution.registry.traits(method).needs == "attention":
         return VisionTransformer(
             img_size=16, patch_size=4, embed_dim=12, depth=2, num_heads=2, num_classes=4
         )
@@ -88,7 +88,7 @@ def test_shape_trace_and_repeat(method, photos):
     assert len(first["attribution"]) == 3
     assert first["heatmap"].shape == (3, *first["attribution"].shape[2:])
     assert np.array_equal(first["attribution"], second["attribution"])
-    if attribution.registry.traits(method)["space"] == "input":
+    if attribution.registry.traits(method).space == "input":
         assert first["attribution"].shape[2:] == (16, 16)
 
 

@@ -90,7 +90,7 @@ def test_every_objective_climbs_from_its_own_start(name):
     model = trunk()
     wanted = objective(name, **OWN.get(name, {"layer": "third"}))
     # What compares images starts from ones that differ.
-    batch = objectives.registry.traits(name).get("batch")
+    batch = objectives.registry.traits(name).batch
     found = optimize_batches(model, [wanted] * (3 if batch else 1), sd=1.0 if batch else 0.01)
     assert found.score.shape[1] == 15
     assert (found.score[:, -1] > found.score[:, 0]).all()
@@ -99,7 +99,7 @@ def test_every_objective_climbs_from_its_own_start(name):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in NAMES if not objectives.registry.traits(name).get("batch")]
+    "name", [name for name in NAMES if not objectives.registry.traits(name).batch]
 )
 def test_a_score_is_the_same_alone_and_among_others(name):
     model = trunk()

@@ -21,7 +21,7 @@ from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.settings import Settings
 
 NAMES = parameterizations.registry.names()
-ALONE = [name for name in NAMES if not parameterizations.registry.traits(name).get("together")]
+ALONE = [name for name in NAMES if not parameterizations.registry.traits(name).together]
 SHAPES = [(2, 3, 32, 32), (2, 3, 21, 34), (1, 1, 33, 19), (2, 6, 16, 23), (1, 3, 5, 9)]
 CLOSE = {"cppn": 0.03}
 """How near a photo the start must be; a CPPN adds a little of its own so that all its layers have a
@@ -33,7 +33,7 @@ image."""
 
 
 def make(name, shape, keys="abcdef", **options):
-    if parameterizations.registry.traits(name).get("needs_model"):
+    if parameterizations.registry.traits(name).needs_model:
         torch.manual_seed(0)
         channels = shape[1]
         options["model"] = convscope.load_model(
@@ -52,7 +52,7 @@ def photo(shape, seed=0):
 @pytest.mark.parametrize("name", NAMES)
 def test_images_of_the_asked_shape_inside_0_and_1(name, shape):
     image = make(name, shape)().detach()
-    more = bool(parameterizations.registry.traits(name).get("alpha"))
+    more = parameterizations.registry.traits(name).alpha
     assert image.shape == (shape[0], shape[1] + more, *shape[2:])
     assert image.dtype == torch.float32
     assert float(image.min()) > 0

@@ -48,7 +48,7 @@ def photos(*shape: int, seed: int = 0) -> Tensor:
 
 def given(name: str) -> Tensor:
     """Images as the transform takes them: with opacity where it reads it."""
-    more = bool(transforms.registry.traits(name).get("alpha"))
+    more = transforms.registry.traits(name).alpha
     return photos(SHAPE[0], SHAPE[1] + more, *SHAPE[2:])
 
 
@@ -136,7 +136,7 @@ def test_gradient_is_what_small_changes_do(name):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in NAMES if transforms.registry.traits(name).get("affine")]
+    "name", [name for name in NAMES if transforms.registry.traits(name).affine]
 )
 def test_affine_ones_alone_or_multiplied_out_agree_in_the_middle(name):
     """Two in one resampling are what one after the other gives, but for the smoothing of a second

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import importlib
 import sys
 
 import pytest
 
 from convscope import attribution
-from convscope.core.registry import Registry
 from convscope.errors import OptionError
 
 
@@ -14,8 +14,9 @@ def kind(tmp_path, monkeypatch):
     package = tmp_path / "zoo"
     package.mkdir()
     (package / "__init__.py").write_text(
-        "from convscope.core.registry import Registry\nregistry = Registry(__name__,"
-        " 'animal')\nregister = registry.register\n"
+        "from dataclasses import dataclass\nfrom convscope.core.registry import Registry\n"
+        "@dataclass(frozen=True)\nclass Traits:\n    legs: int = 4\n"
+        "registry = Registry(__name__, 'animal', Traits)\nregister = registry.register\n"
     )
     (package / "cat.py").write_text(
         "from zoo import register\n@register(legs=4)\ndef cat(x, *, lives: int = 9):\n   "
@@ -26,7 +27,7 @@ def kind(tmp_path, monkeypatch):
     )
     (package / "_hidden.py").write_text("raise RuntimeError\n")
     monkeypatch.syspath_prepend(tmp_path)
-    yield Registry.of("zoo")
+    yield importlib.import_module("zoo").registry
     for name in [name for name in sys.modules if name.split(".")[0] == "zoo"]:
         del sys.modules[name]
 
@@ -39,7 +40,7 @@ def test_names_come_from_files_and_nothing_is_imported(kind):
 
 def test_a_function_is_imported_when_used(kind):
     assert kind.get("cat")(5) == 5
-    assert kind.traits("cat") == {"legs": 4}
+    assert kind.traits("cat").legs == 4
 
 
 def test_refusals(kind):
@@ -74,3 +75,26 @@ def test_every_method_says_what_it_is():
             assert option.help or option.name == "layer", (
                 f"{name} does not say what {option.name} is"
             )
+
+
+@pytest.mark.parametrize(
+    ("traits", "sentence"),
+    [
+        ({"lgs": 4}, "The animal 'hen' has no trait 'lgs'; did you mean 'legs'?"),
+        ({"legs": "four"}, "The animal 'hen': legs must be an integer; 'four' was given."),
+    ],
+)
+def test_a_misspelt_trait_is_refused_when_it_is_registered(kind, traits, sentence):
+    def hen() -> None: ...
+
+    with pytest.raises(OptionError) as raised:
+        kind.register(**traits)(hen)
+    assert str(raised.value) == sentence
+    assert "hen" not in kind
+
+
+def test_a_needed_trait_must_be_said():
+    def method() -> None: ...
+
+    with pytest.raises(OptionError, match="must say its traits space, heatmap"):
+        attribution.register()(method)

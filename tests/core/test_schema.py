@@ -80,8 +80,8 @@ def test_validates(schema, given, expected):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"steps": "many"}, "steps must be int, but 'many' was given"),
-        ({"mode": "slow"}, "mode must be fast or fine, but 'slow' was given"),
+        ({"steps": "many"}, "steps must be an integer; 'many' was given"),
+        ({"mode": "slow"}, "mode must be fast or fine; 'slow' was given"),
         ({"stepps": 1}, "no option 'stepps'; did you mean 'steps'"),
         ({"layer": "a"}, "no option 'layer'"),
     ],

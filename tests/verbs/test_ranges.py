@@ -12,17 +12,37 @@ from convscope.errors import ConvscopeError, ImageError, InputError, OptionError
 @pytest.mark.parametrize(
     ("method", "options", "sentence"),
     [
-        ("rise", {"cells": 0}, "rise: cells must be 1 or more; 0 was given."),
-        ("rise", {"keep": 2.0}, "rise: keep must be above 0 and at most 1; 2.0 was given."),
+        ("rise", {"cells": 0}, "rise: cells must be an integer of 1 or more; 0"),
+        (
+            "rise",
+            {"keep": 2.0},
+            "rise: keep must be a number above 0 and at most 1; 2.0",
+        ),
         (
             "integrated_gradients",
             {"steps": 0},
-            "integrated_gradients: steps must be 1 or more; 0 was given.",
+            "integrated_gradients: steps must be an integer of 1 or more; 0",
         ),
-        ("occlusion", {"window": 0}, "occlusion: window must be 1 or more; 0 was given."),
-        ("score_cam", {"most": -4}, "score_cam: most must be 1 or more; -4 was given."),
-        ("finer_cam", {"rivals": 0}, "finer_cam: rivals must be 1 or more; 0 was given."),
-        ("smoothgrad", {"noise": -1}, "smoothgrad: noise must be 0 or more; -1.0 was given."),
+        (
+            "occlusion",
+            {"window": 0},
+            "occlusion: window must be an integer of 1 or more; 0",
+        ),
+        (
+            "score_cam",
+            {"most": -4},
+            "score_cam: most must be an integer of 1 or more; -4",
+        ),
+        (
+            "finer_cam",
+            {"rivals": 0},
+            "finer_cam: rivals must be an integer of 1 or more; 0",
+        ),
+        (
+            "smoothgrad",
+            {"noise": -1},
+            "smoothgrad: noise must be a number of 0 or more; -1",
+        ),
         (
             "vargrad",
             {"samples": 1},
@@ -35,7 +55,11 @@ from convscope.errors import ConvscopeError, ImageError, InputError, OptionError
         ),
         ("grad_cam", {"layer": "classifier"}, "Layer 'classifier' has no places"),
         ("random_map", {"seed": "a"}, "seed must be an integer; 'a' was given."),
-        ("rise", {"masks": "many"}, "rise: masks must be int, but 'many' was given."),
+        (
+            "rise",
+            {"masks": "many"},
+            "rise: masks must be an integer of 1 or more; 'many'",
+        ),
     ],
 )
 def test_options_of_methods(embedded, chelsea, method, options, sentence):
@@ -99,3 +123,18 @@ def test_a_refused_build_leaves_no_folder(embedded, tmp_path):
     with pytest.raises(ConvscopeError):
         atlas.build(embedded, "blocks.0", str(tmp_path / "at"), size=0, steps=4)
     assert not (tmp_path / "at").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"regularizers": "opacity"}, "opacity reads the opacity of an image, and fourier makes"),
+        ({"transforms": "composite"}, "composite reads the opacity of an image, and fourier"),
+        ({"preset": "transparent", "transforms": "pad(4)"}, "transparent makes images with an"),
+        ({"parameterization": "transparent"}, "transparent makes images with an opacity"),
+    ],
+)
+def test_opacity_goes_with_images_that_have_one(embedded, options, sentence):
+    with pytest.raises(OptionError) as raised:
+        convscope.visualize(embedded, "blocks.1:0", steps=1, size=16, **options)
+    assert str(raised.value).startswith(sentence)

@@ -8,7 +8,7 @@ iterator stops after what is running.
 
 from __future__ import annotations
 
-from convscope.core.registry import Registry
+from convscope.core.registry import NoTraits, Registry
 
-registry = Registry(__name__, "engine")
+registry = Registry(__name__, "engine", NoTraits)
 register = registry.register

@@ -3,7 +3,7 @@ Model`."""
 
 from __future__ import annotations
 
-from convscope.core.registry import Registry
+from convscope.core.registry import NoTraits, Registry
 
-registry = Registry(__name__, "model source")
+registry = Registry(__name__, "model source", NoTraits)
 register = registry.register

@@ -11,9 +11,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from convscope.core.registry import Registry
+from convscope.core.registry import NoTraits, Registry
 
-registry = Registry(__name__, "picture")
+registry = Registry(__name__, "picture", NoTraits)
 register = registry.register
 
 _PIECES = {

@@ -3,11 +3,7 @@
 An objective is a function `(forward, *, parameters) -> Tensor` (n) in a file of its own name.
 Parameters are plain data, so that an objective can be hashed and written down; `index`, `row`,
 `column` and `target` may also come as tensors with an entry per image, so that a batch of 64 units
-is one call. Traits:
-
-    output   the network must run to its end
-    batch    the images are compared with each other: "same" with those of the same objective
-             only, "all" with all
+is one call. `ObjectiveTraits` are what else is known of an objective.
 """
 
 from __future__ import annotations
@@ -16,7 +12,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from convscope.core.registry import Registry
 
@@ -26,7 +22,20 @@ if TYPE_CHECKING:
     from convscope.networks.model import Model
     from convscope.synthesis.objective import Objective
 
-registry = Registry(__name__, "objective")
+
+@dataclass(frozen=True)
+class ObjectiveTraits:
+    """What is known of an objective before it runs.
+
+    `output`: the network must run to its end. `batch`: the images are compared with each other,
+    "same" with those of the same objective only, "all" with all.
+    """
+
+    output: bool = False
+    batch: Literal["same", "all"] | None = None
+
+
+registry = Registry(__name__, "objective", ObjectiveTraits)
 register = registry.register
 
 PER_IMAGE = ("column", "index", "row", "target")
@@ -111,7 +120,7 @@ def evaluate(objectives: Sequence[Objective], forward: ForwardPass) -> Tensor:
                 for name, value in term.parameters
                 if name not in PER_IMAGE or value is None
             )
-            alone = objective if registry.traits(term.kind).get("batch") == "same" else None
+            alone = objective if registry.traits(term.kind).batch == "same" else None
             key = (
                 term.kind,
                 shared,

@@ -2,13 +2,24 @@
 not the network.
 
 A regularizer is a function `(image, *, parameters) -> Tensor` (n) in a file of its own name;
-`image` is n c h w in [0, 1]. Trait `network_units`: it reads the network's input (after
-preprocessing) instead; `alpha`: the image must have an opacity. An ascent subtracts it, weighted.
+`image` is n c h w in [0, 1]. The optimization subtracts it, weighted.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from convscope.core.registry import Registry
 
-registry = Registry(__name__, "regularizer")
+
+@dataclass(frozen=True)
+class RegularizerTraits:
+    """What is known of a regularizer before it runs. `network_units`: it reads the network's input
+    (after preprocessing) rather than the image. `alpha`: the image must have an opacity."""
+
+    network_units: bool = False
+    alpha: bool = False
+
+
+registry = Registry(__name__, "regularizer", RegularizerTraits)
 register = registry.register

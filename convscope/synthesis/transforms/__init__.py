@@ -8,11 +8,10 @@ two kinds:
     (frame, streams, *, parameters) -> frame      trait `affine`: moves the frame through which
                                                   the image is seen
 
-Trait `many`: it gives several of each image, next to each other; `alpha`: it takes an image with
-opacity and gives one without. Neighboring affine ones are multiplied out first, so that jitter,
-scale and rotate together cost one resampling. Beyond the image they show black, as Lucid's do: a
-picture made with gray there holds less well where a photo is moved. At strength 0 every transform
-is the identity.
+The first kind may give several of each image, next to each other. Neighboring affine ones are
+multiplied out first, so that jitter, scale and rotate together cost one resampling. Beyond the
+image they show black, as Lucid's do: a picture made with gray there holds less well where a photo
+is moved. At strength 0 every transform is the identity.
 """
 
 from __future__ import annotations
@@ -28,7 +27,18 @@ if TYPE_CHECKING:
 
     from convscope.synthesis.random import RandomStreams
 
-registry = Registry(__name__, "transform")
+
+@dataclass(frozen=True)
+class TransformTraits:
+    """What is known of a transform before it runs. `affine`: it moves the frame through which the
+    image is seen, so that neighbors can be multiplied out. `alpha`: it takes an image with opacity
+    and gives one without."""
+
+    affine: bool = False
+    alpha: bool = False
+
+
+registry = Registry(__name__, "transform", TransformTraits)
 register = registry.register
 
 TransformSpec = tuple[str, dict[str, Any]]
@@ -66,7 +76,7 @@ def apply(images: Tensor, streams: RandomStreams, steps: Sequence[TransformSpec]
     frame: Frame | None = None
     for name, options in steps:
         function = registry.get(name)
-        if registry.traits(name).get("affine"):
+        if registry.traits(name).affine:
             frame = function(frame or _whole(images), streams, **options)
             continue
         if frame is not None:

@@ -16,7 +16,7 @@ SPREAD, SMALLEST = 0.05, 0.05
 same)."""
 
 
-@register(many=True)
+@register()
 def crop(
     images: Tensor,
     streams: RandomStreams,

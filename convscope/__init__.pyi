@@ -1,0 +1,51 @@
+# The one list of public names; `convscope/__init__.py` fetches them from here when first used.
+
+from . import atlas
+from .errors import ConvscopeError
+from .networks.catalog import list_models
+from .networks.load import load_model
+from .networks.model import Model
+from .photos.image import load_image
+from .probe import Probe
+from .results.result import Result
+from .verbs.activations import activations
+from .verbs.benchmark_attribution import benchmark_attribution
+from .verbs.caricature import caricature
+from .verbs.class_image import class_image
+from .verbs.dream import dream
+from .verbs.evaluate import evaluate
+from .verbs.explain import explain
+from .verbs.fool import fool
+from .verbs.invert import invert
+from .verbs.layers import layers
+from .verbs.predict import predict
+from .verbs.report import report
+from .verbs.rerun import rerun
+from .verbs.visualize import visualize
+
+__version__: str
+
+__all__ = [
+    "ConvscopeError",
+    "Model",
+    "Probe",
+    "Result",
+    "activations",
+    "atlas",
+    "benchmark_attribution",
+    "caricature",
+    "class_image",
+    "dream",
+    "evaluate",
+    "explain",
+    "fool",
+    "invert",
+    "layers",
+    "list_models",
+    "load_image",
+    "load_model",
+    "predict",
+    "report",
+    "rerun",
+    "visualize",
+]

@@ -1,0 +1,123 @@
+"""Parameters of functions as options of commands, and the typed text as values again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import click
+
+from convscope.cli.complete import complete_model
+from convscope.cli.public import schema_of
+from convscope.core.annotations import base, members
+from convscope.core.schema import REQUIRED, Parameter, Schema
+from convscope.core.validation import check
+from convscope.networks.sources import registry as sources
+
+REPEATABLE = ("layers", "methods", "metrics")
+"""Options that may be given several times instead of with commas."""
+
+
+def flag_of(name: str) -> str:
+    """`--learning-rate` of `learning_rate`."""
+    return f"--{name.replace('_', '-')}"
+
+
+def option(parameter: Parameter) -> click.Option:
+    """A parameter as an option; its value is checked by the schema, so that all shells say the
+    same."""
+    flag = flag_of(parameter.name)
+    if parameter.type is bool:
+        return click.Option(
+            [f"{flag}/--no-{flag[2:]}", parameter.name],
+            default=None,
+            help=f"{parameter.help} [{'on' if parameter.default else 'off'}]",
+        )
+    has_default = parameter.default not in (None, REQUIRED, (), "")
+    return click.Option(
+        [flag, parameter.name],
+        metavar=metavar(parameter),
+        help=parameter.help + (f" [{parameter.default}]" if has_default else ""),
+        multiple=parameter.name in REPEATABLE,
+    )
+
+
+def metavar(parameter: Parameter) -> str:
+    """What stands for the value in a help text."""
+    if parameter.choices:
+        return "|".join(parameter.choices)
+    if not parameter.keyword:
+        return parameter.name.upper()
+    kinds = {base(member) for member in members(parameter.type)} - {type(None)}
+    if kinds <= {int, float}:
+        return "NUMBER"
+    return "TEXT" if str in kinds else "VALUES"
+
+
+def values(
+    parameters: tuple[Parameter, ...] | list[Parameter], typed: Mapping[str, Any], owner: str
+) -> dict[str, Any]:
+    """The options that were typed, converted; the others are left out, so that the function's own
+    defaults hold."""
+    converted = {}
+    for parameter in parameters:
+        value = typed.get(parameter.name)
+        if value is None or value == ():
+            continue
+        if isinstance(value, tuple):
+            value = [part for text in value for part in text.split(",")]
+        converted[parameter.name] = check(owner, parameter.name, parameter.type, value)
+    return converted
+
+
+def model_schemas(source: str | None = None) -> list[Schema]:
+    """The options of `load_model` and those of a source, or of all sources."""
+    names = sources.names() if source is None else [source] if source in sources else []
+    return [schema_of("load_model"), *(sources.schema(name) for name in names)]
+
+
+def model_options(taken: set[str]) -> Iterator[click.Option]:
+    """The options that say which network and how it is loaded; one whose flag is in `taken` is
+    called --input-..."""
+    yield click.Option(
+        ["-m", "--model"],
+        help="A network, written source:name (default: the embedded one).",
+        shell_complete=complete_model,
+    )
+    seen = {"--model"}
+    for schema in model_schemas():
+        for parameter in schema.options:
+            flag = flag_of(parameter.name)
+            if flag in seen:
+                continue
+            seen.add(flag)
+            flag = f"--input-{flag[2:]}" if flag in taken else flag
+            source = "" if schema.name == "load_model" else f" ({schema.name}:)"
+            yield click.Option(
+                [flag, f"model_{parameter.name}"],
+                metavar=metavar(parameter),
+                help=parameter.help + source,
+            )
+
+
+def help_option() -> click.Option:
+    """`--help` among the other options of a command."""
+    return _shows(["-h", "--help"], "Show this and stop.", lambda context: context.get_help())
+
+
+def version_option(version: str) -> click.Option:
+    """`--version`."""
+    return _shows(
+        ["--version"], "Show the version and stop.", lambda context: f"convscope {version}"
+    )
+
+
+def _shows(flags: list[str], text: str, printed: Callable[[click.Context], str]) -> click.Option:
+    def show(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if value and not context.resilient_parsing:
+            click.echo(printed(context))
+            context.exit()
+
+    return click.Option(
+        flags, is_flag=True, is_eager=True, expose_value=False, help=text, callback=show
+    )

@@ -1,0 +1,71 @@
+"""The verbs of the command line and what they take, read from source files: nothing here imports
+torch."""
+
+from __future__ import annotations
+
+import ast
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import convscope
+from convscope import attribution, metrics
+from convscope.core.registry import Registry
+from convscope.core.schema import Parameter, Schema
+
+VERBS = {
+    "report": "One page: what this network sees in this photo",
+    "predict": "Look at a photo",
+    "activations": "Look at a photo",
+    "explain": "Look at a photo",
+    "evaluate": "Look at a photo",
+    "benchmark_attribution": "Look at a photo",
+    "visualize": "Make pictures by gradient ascent",
+    "class_image": "Make pictures by gradient ascent",
+    "caricature": "Make pictures by gradient ascent",
+    "invert": "Make pictures by gradient ascent",
+    "dream": "Make pictures by gradient ascent",
+    "fool": "Make pictures by gradient ascent",
+    "layers": "Find your way",
+    "models": "Find your way",
+    "rerun": "Find your way",
+}
+"""Verb -> the heading it stands under in `convscope --help`."""
+
+ALIASES = {"models": "list_models"}
+"""Verbs that have another name in Python, where a noun alone would say too little."""
+
+CHOOSERS: dict[str, tuple[str, Registry[Any]]] = {
+    "explain": ("method", attribution.registry),
+    "evaluate": ("metric", metrics.registry),
+}
+"""Verbs that pass further options on to functions chosen by name: the parameter that chooses, and
+the registry it chooses from."""
+
+_ROOT = Path(str(convscope.__file__)).parent
+
+
+@lru_cache(maxsize=1)
+def _modules() -> dict[str, str]:
+    """Public name -> the module that defines it, from the stub."""
+    stub = ast.parse((_ROOT / "__init__.pyi").read_text(encoding="utf-8"))
+    return {
+        alias.name: node.module
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+
+
+def schema_of(name: str) -> Schema:
+    """The schema of a public function, read from its source."""
+    name = ALIASES.get(name, name)
+    path = _ROOT.joinpath(*_modules()[name].split("."))
+    return Schema.of_file(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"), name)
+
+
+def method_options(verb: Schema, name: str) -> list[Parameter]:
+    """The options that a function chosen by `verb` has beyond the verb's own."""
+    known = {parameter.name for parameter in verb.parameters}
+    registry = CHOOSERS[verb.name][1]
+    return [parameter for parameter in registry.schema(name).options if parameter.name not in known]

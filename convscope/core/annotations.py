@@ -1,0 +1,178 @@
+"""Annotations as written in a source file -> types, and types -> words for a user.
+
+A file is read and never run, so an annotation is looked up piece by piece in a table of the types
+that a user can type in; whatever names another type (a Tensor, a Probe) has no entry.
+"""
+
+from __future__ import annotations
+
+import ast
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import annotated_types
+from annotated_types import Ge, Gt, Le, Lt
+
+from convscope.core import ranges
+
+_TYPES: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "str": str,
+    "None": None,
+    "list": list,
+    "tuple": tuple,
+    "dict": dict,
+    "Mapping": Mapping,
+    "Sequence": Sequence,
+    "Literal": Literal,
+    "Annotated": Annotated,
+    "Any": Any,
+    "Path": Path,
+    # In text, a target is a class index or a label; a callable cannot be typed in.
+    "TargetLike": int | str | None,
+    **{name: value for name, value in vars(ranges).items() if name[0].isupper()},
+}
+
+_BOUNDS = {"Ge": Ge, "Gt": Gt, "Le": Le, "Lt": Lt}
+
+
+def resolve(annotation: ast.expr | None) -> Any:
+    """The type of an annotation, or None where a user cannot type its values in."""
+    try:
+        return _resolve(annotation) if annotation is not None else None
+    except (KeyError, TypeError):
+        return None
+
+
+def resolve_text(annotation: str) -> Any:
+    """`resolve` of an annotation in text."""
+    try:
+        return resolve(ast.parse(annotation, mode="eval").body)
+    except SyntaxError:
+        return None
+
+
+def of_object(annotation: Any) -> Any:
+    """A live annotation, or None where a user cannot type its values in."""
+    arguments = typing.get_args(annotation)
+    kind = base(annotation)
+    if kind is Literal:
+        return annotation
+    if len(members(annotation)) > 1 or kind in (list, tuple, dict, Sequence, Mapping):
+        parts = [part for part in arguments if part is not Ellipsis]
+        return annotation if all(_is_typed(part) for part in parts) else None
+    return annotation if _is_typed(annotation) else None
+
+
+def _is_typed(annotation: Any) -> bool:
+    return annotation is type(None) or base(annotation) in _TYPES.values()
+
+
+def _resolve(node: ast.expr) -> Any:
+    match node:
+        case ast.Name(id=name):
+            return _TYPES[name]
+        case ast.Constant(value=str(text)):
+            return _resolve(ast.parse(text, mode="eval").body)
+        case ast.Constant(value=value):
+            return value
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return typing.Union[_resolve(left), _resolve(right)]  # noqa: UP007 - None | None
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=inside):
+            return Literal[ast.literal_eval(inside)]
+        case ast.Subscript(value=outer, slice=ast.Tuple(elts=parts)):
+            return _resolve(outer)[tuple(_resolve(part) for part in parts)]
+        case ast.Subscript(value=outer, slice=inside):
+            return _resolve(outer)[_resolve(inside)]
+        case ast.Call(func=ast.Name(id=name), args=[bound]):
+            return _BOUNDS[name](ast.literal_eval(bound))
+    raise KeyError(ast.dump(node))
+
+
+def members(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union, or the type itself."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def choices(annotation: Any) -> tuple[str, ...]:
+    """The words that the `Literal` members of a type allow."""
+    return tuple(
+        str(word)
+        for member in members(annotation)
+        if typing.get_origin(member) is Literal
+        for word in typing.get_args(member)
+    )
+
+
+def base(annotation: Any) -> Any:
+    """The type below `Annotated` and subscripts: `list` of `list[int]`, `int` of `PositiveInt`."""
+    if typing.get_origin(annotation) is Annotated:
+        return base(typing.get_args(annotation)[0])
+    return typing.get_origin(annotation) or annotation
+
+
+_WORDS: dict[Any, tuple[str, str]] = {
+    int: ("an integer", "integers"),
+    float: ("a number", "numbers"),
+    bool: ("true or false", "true or false"),
+    str: ("text", "texts"),
+    Path: ("a path", "paths"),
+    dict: ("a mapping", "mappings"),
+    Mapping: ("a mapping", "mappings"),
+}
+
+
+def describe(annotation: Any, *, plural: bool = False) -> str:
+    """A type in words: "an integer of 1 or more", "text or a list of texts"; that it may be left
+    out is not said."""
+    parts: list[str] = []
+    for member in members(annotation):
+        words = _describe_one(member, plural)
+        if words not in parts and member is not type(None):
+            parts.append(words)
+    if len(parts) < 2:
+        return parts[0] if parts else "none"
+    return f"{', '.join(parts[:-1])} or {parts[-1]}"
+
+
+def _describe_one(member: Any, plural: bool) -> str:
+    kind, arguments = base(member), typing.get_args(member)
+    if typing.get_origin(member) is Annotated:
+        return _describe_one(arguments[0], plural) + _describe_bounds(member.__metadata__)
+    if kind is Literal:
+        words = [str(word) for word in arguments]
+        return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+    if kind is tuple and arguments and arguments[-1] is not Ellipsis:
+        return f"{len(arguments)} {describe(arguments[0], plural=True)}"
+    if kind in (list, tuple, Sequence):
+        inside = f" of {describe(arguments[0], plural=True)}" if arguments else ""
+        return f"lists{inside}" if plural else f"a list{inside}"
+    if kind in _WORDS:
+        return _WORDS[kind][plural]
+    if kind is Callable or kind is typing.get_origin(typing.Callable[..., Any]):
+        return "functions" if plural else "a function"
+    name = getattr(kind, "__name__", str(kind))
+    article = "an" if name[0] in "AEIOU" else "a"
+    return f"{name}s" if plural else f"{article} {name}"
+
+
+def _describe_bounds(metadata: tuple[object, ...]) -> str:
+    match metadata:
+        case (annotated_types.Ge(ge=least), annotated_types.Le(le=most)):
+            return f" from {least} to {most}"
+        case (annotated_types.Gt(gt=least), annotated_types.Le(le=most)):
+            return f" above {least} and at most {most}"
+        case (annotated_types.Ge(ge=least),):
+            return f" of {least} or more"
+        case (annotated_types.Gt(gt=least),):
+            return f" above {least}"
+        case (annotated_types.Le(le=most),):
+            return f" of at most {most}"
+    return ""

@@ -1,0 +1,153 @@
+"""The one place where a value is checked against an annotation: the options of parts, the arguments
+of verbs, from Python and from text."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+from convscope.core.annotations import base, describe, members
+from convscope.errors import OptionError, shown, suggest
+
+
+def check(owner: str, name: str, annotation: Any, value: Any) -> Any:
+    """A value as its annotation wants it; text is read as on a command line.
+
+    An integer may come as NumPy's, a tuple as a list; a bool is no number, and a number is finite.
+
+    Raises:
+        OptionError: the value does not fit.
+    """
+    from pydantic import ValidationError
+
+    plain = _without_numpy(value)
+    if isinstance(plain, str):
+        plain = _from_text(annotation, plain)
+    try:
+        return _adapter(annotation).validate_python(plain)
+    except ValidationError:
+        raise OptionError(
+            f"{owner}: {name} must be {describe(annotation)}; {shown(value)} was given."
+        ) from None
+
+
+def check_arguments(
+    function: Callable[..., object],
+    args: Sequence[object],
+    kwargs: Mapping[str, object],
+    *,
+    unchecked: Sequence[str] = (),
+) -> inspect.BoundArguments:
+    """The arguments of a call by name, each checked against its annotation, defaults filled in.
+
+    `unchecked` are those that the function itself reads (a network, photos).
+
+    Raises:
+        OptionError: an argument that is missing, unknown, or does not fit.
+    """
+    name = function.__name__
+    signature = inspect.signature(function)
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        unknown = [given for given in kwargs if given not in signature.parameters]
+        if unknown:
+            hint = suggest(unknown[0], signature.parameters)
+            raise OptionError(f"{name} has no argument {unknown[0]!r}; {hint}") from None
+        raise OptionError(f"{name}{signature}: {error}.") from None
+    hints = _hints(function)
+    for argument, value in bound.arguments.items():
+        variadic = signature.parameters[argument].kind in (
+            inspect.Parameter.VAR_POSITIONAL,
+            inspect.Parameter.VAR_KEYWORD,
+        )
+        if argument in hints and argument not in unchecked and not variadic:
+            bound.arguments[argument] = check(name, argument, hints[argument], value)
+    bound.apply_defaults()
+    return bound
+
+
+@lru_cache(maxsize=512)
+def _hints(function: Callable[..., object]) -> dict[str, Any]:
+    return typing.get_type_hints(function, include_extras=True)
+
+
+@lru_cache(maxsize=1024)
+def _adapter(annotation: Any) -> Any:
+    from pydantic import ConfigDict, TypeAdapter
+
+    config = ConfigDict(arbitrary_types_allowed=True)
+    return TypeAdapter(_strict(annotation), config=config)
+
+
+def _strict(annotation: Any) -> Any:
+    """The same type with no conversion between numbers, text and bool, and no infinity; containers
+    stay lenient, so that a list does for a tuple."""
+    from pydantic import AllowInfNan, Strict
+
+    arguments = typing.get_args(annotation)
+    if len(members(annotation)) > 1:
+        return typing.Union[tuple(_strict(member) for member in members(annotation))]  # noqa: UP007
+    if typing.get_origin(annotation) is Annotated:
+        return Annotated[(_strict(arguments[0]), *annotation.__metadata__)]
+    if annotation is float:
+        return Annotated[float, Strict(), AllowInfNan(False)]
+    if annotation in (int, bool, str):
+        return Annotated[annotation, Strict()]
+    if base(annotation) in (list, tuple, dict, Sequence, Mapping) and arguments:
+        inside = tuple(part if part is Ellipsis else _strict(part) for part in arguments)
+        return typing.get_origin(annotation)[inside]
+    return annotation
+
+
+def _without_numpy(value: Any) -> Any:
+    """NumPy's scalars as Python's own, also within lists."""
+    if type(value) in (list, tuple):
+        return type(value)(_without_numpy(part) for part in value)
+    is_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
+    return value.item() if is_scalar and hasattr(value, "item") else value
+
+
+def _from_text(annotation: Any, text: str) -> Any:
+    """Text from a command line or a form as the type wants it, split at commas where a list is
+    wanted; what cannot be read is left for the check to refuse."""
+    kinds = [base(member) for member in members(annotation)]
+    if type(None) in kinds and text.lower() in ("none", ""):
+        return None
+    if bool in kinds and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if str in kinds or Literal in kinds or not _holds_numbers(annotation):
+        return text
+    parts = [_number(part.strip()) for part in text.strip("()[]").split(",") if part.strip()]
+    wants_list = any(kind in (list, tuple, Sequence) for kind in kinds)
+    if wants_list and (len(parts) > 1 or not {int, float} & set(kinds)):
+        return parts
+    return parts[0] if len(parts) == 1 else text
+
+
+def _holds_numbers(annotation: Any) -> bool:
+    return any(
+        base(member) in (int, float)
+        or (
+            base(member) in (list, tuple, Sequence)
+            and any(map(_holds_numbers, typing.get_args(member)))
+        )
+        for member in members(annotation)
+    )
+
+
+def _number(text: str) -> str | float:
+    """An integer, a decimal, or a fraction such as 1/255; other text as it is."""
+    above, slash, below = text.partition("/")
+    try:
+        if slash:
+            return float(above) / float(below)
+        number = float(text)
+        # int() would lose nothing of a whole number, but reads only digits.
+        return int(text) if text.lstrip("+-").isdigit() and math.isfinite(number) else number
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return text
