@@ -149,11 +149,10 @@ def step(fast: Model, layer: str, units: list[int], without: str = "") -> Run:
 def made(model: Model, layer: str, context: Context = nullcontext, *, half: bool = False) -> Model:
     """A prepared network of its own, since copies are kept per network."""
     own = copy.copy(model)
-    own.network, own._tree = copy.deepcopy(model.network), None
+    own.network = copy.deepcopy(model.network)
     with context():
         fast = inference_copy(own, [layer], half=half)
     assert fast.is_frozen
-    fast.__dict__["_original"] = own  # a copy lives only as long as its network
     return fast
 
 

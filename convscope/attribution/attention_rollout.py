@@ -6,6 +6,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._attention import run_with_attention
 from convscope.errors import OptionError
+from convscope.networks.layout import image_size
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -45,7 +46,7 @@ def attention_rollout(probe: Probe, image: Tensor, target: Target) -> Tensor:
     rolled = identity
     for layer in layers:
         rolled = (layer.weights.detach().float().mean(1) + identity) / 2 @ rolled
-    maps = probe.model.layout.to_maps(rolled.mean(1)[:, :, None])
+    maps = probe.layout.to_maps(rolled.mean(1)[:, :, None], "", image_size(image))
     if maps.shape[2] * maps.shape[3] < tokens:
-        maps = probe.model.layout.to_maps(rolled[:, 0, :, None])
+        maps = probe.layout.to_maps(rolled[:, 0, :, None], "", image_size(image))
     return maps

@@ -6,6 +6,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._attention import run_with_attention, unwindow
 from convscope.attribution._work import enlarge
+from convscope.networks.layout import image_size
 from convscope.probe import Probe, gradient_of
 from convscope.questions.target import Target
 
@@ -36,7 +37,7 @@ def legrad(probe: Probe, image: Tensor, target: Target) -> Tensor:
     for layer, gradient in zip(layers, gradients, strict=True):
         wish = gradient.float().clamp_min(0).mean((1, 2))
         if len(wish) == len(image):
-            found.append(probe.model.layout.to_maps(wish[:, :, None]))
+            found.append(probe.layout.to_maps(wish[:, :, None], "", image_size(image)))
         else:
             found.append(unwindow(wish, len(image), layer.shift, image.shape[-2] / image.shape[-1]))
     finest = max((maps.shape[-2:] for maps in found), key=lambda size: size[0] * size[1])

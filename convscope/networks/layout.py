@@ -3,7 +3,7 @@
 Convolutional outputs are maps already; a dense output is c maps of 1 x 1; tokens of a transformer
 become the grid they were cut from, class and register tokens dropped; windows are laid back where
 they came from. The inverse puts changed maps back. What a layer gives is found by looking at one
-dry run (`forms.py`), not from a table of names.
+dry run (`layout_inference.py`), not from a table of names.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -21,6 +22,10 @@ from convscope.errors import LayerError
 
 MOST_EXTRA_TOKENS = 16
 """More class, distillation and register tokens than any published transformer has."""
+
+
+Size = tuple[int, int]
+"""Height and width in pixels, or rows and columns of a grid."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class AxisLayout:
     batch: int = 0
     parts: int = 1
     extra: int = 0
-    grid: tuple[int, int] | None = None
+    grid: Size | None = None
     places: Tensor | None = None
 
     @property
@@ -46,28 +51,27 @@ class AxisLayout:
         return self.grid is None
 
 
+@dataclass(frozen=True)
 class Layout:
     """How the outputs of a network's layers become maps.
 
     `grid` is the patch grid (rows, columns) where it is known beforehand; `channels_last` says that
     four-dimensional outputs are n h w c. `axis_layouts` has what a dry run found: layer name ->
-    an axis layout for each of its calls. `image_size` (height, width) is that of the input that
-    ran last: it tells 4 x 9 tokens from 6 x 6.
+    an axis layout for each of its calls. The size of the image that ran (height, width) is given
+    with each output: it tells 4 x 9 tokens from 6 x 6.
     """
 
-    def __init__(self, grid: tuple[int, int] | None = None, channels_last: bool = False) -> None:
-        self.grid = grid
-        self.channels_last = channels_last
-        self.axis_layouts: dict[str, list[AxisLayout]] = {}
-        self.image_size: tuple[int, int] = (1, 1)
+    grid: Size | None = None
+    channels_last: bool = False
+    axis_layouts: Mapping[str, Sequence[AxisLayout]] = field(default_factory=dict)
 
-    def to_maps(self, output: Tensor, name: str = "") -> Tensor:
+    def to_maps(self, output: Tensor, name: str, image_size: Size) -> Tensor:
         """n c h w from a layer's raw output. A gradient of that output goes the same way.
 
         Raises:
             LayerError: a layer that works in windows ran on another size than the network's own.
         """
-        axis_layout = self.axis_layout(output, name)
+        axis_layout = self.axis_layout(output, name, image_size)
         if output.ndim == 1:
             return output[:, None, None, None]
         if axis_layout.plain:
@@ -76,7 +80,7 @@ class Layout:
                 if output.ndim not in (2, 4)
                 else self._moved(output, axis_layout)
             )
-        tokens, (rows, columns) = self._tokens(output, axis_layout, name)
+        tokens, (rows, columns) = self._tokens(output, axis_layout, name, image_size)
         chosen = (
             tokens[:, axis_layout.extra :]
             if axis_layout.places is None
@@ -84,15 +88,15 @@ class Layout:
         )
         return chosen.transpose(1, 2).reshape(len(chosen), -1, rows, columns)
 
-    def from_maps(self, maps: Tensor, like: Tensor, name: str = "") -> Tensor:
+    def from_maps(self, maps: Tensor, like: Tensor, name: str, image_size: Size) -> Tensor:
         """The raw output that `maps` (m c h w) stand for; `like` (one image's raw output) is what
         they replace."""
-        axis_layout = self.axis_layout(like, name)
+        axis_layout = self.axis_layout(like, name, image_size)
         if axis_layout.plain:
             if like.ndim == 4:
                 return maps.movedim(1, axis_layout.channel)
             return maps.reshape(maps.shape[0], *like.shape[1:])
-        tokens, _ = self._tokens(like, axis_layout, name)
+        tokens, _ = self._tokens(like, axis_layout, name, image_size)
         given = maps.flatten(2).transpose(1, 2)
         kept = tokens.expand(maps.shape[0], -1, -1)
         if axis_layout.places is None:
@@ -105,7 +109,7 @@ class Layout:
             [order.index(axis) for axis in range(like.ndim)]
         )
 
-    def axis_layout(self, output: Tensor, name: str = "") -> AxisLayout:
+    def axis_layout(self, output: Tensor, name: str, image_size: Size) -> AxisLayout:
         """What is known of a layer's output, or else the best guess from its shape."""
         base, mark, call = name.partition("#")
         known = self.axis_layouts.get(base)
@@ -114,18 +118,18 @@ class Layout:
         if output.ndim == 4:
             return AxisLayout(channel=3 if self.channels_last else 1)
         if output.ndim == 3:
-            extra, grid = self.token_grid(output.shape[1]) or (0, (output.shape[1], 1))
+            extra, grid = self.token_grid(output.shape[1], image_size) or (0, (output.shape[1], 1))
             return AxisLayout(channel=2, extra=extra, grid=grid)
         return AxisLayout()
 
     def token_grid(
-        self, count: int, fewest: int = 0, most: int = MOST_EXTRA_TOKENS
-    ) -> tuple[int, tuple[int, int]] | None:
+        self, count: int, image_size: Size, fewest: int = 0, most: int = MOST_EXTRA_TOKENS
+    ) -> tuple[int, Size] | None:
         """How many of `count` tokens are no places, and the rows and columns of the rest, from the
         shape of the image."""
         if self.grid is not None and fewest <= count - math.prod(self.grid) <= most:
             return count - math.prod(self.grid), self.grid
-        height, width = self.image_size
+        height, width = image_size
         for extra in range(fewest, most + 1):
             places = count - extra
             rows = round(math.sqrt(max(places, 0) * height / width))
@@ -145,8 +149,8 @@ class Layout:
         )
 
     def _tokens(
-        self, output: Tensor, axis_layout: AxisLayout, name: str
-    ) -> tuple[Tensor, tuple[int, int]]:
+        self, output: Tensor, axis_layout: AxisLayout, name: str, image_size: Size
+    ) -> tuple[Tensor, Size]:
         """n tokens channels, and the grid; at another size than the dry run's, the grid follows the
         image."""
         moved = output.permute(_order(axis_layout, output.ndim))
@@ -163,7 +167,7 @@ class Layout:
         ):
             return tokens, axis_layout.grid
         found = (
-            self.token_grid(tokens.shape[1], axis_layout.extra, axis_layout.extra)
+            self.token_grid(tokens.shape[1], image_size, axis_layout.extra, axis_layout.extra)
             if axis_layout.places is None and axis_layout.parts == 1
             else None
         )
@@ -186,6 +190,11 @@ def _order(axis_layout: AxisLayout, dimensions: int) -> list[int]:
         ),
         axis_layout.channel,
     ]
+
+
+def image_size(image: Tensor) -> Size:
+    """Height and width of a batch n c h w."""
+    return image.shape[-2], image.shape[-1]
 
 
 def first_tensor(output: Any) -> Tensor | None:

@@ -37,7 +37,6 @@ class LayoutInference:
     def __init__(self, layout: Layout, image_size: tuple[int, int]) -> None:
         self._layout = layout
         self._image_size = image_size
-        layout.image_size = image_size
         self._grids: list[tuple[int, int]] = []
         self._axes: dict[tuple[int, ...], int] = {}
         self._strides: dict[int, tuple[int, int]] = {}
@@ -144,7 +143,7 @@ class LayoutInference:
         if fitting:
             extra, _, grid = min(fitting)
             return extra, grid
-        return self._layout.token_grid(count, most=most) if guess else None
+        return self._layout.token_grid(count, self._image_size, most=most) if guess else None
 
     def _windowed(self, output: Tensor, channel: int, shown: tuple[int, int]) -> AxisLayout:
         """Windows laid back where they came from; as `shown` (windows, tokens) where that is not

@@ -6,17 +6,20 @@ A network is named `source:name` ("torchvision:vgg16"), or by a file whose endin
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from convscope.errors import ConvscopeError, ModelError, OptionError, suggest
 from convscope.networks import options as given
 from convscope.networks.layout import Layout
-from convscope.networks.model import Model, Preprocessing
+from convscope.networks.model import Model
+from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import registry
 
 DEFAULT = "embedded"
@@ -59,8 +62,9 @@ def load_model(
     source knows of it.
 
     Args:
-        model: nothing for the embedded EfficientNet-Lite0, `source:name`, a file, or any
-            `nn.Module`.
+        model: nothing for the embedded EfficientNet-Lite0, `source:name`, a file, any
+            `nn.Module`, or a Model: the new one has the same network, and the old one stays as it
+            is.
         weights: nothing for the source's own trained weights, False for random ones (always the
             same), or a local file (.safetensors, or a state dict that
             `torch.load(weights_only=True)` reads).
@@ -94,7 +98,8 @@ def load_model(
             raise OptionError(
                 f"{model.name} is loaded already, so {late}= comes too late; load it again by name."
             )
-        loaded = model
+        loaded = copy.copy(model)
+        loaded.options = dict(model.options)
     elif isinstance(model, nn.Module):
         loaded = _bare(model, weights, options)
     elif model is None or isinstance(model, (str, Path)):
@@ -120,6 +125,8 @@ def load_model(
     loaded.options |= {
         name: str(value) if isinstance(value, Path) else value for name, value in changes.items()
     }
+    if device and isinstance(model, Model) and loaded.device != torch.device(device):
+        loaded.network = copy.deepcopy(loaded.network)  # moving a module moves it for everybody
     return loaded.to(device) if device else loaded
 
 

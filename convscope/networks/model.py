@@ -4,10 +4,7 @@ identity."""
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -16,72 +13,10 @@ from torch import Tensor, nn
 from convscope.errors import ImageError, ModelError
 from convscope.networks.layout import Layout, first_tensor
 from convscope.networks.module_index import ModuleIndex, evaluation_mode
-from convscope.photos import image as images
+from convscope.networks.preprocessing import Preprocessing
+from convscope.networks.state import NetworkState
 
 Head = Literal["softmax", "sigmoid", "probability"]
-Interpolation = Literal["bicubic", "bilinear", "nearest"]
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Channel statistics of ImageNet's training photos, as torchvision's networks expect them."""
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """From a photo in [0, 1] to the network's input.
-
-    The shorter side is resized so that the center crop of `size` (height, width) is the share
-    `crop` of it; then `(image * scale - mean) / std`, with the channels reversed first where `bgr`
-    is set, and with `mean_image` (c h w, in the scaled units) subtracted where there is one.
-    """
-
-    size: tuple[int, int] = (224, 224)
-    crop: float = 1.0
-    interpolation: Interpolation = "bicubic"
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-    scale: float = 1.0
-    bgr: bool = False
-    mean_image: Tensor | None = field(default=None, compare=False)
-
-    def fit(self, photo: Tensor) -> Tensor:
-        """The part of a photo (n c h w in [0, 1]) that the network sees, at the network's size."""
-        return images.resize_shorter_and_crop(photo, self.size, self.crop, self.interpolation)
-
-    def box(self, height: int, width: int) -> tuple[float, float, float, float]:
-        """Where that part lies in the photo: top, left, height, width in photo pixels."""
-        return images.visible_box(height, width, self.size, self.crop)
-
-    def normalize(self, image: Tensor) -> Tensor:
-        """Image in [0, 1] to network input; differentiable."""
-        if self.bgr:
-            image = image.flip(1)
-        image = image * self.scale if self.scale != 1.0 else image
-        if self.mean_image is not None:
-            mean = self.mean_image.to(image)[None]
-            if mean.shape[-2:] != image.shape[-2:]:
-                mean = nn.functional.interpolate(
-                    mean, image.shape[-2:], mode="bilinear", align_corners=False
-                )
-            image = image - mean
-        return (image - self._column(self.mean, image)) / self._column(self.std, image)
-
-    def denormalize(self, image: Tensor) -> Tensor:
-        """The inverse of `normalize`."""
-        image = image * self._column(self.std, image) + self._column(self.mean, image)
-        if self.mean_image is not None:
-            mean = self.mean_image.to(image)[None]
-            if mean.shape[-2:] != image.shape[-2:]:
-                mean = nn.functional.interpolate(
-                    mean, image.shape[-2:], mode="bilinear", align_corners=False
-                )
-            image = image + mean
-        image = image / self.scale
-        return image.flip(1) if self.bgr else image
-
-    @staticmethod
-    def _column(values: tuple[float, ...], image: Tensor) -> Tensor:
-        return torch.tensor(values, dtype=image.dtype, device=image.device)[None, :, None, None]
 
 
 class Model:
@@ -117,7 +52,7 @@ class Model:
         modules: dict[str, nn.Module] | None = None,
         channels_last: bool = False,
     ) -> None:
-        self.network = _normal(unwrap(network))
+        self.state = NetworkState(_normal(unwrap(network)), modules)
         self.name = name or type(self.network).__name__
         self.spec = spec
         self.options = options or {}
@@ -126,17 +61,26 @@ class Model:
         self.channels = channels
         self.layout = layout or Layout()
         self.channels_last = channels_last
-        self._modules = modules
         self._head = head
-        self._known: tuple[Any, str] | None = None
-        self._tree: ModuleIndex | None = None
         self.half = False
-        self.is_frozen = False
-        """Whether the network is a private copy, frozen and in evaluation mode, which nobody
-        changes (see `inference_copy`)."""
 
     def __repr__(self) -> str:
         return f"<Model {self.name}, {self.preprocessing.size[0]} x {self.preprocessing.size[1]}>"
+
+    @property
+    def network(self) -> nn.Module:
+        """The network itself; another one in its place is known as little as a new Model's."""
+        return self.state.network
+
+    @network.setter
+    def network(self, network: nn.Module) -> None:
+        self.state = NetworkState(network)
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the network is a private copy, frozen and in evaluation mode, which nobody
+        changes (see `inference_copy`)."""
+        return self.state.is_frozen
 
     @property
     def size(self) -> tuple[int, int]:
@@ -162,18 +106,12 @@ class Model:
     @property
     def modules(self) -> dict[str, nn.Module]:
         """Layer name -> module."""
-        if self._modules is not None:
-            return self._modules
-        found = dict(self.module_index.modules)
-        del found[""]
-        return found
+        return self.state.modules
 
     @property
     def module_index(self) -> ModuleIndex:
-        """The network's modules, remembered until one is exchanged."""
-        if self._tree is None or not self._tree.fits(self.network):
-            self._tree = ModuleIndex(self.network)
-        return self._tree
+        """The network's modules, remembered until one is replaced."""
+        return self.state.module_index
 
     def fit(self, photo: Tensor) -> Tensor:
         """What the network sees of a photo (n c h w in [0, 1]), at the network's size and on its
@@ -211,8 +149,8 @@ class Model:
 
     def __call__(self, entered: Tensor) -> Any:
         """Run the network on an input (n c h w); the raw output."""
-        self.layout.image_size = (entered.shape[-2], entered.shape[-1])
-        return self.network(entered.permute(0, 2, 3, 1) if self.channels_last else entered)
+        with self.state.memory.lock:
+            return self.network(entered.permute(0, 2, 3, 1) if self.channels_last else entered)
 
     def scores(self, output: Any) -> Tensor:
         """The class scores (n classes) in what the network returned.
@@ -253,11 +191,19 @@ class Model:
             return scores
         return scores.sigmoid() if self.head == "sigmoid" else scores.softmax(1)
 
-    @cached_property
+    @property
     def classes(self) -> int:
-        """How many scores the network gives; found by one dry run."""
-        with evaluation_mode(self.module_index), torch.inference_mode(False), torch.no_grad():
-            return self.scores(self(self.blank())).shape[1]
+        """How many scores the network gives; found by one run, and remembered."""
+        key, memory = (self.state.structure, self.size, self.channels), self.state.memory
+        with memory.lock:
+            if key not in memory.num_classes:
+                with (
+                    evaluation_mode(self.module_index),
+                    torch.inference_mode(False),
+                    torch.no_grad(),
+                ):
+                    memory.num_classes[key] = self.scores(self(self.blank())).shape[1]
+            return memory.num_classes[key]
 
     def blank(self) -> Tensor:
         """A gray input of the network's own size, for dry runs."""
@@ -278,34 +224,9 @@ class Model:
 
     @property
     def identity(self) -> str:
-        """Hash over the names, shapes and values of all weights and over the preprocessing;
+        """SHA-256 over the names, shapes and values of all weights and over the preprocessing;
         remembered until one changes."""
-        state = {
-            name: tensor
-            for name, tensor in self.network.state_dict(keep_vars=True).items()
-            if isinstance(tensor, Tensor)
-        }
-        mean = self.preprocessing.mean_image
-        now = (
-            self.preprocessing,
-            id(mean),
-            *((id(tensor), tensor.data_ptr(), tensor._version) for tensor in state.values()),
-        )
-        if self._known is None or self._known[0] != now:
-            found = hashlib.sha256(
-                repr(
-                    (type(self.network).__name__, replace(self.preprocessing, mean_image=None))
-                ).encode()
-            )
-            if mean is not None:
-                found.update(mean.cpu().contiguous().numpy().tobytes())
-            for name, tensor in state.items():
-                found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-                found.update(
-                    tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
-                )
-            self._known = (now, found.hexdigest())
-        return self._known[1]
+        return self.state.memory.identity(self.network, self.preprocessing)
 
     def to(self, device: str | torch.device) -> Model:
         """Move the network; the same Model is returned.

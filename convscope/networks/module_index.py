@@ -32,6 +32,10 @@ class ModuleIndex:
         self._children = [
             (module, dict(module._modules.items())) for module in self.modules.values()
         ]
+        self.structure = tuple(
+            (name, id(module), type(module).__name__) for name, module in self.modules.items()
+        )
+        """Stands for the modules and their names without holding the modules."""
 
     def fits(self, network: nn.Module) -> bool:
         """Whether it is of this network, and no module was added, taken away or exchanged since."""

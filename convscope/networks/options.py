@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ConvscopeError, ModelError, OptionError
-from convscope.networks.model import Preprocessing
+from convscope.networks.preprocessing import Preprocessing
 
 WHITE = 255.0
 """White in an 8-bit photo: `scale` is said for such pixels, `Preprocessing` works on [0, 1]."""

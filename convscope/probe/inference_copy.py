@@ -13,15 +13,14 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from convscope.networks.layer import Layers
 from convscope.networks.layout import first_tensor
 from convscope.networks.model import Model
 from convscope.networks.module_index import ModuleIndex
+from convscope.networks.state import NetworkState
 from convscope.probe.batch_norm_folding import fold_batch_norms, foldable_pairs
 from convscope.probe.convolution_gradient import install
 from convscope.probe.network_fingerprint import NetworkFingerprint
@@ -41,14 +40,13 @@ MIN_SIDE = 64
 
 @dataclass
 class NetworkCopy:
-    """A copy of a network, with its layers and modules by name.
+    """A copy of a network, with its modules by name.
 
     `equal_layers` were compared and give the same as the original, `unequal_layers` do not.
     `network` is None where no copy could be made.
     """
 
     network: nn.Module | None
-    layers: Layers | None = None
     modules: dict[str, nn.Module] = field(default_factory=dict)
     equal_layers: set[str] = field(default_factory=set)
     unequal_layers: set[str] = field(default_factory=set)
@@ -57,8 +55,7 @@ class NetworkCopy:
         """The Model with the copy in place of its network."""
         copied = copy.copy(model)
         if self.network is not None:
-            copied.network, copied._modules, copied.is_frozen = self.network, self.modules, True
-            copied.__dict__["_layers"] = (None, self.layers)
+            copied.state = NetworkState(self.network, self.modules, original=model.state)
         return copied
 
 
@@ -80,9 +77,6 @@ class CopyCache:
     is_uncopyable: bool = False
 
 
-_CACHES: WeakKeyDictionary[nn.Module, CopyCache] = WeakKeyDictionary()
-
-
 def inference_copy(model: Model, layers: Sequence[str] = (), *, half: bool = False) -> Model:
     """The same network, faster: a copy that gives the same at `layers` and at the end, made once
     while the network stays as it is.
@@ -100,18 +94,20 @@ def inference_copy(model: Model, layers: Sequence[str] = (), *, half: bool = Fal
     plain = copy.copy(model)
     plain.half = half
     # Where layers have names of their own (Keras), a copy's modules could not be found by them.
-    if model.is_frozen or model._modules is not None:
+    if model.is_frozen or model.state.named_modules is not None:
         return plain
-    with torch.inference_mode(False):
+    memory = model.state.memory
+    with memory.lock, torch.inference_mode(False):
         modules = model.module_index.modules
         if any(
             module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
             for module in modules.values()
         ):
             return plain
-        cache = _CACHES.get(model.network)
+        cache = memory.recall(CopyCache)
         if cache is None or not cache.fingerprint.matches(modules):
-            cache = _CACHES[model.network] = CopyCache(NetworkFingerprint(modules))
+            cache = CopyCache(NetworkFingerprint(modules))
+            memory.keep(cache)
         key = tuple(layers)
         network_copy = cache.by_layers.get(key) or _copy_for(model, modules, cache, layers)
         cache.by_layers[key] = network_copy
@@ -140,7 +136,7 @@ def _copy_for(
             while len(cache.copies) >= MAX_COPIES:
                 _drop_oldest(cache)
             folded = [pair for pair in cache.pairs if pair[0] not in unfolded]
-            network_copy = _prepared(model.network, folded, all_layers)
+            network_copy = _prepared(model.network, folded)
             cache.copies[unfolded] = network_copy
             if not _agree(model, network_copy, cache.size, ()):
                 network_copy.network = None
@@ -165,14 +161,14 @@ def _drop_oldest(cache: CopyCache) -> None:
     }
 
 
-def _prepared(network: nn.Module, folded: Sequence[tuple[str, str]], layers: Layers) -> NetworkCopy:
+def _prepared(network: nn.Module, folded: Sequence[tuple[str, str]]) -> NetworkCopy:
     """A copy with these pairs folded, channels last, and the faster gradient where there is one."""
     duplicate = _duplicate(network)
     fold_batch_norms(duplicate, folded)
     duplicate = duplicate.to(memory_format=torch.channels_last)
     install(duplicate)
     modules = {name: module for name, module in ModuleIndex(duplicate).modules.items() if name}
-    return NetworkCopy(duplicate, layers, modules)
+    return NetworkCopy(duplicate, modules)
 
 
 def _duplicate(network: nn.Module) -> nn.Module:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ImageError, LayerError, ModelError
-from convscope.networks.layout import first_tensor, replace_first
+from convscope.networks.layout import Layout, first_tensor, image_size, replace_first
 from convscope.networks.model import Model
 
 TOLERANCE = 1e-4
@@ -34,6 +34,7 @@ class PartialForward:
         image: one network input (1 c h w).
         layer: its name; `name#k` is its k-th run.
         run: runs the model on an input.
+        layout: how the outputs of the layers become maps.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class PartialForward:
         image: Tensor,
         layer: str,
         run: Callable[[Model, Tensor], Any],
+        layout: Layout,
     ) -> None:
         self._model = model
+        self._layout = layout
         self._run = run
         self._image = image
         self._layer = layer
@@ -54,7 +57,7 @@ class PartialForward:
         self._records: dict[nn.Module, list[Any]] = {}
         with torch.no_grad():
             self.output, self._raw, self._layer_output = self._record()
-        self.maps = model.layout.to_maps(self._raw, layer)
+        self.maps = layout.to_maps(self._raw, layer, image_size(image))
         self._way = self._cheapest_way()
 
     def __call__(self, maps: Tensor) -> Any:
@@ -139,8 +142,8 @@ class PartialForward:
     def _replay(self, maps: Tensor, way: Replay) -> Any:
         """One run on `maps` with every recorded module answering from its record."""
         # A copy, since the network may go on in place.
-        replacement = self._model.layout.from_maps(
-            maps.to(self._raw.dtype), self._raw, self._layer
+        replacement = self._layout.from_maps(
+            maps.to(self._raw.dtype), self._raw, self._layer, image_size(self._image)
         ).clone()
         answers = self._answers(replacement, maps.shape[0], way)
         patched: list[tuple[nn.Module, Any]] = []

@@ -23,18 +23,21 @@ from torch import Tensor
 
 from convscope.errors import ImageError
 from convscope.networks.layer import Layers
+from convscope.networks.layout import Layout, image_size
 from convscope.networks.model import Model
 from convscope.networks.module_index import evaluation_mode
+from convscope.networks.state import DryRun
 from convscope.probe.capture import Capture
 from convscope.probe.gradient import gradient_of
 from convscope.probe.partial_forward import PartialForward
 from convscope.probe.run import normal_tensor, run_network
-from convscope.probe.trace import trace
+from convscope.probe.trace import dry_run_of
 from convscope.questions.target import Target
 
 
 class Probe:
-    """Holds a model still while it is looked into.
+    """Holds a model still while it is looked into; another thread that wants the same network
+    waits.
 
     `last_output` is the raw output of the last complete run, so that a caller need not run the
     network again for it. `notes` holds what a method measured on its way, one number per image.
@@ -45,10 +48,11 @@ class Probe:
         self.last_output: Any = None
         self.notes: dict[str, list[float]] = {}
         self._stack = ExitStack()
-        self._layers: Layers | None = None
+        self._dry_run: DryRun | None = None
 
     def __enter__(self) -> Probe:
         with ExitStack() as stack:
+            stack.enter_context(self.model.state.memory.lock)
             stack.enter_context(torch.inference_mode(False))
             if not self.model.is_frozen:
                 stack.enter_context(evaluation_mode(self.model.module_index))
@@ -56,7 +60,7 @@ class Probe:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self.last_output = self._layers = None
+        self.last_output = self._dry_run = None
         self._stack.close()
 
     def note(self, name: str, value: float) -> None:
@@ -66,16 +70,18 @@ class Probe:
     @property
     def layers(self) -> Layers:
         """All layers of the network, from one dry run that is remembered until a module is
-        exchanged."""
-        if self._layers is None and self.model.is_frozen:
-            self._layers = self.model.__dict__["_layers"][1]
-        if self._layers is None:
-            index = self.model.module_index if self.model._modules is None else self.model._modules
-            known: tuple[Any, Layers] | None = self.model.__dict__.get("_layers")
-            if known is None or known[0] is not index:
-                known = self.model.__dict__["_layers"] = (index, trace(self.model))
-            self._layers = known[1]
-        return self._layers
+        replaced."""
+        return self._traced().layers
+
+    @property
+    def layout(self) -> Layout:
+        """How the outputs of the layers become maps, from the same dry run."""
+        return self._traced().layout
+
+    def _traced(self) -> DryRun:
+        if self._dry_run is None:
+            self._dry_run = dry_run_of(self.model)
+        return self._dry_run
 
     def output(self, image: Tensor) -> Any:
         """The network's raw output; no gradient."""
@@ -98,7 +104,7 @@ class Probe:
         """
         with torch.set_grad_enabled(image.requires_grad), self._capture(layers) as capture:
             self.run(image if image.requires_grad else normal_tensor(image), stop=True)
-            return {name: self.model.layout.to_maps(capture.take(name), name) for name in layers}
+            return self._maps(capture, layers, image)
 
     def activations_and_output(
         self, image: Tensor, layers: Sequence[str]
@@ -110,9 +116,11 @@ class Probe:
             self._capture(layers, complete=True) as capture,
         ):
             self.last_output = self.run(image if image.requires_grad else normal_tensor(image))
-            return {
-                name: self.model.layout.to_maps(capture.take(name), name) for name in layers
-            }, self.last_output
+            return self._maps(capture, layers, image), self.last_output
+
+    def _maps(self, capture: Capture, layers: Sequence[str], image: Tensor) -> dict[str, Tensor]:
+        size = image_size(image)
+        return {name: self.layout.to_maps(capture.take(name), name, size) for name in layers}
 
     def activations_and_gradients(
         self, image: Tensor, layers: Sequence[str], target: Target
@@ -133,9 +141,12 @@ class Probe:
             gradients = gradient_of(
                 score, raw, "layer " + " or ".join(repr(name) for name in layers)
             )
-            maps = self.model.layout.to_maps
+            maps, size = self.layout.to_maps, image_size(image)
             return {
-                name: (maps(tensor.detach(), name).float(), maps(gradient, name).float())
+                name: (
+                    maps(tensor.detach(), name, size).float(),
+                    maps(gradient, name, size).float(),
+                )
                 for name, tensor, gradient in zip(layers, raw, gradients, strict=True)
             }
 
@@ -167,8 +178,9 @@ class Probe:
             raise ImageError(
                 f"The network is split on one image at a time; {image.shape[0]} were given."
             )
+        calls = self.layers[layer].calls
         return PartialForward(
-            self.model, self.layers[layer].calls, normal_tensor(image), layer, run_network
+            self.model, calls, normal_tensor(image), layer, run_network, self.layout
         )
 
     def run(self, image: Tensor, *, stop: bool = False) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,10 +13,11 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from convscope.networks.layer import PASSING, Layer, Layers
-from convscope.networks.layout import AxisLayout, first_tensor
+from convscope.networks.layout import AxisLayout, Layout, first_tensor
 from convscope.networks.layout_inference import LayoutInference
 from convscope.networks.model import Model
 from convscope.networks.module_index import evaluation_mode
+from convscope.networks.state import DryRun
 from convscope.probe.capture import Capture
 from convscope.probe.run import run_network
 
@@ -24,17 +26,26 @@ MAX_UNREAD_LAYERS = 48
 last two blocks have."""
 
 
-def trace(model: Model) -> Layers:
+def dry_run_of(model: Model) -> DryRun:
+    """The dry run at the model's own size: made once, and remembered with the network."""
+    layout = model.layout
+    key = (model.state.structure, model.size, model.channels, layout.grid, layout.channels_last)
+    return model.state.memory.dry_run(key, lambda: trace(model))
+
+
+def trace(model: Model) -> DryRun:
     """All layers of the network, from one dry run on a speckled image: every module that gave a
-    tensor, in the order in which the last runs ended."""
+    tensor, in the order in which the last runs ended; and how their outputs become maps."""
     recorder = _Recorder(model)
     with _held_still(model), torch.no_grad(), recorder.hooks():
         run_network(model, model.speckled())
-    model.layout.axis_layouts = dict(recorder.axis_layouts)
+    layout = replace(model.layout, axis_layouts=dict(recorder.axis_layouts))
     rows = recorder.layers()
     total = sum(weight.numel() for weight in model.network.parameters())
     layers = Layers(rows, total)
-    return Layers(rows, total, _unread(model, layers, recorder.wrapped)) if layers else layers
+    if layers:
+        layers = Layers(rows, total, _unread(model, layers, layout, recorder.wrapped))
+    return DryRun(layers, layout)
 
 
 class _Recorder:
@@ -47,8 +58,8 @@ class _Recorder:
         """Layers whose output is a structure around a tensor."""
         self.axis_layouts: dict[str, list[AxisLayout]] = defaultdict(list)
         # The layout looks up what is known so far while the run goes on.
-        model.layout.axis_layouts = self.axis_layouts
-        self._inference = LayoutInference(model.layout, model.size)
+        self._layout = replace(model.layout, axis_layouts=self.axis_layouts)
+        self._inference = LayoutInference(self._layout, model.size)
         self._calls: dict[str, int] = defaultdict(int)
         self._last_runs: dict[str, tuple[int, tuple[int, ...], str]] = {}
         self._makers: dict[int, tuple[str, Tensor]] = {}
@@ -88,7 +99,7 @@ class _Recorder:
         if tensor is not output:
             self.wrapped.add(name)
         self.axis_layouts[name].append(self._inference.infer(module, inputs, tensor))
-        maps = self.model.layout.to_maps(tensor, name)
+        maps = self._layout.to_maps(tensor, name, self.model.size)
         self._last_runs[name] = (self._order, tuple(maps.shape[1:]), source)
 
     def layers(self) -> list[Layer]:
@@ -114,7 +125,7 @@ class _Recorder:
         return rows
 
 
-def _unread(model: Model, layers: Layers, wrapped: set[str]) -> set[str]:
+def _unread(model: Model, layers: Layers, layout: Layout, wrapped: set[str]) -> set[str]:
     """The late layers whose places no score depends on: only the class token is read afterwards, or
     only another output.
 
@@ -122,7 +133,7 @@ def _unread(model: Model, layers: Layers, wrapped: set[str]) -> set[str]:
     (`wrapped`).
     """
     last = layers.last_spatial()
-    if last is None or (model.layout.axis_layouts[last][-1].extra == 0 and last not in wrapped):
+    if last is None or (layout.axis_layouts[last][-1].extra == 0 and last not in wrapped):
         return set()
     names = [name for name, layer in layers.items() if layer.shape == layers[last].shape][
         -MAX_UNREAD_LAYERS:
@@ -136,11 +147,10 @@ def _unread(model: Model, layers: Layers, wrapped: set[str]) -> set[str]:
         gradients = torch.autograd.grad(
             scores.norm(), [capture.take(name) for name in names], allow_unused=True
         )
-    maps = model.layout.to_maps
     unread = {
         name
         for name, gradient in zip(names, gradients, strict=True)
-        if gradient is None or not bool(maps(gradient, name).any())
+        if gradient is None or not bool(layout.to_maps(gradient, name, model.size).any())
     }
     # What a structure hands on beside the tensor was made from that tensor before it could be
     # exchanged.

@@ -124,7 +124,9 @@ def test_windows_of_timms_swin_follow_the_norm_before_them():
     )
     handle.remove()
     assert found["layers.0.blocks.1.attn"].shape == (1, 96, 56, 56)
-    entered = model.layout.to_maps(taken["entered"], "layers.0.blocks.1.attn").detach().numpy()
+    with Probe(model) as probe:
+        maps = probe.layout.to_maps(taken["entered"], "layers.0.blocks.1.attn", (224, 224))
+    entered = maps.detach().numpy()
     assert np.array_equal(entered, found["layers.0.blocks.1.norm1"])
 
 

@@ -17,7 +17,7 @@ from convscope.errors import (
     NumericError,
     OptionError,
 )
-from convscope.networks.model import Preprocessing
+from convscope.networks.preprocessing import Preprocessing
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from convscope.errors import ExtraError, ModelError
-from convscope.networks.model import Head, Preprocessing
+from convscope.networks.model import Head
+from convscope.networks.preprocessing import Preprocessing
 
 SCALING = ("Rescaling", "Normalization")
 """Layers that say that a network takes pixels from 0 to 255."""

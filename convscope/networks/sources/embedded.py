@@ -8,7 +8,8 @@ import torch
 from timm.data import ImageNetInfo
 
 from convscope.errors import ExtraError, ModelError
-from convscope.networks.model import Model, Preprocessing
+from convscope.networks.model import Model
+from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.weights import load_weights, random_weights
 

@@ -4,7 +4,8 @@ import warnings
 from typing import Any
 
 from convscope.errors import ExtraError, ModelError
-from convscope.networks.model import Interpolation, Model, Preprocessing
+from convscope.networks.model import Model
+from convscope.networks.preprocessing import Interpolation, Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.sources._hub import hub
 from convscope.networks.weights import load_weights, random_weights

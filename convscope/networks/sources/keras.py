@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks.layout import Layout
-from convscope.networks.model import Model, Preprocessing
+from convscope.networks.model import Model
+from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.sources._keras_support import (
     Seated,

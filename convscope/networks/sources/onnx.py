@@ -8,7 +8,8 @@ import numpy as np
 from torch import nn
 
 from convscope.errors import ExtraError, ModelError
-from convscope.networks.model import Head, Model, Preprocessing
+from convscope.networks.model import Head, Model
+from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.sources._fixed_batch import OneAtATime, takes_any_number
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from convscope.errors import ModelError
-from convscope.networks.model import Model, Preprocessing
+from convscope.networks.model import Model
+from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.sources._fixed_batch import OneAtATime, takes_any_number
 from convscope.networks.sources._graph_modules import layered, quiet

@@ -6,7 +6,8 @@ import timm as library
 from timm.data import ImageNetInfo
 
 from convscope.errors import ModelError, suggest
-from convscope.networks.model import Model, Preprocessing
+from convscope.networks.model import Model
+from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.sources._hub import hub
 from convscope.networks.weights import fetched, load_weights, random_weights

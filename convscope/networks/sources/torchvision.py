@@ -5,7 +5,8 @@ from typing import Any
 from torchvision import models as library
 
 from convscope.errors import ModelError, OptionError, suggest
-from convscope.networks.model import IMAGENET_MEAN, IMAGENET_STD, Model, Preprocessing
+from convscope.networks.model import Model
+from convscope.networks.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.weights import fetched, load_weights, random_weights
 

@@ -1,0 +1,169 @@
+"""What is known of a network, in one object that all copies of its Model share.
+
+Finding out what a network's layers are costs a run of it, so that is done once: `copy.copy(model)`
+and a second Model of the same network know what the first one learned. The lock lets one thread at
+a time look into a network; a second one waits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from convscope.networks.layer import Layers
+from convscope.networks.layout import Layout
+from convscope.networks.module_index import ModuleIndex
+from convscope.networks.preprocessing import Preprocessing
+
+Known = TypeVar("Known")
+
+MAX_DRY_RUNS = 8
+"""How many dry runs of one network are remembered: they differ in the size of the image."""
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What one run showed: the network's layers, and how the output of each lies in its tensor."""
+
+    layers: Layers
+    layout: Layout
+
+
+class NetworkMemory:
+    """What was found out about one network.
+
+    It refers to none of the network's modules, so that it can be kept for as long as the network
+    lives, and no longer.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.num_classes: dict[Hashable, int] = {}
+        self._dry_runs: dict[Hashable, DryRun] = {}
+        self._identities: dict[Preprocessing, tuple[Hashable, str]] = {}
+        self._known: dict[type[object], object] = {}
+
+    def dry_run(self, key: Hashable, run: Callable[[], DryRun]) -> DryRun:
+        """The dry run of that key; `run` makes it the first time."""
+        with self.lock:
+            if key not in self._dry_runs:
+                self._dry_runs[key] = run()
+                while len(self._dry_runs) > MAX_DRY_RUNS:
+                    del self._dry_runs[next(iter(self._dry_runs))]
+            return self._dry_runs[key]
+
+    def identity(self, network: nn.Module, preprocessing: Preprocessing) -> str:
+        """SHA-256 over all weights and the preprocessing, made again when one of them changed."""
+        tensors = {
+            name: tensor
+            for name, tensor in network.state_dict(keep_vars=True).items()
+            if isinstance(tensor, Tensor)
+        }
+        mean = preprocessing.mean_image
+        version = (
+            id(mean),
+            *((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors.values()),
+        )
+        known = self._identities.get(preprocessing)
+        if known is None or known[0] != version:
+            known = (version, _hash(network, tensors, preprocessing))
+            self._identities[preprocessing] = known
+        return known[1]
+
+    def recall(self, kind: type[Known]) -> Known | None:
+        """What another folder keeps here, by its type."""
+        value = self._known.get(kind)
+        return value if isinstance(value, kind) else None
+
+    def keep(self, value: object) -> None:
+        """Remember something about the network, in place of the last value of that type."""
+        self._known[type(value)] = value
+
+
+def _hash(network: nn.Module, tensors: dict[str, Tensor], preprocessing: Preprocessing) -> str:
+    mean = preprocessing.mean_image
+    kind = (type(network).__name__, replace(preprocessing, mean_image=None))
+    digest = hashlib.sha256(repr(kind).encode())
+    if mean is not None:
+        digest.update(mean.cpu().contiguous().numpy().tobytes())
+    for name, tensor in tensors.items():
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        flat = tensor.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+_MEMORIES: WeakKeyDictionary[nn.Module, NetworkMemory] = WeakKeyDictionary()
+"""One memory for each living network, whichever Model it is in."""
+
+_MEMORIES_LOCK = threading.Lock()
+
+
+class NetworkState:
+    """A network, its modules by name, and what is known of it.
+
+    Args:
+        network: the network.
+        named_modules: layer name -> module, where `named_modules()` is not the right list.
+        original: where this network is a frozen inference copy, the state of its original: both
+            have the same layers, and share what is known and the lock.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        named_modules: dict[str, nn.Module] | None = None,
+        *,
+        original: NetworkState | None = None,
+    ) -> None:
+        self.network = network
+        self.named_modules = named_modules
+        self.is_frozen = original is not None
+        self._module_index: ModuleIndex | None = None
+        self._structure: Hashable = original.structure if original is not None else None
+        self.memory: NetworkMemory = (
+            original.memory if original is not None else _memory_of(network)
+        )
+
+    def __getstate__(self) -> tuple[nn.Module, dict[str, nn.Module] | None]:
+        """A copy or a pickle has the network; what is known of it is found out again."""
+        return self.network, self.named_modules
+
+    def __setstate__(self, state: tuple[nn.Module, dict[str, nn.Module] | None]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
+
+    @property
+    def module_index(self) -> ModuleIndex:
+        """The network's modules, remembered until one is replaced, added or removed."""
+        if self._module_index is None or not self._module_index.fits(self.network):
+            self._module_index = ModuleIndex(self.network)
+            if not self.is_frozen:
+                self._structure = self._module_index.structure
+        return self._module_index
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """Layer name -> module, without the network itself."""
+        if self.named_modules is not None:
+            return self.named_modules
+        return {name: module for name, module in self.module_index.modules.items() if name}
+
+    @property
+    def structure(self) -> Hashable:
+        """Stands for the network's modules and their names; another value where one of them was
+        replaced."""
+        if not self.is_frozen:
+            _ = self.module_index
+        return self._structure
+
+
+def _memory_of(network: nn.Module) -> NetworkMemory:
+    with _MEMORIES_LOCK:
+        return _MEMORIES.setdefault(network, NetworkMemory())
