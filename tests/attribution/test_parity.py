@@ -140,6 +140,12 @@ def test_pytorch_grad_cam(case, method, peer):
     slow = method in ("score_cam", "ablation_cam")
     layer = narrow if slow or (method.startswith("eigen") and name == "resnet50") else late
     image = image[:1, :, :32, :32] if slow or layer == narrow else image
+    if method == "ablation_cam":
+        # Each weight is a small difference of scores over the score, here 0.017 where single terms
+        # of it are much larger: in float32 either side is 3e-4 away from the exact map, on the side
+        # that the processor's order of additions says. In float64 both are within 2e-6 of it.
+        network = copy.deepcopy(network).double()
+        model, image = Model(network), image.double()
     theirs = grad_cam_peer(peer, network, layer, image, INDEX)
     found = ours(model, method, image, layer=layer)[:, 0]
     if method == "ablation_cam":
@@ -148,7 +154,7 @@ def test_pytorch_grad_cam(case, method, peer):
     if method.startswith("eigen"):
         agree = torch.sign((found * theirs).sum((1, 2)))[:, None, None]
         theirs = theirs * agree
-    assert closeness(found, theirs) < CLOSE
+    assert closeness(found, theirs) < (CLOSE / 10 if method == "ablation_cam" else CLOSE)
 
 
 def test_fullgrad(case):
