@@ -38,7 +38,7 @@ import convscope
 from convscope import atlas
 from convscope.atlas.scan.scanner import SHARD, Scanner
 from convscope.photos.samples import sample
-from convscope.photos.sources import source_of
+from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
 from convscope.synthesis.batches import optimize_batches
 from convscope.synthesis.objective import channel

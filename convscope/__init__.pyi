@@ -5,7 +5,7 @@ from .errors import ConvscopeError
 from .networks.catalog import list_models
 from .networks.load import load_model
 from .networks.model import Model
-from .photos.image import load_image
+from .photos.load_image import load_image
 from .probe import Probe
 from .results.result import Result
 from .verbs.activations import activations

@@ -86,7 +86,7 @@ def run(setting: Setting) -> Iterator[Row]:
         photo = Path(folder) / "photo.png"
         from PIL import Image
 
-        from convscope.photos.image import load_image
+        from convscope.photos.load_image import load_image
         from convscope.results.pictures import to_uint8
 
         Image.fromarray(to_uint8(load_image("sample:chelsea")[0].permute(1, 2, 0).numpy())).save(

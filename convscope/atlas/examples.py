@@ -20,7 +20,7 @@ from convscope.core.interrupt import Stop, stopping
 from convscope.core.progress import advance
 from convscope.errors import ImageError, OptionError
 from convscope.networks.load import load_model
-from convscope.photos.sources import Source, source_of
+from convscope.photos.sources.source_of import Source, source_of
 from convscope.probe import Probe
 from convscope.verbs._verb import ModelLike
 

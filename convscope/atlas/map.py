@@ -26,7 +26,7 @@ from convscope.core.progress import advance
 from convscope.errors import ExtraError, ImageError, OptionError
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
-from convscope.photos.sources import source_of
+from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.synthesis.objective import objective

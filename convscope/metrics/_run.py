@@ -13,7 +13,7 @@ from convscope.errors import OptionError, TargetError, suggest
 from convscope.metrics import registry
 from convscope.metrics._case import MetricInput
 from convscope.networks.model import Model
-from convscope.photos.image import load_photos
+from convscope.photos.load_image import load_photos
 from convscope.probe import Probe
 from convscope.questions.target import Choice, Target, TargetLike
 from convscope.results.result import Result

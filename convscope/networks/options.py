@@ -135,7 +135,7 @@ def mean_image(given: Any, channels: int, scale: float) -> Tensor:
 
 
 def _picture(path: str | Path) -> Tensor:
-    from convscope.photos.image import load_image
+    from convscope.photos.load_image import load_image
 
     return load_image(path)[0]
 

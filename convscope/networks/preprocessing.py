@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from convscope.photos import image as images
+from convscope.photos.resize import resize_shorter_and_crop, visible_box
 
 Interpolation = Literal["bicubic", "bilinear", "nearest"]
 
@@ -37,11 +37,11 @@ class Preprocessing:
 
     def fit(self, photo: Tensor) -> Tensor:
         """The part of a photo (n c h w in [0, 1]) that the network sees, at the network's size."""
-        return images.resize_shorter_and_crop(photo, self.size, self.crop, self.interpolation)
+        return resize_shorter_and_crop(photo, self.size, self.crop, self.interpolation)
 
     def box(self, height: int, width: int) -> tuple[float, float, float, float]:
         """Where that part lies in the photo: top, left, height, width in photo pixels."""
-        return images.visible_box(height, width, self.size, self.crop)
+        return visible_box(height, width, self.size, self.crop)
 
     def normalize(self, image: Tensor) -> Tensor:
         """Image in [0, 1] to network input; differentiable."""

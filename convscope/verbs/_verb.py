@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from convscope.errors import ImageError, NumericError, OptionError
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
-from convscope.photos import image as images
+from convscope.photos.fingerprint import fingerprint
+from convscope.photos.load_image import load_photos
 from convscope.photos.samples import PREFIX
 from convscope.results import provenance
 from convscope.results.result import Result
@@ -60,7 +61,7 @@ def verb(
         photos: list[dict[str, Any]] = []
         if arguments.get("photo") is not None:
             source = arguments["photo"]
-            arguments["photo"] = images.load_photos(source)
+            arguments["photo"] = load_photos(source)
             photos = [
                 _photo(path, photo)
                 for path, photo in zip(_paths(source), arguments["photo"], strict=True)
@@ -110,13 +111,13 @@ def _paths(source: Any) -> list[str | None]:
         return [str(source) if str(source).startswith(PREFIX) else str(Path(source).resolve())]
     if isinstance(source, (list, tuple)):
         return [path for each in source for path in _paths(each)]
-    return [None] * len(images.load_photos(source))
+    return [None] * len(load_photos(source))
 
 
 def _photo(path: str | None, photo: Tensor) -> dict[str, Any]:
     return {
         "path": path,
-        "sha256": images.fingerprint(photo),
+        "sha256": fingerprint(photo),
         "height": photo.shape[-2],
         "width": photo.shape[-1],
     }

@@ -21,7 +21,8 @@ from convscope.errors import ImageError, OptionError, suggest
 from convscope.metrics._case import MetricInput
 from convscope.metrics._run import measure
 from convscope.networks.model import Model
-from convscope.photos.image import load_photos, resize
+from convscope.photos.load_image import load_photos
+from convscope.photos.resize import resize
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.questions.target import Choice, Target, find_class

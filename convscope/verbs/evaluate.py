@@ -16,7 +16,7 @@ from convscope.metrics._run import (
     method_in,
     target_in,
 )
-from convscope.photos import image as images
+from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe
 from convscope.questions.target import TargetLike
 from convscope.results.result import Result
@@ -74,7 +74,7 @@ def evaluate(
     for place, (one, made) in enumerate(
         zip(photo, given.provenance.get("photos", []), strict=False)
     ):
-        if images.fingerprint(one) != made["sha256"]:
+        if fingerprint(one) != made["sha256"]:
             name = made["path"] or "a photo from memory"
             raise OptionError(
                 f"The result was made from another photo ({name}) than photo {place} given here;"

@@ -10,7 +10,8 @@ import torch
 import convscope
 from convscope.errors import InputError, ModelError
 from convscope.networks.load import load_model
-from convscope.photos import image as images
+from convscope.photos.fingerprint import fingerprint
+from convscope.photos.load_image import load_image
 from convscope.photos.samples import PREFIX
 from convscope.results.result import Result, read_provenance
 
@@ -86,7 +87,7 @@ def _photos(path: str, wanted: list[dict[str, Any]], moved: str | None) -> list[
                 f"The photo {place} is not there any more; say where it is now with photo=PATH"
                 " (--photo PATH)."
             )
-        if images.fingerprint(images.load_image(str(place))) != photo["sha256"]:
+        if fingerprint(load_image(str(place))) != photo["sha256"]:
             raise InputError(
                 f"{place} is not the photo that {path} was made from: its pixels differ."
             )

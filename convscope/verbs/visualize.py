@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope.errors import OptionError
 from convscope.networks.model import Model
-from convscope.photos.image import resize_shorter_and_crop
+from convscope.photos.resize import resize_shorter_and_crop
 from convscope.probe import Probe
 from convscope.results.result import Result
 from convscope.synthesis.batches import BATCH, optimize_batches

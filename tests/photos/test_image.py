@@ -13,14 +13,9 @@ import torch
 from PIL import Image
 
 from convscope.errors import ImageError, OptionError
-from convscope.photos.image import (
-    fingerprint,
-    load_image,
-    load_photos,
-    resize,
-    resize_shorter_and_crop,
-    visible_box,
-)
+from convscope.photos.fingerprint import fingerprint
+from convscope.photos.load_image import load_image, load_photos
+from convscope.photos.resize import resize, resize_shorter_and_crop, visible_box
 
 DATA = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 

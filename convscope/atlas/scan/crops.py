@@ -16,7 +16,8 @@ from convscope.atlas.scan.top_k import NOTHING, State, spread
 from convscope.atlas.store.tables import digest, single
 from convscope.errors import ConvscopeError
 from convscope.networks.model import Model
-from convscope.photos.sources import Entry, Source
+from convscope.photos.sources.entry import Entry
+from convscope.photos.sources.source_of import Source
 from convscope.results.pictures import to_rgb, to_uint8
 
 SMALL = 48

@@ -16,8 +16,9 @@ from torch import Tensor
 from convscope.atlas.scan.top_k import State, TopK, batches, priority
 from convscope.errors import ConvscopeError, ImageError
 from convscope.networks.model import Model
-from convscope.photos.image import load_photos
-from convscope.photos.sources import Entry, Source
+from convscope.photos.load_image import load_photos
+from convscope.photos.sources.entry import Entry
+from convscope.photos.sources.source_of import Source
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 

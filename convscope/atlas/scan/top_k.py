@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convscope.core.extras import arrow, parquet
-from convscope.photos.sources import Entry
+from convscope.photos.sources.entry import Entry
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]

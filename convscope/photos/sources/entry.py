@@ -1,0 +1,56 @@
+"""One photo among many, as it was listed, and what its label is called there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from convscope.errors import ImageError
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
+"""What counts as a photo in a folder or archive."""
+
+
+LABEL_COLUMNS = ("label", "labels", "class", "category", "cls", "fine_label")
+"""Names that a column of labels usually has; the first that is there is used."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One photo as it was listed: its name, its bytes' number where known, its label, and where to
+    read it."""
+
+    name: str
+    size: int
+    label: str | None
+    place: tuple[Any, ...]
+
+    def to_json(self) -> list[Any]:
+        """Plain data; `Entry(*data)` reads it but for `place`."""
+        return [self.name, self.size, self.label, list(self.place)]
+
+    @classmethod
+    def from_json(cls, data: list[Any]) -> Entry:
+        """The entry that `to_json` wrote."""
+        return cls(data[0], data[1], data[2], tuple(data[3]))
+
+
+def label_text(value: object, names: list[str] | None) -> str | None:
+    """A label as text: looked up among the names where it is a number."""
+    if value is None:
+        return None
+    if names and isinstance(value, int) and 0 <= value < len(names):
+        return names[value]
+    return str(value)
+
+
+def photo_bytes(cell: Any, name: str) -> bytes:
+    """The bytes in a cell: as they are, or in a struct, or at the path that stands there."""
+    if isinstance(cell, dict):
+        if cell.get("bytes") is None and cell.get("path"):
+            with open(cell["path"], "rb") as file:
+                return file.read()
+        cell = cell.get("bytes")
+    if not cell:
+        raise ImageError(f"{name} is empty.")
+    return bytes(cell)
