@@ -40,8 +40,8 @@ from convscope.atlas.scan.scanner import SHARD, Scanner
 from convscope.photos.samples import sample
 from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
-from convscope.synthesis.batches import optimize_batches
 from convscope.synthesis.objective import channel
+from convscope.synthesis.optimize_batches import BatchOptions, optimize_batches
 from convscope.synthesis.settings import Settings
 
 PHOTOS = ("astronaut", "cat-and-coffee", "chelsea", "coffee", "rocket")
@@ -91,13 +91,13 @@ def build(given: argparse.Namespace) -> None:
                 atlas.build(model, name, folder, steps=given.steps, size=given.size)
                 seconds["atlas"].append(time.perf_counter() - begun)
             begun = time.perf_counter()
-            optimize_batches(
-                model,
-                wanted,
-                Settings("distill", "visualize", steps=given.steps, size=given.size),
-                seed=0,
-                batch=16,
-            )
+            with Probe(model) as probe:
+                optimize_batches(
+                    probe,
+                    wanted,
+                    Settings("distill", "visualize", steps=given.steps, size=given.size),
+                    BatchOptions(seed=0, batch=16),
+                )
             seconds["bare"].append(time.perf_counter() - begun)
         best = {key: min(values) / count for key, values in seconds.items()}
         for key, value in best.items():

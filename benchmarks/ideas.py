@@ -64,10 +64,10 @@ def one_by_one(images: Tensor, streams: RandomStreams, steps: Any) -> Tensor:
     return images
 
 
-def complete(self: looking.OptimizationStep, entered: Tensor) -> tuple[Maps, Any]:
-    """A look that runs the network to its end, as hooks without an early stop do."""
-    maps, output = self.probe.activations_and_output(entered, self.layers)
-    return Maps(maps), output
+def complete(self: looking.OptimizationStep, network_input: Tensor) -> Maps:
+    """An evaluation that runs the network to its end, as hooks without an early stop do."""
+    maps, self.output = self.probe.activations_and_output(network_input, self.layers)
+    return Maps(maps)
 
 
 @contextmanager
@@ -104,7 +104,7 @@ AT_PREPARATION: dict[str, Context] = {
 
 AT_EACH_STEP: dict[str, Context] = {
     "channels last": AT_PREPARATION["channels last"],
-    "stopping at the layer": patched(looking.OptimizationStep, "_run", complete),
+    "stopping at the layer": patched(looking.OptimizationStep, "_activations", complete),
     "transforms multiplied out to one resampling": patched(looking, "apply", one_by_one),
     "Adam over all tensors at once (foreach)": lambda: mock.patch.dict(
         climbing._OPTIMIZERS, adam=alone
@@ -136,11 +136,11 @@ def step(fast: Model, layer: str, units: list[int], without: str = "") -> Run:
             return False
 
         streams = RandomStreams.of(
-            0, RandomStreams.keys([str(goal) for goal in goals]), fast.device
+            0, RandomStreams.keys([goal.seed_key for goal in goals]), fast.device
         )
-        parameterization = settings.parameterization(fast, len(goals), streams)
         with context(), Probe(fast) as probe:
-            optimize(probe, goals, parameterization, streams, settings.config(), done=done)
+            parameterization = settings.parameterization(probe, len(goals), streams)
+            optimize(probe, goals, parameterization, streams, settings.config, stop_condition=done)
         return (ends[-1] - ends[0]) / (len(ends) - 1) / len(units)
 
     return run

@@ -54,7 +54,7 @@ def main() -> None:
     given = options.parse_args()
     torch.set_num_threads(given.threads)
     model = convscope.load_model()
-    transforms = Settings("distill", "visualize")._transforms
+    transforms = Settings("distill", "visualize").config.transforms
     rows, pictures = [], []
     for layer in LAYERS:
         units = [f"{layer}:{unit}" for unit in UNITS]

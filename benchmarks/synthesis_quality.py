@@ -30,7 +30,7 @@ from convscope.core.files import write_whole
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.pictures import Panel, sheet, to_uint8
-from convscope.synthesis.objective import parse
+from convscope.synthesis.parse import parse
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.settings import Settings
 from convscope.synthesis.step import OptimizationStep
@@ -109,7 +109,7 @@ def kept(folder: Path | None, name: str, make: Callable[[], Tensor]) -> Tensor:
 def score(model: Model, unit: str, image: Tensor, transforms: Any) -> float:
     """Mean over fresh transformed copies by Convscope's transforms."""
     with Probe(model) as probe, torch.no_grad():
-        wanted = parse(unit, model, probe.layers)
+        wanted = parse(unit, probe)
         step = OptimizationStep(
             probe, [wanted] * COPIES, RandomStreams(range(10_000, 10_000 + COPIES)), transforms
         )
@@ -122,7 +122,7 @@ def lucents_score(model: Model, unit: str, image: Tensor) -> float:
 
     np.random.seed(10_000)
     with Probe(model) as probe, torch.no_grad():
-        wanted = parse(unit, model, probe.layers)
+        wanted = parse(unit, probe)
         found = []
         for _ in range(COPIES):
             seen = image
@@ -169,7 +169,7 @@ def main() -> None:
             model, units, preset="distill", steps=given.steps, size=given.size, seed=given.seed
         )["image"]
     )
-    transforms = Settings("distill", "visualize")._transforms
+    transforms = Settings("distill", "visualize").config.transforms
     rows = []
     for place, unit in enumerate(units):
         pair = [image[place : place + 1] for image in (ours, theirs)]

@@ -55,11 +55,11 @@ def ours(
             return False
 
         streams = RandomStreams.of(
-            0, RandomStreams.keys([str(goal) for goal in goals]), model.device
+            0, RandomStreams.keys([goal.seed_key for goal in goals]), model.device
         )
-        parameterization = settings.parameterization(model, len(goals), streams)
         with Probe(fast) as probe:
-            optimize(probe, goals, parameterization, streams, settings.config(), done=done)
+            parameterization = settings.parameterization(probe, len(goals), streams)
+            optimize(probe, goals, parameterization, streams, settings.config, stop_condition=done)
         return (ends[-1] - ends[0]) / (len(ends) - 1)
 
     return run

@@ -50,9 +50,9 @@ def ours(model: Model, steps: int, *, half: bool) -> Run:
             return False
 
         streams = RandomStreams.of(0, ["maco"], model.device)
-        parameterization = settings.parameterization(model, 1, streams)
         with Probe(fast) as probe:
-            optimize(probe, goals, parameterization, streams, settings.config(), done=done)
+            parameterization = settings.parameterization(probe, 1, streams)
+            optimize(probe, goals, parameterization, streams, settings.config, stop_condition=done)
         return (ends[-1] - ends[0]) / (len(ends) - 1)
 
     return run

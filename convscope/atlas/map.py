@@ -137,16 +137,13 @@ def map(
             f"A map needs {LEAST} photos or more, and many more to say much; there are {count} in"
             f" {images}."
         )
-    parts = {
-        key: value for key, value in settings.data.items() if key not in ("source", "steps", "size")
-    }
     recipe = {
         "grid": grid,
         "minimum": minimum,
         "most": most,
         "power": power,
         "preset": preset,
-        "parts": parts,
+        "parts": settings.preset_parts,
         "steps": settings.steps,
         "size": list(settings.size),
         "batch": batch,
@@ -341,13 +338,13 @@ def _drawn(
                 found = optimize(
                     probe,
                     wanted,
-                    settings.parameterization(model, len(part), streams),
+                    settings.parameterization(probe, len(part), streams),
                     streams,
-                    settings.config(),
-                    what=f"map of {layer}",
+                    settings.config,
+                    task=f"map of {layer}",
                 )
             images, scores = (
-                settings.shown(found).float().cpu().numpy(),
+                settings.shown(found.image).float().cpu().numpy(),
                 found.score[:, -1].float().cpu().tolist(),
             )
             rows = [
@@ -363,7 +360,7 @@ def _drawn(
                     "vector": [single(value) for value in cell.vector],
                     "image": {"bytes": picture(images[place]), "path": None},
                 }
-                | {"score": single(scores[place]), "dead": str(wanted[place]) in found.dead}
+                | {"score": single(scores[place]), "dead": found.is_dead[place]}
                 for place, cell in enumerate(part)
             ]
             data = encode(

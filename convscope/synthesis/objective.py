@@ -1,7 +1,7 @@
-"""Objectives as data: what an ascent should raise, as a weighted sum of named terms.
+"""Objectives as data: what an optimization should raise, as a weighted sum of named terms.
 
     channel("blocks.3", 11) * 0.5 - channel("blocks.3", 40)
-    parse("0.5*blocks.3:11 - blocks.3:40", model, layers)
+    parse("0.5*blocks.3:11 - blocks.3:40", probe)
 
 An objective is frozen, can be hashed and written as JSON, and knows the layers that it reads before
 anything runs. What a term computes is the function of that name in `objectives/`.
@@ -9,28 +9,21 @@ anything runs. What a term computes is the function of that name in `objectives/
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TypeAlias
 
-from convscope.errors import OptionError, UnitError, suggest
-from convscope.networks.layer import Layers, Unit
-from convscope.questions.target import find_class
+from convscope.errors import OptionError, suggest
 from convscope.synthesis import objectives
 
-if TYPE_CHECKING:
-    from convscope.networks.model import Model
+ParameterValue: TypeAlias = str | int | float | bool | tuple[float, ...] | None
+"""What a parameter of an objective may be: plain data."""
 
-MOST = 40
+JsonTerm: TypeAlias = Mapping[str, str | int | float | bool | Sequence[float] | None]
+"""A term as JSON: `kind`, `weight`, and the parameters by name."""
+
+TITLE_VALUE_LENGTH = 40
 """Characters of a parameter's value in a title."""
-
-_NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
-_TIGHT = re.compile(r"(:\d+(?:,\d+)?|\))([+-])(?=\S)")
-_SPLIT = re.compile(r"\s+([+-])\s+(?![^(]*\))")
-_WEIGHTED = re.compile(rf"^(?P<weight>{_NUMBER})\s*\*\s*(?P<atom>.+)$")
-_COMMA = re.compile(r",(?![^(\[]*[)\]])")
-_CALL = re.compile(r"^(?P<kind>\w+)\((?P<inside>.*)\)$")
 
 
 @dataclass(frozen=True)
@@ -39,43 +32,40 @@ class Term:
     name."""
 
     kind: str
-    parameters: tuple[tuple[str, Any], ...]
+    parameters: tuple[tuple[str, ParameterValue], ...]
     weight: float = 1.0
 
     @property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> dict[str, ParameterValue]:
         """The parameters as a dictionary."""
         return dict(self.parameters)
 
-    def __str__(self) -> str:
-        return self.written()
+    @property
+    def layer(self) -> str | None:
+        """The layer it reads, if any."""
+        layer = self.options.get("layer")
+        return layer if isinstance(layer, str) else None
 
-    def written(self, most: int | None = None) -> str:
-        """As `parse` reads it; for titles, values are cut to `most` characters."""
+    def to_text(self, max_length: int | None = None) -> str:
+        """The term without its weight, as `parse` reads it; for titles, values are cut to
+        `max_length` characters."""
         options = self.options
         if self.kind == "channel":
-            atom = f"{options['layer']}:{options['index']}"
-        elif self.kind == "neuron" and None not in (options["row"], options["column"]):
-            atom = f"{options['layer']}:{options['index']}:{options['row']},{options['column']}"
-        elif self.kind == "layer":
-            atom = str(options["layer"])
-        else:
-            known = objectives.registry.schema(self.kind).options
-            said = [
-                parameter
-                for parameter in known
-                if parameter.required or options[parameter.name] != parameter.default
-            ]
-            first = str(options[said[0].name]) if said else ""
-            rest = [
-                f"{parameter.name}={_short(options[parameter.name], most)}"
-                for parameter in said[1:]
-            ]
-            atom = f"{self.kind}({', '.join([first, *rest])})"
-        if self.weight == 1:
-            return atom
-        weight = f"{self.weight:g}"
-        return f"{weight if float(weight) == self.weight else repr(self.weight)}*{atom}"
+            return f"{options['layer']}:{options['index']}"
+        if self.kind == "neuron" and None not in (options["row"], options["column"]):
+            return f"{options['layer']}:{options['index']}:{options['row']},{options['column']}"
+        if self.kind == "layer":
+            return str(options["layer"])
+        shown = [
+            parameter.name
+            for parameter in objectives.registry.schema(self.kind).options
+            if parameter.required or options[parameter.name] != parameter.default
+        ]
+        texts = [
+            _shortened(options[name], max_length if place else None, name if place else "")
+            for place, name in enumerate(shown)
+        ]
+        return f"{self.kind}({', '.join(texts)})"
 
 
 @dataclass(frozen=True)
@@ -97,6 +87,9 @@ class Objective:
 
     __rmul__ = __mul__
 
+    def __truediv__(self, divisor: float) -> Objective:
+        return self * (1 / divisor)
+
     def __neg__(self) -> Objective:
         return self * -1
 
@@ -104,70 +97,91 @@ class Objective:
         return self + -other
 
     def __str__(self) -> str:
-        return _sum(term.written() for term in self.terms)
+        return self.to_text()
+
+    def to_text(self, max_length: int | None = None) -> str:
+        """As `parse` reads it; parameters are cut to `max_length` characters."""
+        parts: list[str] = []
+        for term in self.terms:
+            size = abs(term.weight)
+            factor = "" if size == 1 else f"{_number(size)}*"
+            sign = "-" if term.weight < 0 else "+"
+            if parts:
+                parts.append(f" {sign} {factor}{term.to_text(max_length)}")
+            else:
+                parts.append(f"{sign.strip('+')}{factor}{term.to_text(max_length)}")
+        return "".join(parts)
 
     @property
     def title(self) -> str:
         """As text, with long vectors cut."""
-        return _sum(term.written(MOST) for term in self.terms)
+        return self.to_text(TITLE_VALUE_LENGTH)
+
+    @property
+    def seed_key(self) -> str:
+        """What its random numbers are seeded with. It is no text for people: it stays what it is
+        when `str` is written more nicely, so that pictures stay the same too."""
+        texts = [
+            term.to_text() if term.weight == 1 else f"{_number(term.weight)}*{term.to_text()}"
+            for term in self.terms
+        ]
+        return " + ".join(texts).replace("+ -", "- ")
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The layers it reads."""
-        return tuple(
-            dict.fromkeys(
-                options["layer"] for term in self.terms if "layer" in (options := term.options)
-            )
-        )
+        return tuple(dict.fromkeys(term.layer for term in self.terms if term.layer is not None))
 
     @property
     def reads_output(self) -> bool:
         """Whether it needs the network to run to its end."""
-        registry = objectives.registry
-        return any(registry.traits(term.kind).output for term in self.terms)
+        return any(objectives.registry.traits(term.kind).output for term in self.terms)
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def to_json(self) -> list[JsonTerm]:
         """Plain data; `from_json` reads it."""
         return [{"kind": term.kind, "weight": term.weight, **term.options} for term in self.terms]
 
     @classmethod
-    def from_json(cls, data: Sequence[dict[str, Any]]) -> Objective:
-        """The objective that `to_json` wrote."""
+    def from_json(cls, data: Sequence[JsonTerm]) -> Objective:
+        """The objective that `to_json` wrote.
+
+        Raises:
+            OptionError: it is not such data.
+        """
         terms = []
         for entry in data:
-            rest = {
+            kind, weight = entry.get("kind"), entry.get("weight", 1.0)
+            if not isinstance(kind, str) or not isinstance(weight, (int, float)):
+                raise OptionError(f"A term has a kind and a weight; {dict(entry)!r} was given.")
+            parameters = {
                 name: tuple(value) if isinstance(value, list) else value
                 for name, value in entry.items()
                 if name not in ("kind", "weight")
             }
-            terms.append(Term(entry["kind"], tuple(sorted(rest.items())), entry["weight"]))
+            terms.append(replace(objective(kind, **parameters).terms[0], weight=weight))
         return cls(tuple(terms))
 
 
-def objective(kind: str, **parameters: Any) -> Objective:
+def objective(kind: str, **parameters: ParameterValue | Sequence[float]) -> Objective:
     """A single term of weight 1; parameters are checked against the function of that name in
     `objectives/`.
 
     Raises:
         OptionError: no such objective, or a parameter it does not have.
     """
-    schema = objectives.registry.schema(kind)
-    known = {parameter.name: parameter for parameter in schema.options}
+    options = {option.name: option for option in objectives.registry.schema(kind).options}
     for name in parameters:
-        if name not in known:
+        if name not in options:
             raise OptionError(
-                f"The objective {kind} has no parameter {name!r}; {suggest(name, known)}"
+                f"The objective {kind} has no parameter {name!r}; {suggest(name, options)}"
             )
-    filled = {name: parameters.get(name, parameter.default) for name, parameter in known.items()}
-    missing = [
-        name for name, parameter in known.items() if name not in parameters and parameter.required
-    ]
-    if missing:
-        raise OptionError(f"The objective {kind} needs {missing[0]!r}.")
-    plain = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in filled.items()
-    }
-    return Objective((Term(kind, tuple(sorted(plain.items()))),))
+    complete: dict[str, ParameterValue] = {}
+    for name, option in options.items():
+        if name not in parameters and option.required:
+            raise OptionError(f"The objective {kind} needs {name!r}.")
+        value = parameters.get(name, option.default)
+        complete[name] = tuple(value) if isinstance(value, list) else value
+    return Objective((Term(kind, tuple(sorted(complete.items()))),))
 
 
 def channel(layer: str, index: int) -> Objective:
@@ -188,106 +202,14 @@ def interpolate(first: Objective, second: Objective, steps: int) -> list[Objecti
     ]
 
 
-def parse(given: Any, model: Model, layers: Layers) -> Objective:
-    """An objective from text, a `Unit`, JSON, or an objective; everything it names is checked.
-
-    `layer:index` is a channel, `layer:index:row,column` a neuron, a layer's name alone the whole
-    layer (DeepDream), and `logit(label)`, `probability(label)` or `name(layer, ...)` an objective
-    by name; sums and weights as in `0.5*a + b - c`.
-
-    Raises:
-        LayerError, UnitError, TargetError, OptionError: what it names does not exist.
-    """
-    if isinstance(given, (list, tuple, dict)):
-        given = Objective.from_json([given] if isinstance(given, dict) else given)
-    if isinstance(given, Objective):
-        _check(given, model, layers)
-        return given
-    if isinstance(given, Unit):
-        given = str(given)
-    if not isinstance(given, str) or not given.strip():
-        raise UnitError(
-            f"A unit is written layer:index (as in {layers.example()}); {given!r} was given."
-        )
-    parts = _SPLIT.split(_TIGHT.sub(r"\1 \2 ", given.strip()))
-    total = _atom(parts[0], model, layers)
-    for sign, part in zip(parts[1::2], parts[2::2], strict=True):
-        term = _atom(part, model, layers)
-        total = total + term if sign == "+" else total - term
-    _check(total, model, layers)
-    return total
+def _number(value: float) -> str:
+    """A number as short as it can be read back exactly."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
 
 
-def _check(objective: Objective, model: Model, layers: Layers) -> None:
-    """Whether the network has what an objective names."""
-    for term in objective.terms:
-        objectives.registry.get(term.kind)
-        options = term.options
-        if "layer" in options:
-            layer = layers[options["layer"]]
-            if options.get("index") is not None:
-                place = (
-                    ""
-                    if options.get("row") is None or options.get("column") is None
-                    else f":{options['row']},{options['column']}"
-                )
-                layers.unit(f"{options['layer']}:{options['index']}{place}")
-            if "vector" in options and len(options["vector"]) != layer.units:
-                raise OptionError(
-                    f"A direction at {layer.name!r} has {layer.units} numbers, one per channel;"
-                    f" {len(options['vector'])} were given."
-                )
-        if "target" in options:
-            find_class(model, options["target"])
-
-
-def _atom(text: str, model: Model, layers: Layers) -> Objective:
-    text = text.strip()
-    if weighted := _WEIGHTED.match(text):
-        return _atom(weighted["atom"], model, layers) * float(weighted["weight"])
-    if text.startswith("-"):
-        return -_atom(text[1:], model, layers)
-    if call := _CALL.match(text):
-        return _call(
-            call["kind"],
-            [part.strip() for part in _COMMA.split(call["inside"]) if part.strip()],
-            model,
-            layers,
-        )
-    if text in layers or ("#" in text and ":" not in text):
-        layers[text]
-        return objective("layer", layer=text)
-    unit = layers.unit(text)
-    if unit.row is None:
-        return channel(unit.layer, unit.index)
-    return neuron(unit.layer, unit.index, unit.row, unit.column)
-
-
-def _call(kind: str, arguments: list[str], model: Model, layers: Layers) -> Objective:
-    schema = objectives.registry.schema(kind)
-    if schema.options and schema.options[0].name == "target":
-        return objective(kind, target=find_class(model, ", ".join(arguments)))
-    given = {}
-    for place, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if not equals:
-            if place >= len(schema.options):
-                raise OptionError(
-                    f"The objective {kind} takes {len(schema.options)} parameter(s);"
-                    f" {len(arguments)} were given."
-                )
-            name, value = schema.options[place].name, argument
-        given[name.strip()] = value.strip()
-    found = objective(kind, **schema.validate(given))
-    for name in found.layers:
-        layers[name]
-    return found
-
-
-def _sum(terms: Iterable[str]) -> str:
-    return " + ".join(terms).replace("+ -", "- ")
-
-
-def _short(value: Any, most: int | None) -> str:
+def _shortened(value: ParameterValue, max_length: int | None, name: str = "") -> str:
     text = str(value)
-    return text if most is None or len(text) <= most else text[: most - 3] + "..."
+    if max_length is not None and len(text) > max_length:
+        text = text[: max_length - 3] + "..."
+    return f"{name}={text}" if name else text

@@ -41,30 +41,30 @@ class RandomStreams:
     def keys(names: Sequence[str]) -> list[str]:
         """The names, each with how often it stood before, so that equal names get different
         streams."""
-        seen: Counter[str] = Counter()
-        found = []
+        counts: Counter[str] = Counter()
+        keys = []
         for name in names:
-            found.append(f"{name} {seen[name]}")
-            seen[name] += 1
-        return found
+            keys.append(f"{name} {counts[name]}")
+            counts[name] += 1
+        return keys
 
-    def spread(self, copies: int) -> RandomStreams:
+    def repeated(self, copies: int) -> RandomStreams:
         """For `copies` of each image in a row: each image's copies draw one after the other from
         its stream."""
-        found = RandomStreams([], self.device)
-        found._generators = [generator for generator in self._generators for _ in range(copies)]
-        found.progress = self.progress
-        return found
+        streams = RandomStreams([], self.device)
+        streams._generators = [generator for generator in self._generators for _ in range(copies)]
+        streams.progress = self.progress
+        return streams
 
     def __len__(self) -> int:
         return len(self._generators)
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Uniform numbers, n x shape."""
-        drawn = torch.stack(
+        numbers = torch.stack(
             [torch.rand(shape, generator=generator) for generator in self._generators]
         )
-        return (drawn * (high - low) + low).to(self.device)
+        return (numbers * (high - low) + low).to(self.device)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers, n x shape."""
@@ -81,11 +81,11 @@ class RandomStreams:
             ]
         ).to(self.device)
 
-    def mark(self) -> list[Tensor]:
-        """Where each stream is, for `back`."""
+    def get_state(self) -> list[Tensor]:
+        """Where each stream is, for `set_state`."""
         return [generator.get_state() for generator in self._generators]
 
-    def back(self, mark: list[Tensor]) -> None:
-        """Draw again what was drawn since `mark`."""
-        for generator, state in zip(self._generators, mark, strict=True):
+    def set_state(self, states: list[Tensor]) -> None:
+        """Draw again what was drawn since `get_state`."""
+        for generator, state in zip(self._generators, states, strict=True):
             generator.set_state(state)

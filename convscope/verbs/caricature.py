@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import torch
-
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.result import Result
-from convscope.synthesis.batches import BATCH, optimize_batches
 from convscope.synthesis.objective import objective
+from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
 from convscope.synthesis.settings import Settings
+from convscope.verbs._synthesis import images_result, late_layer, seen_by
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 
@@ -49,20 +48,13 @@ def caricature(
     """
     settings = Settings(preset, "caricature", steps=steps, size=model.size)
     with Probe(model) as probe:
-        name = layer or probe.layers.spread(4)[-2:][0]
-        reference = probe.activations(
-            model.preprocess(torch.cat([model.fit(one) for one in photo])), [name]
+        name = layer or late_layer(probe)
+        optimization = optimize_batches(
+            probe,
+            [objective("caricature", layer=name, power=power)] * len(photo),
+            settings,
+            BatchOptions(seed, batch, half, task=f"caricature {name}"),
+            reference=probe.activations(model.preprocess(seen_by(probe, photo)), [name]),
         )
-    wanted = [objective("caricature", layer=name, power=power)] * len(photo)
-    found = optimize_batches(
-        model,
-        wanted,
-        settings,
-        seed=seed,
-        batch=batch,
-        half=half,
-        reference=reference,
-        what=f"caricature {name}",
-    )
-    made = found.result("caricature", titles=[name] * len(photo), layer=name)
-    return Result(made.verb, made.view, made.arrays, [], bytes_of(photo), made.details)
+    titles = [name] * len(photo)
+    return images_result("caricature", optimization, titles, bytes_of(photo), layer=name)

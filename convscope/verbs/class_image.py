@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convscope.networks.model import Model
+from convscope.probe import Probe
 from convscope.questions.target import find_class
 from convscope.results.result import Result
-from convscope.synthesis.batches import BATCH, optimize_batches
 from convscope.synthesis.objective import objective
+from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
 from convscope.synthesis.settings import Settings
+from convscope.verbs._synthesis import images_result
 from convscope.verbs._verb import verb
 
 
@@ -53,7 +55,6 @@ def class_image(
         convscope.class_image(model, "tarantula", preset="simonyan")
         $ convscope class_image tarantula --preset distill --out tarantula.png
     """
-    kept = tuple(snapshots) if snapshots else None
     settings = Settings(
         preset,
         "class_image",
@@ -61,14 +62,16 @@ def class_image(
         size=size or model.size,
         rate=rate,
         regularizers=regularizers,
-        snapshots=kept,
+        snapshots=snapshots,
     )
-    many = [target] if isinstance(target, (int, str)) else list(target)
-    classes = [find_class(model, each) for each in many]
-    wanted = [objective("logit", target=index) for index in classes]
-    found = optimize_batches(
-        model, wanted, settings, seed=seed, batch=batch, half=half, what="class image"
-    )
-    return found.result(
-        "class_image", titles=[model.label(index) for index in classes], targets=classes
-    )
+    targets = [target] if isinstance(target, (int, str)) else list(target)
+    with Probe(model) as probe:
+        classes = [find_class(model, each) for each in targets]
+        optimization = optimize_batches(
+            probe,
+            [objective("logit", target=index) for index in classes],
+            settings,
+            BatchOptions(seed, batch, half, task="class image"),
+        )
+    titles = [model.label(index) for index in classes]
+    return images_result("class_image", optimization, titles, targets=classes)

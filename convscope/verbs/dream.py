@@ -1,22 +1,30 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 from torch.nn.functional import interpolate
 
 from convscope.errors import OptionError
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
+from convscope.results.arrays import to_numpy
 from convscope.results.result import Result
-from convscope.synthesis.objective import parse
+from convscope.synthesis.objective import Objective
 from convscope.synthesis.optimize import optimize
+from convscope.synthesis.parse import parse
 from convscope.synthesis.random import RandomStreams
-from convscope.synthesis.settings import Settings, numpy
+from convscope.synthesis.result import OptimizationResult
+from convscope.synthesis.settings import Overrides, Settings
+from convscope.verbs._synthesis import late_layer
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 TILE = 512
 """Largest side that the network sees at once; a larger one needs more memory and finds larger
 forms."""
+
+SMALLEST_TILE = 32
+"""Below it hardly anything of a tile is left beside the margins it shares with its neighbors."""
 
 
 @verb
@@ -66,61 +74,82 @@ def dream(
     if len(photo) != 1:
         raise OptionError(f"dream works on one photo at a time; {len(photo)} were given.")
     original = model.channelled(photo[0]).to(model.device)
-    settings = Settings(preset, "dream", steps=steps, size=tuple(original.shape[-2:]), rate=rate)
-    count = octaves if octaves is not None else int(settings.data.get("octaves", 1))
-    factor = (
-        octave_scale if octave_scale is not None else float(settings.data.get("octave_scale", 1.4))
+    overrides: Overrides = {"steps": steps, "rate": rate, "tile": tile}
+    defaults = Settings(preset, "dream", **overrides).preset
+    sizes = _octave_sizes(
+        (original.shape[-2], original.shape[-1]),
+        defaults.octaves if octaves is None else octaves,
+        defaults.octave_scale if octave_scale is None else octave_scale,
     )
-    if count < 1 or factor <= 1 or tile < 32:
-        raise OptionError(
-            f"octaves must be 1 or more, octave_scale above 1 and tile 32 or more; {count},"
-            f" {factor} and {tile} were given."
-        )
+    if tile < SMALLEST_TILE:
+        raise OptionError(f"tile must be {SMALLEST_TILE} or more; {tile} was given.")
     with Probe(model) as probe:
-        given = layer or probe.layers.spread(4)[-2:][0]
-        wanted = parse(given, model, probe.layers)
-    streams = RandomStreams.of(seed, [str(wanted)], model.device)
-    height, width = original.shape[-2:]
-    sizes = [
-        (max(1, round(height / factor**back)), max(1, round(width / factor**back)))
-        for back in reversed(range(count))
-    ]
+        objective = parse(layer or late_layer(probe), probe)
+    streams = RandomStreams.of(seed, [objective.seed_key], model.device)
     detail = torch.zeros_like(original[..., :1, :1])
-    scores, ended = [], None
-    with Probe(inference_copy(model, wanted.layers, half=half)) as probe:
-        for octave, size in enumerate(sizes, start=1):
-            base = (
-                interpolate(original, size, mode="bilinear", antialias=True)
-                if size != (height, width)
-                else original
-            )
-            begun = (base + interpolate(detail, size, mode="bicubic")).clamp(0, 1)
-            parameterization = Settings(preset, "dream", size=size).parameterization(
-                model, 1, streams, begun
-            )
-            made = optimize(
-                probe,
-                [wanted],
-                parameterization,
-                streams,
-                settings.config(tile=tile),
-                what=f"dream, octave {octave} of {count}",
-            ).living()
-            detail, ended = made.image - base, made.ended
-            scores.append(made.score)
-            if ended:
+    results: list[OptimizationResult] = []
+    with Probe(inference_copy(model, objective.layers, half=half)) as probe:
+        for size in sizes:
+            task = f"dream, octave {len(results) + 1} of {len(sizes)}"
+            settings = Settings(preset, "dream", **(overrides | {"size": size}))
+            base = _resized(original, size)
+            result = _octave(probe, objective, settings, streams, base, detail, task)
+            detail = result.image - base
+            results.append(result)
+            if result.early_stop is not None:
                 break
-    image = (
-        original + interpolate(detail, (height, width), mode="bicubic")
-        if detail.shape != original.shape
-        else made.image
-    ).clamp(0, 1)
-    details = {"titles": [wanted.title], "ended": ended, "octaves": [list(size) for size in sizes]}
+    image = results[-1].image
+    if image.shape != original.shape:  # interrupted before the photo's own size was reached
+        image = original + interpolate(detail, original.shape[-2:], mode="bicubic")
     return Result(
         "dream",
         "images",
-        {"image": numpy(image), "score": numpy(torch.cat(scores, dim=1))},
+        {
+            "image": to_numpy(image.clamp(0, 1)),
+            "score": to_numpy(torch.cat([result.score for result in results], dim=1)),
+        },
         [],
         bytes_of(photo),
-        details,
+        {
+            "titles": [objective.title],
+            "ended": results[-1].early_stop,
+            "octaves": [list(size) for size in sizes],
+        },
     )
+
+
+def _octave_sizes(size: tuple[int, int], count: int, scale: float) -> list[tuple[int, int]]:
+    """Heights and widths from the smallest octave to the photo's own."""
+    if count < 1 or scale <= 1:
+        raise OptionError(
+            f"octaves must be 1 or more and octave_scale above 1; {count} and {scale} were given."
+        )
+    height, width = size
+    return [
+        (max(1, round(height / scale**octave)), max(1, round(width / scale**octave)))
+        for octave in reversed(range(count))
+    ]
+
+
+def _octave(
+    probe: Probe,
+    objective: Objective,
+    settings: Settings,
+    streams: RandomStreams,
+    base: Tensor,
+    detail: Tensor,
+    task: str,
+) -> OptimizationResult:
+    """Dream at one size: the photo there, with the detail of the smaller octaves put back in."""
+    start = (base + interpolate(detail, settings.size, mode="bicubic")).clamp(0, 1)
+    parameterization = settings.parameterization(probe, 1, streams, start)
+    return optimize(
+        probe, [objective], parameterization, streams, settings.config, task=task
+    ).require_gradient()
+
+
+def _resized(original: Tensor, size: tuple[int, int]) -> Tensor:
+    """The photo at the size of an octave."""
+    if size == tuple(original.shape[-2:]):
+        return original
+    return interpolate(original, size, mode="bilinear", antialias=True)

@@ -4,18 +4,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from convscope.errors import TargetError
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.questions.target import find_class
+from convscope.results.arrays import to_numpy
 from convscope.results.result import Result
+from convscope.synthesis.eight_bit import EightBit, rounded
 from convscope.synthesis.objective import objective
-from convscope.synthesis.optimize import OptimizationResult, optimize
+from convscope.synthesis.optimize import optimize
 from convscope.synthesis.random import RandomStreams
-from convscope.synthesis.settings import Settings, numpy
+from convscope.synthesis.result import OptimizationResult
+from convscope.synthesis.settings import Settings
+from convscope.verbs._synthesis import seen_by
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 
@@ -59,130 +63,121 @@ def fool(
         convscope.fool(model, "cat.jpg", target="stingray")
         $ convscope fool cat.jpg --target stingray --out fooled.png
     """
-    original = ((torch.cat([model.fit(one) for one in photo]) * 255).round() / 255).clamp(0, 1)
     settings = Settings(preset, "fool", steps=steps, rate=rate, size=model.size)
     with Probe(model) as probe:
+        original = rounded(seen_by(probe, photo))
         before = model.probabilities(probe.scores(model.preprocess(original)))
-        wanted = torch.tensor(_targets(model, target, before), device=before.device)
-        made, watch, best = _climb(
-            inference_copy(model, half=half), probe, settings, original, wanted, seed
-        )
-        after = model.probabilities(probe.scores(model.preprocess(best)))
-    taken = watch.taken
-    change = best - original
-    table = [
-        {
-            "photo": place,
-            "fooled": bool(taken[place] >= 0),
-            "steps": int(taken[place]) if taken[place] >= 0 else settings.steps,
-            "target": model.label(int(wanted[place])),
-            "before": model.label(int(before[place].argmax())),
-            "before_probability": float(before[place].max()),
-            "after": model.label(int(after[place].argmax())),
-            "after_probability": float(after[place].max()),
-            "l2": float(change[place].norm()),
-            "linf": float(change[place].abs().max()),
-        }
-        for place in range(len(original))
-    ]
+        targets = _targets(probe, target, before)
+        watch, optimization = _fool(probe, settings, original, targets, seed, half)
+        image = watch.images()
+        after = model.probabilities(probe.scores(model.preprocess(image)))
+        table = _table(probe, watch, settings.steps, before, after, image - original)
     arrays = {
-        "image": numpy(best),
-        "original": numpy(original),
-        "score": numpy(made.score),
-        "target": wanted.cpu().float().numpy(),
+        "image": to_numpy(image),
+        "original": to_numpy(original),
+        "score": to_numpy(optimization.score),
+        "target": targets.cpu().float().numpy(),
     }
     titles = [f"{row['before']} to {row['after']}" for row in table]
-    return Result(
-        "fool", "fooling", arrays, table, bytes_of(photo), {"titles": titles, "ended": made.ended}
-    )
+    details = {"titles": titles, "ended": optimization.early_stop}
+    return Result("fool", "fooling", arrays, table, bytes_of(photo), details)
 
 
-def _climb(
-    fast: Model, probe: Probe, settings: Settings, original: Tensor, wanted: Tensor, seed: int
-) -> tuple[OptimizationResult, _Watch, Tensor]:
-    """From the photos towards the targets: the ascent, what was seen on the way, and the images to
-    keep."""
-    keys = ["fool"] * len(original)
-    parameterization = _Eight(
-        settings.parameterization(fast, len(original), RandomStreams.of(seed, keys), original)
-    )
-    watch = _Watch(probe, parameterization, wanted, original)
-    goals = [objective("logit", target=index) for index in wanted.tolist()]
-    with Probe(fast) as faster:
-        made = optimize(
-            faster,
-            goals,
-            parameterization,
-            RandomStreams.of(seed, keys, fast.device),
-            settings.config(),
-            done=watch,
-            what="fool",
-        ).living()
+def _fool(
+    probe: Probe,
+    settings: Settings,
+    original: Tensor,
+    targets: Tensor,
+    seed: int,
+    half: bool,
+) -> tuple[_Watch, OptimizationResult]:
+    """From the photos towards the targets, on a faster copy of the network."""
+    streams = RandomStreams.of(seed, ["fool"] * len(original), original.device)
+    image = EightBit(settings.parameterization(probe, len(original), streams, original))
+    watch = _Watch(probe, image, targets)
+    objectives = [objective("logit", target=index) for index in targets.tolist()]
+    with Probe(inference_copy(probe.model, half=half)) as fast_probe:
+        result = optimize(
+            fast_probe,
+            objectives,
+            image,
+            streams,
+            settings.config,
+            stop_condition=watch,
+            task="fool",
+        ).require_gradient()
         # An image is evaluated before the step that follows it, so the last one is missing.
-        if made.ended is None:
-            parameterization.seen = parameterization.shown
-            watch(parameterization.shown, faster.output(fast.preprocess(parameterization.shown)))
-    return (
-        made,
-        watch,
-        torch.where((watch.taken >= 0)[:, None, None, None], watch.best, parameterization.shown),
-    )
+        if result.early_stop is None:
+            image.evaluated = image.shown
+            watch(image.shown, fast_probe.output(probe.model.preprocess(image.shown)))
+    return watch, result
 
 
 class _Watch:
-    """Keeps each image at the first step at which the network says its target; true once all have
+    """Keeps each image at the first step at which the network says its target; True once all have
     done so.
 
-    The climb is on a faster copy. Where that says the target, the network itself is asked
-    (`probe`); by a hair it may not say so yet.
+    The optimization runs on a faster copy. Where that says the target, the network itself is asked:
+    by a hair it may not say so yet. `fooled_at` (n) is that step, -1 before.
     """
 
-    def __init__(
-        self, probe: Probe, parameterization: _Eight, wanted: Tensor, original: Tensor
-    ) -> None:
-        self.probe, self.parameterization, self.wanted = probe, parameterization, wanted
-        self.best = original.clone()
-        self.taken = torch.full_like(wanted, -1)
+    def __init__(self, probe: Probe, image: EightBit, targets: Tensor) -> None:
+        self.probe, self.image, self.targets = probe, image, targets
+        self.fooled_at = torch.full_like(targets, -1)
+        self.kept = image().detach().clone()
         self.steps = 0
 
     def __call__(self, image: Tensor, output: Any) -> bool:
         model = self.probe.model
-        found = ((model.scores(output).argmax(1) == self.wanted) & (self.taken < 0)).nonzero()[:, 0]
-        if len(found):
-            candidates = self.parameterization.seen[found]
-            sure = self.probe.scores(model.preprocess(candidates)).argmax(1) == self.wanted[found]
-            self.taken[found[sure]] = self.steps
-            self.best[found[sure]] = candidates[sure]
+        says_target = model.scores(output).argmax(1) == self.targets
+        places = (says_target & (self.fooled_at < 0)).nonzero()[:, 0]
+        if len(places):
+            candidates = self.image.evaluated[places]
+            answers = self.probe.scores(model.preprocess(candidates)).argmax(1)
+            confirmed = answers == self.targets[places]
+            self.fooled_at[places[confirmed]] = self.steps
+            self.kept[places[confirmed]] = candidates[confirmed]
         self.steps += 1
-        return bool((self.taken >= 0).all())
+        return bool((self.fooled_at >= 0).all())
+
+    def images(self) -> Tensor:
+        """The fooling images, and the last ones where the network was not fooled."""
+        is_fooled = (self.fooled_at >= 0)[:, None, None, None]
+        return torch.where(is_fooled, self.kept, self.image.shown)
 
 
-class _Eight(nn.Module):
-    """Images rounded to 8 bits, with the gradient of the unrounded ones; `seen` was last given to
-    the network, `shown` was last asked for."""
+def _table(
+    probe: Probe, watch: _Watch, steps: int, before: Tensor, after: Tensor, change: Tensor
+) -> list[dict[str, Any]]:
+    """A row for each photo: whether it was fooled, both answers, and the size of the change."""
+    label = probe.model.label
+    return [
+        {
+            "photo": place,
+            "fooled": fooled_at >= 0,
+            "steps": fooled_at if fooled_at >= 0 else steps,
+            "target": label(int(watch.targets[place])),
+            "before": label(int(before[place].argmax())),
+            "before_probability": float(before[place].max()),
+            "after": label(int(after[place].argmax())),
+            "after_probability": float(after[place].max()),
+            "l2": float(change[place].norm()),
+            "linf": float(change[place].abs().max()),
+        }
+        for place, fooled_at in enumerate(watch.fooled_at.tolist())
+    ]
 
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-        self.shown = self.seen = torch.empty(0)
 
-    def forward(self) -> Tensor:
-        image: Tensor = self.inner()
-        self.shown = ((image.detach() * 255).round() / 255).clamp(0, 1)
-        if torch.is_grad_enabled() and image.requires_grad:
-            self.seen = self.shown
-        return image + (self.shown - image.detach())
-
-    def project(self) -> None:
-        self.inner.project()  # type: ignore[operator]
-
-
-def _targets(model: Model, given: Any, before: Tensor) -> list[int]:
-    if given is None:
-        return [int(row.argmin()) for row in before]
-    many = list(given) if isinstance(given, (list, tuple)) else [given] * len(before)
-    if len(many) != len(before):
+def _targets(
+    probe: Probe, target: int | str | Sequence[int | str] | None, before: Tensor
+) -> Tensor:
+    """The class that each photo should be taken for (n)."""
+    if target is None:
+        return before.argmin(1)
+    targets = [target] * len(before) if isinstance(target, (int, str)) else list(target)
+    if len(targets) != len(before):
         raise TargetError(
-            f"{len(many)} targets were given for {len(before)} photos; give one, or one for each."
+            f"{len(targets)} targets were given for {len(before)} photos; give one, or one for"
+            " each."
         )
-    return [find_class(model, each) for each in many]
+    return torch.tensor([find_class(probe.model, each) for each in targets], device=before.device)

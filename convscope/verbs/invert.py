@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from convscope.networks.model import Model
 from convscope.probe import Probe
+from convscope.results.arrays import to_numpy
 from convscope.results.result import Result
-from convscope.synthesis.batches import BATCH, optimize_batches
-from convscope.synthesis.objective import objective
-from convscope.synthesis.settings import Settings, numpy
+from convscope.synthesis.objective import Objective, objective
+from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
+from convscope.synthesis.settings import Overrides, Settings
+from convscope.verbs._synthesis import seen_by
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 
@@ -57,74 +61,125 @@ def invert(
         convscope.invert(model, "cat.jpg", layer="blocks.3")
         $ convscope invert cat.jpg --layer blocks.1 --out inverted.png
     """
-    changes = {
+    overrides: Overrides = {
+        "steps": steps,
         "size": model.size,
         "rate": rate,
         "parameterization": parameterization,
         "regularizers": regularizers,
     }
-    settings = Settings(preset, "invert", steps=steps, **changes)
-    parts = [settings]
-    if (
-        "polish" in settings.data
-        and rate is None
-        and parameterization is None
-        and settings.steps > 1
-    ):
-        second = dict(settings.data["polish"])
-        later = max(1, round(settings.steps * second.pop("share")))
-        parts = [
-            Settings(preset, "invert", steps=count, **{**changes, **own})
-            for count, own in ((settings.steps - later, {}), (later, second))
-        ]
-    seen = torch.cat([model.fit(one) for one in photo])
-    images, scores, errors, titles = [], [], [], []
+    stages = _stages(preset, overrides)
     with Probe(model) as probe:
-        wanted = [layer] if isinstance(layer, str) else list(layer or probe.layers.spread(4))
-        names = [
-            name
-            for text in wanted
-            for part in text.split(",")
-            for name in probe.layers.match(part.strip())
-        ]
-        references = probe.activations(model.preprocess(seen), names)
-        for name in names:
-            image, score = None, []
-            for part in parts:
-                found = optimize_batches(
-                    model,
-                    [objective("match", layer=name)] * len(photo),
-                    part,
-                    seed=seed,
-                    batch=batch,
-                    half=half,
-                    start=image,
-                    reference={name: references[name]},
-                    what=f"invert {name}",
-                )
-                image = found.image
-                score.append(found.score)
-                if found.ended:
-                    break
-            maps, reference = (
-                probe.activations(model.preprocess(found.image), [name])[name].flatten(1),
-                references[name].flatten(1),
+        names = _layer_names(layer, probe)
+        photos = seen_by(probe, photo)
+        references = probe.activations(model.preprocess(photos), names)
+        inversions = [
+            _invert_layer(
+                probe,
+                references[name],
+                stages,
+                [objective("match", layer=name)] * len(photo),
+                BatchOptions(seed, batch, half, task=f"invert {name}"),
             )
-            error = (maps - reference).pow(2).sum(1) / reference.pow(2).sum(1).clamp_min(1e-12)
-            images.append(numpy(found.image))
-            scores.append(numpy(torch.cat(score, dim=1)))
-            errors.append(numpy(error))
-            titles += [f"{name}, error {value:.3f}" for value in error.tolist()]
-    short = min(score.shape[1] for score in scores)
+            for name in names
+        ]
+        errors = [
+            _relative_error(probe, inversion.image, name, references[name])
+            for name, inversion in zip(names, inversions, strict=True)
+        ]
+    return _result(names, inversions, errors, bytes_of(photo))
+
+
+@dataclass(frozen=True)
+class _Inversion:
+    """The images of one layer (n c h w), and their score at each step (n steps)."""
+
+    image: Tensor
+    score: Tensor
+
+
+def _stages(preset: str, overrides: Overrides) -> list[Settings]:
+    """The preset's stages, or its first alone where the caller chose what a later one changes."""
+    first = Settings(preset, "invert", **overrides)
+    refinement = first.preset.refinement
+    chosen = overrides["rate"] is not None or overrides["parameterization"] is not None
+    if refinement is None or chosen or first.steps == 1:
+        return [first]
+    later = max(1, round(first.steps * refinement.share))
+    second: Overrides = {
+        "parameterization": refinement.parameterization,
+        "rate": refinement.rate,
+        "rate_decay": refinement.rate_decay,
+        "redirect": refinement.redirect,
+    }
+    return [
+        Settings(preset, "invert", **(overrides | {"steps": first.steps - later})),
+        Settings(preset, "invert", **(overrides | second | {"steps": later})),
+    ]
+
+
+def _layer_names(layer: str | Sequence[str] | None, probe: Probe) -> list[str]:
+    """The layers asked for: names, patterns, or text with commas."""
+    texts = [layer] if isinstance(layer, str) else list(layer or probe.layers.spread(4))
+    return [
+        name
+        for text in texts
+        for part in text.split(",")
+        for name in probe.layers.match(part.strip())
+    ]
+
+
+def _invert_layer(
+    probe: Probe,
+    reference: Tensor,
+    stages: Sequence[Settings],
+    objectives: Sequence[Objective],
+    options: BatchOptions,
+) -> _Inversion:
+    """Images from noise with the same features at one layer, one stage after the other."""
+    image, scores = None, []
+    for settings in stages:
+        optimization = optimize_batches(
+            probe,
+            objectives,
+            settings,
+            options,
+            start=image,
+            reference={objectives[0].layers[0]: reference},
+        )
+        image = optimization.image
+        scores.append(optimization.score)
+        if optimization.early_stop is not None:
+            break
+    assert image is not None
+    return _Inversion(image, torch.cat(scores, dim=1))
+
+
+def _relative_error(probe: Probe, image: Tensor, layer: str, reference: Tensor) -> Tensor:
+    """||f(x) - f(photo)||^2 / ||f(photo)||^2 of finished images (n)."""
+    maps = probe.activations(probe.model.preprocess(image), [layer])[layer].flatten(1)
+    wanted = reference.flatten(1)
+    return (maps - wanted).pow(2).sum(1) / wanted.pow(2).sum(1).clamp_min(1e-12)
+
+
+def _result(
+    names: Sequence[str],
+    inversions: Sequence[_Inversion],
+    errors: Sequence[Tensor],
+    photos: list[Any],
+) -> Result:
+    steps = min(inversion.score.shape[1] for inversion in inversions)
     arrays = {
-        "image": np.concatenate(images),
-        "score": np.concatenate([score[:, :short] for score in scores]),
-        "error": np.concatenate(errors),
+        "image": to_numpy(torch.cat([inversion.image for inversion in inversions])),
+        "score": to_numpy(torch.cat([inversion.score[:, :steps] for inversion in inversions])),
+        "error": to_numpy(torch.cat(list(errors))),
     }
     table = [
-        {"layer": title.rpartition(",")[0], "error": float(value)}
-        for title, value in zip(titles, arrays["error"], strict=True)
+        {"layer": name, "error": value}
+        for name, error in zip(names, errors, strict=True)
+        for value in error.tolist()
     ]
+    titles = [f"{row['layer']}, error {row['error']:.3f}" for row in table]
     return Result(
-        "invert", "images", arrays, table, bytes_of(photo), {"titles": titles, "layers": names}
+        "invert", "images", arrays, table, photos, {"titles": titles, "layers": list(names)}
     )

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from convscope.errors import OptionError
+from convscope.networks.layer import Unit
 from convscope.networks.model import Model
-from convscope.photos.resize import resize_shorter_and_crop
 from convscope.probe import Probe
 from convscope.results.result import Result
-from convscope.synthesis.batches import BATCH, optimize_batches
-from convscope.synthesis.objective import Objective, objective, parse
+from convscope.synthesis.objective import Objective, objective
+from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
+from convscope.synthesis.parse import ObjectiveLike, parse_all
 from convscope.synthesis.settings import Settings
+from convscope.verbs._synthesis import fitted, images_result
 from convscope.verbs._verb import PhotoLike, verb
+
+Start = Literal["noise", "photo", "mean"]
 
 
 @verb
@@ -81,6 +85,8 @@ def visualize(
         convscope.visualize(model, "blocks.3:11", preset="distill", steps=256)
         $ convscope visualize blocks.3:11 --steps 256 --out unit.png
     """
+    if diversity < 1:
+        raise OptionError(f"diversity must be 1 or more; {diversity} was given.")
     settings = Settings(
         preset,
         "visualize",
@@ -93,90 +99,71 @@ def visualize(
         rate=rate,
         redirect=redirect,
         patience=patience,
-        snapshots=tuple(snapshots) if snapshots else None,
+        snapshots=snapshots,
     )
-    if diversity < 1:
-        raise OptionError(f"diversity must be 1 or more; {diversity} was given.")
+    options = BatchOptions(seed, batch, half, group=diversity, task="visualize")
     with Probe(model) as probe:
-        layers = probe.layers
-        given = _listed(units)
-        wanted = [parse(each, model, layers) for text in given for each in _spread(text, layers)]
+        objectives = [each for source in _listed(units) for each in parse_all(source, probe)]
+        titles = [each.title for each in objectives]
         if diversity > 1:
-            late = layers.last_spatial() or next(iter(layers))
-            apart = [
-                objective("diversity", layer=each.layers[0] if each.layers else late)
-                * diversity_weight
-                for each in wanted
-            ]
             titles = [
-                f"{each.title} face {face}" for each in wanted for face in range(1, diversity + 1)
+                f"{title} face {face}" for title in titles for face in range(1, diversity + 1)
             ]
-            wanted = [
-                each + other
-                for each, other in zip(wanted, apart, strict=True)
-                for _ in range(diversity)
-            ]
-        else:
-            titles = [each.title for each in wanted]
-        begun = _start(model, settings.size, photo, start)
-        seen = None if photo is None else _fitted(model, settings.size, photo)
-        names = list(dict.fromkeys(name for each in wanted for name in each.layers))
-        reference = {} if seen is None else probe.activations(model.preprocess(seen), names)
-    found = optimize_batches(
-        model,
-        wanted,
-        settings,
-        seed=seed,
-        batch=batch,
-        half=half,
-        start=begun,
-        reference=reference,
-        together=diversity,
-        what="visualize",
-    )
-    return found.result(
+            objectives = _faces(objectives, diversity, diversity_weight, probe)
+        photos = None if photo is None else fitted(probe, photo, settings.size)
+        optimization = optimize_batches(
+            probe,
+            objectives,
+            settings,
+            options,
+            start=_start_image(start, photos, settings.size, probe),
+            reference={} if photos is None else _reference(photos, objectives, probe),
+        )
+    return images_result(
         "visualize",
-        titles=titles[: len(found.image)],
-        objectives=[each.to_json() for each in wanted],
+        optimization,
+        titles,
+        objectives=[each.to_json() for each in objectives],
     )
 
 
-def _listed(units: Any) -> list[Any]:
+def _listed(units: ObjectiveLike | Sequence[ObjectiveLike]) -> list[ObjectiveLike]:
     """One or several units as a list; JSON (a list of dictionaries) is one objective."""
-    single = isinstance(units, (str, Objective, dict)) or (
-        len(units) > 0 and all(isinstance(each, dict) for each in units)
-    )
-    return [units] if single else list(units)
+    if isinstance(units, (str, Unit, Objective, Mapping)):
+        return [units]
+    terms = [unit for unit in units if isinstance(unit, Mapping)]
+    if terms and len(terms) == len(units):
+        return [terms]
+    return [*units]
 
 
-def _start(model: Model, size: tuple[int, int], photo: Any, start: str | None) -> Tensor | None:
+def _faces(objectives: list[Objective], count: int, weight: float, probe: Probe) -> list[Objective]:
+    """`count` copies of each objective that are driven apart at the layer they read."""
+    layers = probe.layers
+    late = layers.last_spatial() or next(iter(layers))
+    return [
+        each + objective("diversity", layer=each.layers[0] if each.layers else late) * weight
+        for each in objectives
+        for _ in range(count)
+    ]
+
+
+def _start_image(
+    start: Start | None, photos: Tensor | None, size: tuple[int, int], probe: Probe
+) -> Tensor | None:
     """What the pictures start from (1 or n, c h w in [0, 1]); None is noise."""
-    if start == "noise" or (start is None and photo is None):
+    if start == "noise":
         return None
     if start == "mean":
-        return model.deprocess(torch.zeros(1, model.channels, *size, device=model.device)).clamp(
-            0, 1
-        )
-    if photo is None:
+        model = probe.model
+        mean = torch.zeros(1, model.channels, *size, device=model.device)
+        return model.deprocess(mean).clamp(0, 1)
+    if start == "photo" and photos is None:
         raise OptionError("start='photo' needs a photo; pass photo=.")
-    return _fitted(model, size, photo)
+    return photos
 
 
-def _fitted(model: Model, size: tuple[int, int], photo: Any) -> Tensor:
-    """Photos at the pictures' size."""
-    return torch.cat([resize_shorter_and_crop(model.channelled(one), size) for one in photo]).to(
-        model.device
-    )
-
-
-def _spread(text: Any, layers: Any) -> list[Any]:
-    """`layer:*` as all units of the layer, `layer:0-15` as a range."""
-    if not isinstance(text, str):
-        return [text]
-    layer, colon, unit = text.rpartition(":")
-    if colon and unit == "*" and layer in layers:
-        return [f"{layer}:{index}" for index in range(layers[layer].units)]
-    first, dash, last = unit.partition("-")
-    if colon and dash and first.isdigit() and last.isdigit() and layer in layers:
-        return [f"{layer}:{index}" for index in range(int(first), int(last) + 1)]
-    return [text]
+def _reference(photos: Tensor, objectives: Sequence[Objective], probe: Probe) -> dict[str, Tensor]:
+    """The photos' own maps at every layer that the objectives read."""
+    layers = list(dict.fromkeys(name for each in objectives for name in each.layers))
+    return probe.activations(probe.model.preprocess(photos), layers)

@@ -24,9 +24,11 @@ from convscope.errors import (
 )
 from convscope.probe import Probe
 from convscope.synthesis import objectives, parameterizations
-from convscope.synthesis.objective import Objective, channel, interpolate, neuron, objective, parse
+from convscope.synthesis.config import OptimizationConfig
+from convscope.synthesis.objective import Objective, channel, interpolate, neuron, objective
 from convscope.synthesis.objectives import ForwardPass, evaluate
-from convscope.synthesis.optimize import OptimizationConfig, optimize
+from convscope.synthesis.optimize import optimize
+from convscope.synthesis.parse import parse
 from convscope.synthesis.random import RandomStreams
 
 NAMES = objectives.registry.names()
@@ -50,7 +52,7 @@ def trunk(channels: int = 3, size: int = 32):
 def optimize_batches(
     model, wanted: list[Objective], *, steps: int = 15, size: int = 32, sd: float = 0.01, **config
 ):
-    streams = RandomStreams.of(0, RandomStreams.keys([str(each) for each in wanted]))
+    streams = RandomStreams.of(0, RandomStreams.keys([each.seed_key for each in wanted]))
     parameterization = parameterizations.registry.get("fourier")(
         (len(wanted), model.channels, size, size), streams, sd=sd
     )
@@ -72,7 +74,7 @@ def optimize_batches(
             streams,
             OptimizationConfig(steps=steps, **{"redirect": 4, **config}),
             reference=reference,
-        ).living()
+        ).require_gradient()
 
 
 def seen(*values, model=None, **maps) -> ForwardPass:
@@ -265,8 +267,6 @@ def test_interpolation():
 @pytest.mark.parametrize("name", NAMES)
 def test_json_and_text_give_the_same_objective_back(name):
     model = trunk()
-    with Probe(model) as probe:
-        layers = probe.layers
     alone = objective(name, **OWN.get(name, {"layer": "third"}))
     for wanted in (
         alone,
@@ -276,7 +276,8 @@ def test_json_and_text_give_the_same_objective_back(name):
     ):
         assert Objective.from_json(json.loads(json.dumps(wanted.to_json()))) == wanted
         assert hash(Objective.from_json(wanted.to_json())) == hash(wanted)
-        assert parse(str(wanted), model, layers) == wanted
+        with Probe(model) as probe:
+            assert parse(str(wanted), probe) == wanted
 
 
 @pytest.mark.parametrize(
@@ -299,7 +300,7 @@ def test_json_and_text_give_the_same_objective_back(name):
 def test_text(text, wanted):
     model = trunk()
     with Probe(model) as probe:
-        assert parse(text, model, probe.layers) == wanted
+        assert parse(text, probe) == wanted
 
 
 @pytest.mark.parametrize(
@@ -321,7 +322,7 @@ def test_text(text, wanted):
 def test_text_that_names_what_is_not_there(text, error, said):
     model = trunk()
     with Probe(model) as probe, pytest.raises(error, match=said):
-        parse(text, model, probe.layers)
+        parse(text, probe)
 
 
 # Pictures.
@@ -441,7 +442,7 @@ def test_the_dead_one_of_several_is_named():
         network.second.weight[3] = 0
     model = convscope.load_model(network, size=32, mean=0.5, std=0.5)
     found = optimize_batches(model, [channel("second", 1), channel("second", 3)], steps=3)
-    assert found.dead == ["second:3"]
+    assert found.dead == [1]
     assert (found.image[1] == 0.5).all()
     assert (found.image[0] != 0.5).any()
 

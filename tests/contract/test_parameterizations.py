@@ -273,4 +273,4 @@ def test_maco_measured_from_one_over_f_is_one_over_f(tmp_path):
     ],
 )
 def test_a_parameterization_brings_its_own_rate_where_none_is_given(options, rate):
-    assert Settings("lucid", "visualize", **options).config().rate == rate
+    assert Settings("lucid", "visualize", **options).config.rate == rate

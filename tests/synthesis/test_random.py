@@ -33,7 +33,7 @@ def test_uniform_numbers_lie_between_the_bounds_and_integers_include_both():
 
 
 def test_copies_draw_in_turn_from_their_images_stream():
-    spread, plain = RandomStreams.of(0, ["a", "b"]).spread(3), RandomStreams.of(0, ["a", "b"])
+    spread, plain = RandomStreams.of(0, ["a", "b"]).repeated(3), RandomStreams.of(0, ["a", "b"])
     assert len(spread) == 6
     drawn = spread.normal(4)
     for copy in range(3):

@@ -18,9 +18,11 @@ from convscope.errors import (
     UnitError,
 )
 from convscope.probe import Probe
-from convscope.synthesis.objective import Objective, channel, parse
-from convscope.synthesis.optimize import OptimizationConfig, optimize
+from convscope.synthesis.config import OptimizationConfig
+from convscope.synthesis.objective import Objective, channel
+from convscope.synthesis.optimize import optimize
 from convscope.synthesis.parameterizations.pixels import pixels
+from convscope.synthesis.parse import parse
 from convscope.synthesis.presets import names, preset
 from convscope.synthesis.random import RandomStreams
 
@@ -90,7 +92,7 @@ def test_leaves_no_trace_when_the_network_raises(verb, trunk):
 def test_every_preset_says_where_its_numbers_are_from():
     for name in names():
         assert (
-            len(preset(name, next((verb for verb in CALLS if verb in _tables(name)), ""))["source"])
+            len(preset(name, next((v for v in CALLS if v in _tables(name)), "visualize")).source)
             > 20
         )
 
@@ -261,7 +263,7 @@ def test_an_objective_that_cannot_reach_the_image(trunk):
         (
             lambda m: convscope.visualize(m, "third:1", preset="cs231n"),
             OptionError,
-            "is for fool and invert and dream",
+            "is for invert and dream and fool",
         ),
         (lambda m: convscope.visualize(m, "third:1", steps=0), OptionError, "1 or more"),
         (
@@ -274,7 +276,6 @@ def test_an_objective_that_cannot_reach_the_image(trunk):
             OptionError,
             "weight",
         ),
-        (lambda m: convscope.visualize(m, "1 +"), UnitError, "not a unit"),
         (lambda m: convscope.class_image(m, "fox"), TargetError, "no class 'fox'"),
         (
             lambda m: convscope.fool(m, PHOTO, target=["ant", "bee"]),
@@ -292,7 +293,7 @@ def test_errors_are_one_sentence(call, error, sentence, trunk):
 
 def test_text_and_algebra_say_the_same(trunk):
     with Probe(trunk) as probe:
-        text = parse("0.5*second:1 - third:2:3,4 + logit(bee)", trunk, probe.layers)
+        text = parse("0.5*second:1 - third:2:3,4 + logit(bee)", probe)
     data = text.to_json()
     assert [(entry["kind"], entry["weight"]) for entry in data] == [
         ("channel", 0.5),
@@ -301,9 +302,9 @@ def test_text_and_algebra_say_the_same(trunk):
     ]
     assert Objective.from_json(data) == text
     assert hash(Objective.from_json(data)) == hash(text)
-    assert str(text) == "0.5*second:1 - 1*third:2:3,4 + logit(1)"
+    assert str(text) == "0.5*second:1 - third:2:3,4 + logit(1)"
     with Probe(trunk) as probe:
-        assert parse(str(text), trunk, probe.layers) == text
+        assert parse(str(text), probe) == text
     assert text.layers == ("second", "third")
     assert text.reads_output
     assert channel("second", 1) * 0.5 == 0.5 * channel("second", 1)
@@ -318,7 +319,7 @@ def test_the_loop_negates_once(trunk):
     streams = RandomStreams.of(0, ["a"])
     parameterization = pixels((1, 3, 2, 2), streams, noise=0.0, gray=0.5)
     with Probe(model) as probe:
-        goal = parse("logit(1)", model, probe.layers)
+        goal = parse("logit(1)", probe)
         made = optimize(
             probe,
             [goal],

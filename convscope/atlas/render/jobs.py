@@ -39,13 +39,14 @@ class Spec:
     @classmethod
     def of(cls, model: Model, settings: Settings, preset: str, **given: Any) -> Spec:
         """The spec of a network and a plan."""
-        parts = {
-            key: value
-            for key, value in settings.data.items()
-            if key not in ("source", "steps", "size")
-        }
         return cls(
-            model.name, model.identity, preset, parts, settings.steps, settings.size, **given
+            model.name,
+            model.identity,
+            preset,
+            settings.preset_parts,
+            settings.steps,
+            settings.size,
+            **given,
         )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.results.pictures import to_rgb, to_uint8
 from convscope.synthesis.objective import Objective, channel, objective
-from convscope.synthesis.optimize import OptimizationResult, optimize
+from convscope.synthesis.optimize import optimize
 from convscope.synthesis.random import RandomStreams
+from convscope.synthesis.result import OptimizationResult, StopReason
 
 
 class Renderer:
@@ -71,19 +73,19 @@ class Renderer:
             apart = objective("diversity", layer=job.layer) * spec.diversity_weight
             wanted = [each + apart for each in own for _ in range(spec.diversity)]
         streams = RandomStreams.of(
-            spec.seed, RandomStreams.keys([str(each) for each in wanted]), self.model.device
+            spec.seed, RandomStreams.keys([each.seed_key for each in wanted]), self.model.device
         )
-        parameterization = settings.parameterization(self.model, len(wanted), streams)
-        recipe = settings.config(**({} if steps is None else {"steps": steps}))
+        config = settings.config if steps is None else replace(settings.config, steps=steps)
         with Probe(self.prepared(job.layer, spec.half)) as probe:
-            found = optimize(probe, wanted, parameterization, streams, recipe, what=f"ascent {job}")
-            if found.ended is not None and "interrupted" in found.ended:
+            parameterization = settings.parameterization(probe, len(wanted), streams)
+            found = optimize(probe, wanted, parameterization, streams, config, task=f"ascent {job}")
+            if found.stop_reason is StopReason.INTERRUPTED:
                 raise KeyboardInterrupt
             if spec.diversity > 1:
                 found.score = torch.cat(
                     [found.score, self._own(probe, found.image, own, spec.diversity)[:, None]], 1
                 )
-        found.image = settings.shown(found)
+        found.image = settings.shown(found.image)
         return found, wanted
 
     @staticmethod
@@ -107,8 +109,8 @@ class Renderer:
         if not np.isfinite(scores).all():
             raise NumericError(f"{job}: a score became NaN or infinite.")
         rows = []
-        for place, each in enumerate(wanted):
-            dead = str(each) in found.dead
+        for place in range(len(wanted)):
+            dead = found.is_dead[place]
             row = self._row(job, units[place // faces], place % faces)
             row |= {
                 "image": None if dead else {"bytes": picture(images[place]), "path": None},

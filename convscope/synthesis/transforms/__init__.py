@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from convscope.core.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from convscope.synthesis.config import PartSpec
     from convscope.synthesis.random import RandomStreams
 
 
@@ -40,9 +41,6 @@ class TransformTraits:
 
 registry = Registry(__name__, "transform", TransformTraits)
 register = registry.register
-
-TransformSpec = tuple[str, dict[str, Any]]
-"""A transform's name and its parameters."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +68,11 @@ class Frame:
         return replace(self, matrix=self.matrix @ matrix, whole=False)
 
 
-def apply(images: Tensor, streams: RandomStreams, steps: Sequence[TransformSpec]) -> Tensor:
+def apply(images: Tensor, streams: RandomStreams, transforms: Sequence[PartSpec]) -> Tensor:
     """All transforms in order on a batch (n c h w); the result may be larger or smaller, or hold
     several crops of each image."""
     frame: Frame | None = None
-    for name, options in steps:
+    for name, options in transforms:
         function = registry.get(name)
         if registry.traits(name).affine:
             frame = function(frame or _whole(images), streams, **options)
@@ -83,7 +81,7 @@ def apply(images: Tensor, streams: RandomStreams, steps: Sequence[TransformSpec]
             images, frame = resample(images, frame), None
         images = function(images, streams, **options)
         if len(images) > len(streams):
-            streams = streams.spread(len(images) // len(streams))
+            streams = streams.repeated(len(images) // len(streams))
     return images if frame is None else resample(images, frame)
 
 

@@ -1,0 +1,327 @@
+"""The grammar of objective text: weighted sums of units and calls, read without a network.
+
+    expression := sum | sum ".." sum "/" count
+    sum        := ["+" | "-"] product (("+" | "-") product)*
+    product    := factor (("*" | "/") factor)*
+    factor     := number | "(" sum ")" | "-" factor | atom
+    atom       := layer | layer ":" index [":" row "," column] | layer ":" (first "-" last | "*")
+                | name "(" anything ")"
+
+A word that looks like a number may be a layer's name too: `nn.Sequential` calls its layers 0, 1, 2.
+Beside `*` or `/` it is a number, unless only numbers stand there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Literal, overload
+
+from convscope.errors import UnitError
+
+MAX_LENGTH = 100_000
+"""Characters of a text: a direction over 2,048 channels takes about 40,000."""
+
+MAX_DEPTH = 40
+"""Brackets within brackets; the parser calls itself once for each."""
+
+MAX_COUNT = 1_000
+"""Objectives of an interpolation."""
+
+_NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w#])")
+_NAME = re.compile(r"[\w#]+(?:\.[\w#]+)*")
+_NAME_GOES_ON = re.compile(r"[\w#]|\.(?!\.)")
+_PLACE = re.compile(r":\d+:\d+,\d+")
+_RANGE = re.compile(r":(?P<first>\d+)-(?P<last>\d+)(?![\w.:#]|\s*[*/(])|:(?P<all>\*)")
+_INDEX = re.compile(r":\d*")
+_SYMBOLS = ("..", "+", "-", "*", "/", "(", ")")
+
+TokenKind = Literal["number", "atom", "symbol", "end"]
+
+
+@dataclass(frozen=True)
+class Atom:
+    """A unit, a layer or a call, as written, and where it starts in the text.
+
+    `name` is the layer or the called objective, `arguments` what stood in the brackets of a call,
+    and `units` the first and last unit of a range (None for the last one of the layer).
+    """
+
+    text: str
+    start: int
+    name: str
+    arguments: str | None = None
+    units: tuple[int, int | None] | None = None
+
+
+Combination = list[tuple[float, Atom]]
+"""A weighted sum: the weight of each atom, brackets multiplied out."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """`count` steps from one weighted sum to another."""
+
+    first: Combination
+    last: Combination
+    count: int
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: TokenKind
+    text: str
+    start: int
+    atom: Atom | None = None
+
+
+def read_expression(text: str, layer_names: Collection[str] = ()) -> Combination | Series:
+    """What a text says; `layer_names` are recognized even where they hold signs or spaces.
+
+    Raises:
+        UnitError: the text does not follow the grammar; the message points at the character.
+    """
+    if len(text) > MAX_LENGTH:
+        raise UnitError(
+            f"An objective has at most {MAX_LENGTH} characters; {len(text)} were given."
+        )
+    return _Parser(text, _tokens(text, layer_names), layer_names).expression()
+
+
+def pointer(text: str, place: int) -> str:
+    """The text with a caret below one of its characters; a long text is cut around it."""
+    begin = max(0, place - 60)
+    shown = text[begin : place + 20].replace("\n", " ").replace("\t", " ")
+    return f"\n    {shown}\n    {' ' * (place - begin)}^"
+
+
+def _tokens(text: str, layer_names: Collection[str]) -> list[_Token]:
+    # The longest first, so that "conv-1" is not read as "conv" less 1.
+    names = sorted(layer_names, key=len, reverse=True)
+    tokens = []
+    place = 0
+    while place < len(text):
+        if text[place].isspace():
+            place += 1
+            continue
+        token = _token(text, place, names)
+        tokens.append(token)
+        place += len(token.text)
+    return [*tokens, _Token("end", "", len(text))]
+
+
+def _token(text: str, start: int, names: list[str]) -> _Token:
+    layer = next((name for name in names if _stands_at(text, start, name)), None)
+    number = _NUMBER.match(text, start)
+    if number and (layer is None or number.end() > start + len(layer)):
+        return _number_or_atom(text, start, number.group())
+    if layer is None:
+        symbol = next((sign for sign in _SYMBOLS if text.startswith(sign, start)), None)
+        if symbol is not None:
+            return _Token("symbol", symbol, start)
+        word = _NAME.match(text, start)
+        if word is None:
+            raise UnitError(
+                f"An objective cannot hold the character {text[start]!r} here."
+                + pointer(text, start)
+            )
+        layer = word.group()
+    end = start + len(layer)
+    if text.startswith("(", end):
+        return _call(text, start, layer)
+    if number and number.end() == end and not text.startswith(":", end):
+        return _Token("number", layer, start, Atom(layer, start, layer))
+    return _unit(text, start, layer)
+
+
+def _number_or_atom(text: str, start: int, number: str) -> _Token:
+    """A number, or the layer of that name where a unit follows ("0:3")."""
+    if text.startswith(":", start + len(number)):
+        return _unit(text, start, number)
+    return _Token("number", number, start, Atom(number, start, number))
+
+
+def _stands_at(text: str, start: int, name: str) -> bool:
+    """Whether a layer's name stands here as a whole word."""
+    return text.startswith(name, start) and not _NAME_GOES_ON.match(text, start + len(name))
+
+
+def _unit(text: str, start: int, layer: str) -> _Token:
+    """A layer with what follows its colon."""
+    end = start + len(layer)
+    units = None
+    if found := _RANGE.match(text, end):
+        units = (0, None) if found["all"] else (int(found["first"]), int(found["last"]))
+    else:
+        found = _PLACE.match(text, end) or _INDEX.match(text, end)
+    if found:
+        end = found.end()
+    if text.startswith(":", end) or text[end - 1] == ":":
+        raise UnitError(
+            "A unit is written layer:index or layer:index:row,column; a number is missing here."
+            + pointer(text, min(end, len(text)))
+        )
+    written = text[start:end]
+    return _Token("atom", written, start, Atom(written, start, layer, units=units))
+
+
+def _call(text: str, start: int, name: str) -> _Token:
+    """A name with everything up to the bracket that closes it."""
+    opened = start + len(name)
+    depth = 0
+    for place in range(opened, len(text)):
+        depth += (text[place] == "(") - (text[place] == ")")
+        if depth == 0:
+            written = text[start : place + 1]
+            inside = text[opened + 1 : place].strip()
+            return _Token("atom", written, start, Atom(written, start, name, arguments=inside))
+    raise UnitError("This bracket is never closed." + pointer(text, opened))
+
+
+class _Parser:
+    """Recursive descent over the tokens of one text."""
+
+    def __init__(self, text: str, tokens: list[_Token], layer_names: Collection[str]) -> None:
+        self.text = text
+        self.tokens = tokens
+        self.layer_names = layer_names
+        self.position = 0
+        self.depth = 0
+
+    @property
+    def token(self) -> _Token:
+        return self.tokens[self.position]
+
+    def fail(self, sentence: str, token: _Token | None = None) -> UnitError:
+        return UnitError(sentence + pointer(self.text, (token or self.token).start))
+
+    def accept(self, *symbols: str) -> str | None:
+        """Step over one of these symbols, if it comes next."""
+        if self.token.kind == "symbol" and self.token.text in symbols:
+            self.position += 1
+            return self.tokens[self.position - 1].text
+        return None
+
+    def expression(self) -> Combination | Series:
+        first = self.objective()
+        if not self.accept(".."):
+            self.expect_end()
+            return first
+        count = self.cut_count()
+        last = self.objective()
+        self.expect_end()
+        return Series(first, last, count)
+
+    def cut_count(self) -> int:
+        """Take "/ count" from the end of an interpolation."""
+        slash, number = self.tokens[-3:-1]
+        if self.position > len(self.tokens) - 3 or slash.text != "/" or not number.text.isdigit():
+            raise self.fail(
+                "An interpolation ends with how many pictures it has, as in a..b/5.",
+                self.tokens[-1],
+            )
+        if not 1 <= int(number.text) <= MAX_COUNT:
+            raise self.fail(f"An interpolation has 1 to {MAX_COUNT} pictures.", number)
+        del self.tokens[-3:-1]
+        return int(number.text)
+
+    def expect_end(self) -> None:
+        if self.token.kind != "end":
+            raise self.fail(
+                f"{self.token.text!r} does not follow from what is before it; a sign is missing."
+                if self.token.kind != "symbol"
+                else f"{self.token.text!r} is not expected here."
+            )
+
+    def objective(self) -> Combination:
+        """A sum that is no number alone."""
+        begin = self.token
+        value = self.sum()
+        if isinstance(value, float):
+            raise self.fail(f"{value:g} is a number and not a unit or a layer.", begin)
+        return value
+
+    def sum(self) -> float | Combination:
+        negative = self.accept("+", "-") == "-"
+        total = self.product()
+        if negative:
+            total = _scaled(total, -1.0)
+        while sign := self.accept("+", "-"):
+            begin = self.token
+            term = self.product()
+            if isinstance(total, float) or isinstance(term, float):
+                raise self.fail("A number cannot be added to an objective.", begin)
+            total = total + _scaled(term, -1.0 if sign == "-" else 1.0)
+        return total
+
+    def product(self) -> float | Combination:
+        value = self.factor()
+        while sign := self.accept("*", "/"):
+            begin = self.token
+            other = self.factor(after_number=isinstance(value, float) and sign == "*")
+            if sign == "/" and not isinstance(other, float):
+                raise self.fail("An objective can be divided by a number only.", begin)
+            if isinstance(value, float) and isinstance(other, float):
+                value = value * other if sign == "*" else self.quotient(value, other, begin)
+            elif isinstance(other, float):
+                factor = other if sign == "*" else self.quotient(1.0, other, begin)
+                value = _scaled(value, factor)
+            elif isinstance(value, float):
+                value = _scaled(other, value)
+            else:
+                raise self.fail("Two objectives cannot be multiplied.", begin)
+        return value
+
+    def quotient(self, above: float, below: float, token: _Token) -> float:
+        if below == 0:
+            raise self.fail("An objective cannot be divided by 0.", token)
+        return above / below
+
+    def factor(self, after_number: bool = False) -> float | Combination:
+        if self.accept("-"):
+            return _scaled(self.nested(self.factor, after_number), -1.0)
+        if self.accept("("):
+            opened = self.tokens[self.position - 1]
+            value = self.nested(self.sum)
+            if not self.accept(")"):
+                raise self.fail("This bracket is never closed.", opened)
+            return value
+        token = self.token
+        if token.kind not in ("number", "atom") or token.atom is None:
+            said = "the text ends" if token.kind == "end" else f"there is {token.text!r}"
+            raise self.fail(f"A unit, a layer or a number is expected here, but {said}.")
+        self.position += 1
+        if token.kind == "atom" or self.is_layer(token, after_number):
+            return [(1.0, token.atom)]
+        return float(token.text)
+
+    def nested(
+        self, rule: Callable[..., float | Combination], *arguments: bool
+    ) -> float | Combination:
+        """A rule one level deeper."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self.fail(f"Brackets and signs are at most {MAX_DEPTH} deep.")
+        value = rule(*arguments)
+        self.depth -= 1
+        return value
+
+    def is_layer(self, token: _Token, after_number: bool) -> bool:
+        """Whether a word that looks like a number is the layer of that name."""
+        if token.text not in self.layer_names:
+            return False
+        before = self.tokens[self.position - 2].text if self.position > 1 else ""
+        if after_number:
+            return self.token.text != "*"
+        return self.token.text not in ("*", "/") and before not in ("*", "/")
+
+
+@overload
+def _scaled(value: float, factor: float) -> float: ...
+@overload
+def _scaled(value: Combination, factor: float) -> Combination: ...
+def _scaled(value: float | Combination, factor: float) -> float | Combination:
+    if isinstance(value, float):
+        return value * factor
+    return [(weight * factor, atom) for weight, atom in value]

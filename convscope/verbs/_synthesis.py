@@ -1,0 +1,65 @@
+"""What the verbs that make pictures share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convscope.photos.resize import resize_shorter_and_crop
+from convscope.probe import Probe
+from convscope.results.arrays import to_numpy
+from convscope.results.result import Result
+from convscope.synthesis.result import OptimizationResult
+
+
+def images_result(
+    verb: str,
+    optimization: OptimizationResult,
+    titles: Sequence[str],
+    photos: Sequence[Any] = (),
+    **details: Any,
+) -> Result:
+    """Optimized images as a verb gives them back; `details` are what the verb adds to its own."""
+    arrays = {
+        "image": to_numpy(optimization.image),
+        "score": to_numpy(optimization.score),
+        "transparency": to_numpy(optimization.transparency),
+    }
+    steps = sorted(optimization.snapshots)
+    if steps:
+        arrays["snapshot"] = to_numpy(
+            torch.stack([optimization.snapshots[step] for step in steps]).clamp(0, 1)
+        )
+    titles = [
+        f"{title} (dead)" if is_dead else title
+        for title, is_dead in zip(titles, optimization.is_dead, strict=False)
+    ]
+    details = {
+        "titles": titles,
+        "snapshots": steps,
+        "ended": optimization.early_stop,
+        "dead": optimization.dead,
+        **details,
+    }
+    return Result(verb, "images", arrays, photos=list(photos), details=details)
+
+
+def fitted(probe: Probe, photos: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """Photos at a picture's size (n c h w), as the network wants them."""
+    model = probe.model
+    return torch.cat(
+        [resize_shorter_and_crop(model.channelled(photo), size) for photo in photos]
+    ).to(model.device)
+
+
+def seen_by(probe: Probe, photos: Sequence[Tensor]) -> Tensor:
+    """What the network sees of photos, at its own size (n c h w in [0, 1])."""
+    return torch.cat([probe.model.fit(photo) for photo in photos])
+
+
+def late_layer(probe: Probe) -> str:
+    """A layer in the second half of the network, where nobody chose one."""
+    return probe.layers.spread(4)[-2:][0]
