@@ -313,7 +313,7 @@ def test_text(text, wanted):
         ("channel(second, indx=3)", OptionError, "index"),
         ("channel(second)", OptionError, "index"),
         ("channel(second, 3, 4)", OptionError, "2 parameter"),
-        ("channel(second, three)", OptionError, "index must be int"),
+        ("channel(second, three)", OptionError, "index must be an integer"),
         ("match(nowhere)", LayerError, "nowhere"),
         ("logit(7)", ConvscopeError, "5 classes"),
         ("", UnitError, "layer:index"),
