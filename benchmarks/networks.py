@@ -62,7 +62,7 @@ def unit_of(model: Model) -> str:
     are dead."""
     layer = middle(model)
     with Probe(model) as probe:
-        maps = probe.activations(model.speckled(), [layer])[layer]
+        maps = probe.activations(model.noise_input(), [layer])[layer]
     return f"{layer}:{int(maps.flatten(2).mean(2)[0].argmax())}"
 
 

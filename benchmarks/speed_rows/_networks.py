@@ -51,5 +51,5 @@ def noise(count: int, size: int, device: str = "cpu") -> Tensor:
 def living(model: Model, layer: str, count: int) -> list[int]:
     """The units that answer most to noise: with random weights many are dead."""
     with Probe(model) as probe:
-        maps = probe.activations(model.speckled(), [layer])[layer]
+        maps = probe.activations(model.noise_input(), [layer])[layer]
     return [int(place) for place in maps[0].flatten(1).mean(1).argsort(descending=True)[:count]]

@@ -376,7 +376,7 @@ def _labels(model: Model, layer: str, cells: list[Cell], mean: NDArray[np.float3
     """Per cell, as JSON: the classes whose scores rise most when the whole layer holds its mean
     activation rather than that of all."""
     with Probe(model) as probe:
-        rest = probe.partial_forward(model.blank(), layer)
+        rest = probe.partial_forward(model.gray_input(), layer)
         flat = torch.from_numpy(np.stack([mean, *(cell.vector for cell in cells)])).to(rest.maps)
         scores = []
         for part in torch.split(flat, 32):

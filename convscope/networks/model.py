@@ -52,7 +52,7 @@ class Model:
         modules: dict[str, nn.Module] | None = None,
         channels_last: bool = False,
     ) -> None:
-        self.state = NetworkState(_normal(unwrap(network)), modules)
+        self.state = NetworkState(_normal(without_wrappers(network)), modules)
         self.name = name or type(self.network).__name__
         self.spec = spec
         self.options = options or {}
@@ -120,9 +120,9 @@ class Model:
         Raises:
             ImageError: the photo has another number of channels.
         """
-        return self.preprocessing.fit(self.channelled(photo).to(self.device))
+        return self.preprocessing.fit(self.match_channels(photo).to(self.device))
 
-    def channelled(self, photo: Tensor) -> Tensor:
+    def match_channels(self, photo: Tensor) -> Tensor:
         """A photo (n c h w) with the network's number of channels: gray is repeated, color averaged
         where one is wanted.
 
@@ -143,14 +143,16 @@ class Model:
         """Image in [0, 1] (n c h w) to network input, in the weights' type; differentiable."""
         return self.preprocessing.normalize(image.to(self.device)).to(self.dtype)
 
-    def deprocess(self, entered: Tensor) -> Tensor:
+    def deprocess(self, network_input: Tensor) -> Tensor:
         """Network input back to an image in [0, 1]."""
-        return self.preprocessing.denormalize(entered.float())
+        return self.preprocessing.denormalize(network_input.float())
 
-    def __call__(self, entered: Tensor) -> Any:
+    def __call__(self, network_input: Tensor) -> Any:
         """Run the network on an input (n c h w); the raw output."""
         with self.state.memory.lock:
-            return self.network(entered.permute(0, 2, 3, 1) if self.channels_last else entered)
+            return self.network(
+                network_input.permute(0, 2, 3, 1) if self.channels_last else network_input
+            )
 
     def scores(self, output: Any) -> Tensor:
         """The class scores (n classes) in what the network returned.
@@ -202,14 +204,14 @@ class Model:
                     torch.inference_mode(False),
                     torch.no_grad(),
                 ):
-                    memory.num_classes[key] = self.scores(self(self.blank())).shape[1]
+                    memory.num_classes[key] = self.scores(self(self.gray_input())).shape[1]
             return memory.num_classes[key]
 
-    def blank(self) -> Tensor:
+    def gray_input(self) -> Tensor:
         """A gray input of the network's own size, for dry runs."""
         return self.preprocess(torch.full((1, self.channels, *self.size), 0.5))
 
-    def speckled(self) -> Tensor:
+    def noise_input(self) -> Tensor:
         """A gray input with fine noise, always the same, in which no two places are alike."""
         noise = torch.rand(
             (1, self.channels, *self.size), generator=torch.Generator().manual_seed(0)
@@ -243,7 +245,7 @@ class Model:
         return self
 
 
-def unwrap(network: nn.Module) -> nn.Module:
+def without_wrappers(network: nn.Module) -> nn.Module:
     """The network inside DataParallel, DistributedDataParallel or torch.compile wrappers, so that
     names and hooks fit."""
     while True:

@@ -89,7 +89,8 @@ class NetworkMemory:
 
 def _hash(network: nn.Module, tensors: dict[str, Tensor], preprocessing: Preprocessing) -> str:
     mean = preprocessing.mean_image
-    kind = (type(network).__name__, replace(preprocessing, mean_image=None))
+    name = getattr(network, "identity_name", type(network).__name__)
+    kind = (name, replace(preprocessing, mean_image=None))
     digest = hashlib.sha256(repr(kind).encode())
     if mean is not None:
         digest.update(mean.cpu().contiguous().numpy().tobytes())

@@ -33,7 +33,7 @@ def random_weights(build: Callable[[], nn.Module]) -> nn.Module:
         return network
 
 
-def fetched(spec: str, build: Callable[[], Any]) -> Any:
+def with_trained_weights(spec: str, build: Callable[[], Any]) -> Any:
     """A network with the trained weights of its library, downloaded on first use into the library's
     own cache.
 

@@ -38,7 +38,7 @@ def trace(model: Model) -> DryRun:
     tensor, in the order in which the last runs ended; and how their outputs become maps."""
     recorder = _Recorder(model)
     with _held_still(model), torch.no_grad(), recorder.hooks():
-        run_network(model, model.speckled())
+        run_network(model, model.noise_input())
     layout = replace(model.layout, axis_layouts=dict(recorder.axis_layouts))
     rows = recorder.layers()
     total = sum(weight.numel() for weight in model.network.parameters())
@@ -141,7 +141,7 @@ def _unread(model: Model, layers: Layers, layout: Layout, wrapped: set[str]) -> 
     with _held_still(model), torch.enable_grad():
         capture = Capture(names, layers, leaf=True, complete=True)
         with capture.hooks(model.modules):
-            scores = model.scores(run_network(model, model.speckled()))
+            scores = model.scores(run_network(model, model.noise_input()))
         if not scores.requires_grad:
             return set()
         gradients = torch.autograd.grad(

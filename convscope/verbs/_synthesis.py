@@ -51,7 +51,7 @@ def fitted(probe: Probe, photos: Sequence[Tensor], size: tuple[int, int]) -> Ten
     """Photos at a picture's size (n c h w), as the network wants them."""
     model = probe.model
     return torch.cat(
-        [resize_shorter_and_crop(model.channelled(photo), size) for photo in photos]
+        [resize_shorter_and_crop(model.match_channels(photo), size) for photo in photos]
     ).to(model.device)
 
 

@@ -73,7 +73,7 @@ def dream(
     """
     if len(photo) != 1:
         raise OptionError(f"dream works on one photo at a time; {len(photo)} were given.")
-    original = model.channelled(photo[0]).to(model.device)
+    original = model.match_channels(photo[0]).to(model.device)
     overrides: Overrides = {"steps": steps, "rate": rate, "tile": tile}
     defaults = Settings(preset, "dream", **overrides).preset
     sizes = _octave_sizes(

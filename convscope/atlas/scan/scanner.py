@@ -167,7 +167,7 @@ class Scanner:
             photo = read_photo(self.source, entry)
             if not bool(torch.isfinite(photo).all()):
                 return None, f"{entry.name} has pixels that are no numbers."
-            return self.model.preprocessing.fit(self.model.channelled(photo)), None
+            return self.model.preprocessing.fit(self.model.match_channels(photo)), None
         except ConvscopeError as error:
             return None, str(error)
 

@@ -28,7 +28,7 @@ class Operation(nn.Module):
         return str(getattr(self.run, "__name__", self.run)).partition(".")[0]
 
 
-def layered(graph: fx.GraphModule) -> dict[str, nn.Module]:
+def operations_as_modules(graph: fx.GraphModule) -> dict[str, nn.Module]:
     """Turn each operation of a graph into a module, in place; layer name -> module.
 
     An operation with weights has the name of the module they belonged to ("layer1.0.conv1"), any
@@ -53,7 +53,7 @@ def layered(graph: fx.GraphModule) -> dict[str, nn.Module]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def without_log_messages() -> Iterator[None]:
     """torch.export and its converters write whole tracebacks and many notes to the log before they
     raise."""
     before = logging.root.manager.disable

@@ -48,9 +48,12 @@ def library() -> Any:
     return keras
 
 
-class Seated(nn.Module):
+class KerasNetwork(nn.Module):
     """A Keras network that computes where its input is; Keras itself moves everything to one
     default device."""
+
+    # The name that identities have held since the first version, so that old records still fit.
+    identity_name = "Seated"
 
     def __init__(self, network: Any) -> None:
         super().__init__()

@@ -77,7 +77,7 @@ class Concat(nn.Module):
         return torch.cat(parts, self.axis)
 
 
-def exchange(network: nn.Module, mapping: dict[str, str]) -> None:
+def replace_operations(network: nn.Module, mapping: dict[str, str]) -> None:
     """Put these operations in place of the converter's."""
     for name in mapping.values():
         found = getattr(network, name)

@@ -11,7 +11,7 @@ from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.sources._keras_support import (
-    Seated,
+    KerasNetwork,
     layers_of,
     library,
     preprocessing_of,
@@ -77,7 +77,7 @@ def keras(
     )
     head = split_head(keras, network)
     return Model(
-        Seated(network),
+        KerasNetwork(network),
         name=(
             f"Keras {name.removeprefix(APPLICATIONS)}" if prepare and not mode else Path(name).stem
         ),

@@ -11,14 +11,14 @@ from convscope.errors import ExtraError, ModelError
 from convscope.networks.model import Head, Model
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
-from convscope.networks.sources._fixed_batch import OneAtATime, takes_any_number
+from convscope.networks.sources._fixed_batch import OneAtATime, accepts_any_batch_size
 
 try:
     import onnx as library
     from onnx import numpy_helper
     from onnx2pytorch import ConvertModel
 
-    from convscope.networks.sources._onnx_operations import exchange
+    from convscope.networks.sources._onnx_operations import replace_operations
 except ImportError:
     library = None
 
@@ -68,7 +68,7 @@ def onnx(name: str, *, weights: bool | str | None = None) -> Model:
     network, modules = _convert(stored, name)
     one = (1, *(side or USUAL_SIDE for side in shape[1:]))
     outer: nn.Module = network
-    if count is not None and not (count == 1 and takes_any_number(network, one)):
+    if count is not None and not (count == 1 and accepts_any_batch_size(network, one)):
         outer = OneAtATime(network, count, Path(name).stem)
     channels, size = (one[3], one[1:3]) if last else (one[1], one[2:])
     return Model(
@@ -166,7 +166,7 @@ def _convert(stored: Any, name: str) -> tuple[nn.Module, dict[str, nn.Module]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             network = ConvertModel(stored).eval()
-            exchange(network, network.mapping)
+            replace_operations(network, network.mapping)
     except Exception as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{name!r} cannot be turned into PyTorch operations: {said}") from error

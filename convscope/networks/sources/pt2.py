@@ -10,8 +10,8 @@ from convscope.errors import ModelError
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
-from convscope.networks.sources._fixed_batch import OneAtATime, takes_any_number
-from convscope.networks.sources._graph_modules import layered, quiet
+from convscope.networks.sources._fixed_batch import OneAtATime, accepts_any_batch_size
+from convscope.networks.sources._graph_modules import operations_as_modules, without_log_messages
 
 _VIEWS = (
     torch.ops.aten.view.default,
@@ -35,7 +35,7 @@ def pt2(name: str, *, weights: bool | str | None = None) -> Model:
     if not Path(name).is_file():
         raise ModelError(f"There is no file {name!r}.")
     try:
-        with quiet():
+        with without_log_messages():
             program = torch.export.load(name)
     except Exception as error:
         raise ModelError(
@@ -71,12 +71,12 @@ def from_program(program: Any, path: str, *, flat: bool = False) -> Model:
         _loosen(program)
     network: Any = program.module(check_guards=False) if flat else torch.export.unflatten(program)
     if flat:
-        modules = layered(network)
+        modules = operations_as_modules(network)
     else:
         network.check_input_constraints = False
         modules = {layer: module for layer, module in network.named_modules() if layer}
     outer: nn.Module = network
-    if batch is not None and not (batch == 1 and takes_any_number(network, shape)):
+    if batch is not None and not (batch == 1 and accepts_any_batch_size(network, shape)):
         outer = OneAtATime(network, batch, Path(path).stem)
     return Model(
         outer,

@@ -10,7 +10,7 @@ from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.sources._hub import hub
-from convscope.networks.weights import fetched, load_weights, random_weights
+from convscope.networks.weights import load_weights, random_weights, with_trained_weights
 
 
 @register()
@@ -52,7 +52,7 @@ def timm(
                 " weights=PATH for a local file."
             )
         with hub():
-            network: Any = fetched(
+            network: Any = with_trained_weights(
                 f"timm:{name}", lambda: library.create_model(name, pretrained=True, **own)
             )
     else:

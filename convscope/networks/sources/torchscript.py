@@ -7,7 +7,7 @@ import torch
 from convscope.errors import ModelError
 from convscope.networks.model import Model
 from convscope.networks.sources import register
-from convscope.networks.sources._graph_modules import quiet
+from convscope.networks.sources._graph_modules import without_log_messages
 from convscope.networks.sources.pt2 import from_program
 
 
@@ -33,7 +33,7 @@ def torchscript(
         raise ModelError("A TorchScript file has its own weights; leave out weights=.")
     if not Path(name).is_file():
         raise ModelError(f"There is no file {name!r}.")
-    with quiet():
+    with without_log_messages():
         try:
             script = torch.jit.load(name, map_location="cpu").eval()  # type: ignore[no-untyped-call]
         except Exception as error:

@@ -8,7 +8,7 @@ from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from convscope.networks.sources import register
-from convscope.networks.weights import fetched, load_weights, random_weights
+from convscope.networks.weights import load_weights, random_weights, with_trained_weights
 
 OWN_INITIALIZATION = {"googlenet": {"init_weights": True}, "inception_v3": {"init_weights": True}}
 """Networks that warn unless they are told whether to draw their weights as the paper did."""
@@ -45,7 +45,9 @@ def torchvision(
                 f"torchvision's own weights have {len(default.meta['categories'])} classes; give"
                 " classes= together with weights=."
             )
-        network = fetched(f"torchvision:{name}", lambda: library.get_model(name, weights=default))
+        network = with_trained_weights(
+            f"torchvision:{name}", lambda: library.get_model(name, weights=default)
+        )
     else:
         own: dict[str, Any] = OWN_INITIALIZATION.get(name, {}) | (
             {} if classes is None else {"num_classes": classes}
