@@ -20,6 +20,7 @@ import torch
 
 import convscope
 from convscope.attribution import registry
+from convscope.results.details import MeasurementsDetails
 
 METRICS = "grid_pointing,insertion,deletion,pointing,energy"
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
@@ -91,7 +92,8 @@ def main() -> None:
         else:
             one = convscope.benchmark_attribution(model, given.folder, **common, **options)
             one.table[0]["method"] = title
-            one = replace(one, details={**one.details, "methods": [title]})
+            details = replace(one.details_as(MeasurementsDetails), methods=[title])
+            one = replace(one, details=details)
             if part is not None:
                 one.save(part)
         row = one.table[0]
@@ -116,7 +118,8 @@ def main() -> None:
 def merged(first: convscope.Result, second: convscope.Result) -> convscope.Result:
     """The rows of both."""
     arrays = {name: np.concatenate([first[name], second[name]]) for name in first}
-    details = {**first.details, "methods": first.details["methods"] + second.details["methods"]}
+    details, more = (result.details_as(MeasurementsDetails) for result in (first, second))
+    details = replace(details, methods=details.methods + more.methods)
     return replace(first, arrays=arrays, table=first.table + second.table, details=details)
 
 

@@ -18,7 +18,7 @@ def main() -> None:
         result = convscope.report(
             None, ["sample:chelsea", "sample:cat-and-coffee"], out="out/report.html"
         )
-    print(f"The report is at {Path(result.details['path']).resolve()}")
+    print(f"The report is at {Path(str(result.details['path'])).resolve()}")
 
 
 if __name__ == "__main__":

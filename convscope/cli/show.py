@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convscope.core.progress import Reporter, report_to
+from convscope.results.details import TableDetails
 from convscope.results.result import Result
 
 
@@ -100,14 +101,15 @@ def _logged(every: float) -> Reporter:
 
 def rows(found: list[dict[str, Any]]) -> None:
     """Rows as a table."""
-    table(Result("", "", table=found))
+    table(Result("", TableDetails(), table=found))
 
 
 def table(result: Result) -> None:
     """The rows of a result, and its totals."""
     if not result.table:
         return
-    drawn = Table(title=result.details.get("title"), title_justify="left")
+    title = result.details.title if isinstance(result.details, TableDetails) else None
+    drawn = Table(title=title, title_justify="left")
     for name, value in result.table[0].items():
         drawn.add_column(
             name, justify="right" if isinstance(value, (int, float)) else "left", overflow="fold"

@@ -1,4 +1,4 @@
-"""One or several metrics over what `explain` gave."""
+"""One or several metrics over the same maps."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convscope.attribution._method import Method, fitting
-from convscope.errors import OptionError, TargetError, suggest
+from convscope.errors import OptionError, suggest
 from convscope.metrics import registry
 from convscope.metrics._case import MetricInput
 from convscope.networks.model import Model
 from convscope.photos.load_image import load_photos
-from convscope.probe import Probe
-from convscope.questions.target import Choice, Target, TargetLike
-from convscope.results.result import Result
 
 
 def check_metrics(names: Sequence[str], options: dict[str, Any]) -> None:
@@ -39,53 +35,6 @@ def measure(case: MetricInput, name: str, options: dict[str, Any]) -> Tensor:
         case, **schema.validate({key: value for key, value in options.items() if key in own})
     )
     return found
-
-
-def heatmaps_in(result: Result) -> dict[str, Any]:
-    """Method -> its heatmaps (n h w) in a result of `explain`.
-
-    Raises:
-        OptionError: it is no such result.
-    """
-    if result.verb != "explain":
-        raise OptionError(f"A result of explain is measured; one of {result.verb} was given.")
-    if "heatmap" in result:
-        return {str(result.details["method"]): result["heatmap"]}
-    return {
-        each["method"]: result[f"{each['method']}.heatmap"] for each in result.details["methods"]
-    }
-
-
-def target_in(result: Result, model: Model, given: TargetLike | Sequence[TargetLike]) -> Target:
-    """What the result was asked about, or what is given instead.
-
-    Raises:
-        TargetError: it was asked about a callable, which is not kept with a result.
-    """
-    if given is not None:
-        return Target.of(model, given)
-    kept = result.details.get("targets") or []
-    if not kept or any(choice is None for choice in kept):
-        raise TargetError(
-            "The result was made with a callable target, which is not kept with it; give it again"
-            " with target=."
-        )
-    return Target(model, tuple(Choice(choice["index"], choice["against"]) for choice in kept))
-
-
-def method_in(result: Result, name: str, probe: Probe) -> Method | None:
-    """The method of a result, ready to be run again; None where the result does not say how it was
-    made."""
-    arguments = dict(result.provenance.get("arguments", {}))
-    if not arguments:
-        return None
-    layer, seed = arguments.pop("layer", None), int(arguments.pop("seed", 0))
-    options = {
-        key: value for key, value in arguments.items() if key not in ("method", "target", "half")
-    }
-    return Method.of(
-        name, probe, seed=seed, **fitting(name, layer, options, alone="heatmap" in result)
-    )
 
 
 def masks_of(

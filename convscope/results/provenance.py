@@ -1,59 +1,92 @@
-"""What ran, on what, with what: enough to make a result again, and to know whether it was.
-
-A provenance is a plain JSON object:
-
-    verb          the function of `convscope.verbs` that ran
-    arguments     its arguments as JSON (the model's own are under `model`)
-    model         name, spec (what `load_model` was given; None for a module that only exists in
-                  memory), options, weights hash
-    photos        for each photo: path (None for one from memory), sha256 of its pixels, height,
-                  width
-    seed          the seed of the one generator, where the verb draws random numbers
-    device, threads, versions
-    seconds       how long it took; not part of the identity, and not written into pictures
-"""
+"""What ran, on what, with what: enough to make a result again, and to know whether it was."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from typing_extensions import TypedDict
 
 SCHEMA = 1
 """Goes up when a reader of old provenance would have to know."""
 
 _PACKAGES = ("convscope", "torch", "torchvision", "timm", "numpy", "pillow")
 
+Json: TypeAlias = Any
+"""A value as JSON holds it."""
+
+Row: TypeAlias = dict[str, Json]
+"""One row of a table; the columns depend on the verb."""
+
+
+class ModelRecord(TypedDict):
+    """A network: its name, what `load_model` was given (None for a module that only exists in
+    memory), the options, and a hash of the weights."""
+
+    name: str
+    spec: str | None
+    options: dict[str, Json]
+    weights: str
+
+
+class PhotoRecord(TypedDict):
+    """A photo: its path (None for one from memory), a hash of its pixels, and its size."""
+
+    path: str | None
+    sha256: str
+    height: int
+    width: int
+
+
+class Provenance(TypedDict, total=False):
+    """How a result was made, as JSON; a result put together by hand has none of it.
+
+    `verb` is the public function and `arguments` are its own, without the model and photos.
+    `seconds` is no part of the identity and is not written into pictures; `picture` are the options
+    that the picture was drawn with.
+    """
+
+    schema: int
+    verb: str
+    arguments: dict[str, Json]
+    model: ModelRecord
+    photos: list[PhotoRecord]
+    device: str
+    threads: int
+    versions: dict[str, str]
+    seconds: float
+    picture: dict[str, Json]
+
 
 def versions() -> dict[str, str]:
     """The versions of everything that can change a result."""
-    found = {"python": platform.python_version()}
+    numbers = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            numbers[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return numbers
 
 
 def describe(
     verb: str,
-    arguments: dict[str, Any],
+    arguments: Mapping[str, object],
     *,
-    model: dict[str, Any],
-    photos: list[dict[str, Any]],
+    model: ModelRecord,
+    photos: list[PhotoRecord],
     device: str,
     threads: int,
-) -> dict[str, Any]:
+) -> Provenance:
     """The provenance of one call, ready to be completed with `seconds`."""
     return {
         "schema": SCHEMA,
         "verb": verb,
-        "arguments": plain(arguments),
+        "arguments": to_json(arguments),
         "model": model,
         "photos": photos,
         "device": device,
@@ -62,22 +95,22 @@ def describe(
     }
 
 
-def plain(value: Any) -> Any:
+def to_json(value: object) -> Json:
     """A value as JSON holds it; what JSON cannot hold becomes a text that says what it was."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, dict):
-        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
+        return [to_json(entry) for entry in value]
     if isinstance(value, np.generic):
         return value.item()
     if hasattr(value, "to_json"):
-        return plain(value.to_json())
+        return to_json(value.to_json())
     return f"<{getattr(value, '__qualname__', type(value).__name__)}>"
 
 
-def text(provenance: dict[str, Any]) -> str:
+def to_text(provenance: Provenance) -> str:
     """The part that identifies the result, as one line of JSON with sorted keys: what a picture
     carries."""
     return json.dumps(
@@ -85,8 +118,3 @@ def text(provenance: dict[str, Any]) -> str:
         sort_keys=True,
         ensure_ascii=False,
     )
-
-
-def digest(data: bytes) -> str:
-    """SHA-256 in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from convscope.core.files import write_whole
 from convscope.errors import InputError, OptionError, OutputError, suggest
 from convscope.results import pictures
-from convscope.results import provenance as _provenance
+from convscope.results.arrays import Array, Pixels
+from convscope.results.csv_table import to_csv
+from convscope.results.details import Details, View, details_from_json
+from convscope.results.npz import read_npz, to_npz
+from convscope.results.png import to_png
+from convscope.results.provenance import Json, Provenance, Row, to_json
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SCHEMA = 1
-"""Version of the `.npz` layout."""
-
-PNG_KEY = "convscope"
-"""The keyword of the PNG text chunk that holds the provenance."""
-
 ENDINGS = (".png", ".npz", ".json", ".csv", ".gif", ".webp")
 """What `Result.save` can write."""
 
-Array = npt.NDArray[np.float32]
+ANIMATIONS = (".gif", ".webp")
+"""The endings of moving pictures, for results with snapshots."""
+
+D = TypeVar("D", bound=Details)
 
 
 @dataclass(frozen=True)
@@ -40,19 +37,21 @@ class Result:
 
     `result["name"]` is a float32 array; what there is depends on the verb (see its docstring).
     `table` holds rows for verbs whose answer is a list (predictions, layers, measurements).
-    `details` is what a picture needs beside the
-    numbers: titles, targets, and the part of each photo that the network saw. `view` names the
-        picture in
-    `convscope.results.pictures` that draws it.
+    `details` is what a picture needs beside the numbers: titles, targets, and the part of each
+    photo that the network saw; their class says which view draws the result.
     """
 
     verb: str
-    view: str
+    details: Details
     arrays: dict[str, Array] = field(default_factory=dict)
-    table: list[dict[str, Any]] = field(default_factory=list)
-    photos: list[npt.NDArray[np.uint8]] = field(default_factory=list)
-    details: dict[str, Any] = field(default_factory=dict)
-    provenance: dict[str, Any] = field(default_factory=dict)
+    table: list[Row] = field(default_factory=list)
+    photos: list[Pixels] = field(default_factory=list)
+    provenance: Provenance = field(default_factory=lambda: Provenance())
+
+    @property
+    def view(self) -> View:
+        """The name of the picture in `convscope.results.pictures` that draws it."""
+        return self.details.view
 
     def __getitem__(self, name: str) -> Array:
         if name not in self.arrays:
@@ -74,10 +73,23 @@ class Result:
         """The names of the arrays."""
         return list(self.arrays)
 
-    def picture(self, view: str | None = None, **options: Any) -> Image:
+    def details_as(self, kind: type[D]) -> D:
+        """The details, where they are of that kind.
+
+        Raises:
+            OptionError: the result is of another view.
+        """
+        if not isinstance(self.details, kind):
+            raise OptionError(
+                f"A result of {self.verb} is drawn as {self.view!r}; it lacks what"
+                f" {getattr(kind, 'view', kind.__name__)!r} needs."
+            )
+        return self.details
+
+    def picture(self, view: str | None = None, **options: object) -> Image:
         """The result drawn, as a PIL image; `options` go to the picture function of that view."""
-        drawn: Image = pictures.registry.get(view or self.view)(self, **options)
-        return drawn
+        draw = pictures.registry.get(view or self.view)
+        return cast("Image", draw(self, **options))
 
     def _repr_png_(self) -> bytes:
         return self.png()
@@ -88,33 +100,25 @@ class Result:
         )
         return f"<Result of {self.verb}: {shapes or f'{len(self.table)} rows'}>"
 
-    def png(self, **options: Any) -> bytes:
+    def png(self, **options: object) -> bytes:
         """The picture as a PNG file that carries its provenance in a text chunk."""
-        from PIL.PngImagePlugin import PngInfo
-
         options = options or self.provenance.get("picture", {})
-        info = PngInfo()
-        info.add_itxt(
-            PNG_KEY,
-            _provenance.text(
-                self.provenance | ({"picture": _provenance.plain(options)} if options else {})
-            ),
-        )
-        buffer = io.BytesIO()
-        self.picture(**options).save(buffer, "PNG", pnginfo=info)
-        return buffer.getvalue()
+        record = self.provenance.copy()
+        if options:
+            record["picture"] = to_json(options)
+        return to_png(self.picture(None, **options), record)
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, Json]:
         """Everything but the arrays' contents, as a JSON object."""
         return {
             "verb": self.verb,
             "arrays": {name: {"shape": list(array.shape)} for name, array in self.arrays.items()},
-            "table": _provenance.plain(self.table),
-            "details": _provenance.plain(self.details),
+            "table": to_json(self.table),
+            "details": to_json(self.details),
             "provenance": self.provenance,
         }
 
-    def save(self, path: str | Path, **options: Any) -> Path:
+    def save(self, path: str | Path, **options: object) -> Path:
         """Save as a picture (`.png`), as everything (`.npz`, see `load`), as text (`.json`, without
         the arrays; `.csv`, only the table), or, where there are snapshots, as a moving picture
         (`.gif`, `.webp`).
@@ -125,45 +129,37 @@ class Result:
         """
         suffix = Path(path).suffix.lower()
         if suffix == ".png":
-            return write_whole(path, self.png(**options))
-        if suffix == ".json":
-            return write_whole(path, json.dumps(self.json(), indent=2, ensure_ascii=False).encode())
-        if suffix == ".csv":
-            return write_whole(path, self._csv())
-        if suffix == ".npz":
-            return write_whole(path, self._npz())
-        if suffix in (".gif", ".webp"):
-            buffer = io.BytesIO()
-            self.picture("animation", **options).save(
-                buffer, suffix[1:].upper(), save_all=True, loop=0
+            data = self.png(**options)
+        elif suffix == ".json":
+            data = json.dumps(self.json(), indent=2, ensure_ascii=False).encode()
+        elif suffix == ".csv":
+            data = to_csv(self.table)
+        elif suffix == ".npz":
+            data = to_npz(self._head(), self.arrays, self.photos)
+        elif suffix in ANIMATIONS:
+            data = self._animation(suffix[1:].upper(), options)
+        else:
+            raise OutputError(
+                f"Cannot save a result as {Path(path).name!r}: the name must end in"
+                f" {', '.join(ENDINGS)}."
             )
-            return write_whole(path, buffer.getvalue())
-        raise OutputError(
-            f"Cannot save a result as {Path(path).name!r}: the name must end in"
-            f" {', '.join(ENDINGS)}."
-        )
+        return write_whole(path, data)
 
-    def _csv(self) -> bytes:
-        names = list(dict.fromkeys(name for row in self.table for name in row))
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, names)
-        writer.writeheader()
-        writer.writerows(_provenance.plain(self.table))
-        return text.getvalue().encode()
+    def _animation(self, form: str, options: Mapping[str, object]) -> bytes:
+        """The snapshots as a moving picture."""
+        buffer = io.BytesIO()
+        self.picture("animation", **options).save(buffer, form, save_all=True, loop=0)
+        return buffer.getvalue()
 
-    def _npz(self) -> bytes:
-        head = {
-            "schema": SCHEMA,
+    def _head(self) -> dict[str, Json]:
+        """What an `.npz` holds beside the arrays and photos."""
+        return {
             "verb": self.verb,
             "view": self.view,
-            "table": _provenance.plain(self.table),
+            "table": to_json(self.table),
+            "details": to_json(self.details),
+            "provenance": self.provenance,
         }
-        head |= {"details": _provenance.plain(self.details), "provenance": self.provenance}
-        members: dict[str, Any] = {f"array/{name}": array for name, array in self.arrays.items()}
-        members |= {f"photo/{index}": photo for index, photo in enumerate(self.photos)}
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, head=np.array(json.dumps(head)), **members)
-        return buffer.getvalue()
 
     @classmethod
     def load(cls, path: str | Path) -> Result:
@@ -173,60 +169,9 @@ class Result:
             InputError: the file is missing, is not such a file, or was written by a newer
                 Convscope.
         """
+        head, arrays, photos = read_npz(path)
         try:
-            with open(path, "rb") as stored, np.load(stored, allow_pickle=False) as file:
-                head = json.loads(str(file["head"]))
-                if head["schema"] > SCHEMA:
-                    raise InputError(
-                        f"{path} was written by a newer Convscope (layout {head['schema']}, this"
-                        f" one reads {SCHEMA}); update Convscope."
-                    )
-                arrays = {
-                    name.removeprefix("array/"): file[name]
-                    for name in file.files
-                    if name.startswith("array/")
-                }
-                photos = [
-                    file[f"photo/{index}"]
-                    for index in range(sum(name.startswith("photo/") for name in file.files))
-                ]
-        except FileNotFoundError:
-            raise InputError(f"There is no file {path}.") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            if isinstance(error, InputError):
-                raise
+            details = details_from_json(head["view"], head["details"])
+            return cls(head["verb"], details, arrays, head["table"], photos, head["provenance"])
+        except (ValueError, KeyError, TypeError):
             raise InputError(f"{path} is not a result that Convscope saved as .npz.") from None
-        return cls(
-            head["verb"],
-            head["view"],
-            arrays,
-            head["table"],
-            photos,
-            head["details"],
-            head["provenance"],
-        )
-
-
-def read_provenance(path: str | Path) -> dict[str, Any]:
-    """The provenance inside a PNG that Convscope saved.
-
-    Raises:
-        InputError: the file cannot be read or carries no provenance.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            text = picture.info.get(PNG_KEY)
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
-        raise InputError(f"{path} cannot be read as a picture.") from None
-    if text is None:
-        raise InputError(
-            f"{path} carries no provenance: it was not saved by Convscope, or a program"
-            " stripped it."
-        )
-    found: dict[str, Any] = json.loads(text)
-    return found

@@ -10,9 +10,13 @@ from convscope.errors import OptionError
 
 
 def listed_names(names: str | Sequence[str], known: Registry[Any]) -> list[str]:
-    """Names from a list or from text with commas, each once."""
+    """Names from a list or from text with commas, each once.
+
+    Raises:
+        OptionError: no name at all.
+    """
     parts = names.split(",") if isinstance(names, str) else list(names)
-    found = list(dict.fromkeys(part.strip() for part in parts if part.strip()))
-    if not found:
+    unique = list(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    if not unique:
         raise OptionError(f"No {known.kind} was given; there is: {', '.join(known.names())}.")
-    return found
+    return unique

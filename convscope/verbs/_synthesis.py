@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from convscope.photos.resize import resize_shorter_and_crop
 from convscope.probe import Probe
-from convscope.results.arrays import to_numpy
+from convscope.results.arrays import Pixels, to_numpy
+from convscope.results.details import ImagesDetails
 from convscope.results.result import Result
 from convscope.synthesis.result import OptimizationResult
 
@@ -18,11 +19,11 @@ from convscope.synthesis.result import OptimizationResult
 def images_result(
     verb: str,
     optimization: OptimizationResult,
-    titles: Sequence[str],
-    photos: Sequence[Any] = (),
-    **details: Any,
+    details: ImagesDetails,
+    photos: Sequence[Pixels] = (),
 ) -> Result:
-    """Optimized images as a verb gives them back; `details` are what the verb adds to its own."""
+    """Optimized images as a verb gives them back; `details` say what was asked, why and when it
+    ended is added here."""
     arrays = {
         "image": to_numpy(optimization.image),
         "score": to_numpy(optimization.score),
@@ -35,16 +36,16 @@ def images_result(
         )
     titles = [
         f"{title} (dead)" if is_dead else title
-        for title, is_dead in zip(titles, optimization.is_dead, strict=False)
+        for title, is_dead in zip(details.titles, optimization.is_dead, strict=False)
     ]
-    details = {
-        "titles": titles,
-        "snapshots": steps,
-        "ended": optimization.early_stop,
-        "dead": optimization.dead,
-        **details,
-    }
-    return Result(verb, "images", arrays, photos=list(photos), details=details)
+    known = replace(
+        details,
+        titles=titles,
+        snapshots=steps,
+        ended=optimization.early_stop,
+        dead=optimization.dead,
+    )
+    return Result(verb, known, arrays, photos=list(photos))
 
 
 def fitted(probe: Probe, photos: Sequence[Tensor], size: tuple[int, int]) -> Tensor:

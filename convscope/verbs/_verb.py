@@ -58,7 +58,7 @@ def verb(
         if not isinstance(arguments.get("seed", 0), int):
             raise OptionError(f"seed must be an integer; {arguments['seed']!r} was given.")
         model = arguments["model"] = load_model(arguments["model"])
-        photos: list[dict[str, Any]] = []
+        photos: list[provenance.PhotoRecord] = []
         if arguments.get("photo") is not None:
             source = arguments["photo"]
             arguments["photo"] = load_photos(source)
@@ -83,16 +83,15 @@ def verb(
             model={
                 "name": model.name,
                 "spec": model.spec,
-                "options": provenance.plain(model.options),
+                "options": provenance.to_json(model.options),
                 "weights": model.identity,
             },
             photos=photos,
             device=str(model.device),
             threads=torch.get_num_threads(),
         )
-        return replace(
-            result, provenance=record | {"seconds": round(time.perf_counter() - started, 3)}
-        )
+        record["seconds"] = round(time.perf_counter() - started, 3)
+        return replace(result, provenance=record)
 
     return run
 
@@ -114,7 +113,7 @@ def _paths(source: Any) -> list[str | None]:
     return [None] * len(load_photos(source))
 
 
-def _photo(path: str | None, photo: Tensor) -> dict[str, Any]:
+def _photo(path: str | None, photo: Tensor) -> provenance.PhotoRecord:
     return {
         "path": path,
         "sha256": fingerprint(photo),

@@ -3,15 +3,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from convscope.probe import Probe
+from convscope.results.arrays import to_numpy
+from convscope.results.details import ActivationsDetails
+from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 if TYPE_CHECKING:
     from convscope.networks.model import Model
 
-
-from convscope.results.arrays import to_numpy
+STRONGEST = 5
+"""Channels named in the table, by their mean."""
 
 
 @verb
@@ -35,32 +40,32 @@ def activations(
         $ convscope activations cat.jpg --layers blocks.1,blocks.4 --out maps.png
     """
     with Probe(model) as probe:
-        wanted = [layers] if isinstance(layers, str) else list(layers or probe.layers.spread(3))
+        patterns = [layers] if isinstance(layers, str) else list(layers or probe.layers.spread(3))
         names = list(
-            dict.fromkeys(name for pattern in wanted for name in probe.layers.match(pattern))
+            dict.fromkeys(name for pattern in patterns for name in probe.layers.match(pattern))
         )
-        found = probe.activations(network_input(model, photo), names)
-    table = []
-    for name, maps in found.items():
-        for place, one in enumerate(maps.float()):
-            flat = one.flatten(1)
-            strongest = flat.mean(1).argsort(descending=True, stable=True)[:5].tolist()
-            blank = (flat == flat[:, :1]).all(1) if flat.shape[1] > 1 else flat[:, 0] == 0
-            table.append(
-                {
-                    "photo": place,
-                    "layer": name,
-                    "shape": " x ".join(map(str, one.shape)),
-                    "zeros": float((one == 0).float().mean()),
-                    "inactive": float((one <= 0).float().mean()),
-                    "blank": float(blank.float().mean()),
-                    "strongest": strongest,
-                }
-            )
-    return Result(
-        "activations",
-        "activations",
-        {name: to_numpy(maps) for name, maps in found.items()},
-        table,
-        bytes_of(photo),
-    )
+        activation = probe.activations(network_input(model, photo), names)
+    table = [
+        _describe(index, name, maps)
+        for name, batch in activation.items()
+        for index, maps in enumerate(batch.float())
+    ]
+    arrays = {name: to_numpy(batch) for name, batch in activation.items()}
+    return Result("activations", ActivationsDetails(), arrays, table, bytes_of(photo))
+
+
+def _describe(photo: int, layer: str, maps: Tensor) -> Row:
+    """The table row of one layer (`c h w`) on one photo."""
+    flat = maps.flatten(1)
+    strongest = flat.mean(1).argsort(descending=True, stable=True)[:STRONGEST].tolist()
+    # A dense layer's units have one value each, so being constant says nothing: zero does.
+    is_blank = (flat == flat[:, :1]).all(1) if flat.shape[1] > 1 else flat[:, 0] == 0
+    return {
+        "photo": photo,
+        "layer": layer,
+        "shape": " x ".join(map(str, maps.shape)),
+        "zeros": float((maps == 0).float().mean()),
+        "inactive": float((maps <= 0).float().mean()),
+        "blank": float(is_blank.float().mean()),
+        "strongest": strongest,
+    }

@@ -2,49 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
 
 from convscope import attribution, metrics
 from convscope.attribution._method import Method, check_options, fitting
 from convscope.core import progress
-from convscope.errors import ImageError, OptionError, suggest
+from convscope.errors import OptionError, suggest
 from convscope.metrics._case import MetricInput
 from convscope.metrics._run import measure
 from convscope.networks.model import Model
-from convscope.photos.load_image import load_photos
-from convscope.photos.resize import resize
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
-from convscope.questions.target import Choice, Target, find_class
+from convscope.questions.target import Choice, Target
+from convscope.results.details import MeasurementsDetails
+from convscope.results.provenance import Row
 from convscope.results.result import Result
+from convscope.verbs._tiled_photos import TiledPicture, labeled_photos, tile_photos
 from convscope.verbs._verb import verb
 
-LABELS = "labels.csv"
-"""The file that names each photo's class: a column `file`, and `imagenet_index`, `index` or
-`label`."""
-
-PHOTOS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-
-
-@dataclass(frozen=True)
-class Labeled:
-    """A photo (1 c h w in [0, 1]), its class, and where its object is (1 1 h w), where that is
-    known."""
-
-    name: str
-    photo: Tensor
-    index: int
-    mask: Tensor | None
+FLOOR = "random_map"
+"""The method that knows nothing; a method below it is worse than no explanation."""
 
 
 @verb  # type: ignore[arg-type]  # mypy: a `model` among the options would clash
@@ -93,185 +74,92 @@ def benchmark_attribution(
     """
     if grids < 1 or tiles < 1:
         raise OptionError(f"grids and tiles must be 1 or more; {grids} and {tiles} were given.")
-    measures = _names(metric, metrics.registry.names(), "metric")
+    metric_names = _names(metric, metrics.registry.names(), "metric")
     with Probe(model) as probe, Probe(inference_copy(model)) as judge:
-        wanted = (
+        method_names = (
             _names(methods, attribution.registry.names(), "attribution method")
             if methods is not None
-            else _all(probe)
+            else _usual_methods(probe)
         )
-        check_options(
-            [*wanted],
-            {key: value for key, value in options.items() if not _of_a_metric(key, measures)},
+        check_options(method_names, _without_metric_options(options, metric_names))
+        pictures = list(
+            tile_photos(model, labeled_photos(probe, folder, alpha_masks), grids, tiles, seed)
         )
-        cases = list(tiled(model, labeled(probe, folder, alpha_masks), grids, tiles, seed))
-        values: dict[str, list[list[float]]] = {name: [] for name in measures}
-        table = []
-        for done, name in enumerate(wanted):
-            found, seconds = _one(probe, judge, name, cases, measures, layer, seed, options)
-            row: dict[str, Any] = {"method": name}
-            for each in measures:
-                values[each].append(found[each])
-                row |= {each: float(np.mean(found[each])), f"{each}_sd": float(np.std(found[each]))}
+        values: dict[str, list[list[float]]] = {name: [] for name in metric_names}
+        table: list[Row] = []
+        for done, name in enumerate(method_names):
+            measured, seconds = _measure_method(
+                probe, judge, name, pictures, metric_names, layer, seed, options
+            )
+            row: Row = {"method": name}
+            for metric_name, numbers in measured.items():
+                values[metric_name].append(numbers)
+                row[metric_name] = float(np.mean(numbers))
+                row[f"{metric_name}_sd"] = float(np.std(numbers))
             table.append(row | {"seconds": round(seconds, 3)})
-            progress.advance("benchmark", done + 1, len(wanted))
-    better = {name: metrics.registry.traits(name).better for name in measures}
-    details = {
-        "methods": wanted,
-        "metrics": better,
-        "grids": [case.title for case in cases],
-        "floor": "random_map",
-        "tiles": tiles,
-    }
-    table.sort(
-        key=lambda row: -row[measures[0]] if better[measures[0]] == "higher" else row[measures[0]]
+            progress.advance("benchmark", done + 1, len(method_names))
+    better = {name: metrics.registry.traits(name).better for name in metric_names}
+    first = metric_names[0]
+    table.sort(key=lambda row: -row[first] if better[first] == "higher" else row[first])
+    details = MeasurementsDetails(
+        methods=method_names,
+        metrics=better,
+        grids=[picture.title for picture in pictures],
+        floor=FLOOR,
+        tiles=tiles,
     )
     arrays = {name: np.array(rows, np.float32) for name, rows in values.items()}
-    return Result("benchmark_attribution", "measurements", arrays, table, [], details)
+    return Result("benchmark_attribution", details, arrays, table)
 
 
-@dataclass(frozen=True)
-class Tiled:
-    """One tiled picture (network input, 1 c h w), the class asked about, the tile (or the object in
-    it), and what is where."""
-
-    image: Tensor
-    index: int
-    tile: Tensor
-    object: Tensor | None
-    title: str
-
-
-def labeled(probe: Probe, folder: str, alpha_masks: bool) -> list[Labeled]:
-    """The photos of a folder with their classes."""
-    place = Path(folder)
-    if not place.is_dir():
-        raise ImageError(f"There is no folder {folder}.")
-    known: dict[str, str] = {}
-    if (place / LABELS).is_file():
-        with open(place / LABELS, encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                column = next(
-                    (name for name in ("imagenet_index", "index", "label") if row.get(name)), None
-                )
-                if not row.get("file") or column is None:
-                    raise OptionError(
-                        f"{place / LABELS} must have the columns file and imagenet_index, index or"
-                        " label."
-                    )
-                known[row["file"]] = row[column]
-    paths = [place / name for name in known] or sorted(
-        path for path in place.iterdir() if path.suffix.lower() in PHOTOS
-    )
-    found = []
-    for path in paths:
-        photo, mask = _read(path, alpha_masks)
-        fitted = probe.model.fit(photo)
-        index = (
-            find_class(probe.model, known[path.name])
-            if known
-            else int(probe.scores(probe.model.preprocess(fitted)).argmax())
-        )
-        found.append(Labeled(path.stem, photo, index, mask))
-    return found
-
-
-def tiled(
-    model: Model, photos: list[Labeled], grids: int, tiles: int, seed: int
-) -> Iterator[Tiled]:
-    """Random tiled pictures without a class twice; the tile asked about goes round.
-
-    Raises:
-        OptionError: the photos have fewer classes than a picture has tiles.
-    """
-    classes, count = len({photo.index for photo in photos}), tiles * tiles
-    if classes < count:
-        raise OptionError(
-            f"A picture of {tiles} x {tiles} tiles needs {count} classes; the photos have"
-            f" {classes}."
-        )
-    generator = torch.Generator().manual_seed(seed)
-    height, width = (side // tiles for side in model.size)
-    for number in range(grids):
-        taken: dict[int, Labeled] = {}
-        for place in torch.randperm(len(photos), generator=generator).tolist():
-            taken.setdefault(photos[place].index, photos[place])
-        chosen = list(taken.values())[:count]
-        sheet = torch.zeros(1, model.channels, *model.size)
-        tile, thing = torch.zeros(2, 1, *model.size, dtype=torch.bool)
-        for at, photo in enumerate(chosen):
-            rows, columns = (
-                slice(step * side, (step + 1) * side)
-                for step, side in zip(divmod(at, tiles), (height, width), strict=True)
-            )
-            sheet[:, :, rows, columns] = resize(model.fit(photo.photo).cpu(), (height, width))
-            if at == number % count:
-                tile[:, rows, columns] = True
-                if photo.mask is not None:
-                    thing[:, rows, columns] = (
-                        resize(model.preprocessing.fit(photo.mask), (height, width))[:, 0] > 0.5
-                    )
-        asked = chosen[number % count]
-        title = f"{asked.name} in {', '.join(photo.name for photo in chosen)}"
-        marked = None if asked.mask is None else thing.to(model.device)
-        yield Tiled(model.preprocess(sheet), asked.index, tile.to(model.device), marked, title)
-
-
-def _one(
+def _measure_method(
     probe: Probe,
     judge: Probe,
     name: str,
-    cases: list[Tiled],
-    measures: list[str],
+    pictures: list[TiledPicture],
+    metric_names: list[str],
     layer: str | None,
     seed: int,
     options: dict[str, Any],
 ) -> tuple[dict[str, list[float]], float]:
     """All metrics of one method over all pictures, and the seconds an explanation took."""
-    found: dict[str, list[float]] = {each: [] for each in measures}
+    values: dict[str, list[float]] = {metric_name: [] for metric_name in metric_names}
     seconds = 0.0
-    for number, case in enumerate(cases):
+    for number, picture in enumerate(pictures):
         method = Method.of(
             name, probe, seed=seed + number, **fitting(name, layer, options, alone=False)
         )
-        target = Target(probe.model, (Choice(case.index),))
+        target = Target(probe.model, (Choice(picture.index),))
         started = time.perf_counter()
-        heatmap = method.heatmap_of(method(probe, case.image, target))
+        heatmap = method.heatmap_of(method(probe, picture.image, target))
         seconds += time.perf_counter() - started
-        for each in measures:
-            place = case.tile if each == "grid_pointing" else case.object
-            asked = probe if metrics.registry.traits(each).needs == "method" else judge
-            looked = MetricInput.of(
-                asked, case.image, target, heatmap, mask=place, method=method, seed=seed + number
+        for metric_name in metric_names:
+            mask = picture.tile if metric_name == "grid_pointing" else picture.object
+            # Metrics that run the method again need the network that it ran on.
+            needs_method = metrics.registry.traits(metric_name).needs == "method"
+            case = MetricInput.of(
+                probe if needs_method else judge,
+                picture.image,
+                target,
+                heatmap,
+                mask=mask,
+                method=method,
+                seed=seed + number,
             )
-            found[each].append(float(measure(looked, each, options)))
-    return found, seconds / len(cases)
+            values[metric_name].append(float(measure(case, metric_name, options)))
+    return values, seconds / len(pictures)
 
 
-def _read(path: Path, alpha_masks: bool) -> tuple[Tensor, Tensor | None]:
-    """A photo, and its mask where the alpha channel is one (the colors are then taken as they
-    are)."""
-    if not alpha_masks:
-        return load_photos(path)[0], None
-    load_photos(path)  # refuses what cannot be read
-    with Image.open(path) as picture:
-        if "A" not in picture.getbands():
-            raise ImageError(
-                f"{path} has no alpha channel, so it holds no mask; leave out alpha_masks."
-            )
-        pixels = np.asarray(picture.convert("RGBA"))
-    return load_photos(pixels[..., :3])[0], load_photos(pixels[..., 3])[0]
-
-
-def _names(given: str | Sequence[str], known: Sequence[str], kind: str) -> list[str]:
-    names = [part.strip() for part in given.split(",")] if isinstance(given, str) else list(given)
+def _names(text: str | Sequence[str], known: Sequence[str], kind: str) -> list[str]:
+    """Names from a list or from text with commas, each once."""
+    names = [part.strip() for part in text.split(",")] if isinstance(text, str) else list(text)
     for name in names:
         if name not in known:
             raise OptionError(f"There is no {kind} {name!r}; {suggest(name, known)}")
     return list(dict.fromkeys(names))
 
 
-def _all(probe: Probe) -> list[str]:
+def _usual_methods(probe: Probe) -> list[str]:
     """The methods that this network allows and that need no optional package."""
     attends = any(
         "attention" in layer.kind.lower() or layer.kind == "Attention"
@@ -280,14 +168,16 @@ def _all(probe: Probe) -> list[str]:
     traits = {name: attribution.registry.traits(name) for name in attribution.registry}
     return [
         name
-        for name, each in traits.items()
-        if not each.extra and (attends or each.needs != "attention")
+        for name, trait in traits.items()
+        if not trait.extra and (attends or trait.needs != "attention")
     ]
 
 
-def _of_a_metric(option: str, measures: list[str]) -> bool:
-    return any(
-        option == parameter.name
-        for name in measures
+def _without_metric_options(options: dict[str, Any], metric_names: list[str]) -> dict[str, Any]:
+    """The options that are for the methods."""
+    for_metrics = {
+        parameter.name
+        for name in metric_names
         for parameter in metrics.registry.schema(name).options
-    )
+    }
+    return {name: value for name, value in options.items() if name not in for_metrics}

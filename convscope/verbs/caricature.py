@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from convscope.networks.model import Model
 from convscope.probe import Probe
+from convscope.results.details import ImagesDetails
 from convscope.results.result import Result
 from convscope.synthesis.objective import objective
 from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
@@ -56,5 +57,5 @@ def caricature(
             BatchOptions(seed, batch, half, task=f"caricature {name}"),
             reference=probe.activations(model.preprocess(seen_by(probe, photo)), [name]),
         )
-    titles = [name] * len(photo)
-    return images_result("caricature", optimization, titles, bytes_of(photo), layer=name)
+    details = ImagesDetails(titles=[name] * len(photo), layer=name)
+    return images_result("caricature", optimization, details, bytes_of(photo))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.questions.target import find_class
+from convscope.results.details import ImagesDetails
 from convscope.results.result import Result
 from convscope.synthesis.objective import objective
 from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
@@ -74,4 +75,5 @@ def class_image(
             BatchOptions(seed, batch, half, task="class image"),
         )
     titles = [model.label(index) for index in classes]
-    return images_result("class_image", optimization, titles, targets=classes)
+    details = ImagesDetails(titles=titles, targets=classes)
+    return images_result("class_image", optimization, details)

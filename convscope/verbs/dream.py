@@ -9,6 +9,7 @@ from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.results.arrays import to_numpy
+from convscope.results.details import ImagesDetails
 from convscope.results.result import Result
 from convscope.synthesis.objective import Objective
 from convscope.synthesis.optimize import optimize
@@ -101,21 +102,14 @@ def dream(
     image = results[-1].image
     if image.shape != original.shape:  # interrupted before the photo's own size was reached
         image = original + interpolate(detail, original.shape[-2:], mode="bicubic")
-    return Result(
-        "dream",
-        "images",
-        {
-            "image": to_numpy(image.clamp(0, 1)),
-            "score": to_numpy(torch.cat([result.score for result in results], dim=1)),
-        },
-        [],
-        bytes_of(photo),
-        {
-            "titles": [objective.title],
-            "ended": results[-1].early_stop,
-            "octaves": [list(size) for size in sizes],
-        },
+    arrays = {
+        "image": to_numpy(image.clamp(0, 1)),
+        "score": to_numpy(torch.cat([result.score for result in results], dim=1)),
+    }
+    details = ImagesDetails(
+        titles=[objective.title], ended=results[-1].early_stop, octaves=list(sizes)
     )
+    return Result("dream", details, arrays, photos=bytes_of(photo))
 
 
 def _octave_sizes(size: tuple[int, int], count: int, scale: float) -> list[tuple[int, int]]:

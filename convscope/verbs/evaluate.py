@@ -4,30 +4,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from convscope import metrics
 from convscope.errors import OptionError
 from convscope.metrics._case import MetricInput
-from convscope.metrics._run import (
-    check_metrics,
-    heatmaps_in,
-    masks_of,
-    measure,
-    method_in,
-    target_in,
-)
+from convscope.metrics._run import check_metrics, masks_of, measure
 from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe
 from convscope.questions.target import TargetLike
+from convscope.results.arrays import Array, to_numpy
+from convscope.results.details import MapDetails, TableDetails
+from convscope.results.provenance import Row
 from convscope.results.result import Result
+from convscope.verbs._explanation import heatmaps_in, method_in, target_in
+from convscope.verbs._names import listed_names
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 if TYPE_CHECKING:
     from convscope.networks.model import Model
-
-
-from convscope.results.arrays import to_numpy
-from convscope.verbs._names import listed_names
 
 
 @verb  # type: ignore[arg-type]  # mypy: a `model` among the options would clash
@@ -62,47 +57,67 @@ def evaluate(
         convscope.evaluate(model, "cat.jpg", result, metric="insertion,deletion")
         $ convscope evaluate cat.jpg heat.npz --metric insertion,deletion
     """
-    given = Result.load(result) if isinstance(result, str) else result
+    explanation = Result.load(result) if isinstance(result, str) else result
     names = listed_names(metric, metrics.registry)
     check_metrics(names, options)
-    maps = heatmaps_in(given)
-    photo_of = given.details["photo_of"]
-    if max(photo_of) >= len(photo):
+    heatmaps = heatmaps_in(explanation)
+    photo_of = explanation.details_as(MapDetails).photo_of
+    _require_same_photos(explanation, photo, photo_of)
+    table: list[Row] = []
+    arrays: dict[str, Array] = {}
+    with Probe(model) as probe:
+        image = network_input(model, photo)[photo_of]
+        targets = target_in(explanation, model, target).expand(len(image))
+        masks = masks_of(model, mask, photo, photo_of)
+        for method, heatmap in heatmaps.items():
+            case = MetricInput.of(
+                probe,
+                image,
+                targets,
+                torch.from_numpy(heatmap),
+                mask=masks,
+                method=method_in(explanation, method, probe),
+                seed=seed,
+            )
+            for name in names:
+                values = measure(case, name, options).tolist()
+                table += _rows(method, name, values, targets.titles(), photo_of)
+            arrays |= {f"{method}.{name}": to_numpy(curve) for name, curve in case.curves.items()}
+    title = TableDetails(title="How good the heatmaps are")
+    return Result("evaluate", title, arrays, table, bytes_of(photo))
+
+
+def _rows(
+    method: str, metric: str, values: list[float], titles: list[str], photo_of: Sequence[int]
+) -> list[Row]:
+    """One metric's values of one method, a row for each map."""
+    better = metrics.registry.traits(metric).better
+    return [
+        {
+            "photo": photo,
+            "target": title,
+            "method": method,
+            "metric": metric,
+            "value": value,
+            "better": better,
+        }
+        for photo, title, value in zip(photo_of, titles, values, strict=True)
+    ]
+
+
+def _require_same_photos(
+    explanation: Result, photos: Sequence[Tensor], photo_of: Sequence[int]
+) -> None:
+    """Refuse photos that are not those of the explanation."""
+    if max(photo_of) >= len(photos):
         raise OptionError(
-            f"The result is about {max(photo_of) + 1} photo(s); {len(photo)} were given."
+            f"The result is about {max(photo_of) + 1} photo(s); {len(photos)} were given."
         )
-    for place, (one, made) in enumerate(
-        zip(photo, given.provenance.get("photos", []), strict=False)
-    ):
-        if fingerprint(one) != made["sha256"]:
-            name = made["path"] or "a photo from memory"
+    records = explanation.provenance.get("photos", [])
+    for place, (photo, record) in enumerate(zip(photos, records, strict=False)):
+        if fingerprint(photo) != record["sha256"]:
+            name = record["path"] or "a photo from memory"
             raise OptionError(
                 f"The result was made from another photo ({name}) than photo {place} given here;"
                 " give that one, or explain this one first."
             )
-    table: list[dict[str, Any]] = []
-    arrays: dict[str, Any] = {}
-    with Probe(model) as probe:
-        image = network_input(model, photo)[photo_of]
-        wanted = target_in(given, model, target).expand(len(image))
-        masks = masks_of(model, mask, photo, photo_of)
-        for method, heatmap in maps.items():
-            again = method_in(given, method, probe)
-            case = MetricInput.of(
-                probe, image, wanted, torch.from_numpy(heatmap), mask=masks, method=again, seed=seed
-            )
-            for name in names:
-                better = metrics.registry.traits(name).better
-                values = measure(case, name, options).tolist()
-                for place, (title, value) in enumerate(zip(wanted.titles(), values, strict=True)):
-                    row = {
-                        "photo": photo_of[place],
-                        "target": title,
-                        "method": method,
-                        "metric": name,
-                    }
-                    table.append(row | {"value": value, "better": better})
-            arrays |= {f"{method}.{name}": to_numpy(curve) for name, curve in case.curves.items()}
-    return Result(
-        "evaluate", "table", arrays, table, bytes_of(photo), {"title": "How good the heatmaps are"}
-    )

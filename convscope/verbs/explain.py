@@ -4,20 +4,28 @@ import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
 from convscope import attribution
 from convscope.attribution._method import Method, check_options, fitting
 from convscope.errors import TargetError
 from convscope.probe import Probe
 from convscope.questions.target import Target, TargetLike
+from convscope.results.arrays import Array, to_numpy
+from convscope.results.details import (
+    AttributionDetails,
+    ComparisonDetails,
+    MapDetails,
+    MethodRecord,
+    TargetRecord,
+)
+from convscope.results.provenance import Row
 from convscope.results.result import Result
+from convscope.verbs._names import listed_names
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 if TYPE_CHECKING:
     from convscope.networks.model import Model
-
-
-from convscope.results.arrays import to_numpy
-from convscope.verbs._names import listed_names
 
 
 @verb  # type: ignore[arg-type]  # mypy: a `model` among the options would clash
@@ -58,74 +66,95 @@ def explain(
     """
     names = listed_names(method, attribution.registry)
     check_options(names, options)
-    seen = copy.copy(model)
-    seen.half = half
-    with Probe(seen) as probe:
-        runs = [
+    precise = copy.copy(model)
+    precise.half = half
+    with Probe(precise) as probe:
+        methods = [
             Method.of(
                 name, probe, seed=seed, **fitting(name, layer, options, alone=len(names) == 1)
             )
             for name in names
         ]
         image = network_input(model, photo)
-        wanted = Target.of(model, _targets(model, target))
+        targets = Target.of(model, _split_targets(model, target))
         photo_of = list(range(len(photo)))
-        if len(photo) == 1 and len(wanted) > 1:
-            image, photo_of = image.expand(len(wanted), -1, -1, -1), [0] * len(wanted)
-        wanted = wanted.expand(len(image))
-        found = []
-        for run in runs:
-            if wanted.open and not run.single_run:
-                wanted = wanted.resolved(probe.output(image))
-            found.append(run(probe, image, wanted))
-            wanted = wanted.resolved(probe.last_output)
-        notes = probe.notes
-    details: dict[str, Any] = {
-        "titles": wanted.titles(),
-        "photo_of": photo_of,
-        "boxes": [model.preprocessing.box(*photo[place].shape[-2:]) for place in photo_of],
-        "targets": [
-            None if choice.function else {"index": choice.index, "against": choice.against}
-            for choice in wanted.choices
+        if len(photo) == 1 and len(targets) > 1:
+            image, photo_of = image.expand(len(targets), -1, -1, -1), [0] * len(targets)
+        maps, targets = _run(probe, methods, image, targets.expand(len(image)))
+        table = _measured(probe.notes, photo_of, targets.titles())
+    shared = MapDetails(
+        titles=targets.titles(),
+        photo_of=photo_of,
+        boxes=[model.preprocessing.box(*photo[index].shape[-2:]) for index in photo_of],
+        targets=[
+            None if choice.function else TargetRecord(choice.index, choice.against)
+            for choice in targets.choices
         ],
-    }
-    table = (
-        [
-            {"photo": photo_of[place], "target": title}
-            for place, title in enumerate(details["titles"])
-        ]
-        if notes
-        else []
     )
+    details = _details(shared, methods)
+    return Result("explain", details, _arrays(methods, maps), table, bytes_of(photo))
+
+
+def _run(
+    probe: Probe, methods: list[Method], image: Tensor, targets: Target
+) -> tuple[list[Tensor], Target]:
+    """The raw map of every method (n c h w each), and the targets with every top prediction
+    named."""
+    maps = []
+    for method in methods:
+        if targets.open and not method.single_run:
+            targets = targets.resolved(probe.output(image))
+        maps.append(method(probe, image, targets))
+        targets = targets.resolved(probe.last_output)
+    return maps, targets
+
+
+def _measured(notes: dict[str, list[float]], photo_of: list[int], titles: list[str]) -> list[Row]:
+    """What the methods measured on their way, a row for each map; no rows where they measured
+    nothing."""
+    if not notes:
+        return []
+    table: list[Row] = [
+        {"photo": photo, "target": title} for photo, title in zip(photo_of, titles, strict=True)
+    ]
     for row, values in zip(table, zip(*notes.values(), strict=False), strict=False):
         row |= dict(zip(notes, values, strict=True))
-    described = [
-        {
-            "method": run.name,
-            "space": run.space,
-            "signed": run.signed,
-            "layer": ", ".join(run.layers) or None,
-        }
-        for run in runs
-    ]
-    heatmaps = [run.heatmap_of(maps) for run, maps in zip(runs, found, strict=True)]
-    if len(runs) == 1:
-        arrays = {"attribution": to_numpy(found[0]), "heatmap": to_numpy(heatmaps[0])}
-        return Result(
-            "explain", "attribution", arrays, table, bytes_of(photo), details | described[0]
+    return table
+
+
+def _details(shared: MapDetails, methods: list[Method]) -> AttributionDetails | ComparisonDetails:
+    """What the picture of one method, or of several, needs to know."""
+    records = [
+        MethodRecord(
+            method.name,
+            "input" if method.space == "input" else "layer",
+            method.signed,
+            ", ".join(method.layers) or None,
         )
-    arrays = {
-        f"{name}.attribution": to_numpy(maps) for name, maps in zip(names, found, strict=True)
-    }
-    arrays |= {
-        f"{name}.heatmap": to_numpy(maps) for name, maps in zip(names, heatmaps, strict=True)
-    }
-    return Result(
-        "explain", "comparison", arrays, table, bytes_of(photo), details | {"methods": described}
-    )
+        for method in methods
+    ]
+    if len(records) > 1:
+        return ComparisonDetails(**vars(shared), methods=records)
+    return AttributionDetails(**vars(shared), **vars(records[0]))
 
 
-def _targets(
+def _arrays(methods: list[Method], maps: list[Tensor]) -> dict[str, Array]:
+    """`attribution` and `heatmap`, under the method's name where there are several."""
+    heatmaps = [
+        method.heatmap_of(attribution) for method, attribution in zip(methods, maps, strict=True)
+    ]
+    if len(methods) == 1:
+        return {"attribution": to_numpy(maps[0]), "heatmap": to_numpy(heatmaps[0])}
+    names = [method.name for method in methods]
+    raw = zip(names, maps, strict=True)
+    reduced = zip(names, heatmaps, strict=True)
+    return {
+        **{f"{name}.attribution": to_numpy(attribution) for name, attribution in raw},
+        **{f"{name}.heatmap": to_numpy(heatmap) for name, heatmap in reduced},
+    }
+
+
+def _split_targets(
     model: Model, target: TargetLike | Sequence[TargetLike]
 ) -> TargetLike | Sequence[TargetLike]:
     """Text with commas is one label where the network has it (labels hold commas), and else several

@@ -12,6 +12,7 @@ from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.questions.target import find_class
 from convscope.results.arrays import to_numpy
+from convscope.results.details import FoolingDetails
 from convscope.results.result import Result
 from convscope.synthesis.eight_bit import EightBit, rounded
 from convscope.synthesis.objective import objective
@@ -79,8 +80,8 @@ def fool(
         "target": targets.cpu().float().numpy(),
     }
     titles = [f"{row['before']} to {row['after']}" for row in table]
-    details = {"titles": titles, "ended": optimization.early_stop}
-    return Result("fool", "fooling", arrays, table, bytes_of(photo), details)
+    details = FoolingDetails(titles=titles, ended=optimization.early_stop)
+    return Result("fool", details, arrays, table, bytes_of(photo))
 
 
 def _fool(

@@ -10,6 +10,7 @@ from torch import Tensor
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.arrays import to_numpy
+from convscope.results.details import ImagesDetails
 from convscope.results.result import Result
 from convscope.synthesis.objective import Objective, objective
 from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
@@ -180,6 +181,5 @@ def _result(
         for value in error.tolist()
     ]
     titles = [f"{row['layer']}, error {row['error']:.3f}" for row in table]
-    return Result(
-        "invert", "images", arrays, table, photos, {"titles": titles, "layers": list(names)}
-    )
+    details = ImagesDetails(titles=titles, layers=list(names))
+    return Result("invert", details, arrays, table, photos)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convscope.probe import Probe
+from convscope.results.details import LayerTotals, TableDetails
 from convscope.results.result import Result
 from convscope.verbs._verb import verb
 
@@ -28,8 +29,8 @@ def layers(model: Model, *, match: str = "*") -> Result:
         $ convscope layers --match "blocks.?"
     """
     with Probe(model) as probe:
-        found = probe.layers
-    rows = [found[name] for name in found.match(match)]
+        layout = probe.layers
+    matching = [layout[name] for name in layout.match(match)]
     table = [
         {
             "name": layer.name,
@@ -39,20 +40,8 @@ def layers(model: Model, *, match: str = "*") -> Result:
             "parameters": layer.parameters,
             "calls": layer.calls,
         }
-        for layer in rows
+        for layer in matching
     ]
-    totals = {
-        "layers": len(table),
-        "units": sum(layer.units for layer in rows),
-        "parameters": found.parameters,
-    }
-    return Result(
-        "layers",
-        "table",
-        {},
-        table,
-        details={
-            "totals": totals,
-            "title": f"{model.name}: {len(table)} layers, {found.parameters:,} parameters",
-        },
-    )
+    totals = LayerTotals(len(table), sum(layer.units for layer in matching), layout.parameters)
+    title = f"{model.name}: {len(table)} layers, {layout.parameters:,} parameters"
+    return Result("layers", TableDetails(title=title, totals=totals), table=table)

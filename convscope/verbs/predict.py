@@ -2,16 +2,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from convscope.errors import OptionError
 from convscope.probe import Probe
+from convscope.results.arrays import to_numpy
+from convscope.results.details import PredictionsDetails
+from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 if TYPE_CHECKING:
     from convscope.networks.model import Model
-
-
-from convscope.results.arrays import to_numpy
 
 
 @verb
@@ -36,23 +38,25 @@ def predict(model: Model, photo: PhotoLike, *, top: int = 5) -> Result:
     with Probe(model) as probe:
         scores = probe.scores(network_input(model, photo))
     probabilities = model.probabilities(scores)
-    table = []
-    for place, row in enumerate(probabilities):
-        order = row.argsort(descending=True, stable=True)[:top]
-        for rank, index in enumerate(order.tolist(), start=1):
-            table.append(
-                {
-                    "photo": place,
-                    "rank": rank,
-                    "index": index,
-                    "label": model.label(index),
-                    "probability": float(row[index]),
-                }
-            )
     return Result(
         "predict",
-        "predictions",
+        PredictionsDetails(),
         {"score": to_numpy(scores), "probability": to_numpy(probabilities)},
-        table,
+        _best_classes(model, probabilities, top),
         bytes_of(photo),
     )
+
+
+def _best_classes(model: Model, probabilities: Tensor, top: int) -> list[Row]:
+    """The `top` classes of each photo, the most probable first."""
+    return [
+        {
+            "photo": photo,
+            "rank": rank,
+            "index": index,
+            "label": model.label(index),
+            "probability": float(probabilities[photo, index]),
+        }
+        for photo, order in enumerate(probabilities.argsort(dim=1, descending=True, stable=True))
+        for rank, index in enumerate(order[:top].tolist(), start=1)
+    ]

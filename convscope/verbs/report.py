@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import jinja2
-import numpy as np
 
 from convscope.core.files import write_whole
 from convscope.core.progress import advance
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
-from convscope.probe import Probe
-from convscope.results.pictures import heat_of, overlay_heat, to_rgb, to_uint8
+from convscope.results.details import PredictionsDetails
 from convscope.results.result import Result
+from convscope.verbs._report_parts import (
+    answer_section,
+    class_section,
+    dream_section,
+    fooling_section,
+    inversion_sections,
+    layer_sections,
+)
 from convscope.verbs._verb import ModelLike, PhotoLike
-from convscope.verbs.activations import activations
-from convscope.verbs.class_image import class_image
-from convscope.verbs.dream import dream
-from convscope.verbs.explain import explain
-from convscope.verbs.fool import fool
-from convscope.verbs.invert import invert
 from convscope.verbs.predict import predict
-from convscope.verbs.visualize import visualize
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-PHOTO_SIDE = 640
-"""Longest side of a photo on the page; it is shown at half of that on most screens."""
-
-UNITS, CHANNELS, DEPTHS = 4, 64, 4
-"""Of a layer: its strongest units that are shown, the channels in its grid; and the depths at which
-the photo is inverted."""
-
-PATTERN_SIDE, PATTERN_STEPS = 144, 96
-CLASS_SIDE, CLASS_STEPS = 224, 192
-INVERSION_STEPS = 128
-"""Sizes and steps that keep the whole page under a minute or two on two cores; by the score curves,
-more changes little."""
-
-DREAM_SIDE = 480
-"""Longest side of the dream."""
 
 
 def report(
@@ -76,20 +54,19 @@ def report(
     model = load_model(model)
     sources = list(photo) if isinstance(photo, (list, tuple)) else [photo]
     predicted = predict(model, sources, top=5)
-    first = sources[0]
-    answer = predicted.table[0]["index"]
-    tasks: dict[str, Callable[[], Any]] = {
-        "answers": lambda: [_answer(model, source, seed) for source in sources],
-        "layers": lambda: _layers(model, first, seed),
-        "class_image": lambda: _class_image(model, answer, seed),
-        "fooling": lambda: _fooling(model, first, seed),
-        "inversion": lambda: _inversion(model, first, seed),
-        "dream": lambda: _dream(model, first, seed),
+    first, best = sources[0], predicted.table[0]["index"]
+    sections: dict[str, Callable[[], object]] = {
+        "answers": lambda: [answer_section(model, source, seed) for source in sources],
+        "layers": lambda: layer_sections(model, first, seed),
+        "class_image": lambda: class_section(model, best, seed),
+        "fooling": lambda: fooling_section(model, first, seed),
+        "inversion": lambda: inversion_sections(model, first, seed),
+        "dream": lambda: dream_section(model, first, seed),
     }
     parts = {}
-    for done, (name, make) in enumerate(tasks.items()):
-        advance("report", done, len(tasks))
-        parts[name] = make()
+    for done, (name, section) in enumerate(sections.items()):
+        advance("report", done, len(sections))
+        parts[name] = section()
     page = _template().render(
         title=f"What {model.name} sees",
         **parts,
@@ -98,146 +75,15 @@ def report(
         seed=seed,
     )
     path = write_whole(out, page.encode())
-    advance("report", len(tasks), len(tasks))
-    record = predicted.provenance | {"verb": "report", "arguments": {"out": str(out), "seed": seed}}
-    return Result(
-        "report",
-        "predictions",
-        predicted.arrays,
-        predicted.table,
-        predicted.photos,
-        {"path": str(path)},
-        record,
+    advance("report", len(sections), len(sections))
+    record = predicted.provenance.copy()
+    record["verb"], record["arguments"] = "report", {"out": str(out), "seed": seed}
+    return replace(
+        predicted,
+        verb="report",
+        details=PredictionsDetails(path=str(path)),
+        provenance=record,
     )
-
-
-def _answer(model: Model, source: Any, seed: int) -> dict[str, Any]:
-    """One photo: what it is called, and where the network looks for each of the first three
-    names."""
-    predicted = predict(model, source, top=5)
-    top = predicted.table[:3]
-    cam, saliency = (
-        explain(model, source, method=method, target=[row["index"] for row in top], seed=seed)
-        for method in ("grad_cam", "saliency")
-    )
-    rows = [
-        row
-        | {
-            name: _uri(_one(found, place).picture(style="overlay"))
-            for name, found in (("cam", cam), ("saliency", saliency))
-        }
-        for place, row in enumerate(top)
-    ]
-    height, width = predicted.photos[0].shape[:2]
-    photo = _uri(_drawn(predicted.photos[0]))
-    return {
-        "photo": photo,
-        "predictions": predicted.table,
-        "rows": rows,
-        "layer": cam.details["layer"],
-        "height": height,
-        "width": width,
-    }
-
-
-def _layers(model: Model, source: Any, seed: int) -> list[dict[str, Any]]:
-    """An early, a middle and a late layer: their maps, how sparse they are, and their strongest
-    units beside their patterns."""
-    looked = activations(model, source)
-    found = []
-    for row in looked.table:
-        name = row["layer"]
-        chosen = row["strongest"][:UNITS]
-        units = [f"{name}:{index}" for index in chosen]
-        patterns = visualize(model, units, preset="chollet", size=PATTERN_SIDE, seed=seed)
-        clear = visualize(
-            model, units, preset="distill", size=PATTERN_SIDE, steps=PATTERN_STEPS, seed=seed
-        )
-        box = model.preprocessing.box(*looked.photos[0].shape[:2])
-        shown = []
-        for place, index in enumerate(chosen):
-            where = overlay_heat(
-                to_rgb(looked.photos[0]), heat_of(looked[name][0, index], "layer").share, box
-            )
-            shown.append(
-                {
-                    "index": index,
-                    "where": _uri(_drawn(where), PHOTO_SIDE // 2),
-                    "pattern": _made(patterns, place),
-                    "distilled": _made(clear, place),
-                }
-            )
-        grid = Result(
-            "activations", "activations", {name: looked[name]}, [row], looked.photos, looked.details
-        )
-        picture = grid.picture(first=CHANNELS)
-        found.append(
-            {
-                "name": name,
-                "row": row,
-                "shown": min(CHANNELS, looked[name].shape[1]),
-                "grid": _uri(picture, 2000, lossless=True),
-                "units": shown,
-            }
-        )
-    return found
-
-
-def _class_image(model: Model, answer: int, seed: int) -> dict[str, Any]:
-    """What the answer looks like, by two published ways."""
-    plain = class_image(model, answer, preset="simonyan", seed=seed)
-    clear = class_image(
-        model, answer, preset="distill", size=CLASS_SIDE, steps=CLASS_STEPS, seed=seed
-    )
-    return {"label": model.label(answer), "simonyan": _made(plain, 0), "distill": _made(clear, 0)}
-
-
-def _fooling(model: Model, source: Any, seed: int) -> dict[str, Any]:
-    """How little it takes for another answer."""
-    found = fool(model, source, seed=seed)
-    original, image = found["original"][0], found["image"][0]
-    change = image - original
-    panels = {
-        "original": original,
-        "fooled": image,
-        "difference": change + 0.5,
-        "amplified": 10 * change + 0.5,
-    }
-    return {
-        "row": found.table[0],
-        **{name: _uri(_drawn(_planes(panel)), lossless=True) for name, panel in panels.items()},
-    }
-
-
-def _inversion(model: Model, source: Any, seed: int) -> list[dict[str, Any]]:
-    """What each depth still knows of the photo."""
-    with Probe(model) as probe:
-        names = probe.layers.spread(DEPTHS)
-    found = invert(model, source, layer=names, steps=INVERSION_STEPS, seed=seed)
-    return [
-        {"layer": row["layer"], "error": row["error"], "image": _made(found, place)}
-        for place, row in enumerate(found.table)
-    ]
-
-
-def _dream(model: Model, source: Any, seed: int) -> dict[str, Any]:
-    """The photo, with more of what the network sees in it."""
-    photo = predict(model, source, top=1).photos[0]
-    picture = _drawn(photo)
-    picture.thumbnail((DREAM_SIDE, DREAM_SIDE))
-    found = dream(model, picture if photo.shape[-1] == 3 else source, seed=seed)
-    return {"layer": found.details["titles"][0], "image": _uri(_drawn(_planes(found["image"][0])))}
-
-
-def _one(result: Result, place: int) -> Result:
-    """One row of an explanation as a result of its own."""
-    details = {
-        key: value[place : place + 1] if key in ("titles", "boxes") else value
-        for key, value in result.details.items()
-    }
-    photo = result.photos[result.details["photo_of"][place]]
-    arrays = {name: array[place : place + 1] for name, array in result.arrays.items()}
-    return Result(result.verb, result.view, arrays, [], [photo], details | {"photo_of": [0]})
 
 
 def _command(model: Model, predicted: Result, out: str, seed: int) -> str:
@@ -258,38 +104,6 @@ def _command(model: Model, predicted: Result, out: str, seed: int) -> str:
         for word in (f"--{name.replace('_', '-')}", str(value))
     ]
     return shlex.join(words + (["--seed", str(seed)] if seed else []))
-
-
-def _planes(image: Any) -> Any:
-    """c h w in [0, 1] as h w c, 8 bits."""
-    return to_uint8(np.clip(image, 0, 1).transpose(1, 2, 0))
-
-
-def _made(result: Result, place: int) -> str:
-    return _uri(
-        _drawn(_planes(result["image"][place])),
-        lossless=result["image"].shape[-1] < PHOTO_SIDE // 4,
-    )
-
-
-def _drawn(pixels: Any) -> Image:
-    from PIL import Image
-
-    return Image.fromarray(to_rgb(np.ascontiguousarray(pixels)))
-
-
-def _uri(picture: Image, longest: int = PHOTO_SIDE, *, lossless: bool = False) -> str:
-    """A picture as a data URI, no larger than it is shown."""
-    picture = picture.convert("RGB")
-    if max(picture.size) > longest:
-        picture.thumbnail((longest, longest))
-    buffer = io.BytesIO()
-    if lossless:
-        picture.save(buffer, "PNG", optimize=True)
-    else:
-        picture.save(buffer, "JPEG", quality=88)
-    kind = "png" if lossless else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _template() -> jinja2.Template:

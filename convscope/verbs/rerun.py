@@ -13,7 +13,9 @@ from convscope.networks.load import load_model
 from convscope.photos.fingerprint import fingerprint
 from convscope.photos.load_image import load_image
 from convscope.photos.samples import PREFIX
-from convscope.results.result import Result, read_provenance
+from convscope.results.png import read_provenance
+from convscope.results.provenance import PhotoRecord
+from convscope.results.result import Result
 
 
 def rerun(path: str, *, photo: str | None = None, device: str | None = None) -> Result:
@@ -71,7 +73,7 @@ def rerun(path: str, *, photo: str | None = None, device: str | None = None) -> 
     return result
 
 
-def _photos(path: str, wanted: list[dict[str, Any]], moved: str | None) -> list[str]:
+def _photos(path: str, wanted: list[PhotoRecord], moved: str | None) -> list[str]:
     """Where the photos are, checked against their hashes."""
     places = [moved] if moved else [photo["path"] for photo in wanted]
     if None in places:

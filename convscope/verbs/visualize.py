@@ -10,6 +10,7 @@ from convscope.errors import OptionError
 from convscope.networks.layer import Unit
 from convscope.networks.model import Model
 from convscope.probe import Probe
+from convscope.results.details import ImagesDetails
 from convscope.results.result import Result
 from convscope.synthesis.objective import Objective, objective
 from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
@@ -119,12 +120,10 @@ def visualize(
             start=_start_image(start, photos, settings.size, probe),
             reference={} if photos is None else _reference(photos, objectives, probe),
         )
-    return images_result(
-        "visualize",
-        optimization,
-        titles,
-        objectives=[each.to_json() for each in objectives],
+    details = ImagesDetails(
+        titles=titles, objectives=[objective.to_json() for objective in objectives]
     )
+    return images_result("visualize", optimization, details)
 
 
 def _listed(units: ObjectiveLike | Sequence[ObjectiveLike]) -> list[ObjectiveLike]:

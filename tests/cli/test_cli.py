@@ -15,7 +15,7 @@ from convscope.cli import main
 from convscope.cli.commands import Verb
 from convscope.cli.public import ALIASES, VERBS, schema_of
 from convscope.core.docstring import command_lines
-from convscope.results.result import read_provenance
+from convscope.results.png import read_provenance
 
 
 @pytest.fixture(autouse=True)

@@ -9,21 +9,21 @@ from PIL import Image
 import convscope
 from convscope.core.files import write_whole
 from convscope.errors import InputError, OptionError, OutputError
-from convscope.results.result import PNG_KEY, Result, read_provenance
+from convscope.results.details import ImagesDetails
+from convscope.results.png import PNG_KEY, read_provenance
+from convscope.results.result import Result
 
 
 @pytest.fixture
 def result():
     image = np.linspace(0, 1, 3 * 8 * 8, dtype=np.float32).reshape(1, 3, 8, 8)
     photo = np.full((4, 5, 3), 7, dtype=np.uint8)
-    details = {"titles": ["ä"]}
     return Result(
         "visualize",
-        "images",
+        ImagesDetails(titles=["ä"]),
         {"image": image},
         [{"a": 1, "b": 0.5}],
         [photo],
-        details,
         {"verb": "visualize", "seconds": 1.5, "seed": 0},
     )
 
@@ -60,12 +60,11 @@ def test_snapshots_become_a_moving_picture(result, tmp_path):
         result.save(tmp_path / "r.gif")
     moving = Result(
         "visualize",
-        "images",
+        ImagesDetails(titles=["unit"], snapshots=[1, 2, 4]),
         {
             "image": result["image"],
             "snapshot": np.stack([result["image"] * part for part in (0.2, 0.5, 1)]),
         },
-        details={"titles": ["unit"], "snapshots": [1, 2, 4]},
     )
     for name in ("r.gif", "r.webp"):
         with Image.open(moving.save(tmp_path / name)) as picture:

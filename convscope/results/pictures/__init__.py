@@ -9,7 +9,7 @@ was done. The pieces below are for pages that lay results out themselves.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from convscope.core.registry import NoTraits, Registry
 
@@ -22,17 +22,18 @@ _PIECES = {
     "to_uint8": "_color",
     "activation_tile": "_tile",
     "is_blank": "_tile",
-    "heat_of": "_heat",
+    "scale_heat": "_heat",
     "overlay_heat": "_heat",
-    "Panel": "_canvas",
-    "color_bar": "_canvas",
-    "sheet": "_canvas",
+    "Panel": "_layout",
+    "color_bar": "_bar",
+    "sheet": "_layout",
 }
 
 if TYPE_CHECKING:
-    from convscope.results.pictures._canvas import Panel, color_bar, sheet
+    from convscope.results.pictures._bar import color_bar
     from convscope.results.pictures._color import color, to_rgb, to_uint8
-    from convscope.results.pictures._heat import heat_of, overlay_heat
+    from convscope.results.pictures._heat import overlay_heat, scale_heat
+    from convscope.results.pictures._layout import Panel, sheet
     from convscope.results.pictures._tile import activation_tile, is_blank
 
 __all__ = [
@@ -40,18 +41,18 @@ __all__ = [
     "activation_tile",
     "color",
     "color_bar",
-    "heat_of",
     "is_blank",
     "overlay_heat",
     "register",
     "registry",
+    "scale_heat",
     "sheet",
     "to_rgb",
     "to_uint8",
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """The pieces, imported when first used: listing the views needs neither NumPy nor Pillow."""
     if name not in _PIECES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,17 +7,9 @@ import math
 from PIL import Image, ImageDraw
 
 from convscope.errors import NumericError
-from convscope.results.pictures._canvas import (
-    FAINT,
-    INK,
-    PAPER,
-    RULE,
-    font,
-    line_height,
-    number,
-    text_size,
-)
+from convscope.results.pictures._bar import format_number
 from convscope.results.pictures._color import Map
+from convscope.results.pictures._text import FAINT, INK, PAPER, RULE, font, line_height, text_size
 
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 """Colors of lines that color-blind readers can tell apart (Okabe and Ito, 2008)."""
@@ -37,7 +29,10 @@ def curve_picture(scores: Map, names: list[str], width: int) -> Image.Image:
         raise NumericError("The scores to draw hold NaN or infinity; the optimization went wrong.")
     size = text_size(width)
     face, step = font(size), line_height(size)
-    left = math.ceil(max(face.getlength(number(value, high - low)) for value in (low, high))) + 26
+    left = (
+        math.ceil(max(face.getlength(format_number(value, high - low)) for value in (low, high)))
+        + 26
+    )
     named = names if 1 < len(names) <= MOST_NAMES else []
     height, right, top = max(140, width // 5), width - 20, step
     picture = Image.new("RGB", (width, top + height + step * (2 + len(named))), PAPER)
@@ -45,7 +40,9 @@ def curve_picture(scores: Map, names: list[str], width: int) -> Image.Image:
     draw.text((left, 0), "score", fill=FAINT, font=face)
     draw.rectangle((left, top, right, top + height), outline=RULE)
     for value, row in ((high, top + step // 2), (low, top + height - step // 2)):
-        draw.text((left - 8, row), number(value, high - low), fill=INK, font=face, anchor="rm")
+        draw.text(
+            (left - 8, row), format_number(value, high - low), fill=INK, font=face, anchor="rm"
+        )
     last = scores.shape[1] - 1
     draw.text((left, top + height + 2), "step 0", fill=FAINT, font=face)
     draw.text((right, top + height + 2), str(last), fill=FAINT, font=face, anchor="ra")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from PIL import Image
 
+from convscope.errors import OptionError
+from convscope.results.details import Box, Space
 from convscope.results.pictures._color import (
     HEAT,
     Map,
@@ -32,9 +33,6 @@ where cold heat is darker."""
 OUTLINE_PART, OUTLINE_GRAY = 400, 0.3
 """A dark line around what the network saw, this part of the photo's longer side wide."""
 
-Box = tuple[float, float, float, float]
-"""Top, left, height and width, in pixels of the photo."""
-
 
 @dataclass(frozen=True)
 class Heat:
@@ -43,12 +41,12 @@ class Heat:
     share: Map
     low: float
     high: float
-    blank: bool
+    is_blank: bool
 
 
-def heat_of(
+def scale_heat(
     values: Map,
-    space: Literal["layer", "input"],
+    space: Space,
     *,
     signed: bool = False,
     percentile: float = PERCENTILE,
@@ -69,10 +67,19 @@ def heat_of(
     else:
         magnitude = np.abs(values) if signed else np.maximum(values, 0)
         high = float(np.percentile(magnitude, percentile)) or float(magnitude.max())
-    blank = not high > 0
-    scaled = np.zeros(values.shape) if blank else np.clip(values / high, -1 if signed else 0, 1)
-    high = 0.0 if blank else high
-    return Heat((scaled + 1) / 2 if signed else scaled, -high if signed else 0.0, high, blank)
+    is_blank = not high > 0
+    scaled = np.zeros(values.shape) if is_blank else np.clip(values / high, -1 if signed else 0, 1)
+    high = 0.0 if is_blank else high
+    return Heat((scaled + 1) / 2 if signed else scaled, -high if signed else 0.0, high, is_blank)
+
+
+def check_heat_options(alpha: float, percentile: float) -> None:
+    """Raise an OptionError where a share or a percentile is out of range."""
+    if not 0 <= alpha <= 1 or not 0 < percentile <= 100:
+        raise OptionError(
+            f"alpha must be 0 to 1 and percentile above 0 to 100, but {alpha} and {percentile} were"
+            " given."
+        )
 
 
 def overlay_heat(
@@ -85,32 +92,32 @@ def overlay_heat(
     the whole photo. Outside of it the photo is drawn faded and gray, behind a thin line: there,
     nothing was asked.
     """
-    shown = to_rgb(photo).astype(np.float64) / 255
-    rows, columns = _inside(shown.shape[:2], box)
+    pixels = to_rgb(photo).astype(np.float64) / 255
+    rows, columns = _whole_pixels(pixels.shape[:2], box)
     colored = color(_resized(heat, rows, columns), colors) / 255
-    blended = np.empty_like(shown)
-    blended[:] = shown.mean(axis=2, keepdims=True) * (1 - UNSEEN_FADE) + UNSEEN_GRAY * UNSEEN_FADE
-    line = max(1, round(max(shown.shape) / OUTLINE_PART))
+    blended = np.empty_like(pixels)
+    blended[:] = pixels.mean(axis=2, keepdims=True) * (1 - UNSEEN_FADE) + UNSEEN_GRAY * UNSEEN_FADE
+    line = max(1, round(max(pixels.shape) / OUTLINE_PART))
     blended[
         max(0, rows.start - line) : rows.stop + line,
         max(0, columns.start - line) : columns.stop + line,
     ] = OUTLINE_GRAY
-    blended[rows, columns] = (1 - alpha) * shown[rows, columns] + alpha * colored
+    blended[rows, columns] = (1 - alpha) * pixels[rows, columns] + alpha * colored
     return to_uint8(blended)
 
 
-def heat_alone(
+def draw_heat(
     size: tuple[int, int], heat: Map, box: Box | None = None, colors: str = HEAT
 ) -> Pixels:
     """Heat in [0, 1] on an empty sheet of the photo's size (height, width); light gray where the
     network saw nothing."""
     sheet = np.full((*size, 3), round(UNSEEN_GRAY * 255), np.uint8)
-    rows, columns = _inside(size, box)
+    rows, columns = _whole_pixels(size, box)
     sheet[rows, columns] = color(_resized(heat, rows, columns), colors)
     return sheet
 
 
-def _inside(size: tuple[int, ...], box: Box | None) -> tuple[slice, slice]:
+def _whole_pixels(size: tuple[int, ...], box: Box | None) -> tuple[slice, slice]:
     """The rows and columns of a box, in whole pixels, at least one of each."""
     height, width = size[0], size[1]
     top, left, box_height, box_width = box or (0.0, 0.0, float(height), float(width))

@@ -9,16 +9,9 @@ from PIL import Image
 
 from convscope.errors import OptionError
 from convscope.results.pictures import register
-from convscope.results.pictures._canvas import (
-    FAINT,
-    MARGIN,
-    SMALLEST,
-    framed,
-    stack,
-    text,
-    text_size,
-)
 from convscope.results.pictures._color import ACTIVATION, Map, Pixels, color_table
+from convscope.results.pictures._layout import MARGIN, add_margin, stack
+from convscope.results.pictures._text import FAINT, SMALLEST, draw_text, text_size
 from convscope.results.pictures._tile import GAIN, activation_tile, is_blank
 from convscope.results.result import Result
 
@@ -85,7 +78,12 @@ def activations(
     small = max(SMALLEST, size - 2)
     parts = [
         stack(
-            [text(name, width, size, bold=True), text(facts, width, small, ink=FAINT), picture], 4
+            [
+                draw_text(name, width, size, bold=True),
+                draw_text(facts, width, small, ink=FAINT),
+                picture,
+            ],
+            4,
         )
         for name, facts, picture in grids
     ]
@@ -93,7 +91,7 @@ def activations(
         "Each tile is scaled by itself: it shows where a channel fires, not how much. Gray: the"
         " same value everywhere."
     )
-    return framed(stack([*parts, text(legend, width, small, ink=FAINT)], MARGIN))
+    return add_margin(stack([*parts, draw_text(legend, width, small, ink=FAINT)], MARGIN))
 
 
 def _facts(maps: Map, first: int | None) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from PIL import Image
 
 from convscope.errors import OptionError
+from convscope.results.details import ImagesDetails
 from convscope.results.pictures import register
 from convscope.results.pictures.images import images
 from convscope.results.result import Result
@@ -35,10 +36,11 @@ def animation(result: Result, *, milliseconds: int = 120) -> Image.Image:
             " (--snapshots 1,10,100)."
         )
     frames = []
-    for step, made in zip(result.details["snapshots"], result["snapshot"], strict=True):
-        titles = [f"{title}, step {step}" for title in result.details["titles"]]
-        one = replace(result, arrays={"image": made}, details=result.details | {"titles": titles})
-        frames.append(images(one).convert("RGB"))
+    details = result.details_as(ImagesDetails)
+    for step, image in zip(details.snapshots, result["snapshot"], strict=True):
+        titles = [f"{title}, step {step}" for title in details.titles]
+        frame = replace(result, arrays={"image": image}, details=replace(details, titles=titles))
+        frames.append(images(frame).convert("RGB"))
     buffer = io.BytesIO()
     durations = [milliseconds] * (len(frames) - 1) + [milliseconds * HOLD]
     frames[0].save(

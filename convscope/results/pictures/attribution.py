@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from convscope.errors import OptionError
+from convscope.results.details import AttributionDetails, Box, Space
 from convscope.results.pictures import register
-from convscope.results.pictures._canvas import (
-    FAINT,
-    Panel,
-    beside,
-    color_bar,
-    columns_for,
-    fit,
-    sheet,
-    stack,
-    text,
-    text_size,
-)
+from convscope.results.pictures._bar import color_bar
 from convscope.results.pictures._color import HEAT, SIGNED, Pixels, to_rgb, to_uint8
 from convscope.results.pictures._heat import (
     ALPHA,
     PERCENTILE,
-    Box,
     Heat,
-    heat_alone,
-    heat_of,
+    check_heat_options,
+    draw_heat,
     overlay_heat,
+    scale_heat,
 )
+from convscope.results.pictures._layout import (
+    Panel,
+    choose_columns,
+    place_in_row,
+    resize_to_fit,
+    sheet,
+    stack,
+)
+from convscope.results.pictures._text import FAINT, draw_text, text_size
 from convscope.results.result import Result
 
 PANEL_SIDES = ((1, 460), (4, 340), (12, 240), (64, 170))
 """Up to how many items each panel's longer side has how many pixels."""
+
+BAR_ROOM, TITLE_ROOM = 90, 60
+"""Pixels beside the panels for the scale, and above them for a title: enough to choose columns
+by."""
+
+PanelKind: TypeAlias = Literal["photo", "heat", "heatmap", "overlay"]
 
 
 @register()
@@ -64,28 +69,21 @@ def attribution(
         NumericError: a map with NaN or infinity.
         OptionError: an unknown color map, or a share or percentile out of range.
     """
-    if not 0 <= alpha <= 1 or not 0 < percentile <= 100:
-        raise OptionError(
-            f"alpha must be 0 to 1 and percentile above 0 to 100, but {alpha} and {percentile} were"
-            " given."
-        )
-    items = [_Item(result, index, percentile) for index in range(len(result["heatmap"]))]
-    signed = bool(
-        items[0].heat.low < 0 or (result.details.get("signed") and items[0].space == "input")
-    )
+    check_heat_options(alpha, percentile)
+    details = result.details_as(AttributionDetails)
+    count = len(result["heatmap"])
+    items = [_item(result, details, index, percentile) for index in range(count)]
+    signed = items[0].heat.low < 0 or (details.signed and details.space == "input")
     colors = colors or (SIGNED if signed else HEAT)
-    if style != "panels" and len(items) == 1:
-        return Image.fromarray(
-            items[0].overlay(alpha, colors) if style == "overlay" else items[0].alone(colors)
-        )
-    side = next((side for most, side in PANEL_SIDES if len(items) <= most), PANEL_SIDES[-1][1])
-    together = ("photo", "heat", "overlay") if items[0].space == "input" else ("photo", "overlay")
-    kinds: tuple[str, ...] = together if style == "panels" else (style,)
-    width, height = (
-        side * len(kinds) + 90,
-        round(side * items[0].photo.shape[0] / max(items[0].photo.shape[:2])) + 60,
-    )
-    columns = columns_for(len(items), width, height)
+    if style != "panels" and count == 1:
+        pixels = items[0].overlay(alpha, colors) if style == "overlay" else items[0].alone(colors)
+        return Image.fromarray(pixels)
+    side = next((side for most, side in PANEL_SIDES if count <= most), PANEL_SIDES[-1][1])
+    kinds = _panel_kinds(style, details.space)
+    photo = items[0].photo
+    width = side * len(kinds) + BAR_ROOM
+    height = round(side * photo.shape[0] / max(photo.shape[:2])) + TITLE_ROOM
+    columns = choose_columns(count, width, height)
     size = text_size(columns * width)
     panels = [Panel(_panels(item, kinds, side, size, alpha, colors), item.title) for item in items]
     return sheet(
@@ -97,38 +95,18 @@ def attribution(
     )
 
 
+@dataclass(frozen=True)
 class _Item:
-    """One map with the photo it belongs to."""
+    """One map, ready to color, with the photo it belongs to and the part of it the network saw."""
 
-    def __init__(self, result: Result, index: int, percentile: float) -> None:
-        details: dict[str, Any] = result.details
-        maps, photos = result["heatmap"], result.photos
-        self.space: Literal["layer", "input"] = details.get("space", "layer")
-        self.heat: Heat = heat_of(
-            maps[index],
-            self.space,
-            signed=bool(details.get("signed", False)),
-            percentile=percentile,
-        )
-        photo_of = details.get("photo_of") or [
-            at if len(photos) == len(maps) else 0 for at in range(len(maps))
-        ]
-        self.photo: Pixels = (
-            photos[photo_of[index]] if photos else np.full((*maps.shape[1:], 1), 255, np.uint8)
-        )
-        boxes = details.get("boxes")
-        self.box: Box | None = tuple(boxes[index]) if boxes else None
-        titles = details.get("titles")
-        self.title = str(titles[index]) if titles else ""
-        if self.heat.blank:
-            self.title += (
-                " (no positive evidence: nothing to show)"
-                if self.space == "layer"
-                else " (all zero: nothing to show)"
-            )
+    heat: Heat
+    space: Space
+    photo: Pixels
+    box: Box | None
+    title: str
 
     @property
-    def cropped(self) -> bool:
+    def is_cropped(self) -> bool:
         """Whether the network saw less than the photo."""
         return self.box is not None and (
             self.box[2] < self.photo.shape[0] - 0.5 or self.box[3] < self.photo.shape[1] - 0.5
@@ -142,51 +120,80 @@ class _Item:
             # Red and blue carry the sign; the photo's own reds and blues would be read as evidence.
             photo = to_uint8(np.repeat(photo.mean(axis=2, keepdims=True) / 255, 3, axis=2))
         return overlay_heat(
-            photo, self.heat.share, self.box, 0.0 if self.heat.blank else alpha, colors
+            photo, self.heat.share, self.box, 0.0 if self.heat.is_blank else alpha, colors
         )
 
     def alone(self, colors: str) -> Pixels:
         """The heat without the photo, at its size."""
-        return heat_alone(
-            (self.photo.shape[0], self.photo.shape[1]), self.heat.share, self.box, colors
+        size = (self.photo.shape[0], self.photo.shape[1])
+        return draw_heat(size, self.heat.share, self.box, colors)
+
+
+def _item(result: Result, details: AttributionDetails, index: int, percentile: float) -> _Item:
+    """The map at `index` with what belongs to it; a result put together by hand may lack titles,
+    boxes and photos."""
+    maps, photos = result["heatmap"], result.photos
+    heat = scale_heat(maps[index], details.space, signed=details.signed, percentile=percentile)
+    photo_of = details.photo_of or [
+        at if len(photos) == len(maps) else 0 for at in range(len(maps))
+    ]
+    white = np.full((*maps.shape[1:], 1), 255, np.uint8)
+    title = details.titles[index] if details.titles else ""
+    if heat.is_blank:
+        title += (
+            " (no positive evidence: nothing to show)"
+            if details.space == "layer"
+            else " (all zero: nothing to show)"
         )
+    return _Item(
+        heat,
+        details.space,
+        photos[photo_of[index]] if photos else white,
+        details.boxes[index] if details.boxes else None,
+        title,
+    )
+
+
+def _panel_kinds(
+    style: Literal["panels", "overlay", "heatmap"], space: Space
+) -> tuple[PanelKind, ...]:
+    """What stands side by side for each map."""
+    if style != "panels":
+        return (style,)
+    return ("photo", "heat", "overlay") if space == "input" else ("photo", "overlay")
 
 
 def _panels(
-    item: _Item, kinds: tuple[str, ...], side: int, size: int, alpha: float, colors: str
+    item: _Item, kinds: tuple[PanelKind, ...], side: int, size: int, alpha: float, colors: str
 ) -> Image.Image:
     """The panels of one item side by side, each with its kind below, and the scale."""
-    drawn = {
-        "photo": lambda: to_rgb(item.photo),
-        "heat": lambda: item.alone(colors),
-        "overlay": lambda: item.overlay(alpha, colors),
-    }
-    drawn["heatmap"] = drawn["heat"]
-    pictures = [fit(drawn[kind](), side) for kind in kinds]
-    named = [
-        stack([picture, text(kind, picture.width, size - 2, ink=FAINT)], 4)
+    pictures = [resize_to_fit(_pixels(item, kind, alpha, colors), side) for kind in kinds]
+    captioned = [
+        stack([picture, draw_text(kind, picture.width, size - 2, ink=FAINT)], 4)
         for kind, picture in zip(kinds, pictures, strict=True)
     ]
-    return beside(
-        [*named, color_bar(pictures[0].height, colors, item.heat.low, item.heat.high, size - 2)],
-        max(8, side // 40),
-    )
+    bar = color_bar(pictures[0].height, colors, item.heat.low, item.heat.high, size - 2)
+    return place_in_row([*captioned, bar], max(8, side // 40))
+
+
+def _pixels(item: _Item, kind: PanelKind, alpha: float, colors: str) -> Pixels:
+    """One panel."""
+    if kind == "photo":
+        return to_rgb(item.photo)
+    return item.overlay(alpha, colors) if kind == "overlay" else item.alone(colors)
 
 
 def _notes(items: list[_Item], signed: bool, alpha: float, percentile: float) -> str:
     """What was done to the numbers."""
-    said = []
     if items[0].space == "layer":
-        said.append("Negative values dropped, each map scaled to its own maximum.")
+        notes = ["Negative values dropped, each map scaled to its own maximum."]
     elif signed:
-        said.append(
-            f"Centered on zero, cut off at the {percentile:g}th percentile of the magnitude."
-        )
+        notes = [f"Centered on zero, cut off at the {percentile:g}th percentile of the magnitude."]
     else:
-        said.append(f"Cut off at the {percentile:g}th percentile.")
-    said.append(f"Overlay: {alpha:.0%} heat.")
-    if any(item.cropped for item in items):
-        said.append("Faded gray border: cut off before the network saw it.")
+        notes = [f"Cut off at the {percentile:g}th percentile."]
+    notes.append(f"Overlay: {alpha:.0%} heat.")
+    if any(item.is_cropped for item in items):
+        notes.append("Faded gray border: cut off before the network saw it.")
     if max(item.photo.shape[2] if item.photo.ndim == 3 else 1 for item in items) > 3:
-        said.append("Of each photo the first three channels are shown.")
-    return " ".join(said)
+        notes.append("Of each photo the first three channels are shown.")
+    return " ".join(notes)

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 from PIL import Image
 
-from convscope.errors import OptionError
+from convscope.results.details import ComparisonDetails, MethodRecord
 from convscope.results.pictures import register
-from convscope.results.pictures._canvas import (
-    FAINT,
-    MARGIN,
-    TEXT,
-    beside,
-    color_bar,
-    fit,
-    framed,
-    stack,
-    text,
-)
-from convscope.results.pictures._color import HEAT, SIGNED, Pixels, to_rgb
+from convscope.results.pictures._bar import color_bar
+from convscope.results.pictures._color import HEAT, SIGNED, to_rgb
 from convscope.results.pictures._heat import (
     ALPHA,
     PERCENTILE,
-    Heat,
-    heat_alone,
-    heat_of,
+    check_heat_options,
+    draw_heat,
     overlay_heat,
+    scale_heat,
 )
+from convscope.results.pictures._layout import (
+    MARGIN,
+    add_margin,
+    place_in_columns,
+    place_in_row,
+    resize_to_fit,
+    stack,
+)
+from convscope.results.pictures._text import FAINT, TEXT, draw_text
 from convscope.results.result import Result
 
 SIDES = ((1, 340), (2, 280), (4, 220), (8, 170))
@@ -63,83 +59,57 @@ def comparison(
         NumericError: a map with NaN or infinity.
         OptionError: an unknown color map, or a share or percentile out of range.
     """
-    if not 0 <= alpha <= 1 or not 0 < percentile <= 100:
-        raise OptionError(
-            f"alpha must be 0 to 1 and percentile above 0 to 100, but {alpha} and {percentile} were"
-            " given."
-        )
-    details: dict[str, Any] = result.details
-    titles, photo_of, boxes = details["titles"], details["photo_of"], details["boxes"]
-    side = next((side for most, side in SIDES if len(titles) <= most), SIDES[-1][1])
-    photos = [fit(to_rgb(result.photos[place]), side) for place in photo_of]
-    above = [
-        stack([text(title, photo.width, TEXT, bold=True), photo], 4)
-        for photo, title in zip(photos, titles, strict=True)
+    check_heat_options(alpha, percentile)
+    details = result.details_as(ComparisonDetails)
+    side = next((side for most, side in SIDES if len(details.titles) <= most), SIDES[-1][1])
+    photos = [resize_to_fit(to_rgb(result.photos[place]), side) for place in details.photo_of]
+    header = [
+        stack([draw_text(title, photo.width, TEXT, bold=True), photo], 4)
+        for photo, title in zip(photos, details.titles, strict=True)
     ]
-    rows = [[text("", NAME, TEXT), *above]]
-    for method in details["methods"]:
-        layer = method.get("layer") or ""
-        row = [
-            stack(
-                [
-                    text(method["method"], NAME, TEXT, bold=True),
-                    text(layer, NAME, TEXT - 3, ink=FAINT),
-                ],
-                2,
-            )
+    rows = [[draw_text("", NAME, TEXT), *header]]
+    for method in details.methods:
+        maps = [
+            _map(result, details, method, place, side, colors or HEAT, alpha, percentile)
+            for place in range(len(details.titles))
         ]
-        for place, values in enumerate(result[f"{method['method']}.heatmap"]):
-            signed = bool(method["signed"]) and method["space"] == "input"
-            heat = heat_of(values, method["space"], signed=signed, percentile=percentile)
-            shown = _drawn(
-                result.photos[photo_of[place]],
-                heat,
-                tuple(boxes[place]),
-                signed,
-                alpha,
-                colors or HEAT,
-            )
-            picture = fit(shown, side)
-            bar = color_bar(
-                picture.height, SIGNED if signed else colors or HEAT, heat.low, heat.high, TEXT - 3
-            )
-            row.append(beside([picture, bar], 6))
-        rows.append(row)
-    widths = [max(part.width for part in column) for column in zip(*rows, strict=True)]
+        rows.append([_method_name(method), *maps])
+    table = place_in_columns(rows)
     notes = (
         "Every map on its own scale. At a layer negative values are dropped; maps at the input are"
-        " cut off at the "
+        f" cut off at the {percentile:g}th percentile, signed ones (blue below 0, red above) are"
+        " centered on 0."
     )
-    notes += (
-        f"{percentile:g}th percentile, signed ones (blue below 0, red above) are centered on 0."
-    )
-    whole = stack([_even(row, widths) for row in rows], MARGIN)
-    return framed(stack([whole, text(notes, whole.width, TEXT - 2, ink=FAINT)], MARGIN))
+    return add_margin(stack([table, draw_text(notes, table.width, TEXT - 2, ink=FAINT)], MARGIN))
 
 
-def _drawn(
-    photo: Pixels,
-    heat: Heat,
-    box: tuple[float, float, float, float],
-    signed: bool,
-    alpha: float,
+def _method_name(method: MethodRecord) -> Image.Image:
+    """The first cell of a row."""
+    name = draw_text(method.method, NAME, TEXT, bold=True)
+    return stack([name, draw_text(method.layer or "", NAME, TEXT - 3, ink=FAINT)], 2)
+
+
+def _map(
+    result: Result,
+    details: ComparisonDetails,
+    method: MethodRecord,
+    place: int,
+    side: int,
     colors: str,
-) -> Pixels:
-    """A signed map alone, any other over its photo; a blank one leaves the photo as it is."""
+    alpha: float,
+    percentile: float,
+) -> Image.Image:
+    """One cell with its scale: a signed map alone, any other over its photo, which a blank one
+    leaves as it is."""
+    signed = method.signed and method.space == "input"
+    values = result[f"{method.method}.heatmap"][place]
+    heat = scale_heat(values, method.space, signed=signed, percentile=percentile)
+    photo, box = result.photos[details.photo_of[place]], details.boxes[place]
     if signed:
-        return heat_alone((photo.shape[0], photo.shape[1]), heat.share, box, SIGNED)
-    return overlay_heat(photo, heat.share, box, 0.0 if heat.blank else alpha, colors)
-
-
-def _even(parts: list[Image.Image], widths: list[int]) -> Image.Image:
-    """Parts in columns of the given widths, their tops in line."""
-    sheet = np.full(
-        (max(part.height for part in parts), sum(widths) + MARGIN * (len(parts) - 1), 3),
-        255,
-        np.uint8,
-    )
-    left = 0
-    for part, width in zip(parts, widths, strict=True):
-        sheet[: part.height, left : left + part.width] = np.asarray(part)
-        left += width + MARGIN
-    return Image.fromarray(sheet)
+        colors = SIGNED
+        pixels = draw_heat((photo.shape[0], photo.shape[1]), heat.share, box, colors)
+    else:
+        pixels = overlay_heat(photo, heat.share, box, 0.0 if heat.is_blank else alpha, colors)
+    picture = resize_to_fit(pixels, side)
+    bar = color_bar(picture.height, colors, heat.low, heat.high, TEXT - 3)
+    return place_in_row([picture, bar], 6)

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from convscope.results.pictures import register
-from convscope.results.pictures._canvas import Panel, sheet
 from convscope.results.pictures._color import to_rgb, to_uint8
+from convscope.results.pictures._layout import Panel, sheet
 from convscope.results.result import Result
 
 AMPLIFIED = 10
@@ -26,7 +26,7 @@ def fooling(result: Result, *, plain: bool = False) -> Image.Image:
         plain: the fooled image alone, exact to the pixel; of several, the first.
     """
     if plain:
-        return _drawn(result["image"][0])
+        return _picture(result["image"][0])
     panels = []
     for original, image, row in zip(result["original"], result["image"], result.table, strict=True):
         change = image - original
@@ -38,16 +38,16 @@ def fooling(result: Result, *, plain: bool = False) -> Image.Image:
         )
         panels += [
             Panel(
-                _drawn(original), f"{row['before']}, {row['before_probability']:.1%}", "original"
+                _picture(original), f"{row['before']}, {row['before_probability']:.1%}", "original"
             ),
-            Panel(_drawn(image), answer, verdict),
+            Panel(_picture(image), answer, verdict),
             Panel(
-                _drawn(np.clip(change + 0.5, 0, 1)),
+                _picture(np.clip(change + 0.5, 0, 1)),
                 "difference",
                 f"L2 {row['l2']:.2f}, Linf {row['linf']:.3f}",
             ),
             Panel(
-                _drawn(np.clip(AMPLIFIED * change + 0.5, 0, 1)),
+                _picture(np.clip(AMPLIFIED * change + 0.5, 0, 1)),
                 f"{AMPLIFIED} x difference",
                 "gray: unchanged",
             ),
@@ -59,5 +59,6 @@ def fooling(result: Result, *, plain: bool = False) -> Image.Image:
     )
 
 
-def _drawn(image: npt.NDArray[np.float32]) -> Image.Image:
+def _picture(image: npt.NDArray[np.float32]) -> Image.Image:
+    """An image (`c h w` in [0, 1]) at its own size."""
     return Image.fromarray(to_rgb(to_uint8(image.transpose(1, 2, 0))))

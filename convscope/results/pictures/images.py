@@ -8,19 +8,12 @@ import numpy as np
 from PIL import Image
 
 from convscope.errors import OptionError
+from convscope.results.details import ImagesDetails
 from convscope.results.pictures import register
-from convscope.results.pictures._canvas import (
-    SMALLEST,
-    TEXT,
-    Panel,
-    columns_for,
-    fits,
-    sheet,
-    stack,
-    text_size,
-)
 from convscope.results.pictures._color import Pixels, to_rgb, to_uint8
 from convscope.results.pictures._curve import curve_picture
+from convscope.results.pictures._layout import Panel, choose_columns, sheet, stack
+from convscope.results.pictures._text import SMALLEST, TEXT, text_size, words_fit
 from convscope.results.result import Result
 
 MARGIN = 5
@@ -69,17 +62,17 @@ def images(
             f"columns must be at least 1 and margin at least 0, but {columns} and {margin} were"
             " given."
         )
-    made = result["image"]
-    tiles = [to_rgb(to_uint8(image.transpose(1, 2, 0))) for image in made]
+    image = result["image"]
+    tiles = [to_rgb(to_uint8(planes.transpose(1, 2, 0))) for planes in image]
     count, (height, width) = len(tiles), tiles[0].shape[:2]
     columns = min(
-        columns or (count if count <= ONE_ROW else columns_for(count, width, height, shape=1.0)),
+        columns or (count if count <= ONE_ROW else choose_columns(count, width, height, shape=1.0)),
         count,
     )
     if plain:
         return _grid(tiles, columns, margin)
     factor = max(1, min(WIDTH // (columns * width), LARGEST_TILE // max(height, width)))
-    titles = [str(title) for title in result.details.get("titles") or [""] * count]
+    titles = result.details_as(ImagesDetails).titles or [""] * count
     heading, labels, legend = _labels(titles, width * factor, text_size(columns * width * factor))
     panels = [
         Panel(
@@ -91,15 +84,15 @@ def images(
         for tile, label in zip(tiles, labels, strict=True)
     ]
     notes = [legend] if legend else []
-    if made.shape[1] == 2:
+    if image.shape[1] == 2:
         notes.append("Two channels: the first is shown.")
-    elif made.shape[1] > 3:
-        notes.append(f"The first three of {made.shape[1]} channels are shown.")
-    drawn = sheet(panels, columns=columns, heading=heading, notes="\n".join(notes), gap=margin)
+    elif image.shape[1] > 3:
+        notes.append(f"The first three of {image.shape[1]} channels are shown.")
+    grid = sheet(panels, columns=columns, heading=heading, notes="\n".join(notes), gap=margin)
     if not curve:
-        return drawn
+        return grid
     names = titles if any(titles) else [str(index + 1) for index in range(count)]
-    return stack([drawn, curve_picture(result["score"], names, drawn.width)], 0)
+    return stack([grid, curve_picture(result["score"], names, grid.width)], 0)
 
 
 def _grid(tiles: list[Pixels], columns: int, margin: int) -> Image.Image:
@@ -124,7 +117,8 @@ def _labels(titles: list[str], width: int, size: int) -> tuple[str, list[str], s
         heading = heads.pop()
         titles = [title.partition(":")[2].strip() for title in titles]
     if len(titles) == 1 or all(
-        fits(title, width, min(size, TEXT)) or fits(title, width, SMALLEST) for title in titles
+        words_fit(title, width, min(size, TEXT)) or words_fit(title, width, SMALLEST)
+        for title in titles
     ):
         return heading, titles, ""
     numbers = [str(index + 1) for index in range(len(titles))]

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
 
 from PIL import Image, ImageDraw
 
 from convscope.results.pictures import register
-from convscope.results.pictures._canvas import (
-    INK,
-    MARGIN,
-    PAPER,
-    beside,
-    fit,
-    font,
-    framed,
-    line_height,
-    stack,
-    text,
-)
 from convscope.results.pictures._color import to_rgb
+from convscope.results.pictures._layout import (
+    MARGIN,
+    add_margin,
+    place_in_row,
+    resize_to_fit,
+    stack,
+)
+from convscope.results.pictures._text import INK, PAPER, draw_text, font, line_height
+from convscope.results.provenance import Row
 from convscope.results.result import Result
 
 PHOTO_SIDE, BAR_WIDTH = 220, 300
@@ -44,22 +40,23 @@ def predictions(result: Result, *, width: int = BAR_WIDTH) -> Image.Image:
         _photo(result, photo, list(group), width)
         for photo, group in groupby(rows, key=lambda row: int(row["photo"]))
     ]
-    return framed(stack(blocks, MARGIN * 2) if blocks else text("no predictions", width, SIZE))
+    return add_margin(
+        stack(blocks, MARGIN * 2) if blocks else draw_text("no predictions", width, SIZE)
+    )
 
 
-def _photo(result: Result, photo: int, rows: list[dict[str, Any]], width: int) -> Image.Image:
+def _photo(result: Result, photo: int, rows: list[Row], width: int) -> Image.Image:
     """One photo beside its bars."""
     bars = stack([_bar(row, width) for row in rows], 10)
     if photo >= len(result.photos):
         return bars
-    return beside([fit(to_rgb(result.photos[photo]), PHOTO_SIDE), bars], MARGIN * 2)
+    return place_in_row([resize_to_fit(to_rgb(result.photos[photo]), PHOTO_SIDE), bars], MARGIN * 2)
 
 
-def _bar(row: dict[str, Any], width: int) -> Image.Image:
+def _bar(row: Row, width: int) -> Image.Image:
     """A label above its bar, the probability after it."""
     probability = float(row["probability"])
     face, height = font(SIZE), line_height(SIZE)
-    number = f"{probability:.1%}"
     room = int(face.getlength("100.0%")) + 10
     bar = Image.new("RGB", (width + room, height), PAPER)
     draw = ImageDraw.Draw(bar)
@@ -67,5 +64,7 @@ def _bar(row: dict[str, Any], width: int) -> Image.Image:
     filled = round(width * min(max(probability, 0.0), 1.0))
     if filled:
         draw.rectangle((0, 2, filled - 1, height - 4), fill=BAR)
-    draw.text((width + 8, height // 2), number, fill=INK, font=face, anchor="lm")
-    return stack([text(str(row["label"]), width + room, SIZE, bold=int(row["rank"]) == 1), bar], 0)
+    draw.text((width + 8, height // 2), f"{probability:.1%}", fill=INK, font=face, anchor="lm")
+    return stack(
+        [draw_text(str(row["label"]), width + room, SIZE, bold=int(row["rank"]) == 1), bar], 0
+    )

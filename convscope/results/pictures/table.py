@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from PIL import Image, ImageDraw
 
 from convscope.errors import OptionError
 from convscope.results.pictures import register
-from convscope.results.pictures._canvas import (
+from convscope.results.pictures._layout import add_margin, stack
+from convscope.results.pictures._text import (
     FAINT,
     INK,
     PAPER,
     RULE,
+    draw_text,
     font,
-    framed,
     line_height,
-    lines_of,
-    stack,
-    text,
+    wrap_text,
 )
 from convscope.results.result import Result
 
@@ -46,9 +44,9 @@ def table(result: Result, *, first: int | None = FIRST) -> Image.Image:
     rows = result.table
     names = list(dict.fromkeys(name for row in rows for name in row))
     if not names:
-        return framed(text("no rows", 200, SIZE, ink=FAINT))
+        return add_margin(draw_text("no rows", 200, SIZE, ink=FAINT))
     shown = rows[:first]
-    cells = [[_written(row.get(name)) for name in names] for row in shown]
+    cells = [[_cell_text(row.get(name)) for name in names] for row in shown]
     right = [all(_is_number(row.get(name)) for row in shown) for name in names]
     head = [name.replace("_", " ") for name in names]
     widths = [
@@ -64,17 +62,17 @@ def table(result: Result, *, first: int | None = FIRST) -> Image.Image:
     )
     if len(shown) < len(rows):
         lines.append(
-            text(f"first {len(shown)} of {len(rows)} rows", lines[0].width, SIZE, ink=FAINT)
+            draw_text(f"first {len(shown)} of {len(rows)} rows", lines[0].width, SIZE, ink=FAINT)
         )
-    return framed(stack(lines, 0))
+    return add_margin(stack(lines, 0))
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     """Whether a cell is a number, or empty."""
     return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
 
 
-def _written(value: Any) -> str:
+def _cell_text(value: object) -> str:
     """One value as text: thousands set apart, floats with four digits, shapes with signs
     between."""
     if value is None:
@@ -89,7 +87,7 @@ def _written(value: Any) -> str:
         joint = (
             " \N{MULTIPLICATION SIGN} " if all(isinstance(entry, int) for entry in value) else ", "
         )
-        return joint.join(_written(entry) for entry in value)
+        return joint.join(_cell_text(entry) for entry in value)
     return str(value)
 
 
@@ -110,7 +108,7 @@ def _line(
 ) -> Image.Image:
     """One row, as high as its longest cell."""
     face, step = font(SIZE, bold), line_height(SIZE)
-    wrapped = [lines_of(cell, face, width) for cell, width in zip(cells, widths, strict=True)]
+    wrapped = [wrap_text(cell, face, width) for cell, width in zip(cells, widths, strict=True)]
     height = step * max(len(lines) for lines in wrapped) + 6
     line = Image.new("RGB", (sum(widths) + 2 * PAD * len(widths), height), paper)
     draw, left = ImageDraw.Draw(line), 0

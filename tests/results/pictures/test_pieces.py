@@ -15,23 +15,16 @@ from convscope.results.pictures import (
     activation_tile,
     color,
     color_bar,
-    heat_of,
     is_blank,
     overlay_heat,
+    scale_heat,
     sheet,
     to_rgb,
     to_uint8,
 )
-from convscope.results.pictures._canvas import (
-    SMALLEST,
-    columns_for,
-    fit,
-    font,
-    lines_of,
-    number,
-    text,
-    text_size,
-)
+from convscope.results.pictures._bar import format_number
+from convscope.results.pictures._layout import choose_columns, resize_to_fit
+from convscope.results.pictures._text import SMALLEST, draw_text, font, text_size, wrap_text
 
 INFERNO_HOT, INFERNO_COLD = (252, 255, 164), (0, 0, 4)
 JET_HOT = (128, 0, 0)
@@ -116,33 +109,33 @@ def test_a_constant_channel_is_blank(value: float) -> None:
     assert not is_blank(np.array([[1.0, 1.001]]))
 
 
-def test_heat_of_a_cam_drops_the_negative_and_divides_by_the_maximum() -> None:
-    heat = heat_of(np.array([[-4, 1], [0.5, 2.0]]), "layer")
+def test_the_heat_of_a_cam_drops_the_negative_and_divides_by_the_maximum() -> None:
+    heat = scale_heat(np.array([[-4, 1], [0.5, 2.0]]), "layer")
     assert heat.share.tolist() == [[0, 0.5], [0.25, 1]]
-    assert (heat.low, heat.high, heat.blank) == (0, 2, False)
+    assert (heat.low, heat.high, heat.is_blank) == (0, 2, False)
     for nothing in (np.zeros((3, 3)), -np.ones((3, 3))):
-        heat = heat_of(nothing, "layer")
-        assert heat.blank
+        heat = scale_heat(nothing, "layer")
+        assert heat.is_blank
         assert heat.share.tolist() == np.zeros((3, 3)).tolist()
         assert heat.high == 0
 
 
 def test_heat_at_the_input_is_cut_off_at_the_percentile() -> None:
     values = np.arange(101.0).reshape(1, 101)
-    assert heat_of(values, "input", percentile=50).high == 50
-    assert heat_of(values, "input", percentile=50).share[0, [0, 25, 50, 100]].tolist() == [
+    assert scale_heat(values, "input", percentile=50).high == 50
+    assert scale_heat(values, "input", percentile=50).share[0, [0, 25, 50, 100]].tolist() == [
         0,
         0.5,
         1,
         1,
     ]
-    signed = heat_of(values - 50, "input", signed=True, percentile=100)
+    signed = scale_heat(values - 50, "input", signed=True, percentile=100)
     assert signed.share[0, [0, 50, 75, 100]].tolist() == [0, 0.5, 0.75, 1]
     assert (signed.low, signed.high) == (-50, 50)
     sparse = np.zeros((20, 20))
     sparse[0, 0] = 3
-    assert heat_of(sparse, "input", percentile=99).high == 3
-    assert heat_of(np.zeros((2, 2)), "input", signed=True).share.tolist() == [
+    assert scale_heat(sparse, "input", percentile=99).high == 3
+    assert scale_heat(np.zeros((2, 2)), "input", signed=True).share.tolist() == [
         [0.5, 0.5],
         [0.5, 0.5],
     ]
@@ -186,13 +179,13 @@ def test_boxes_at_the_edge(box: tuple[float, float, float, float]) -> None:
 @given(words=st.text("abcde fgh-", min_size=1, max_size=80), width=st.integers(20, 300))
 def test_text_is_wrapped_and_nothing_is_lost(words: str, width: int) -> None:
     face = font(SMALLEST)
-    lines = lines_of(words, face, width)
+    lines = wrap_text(words, face, width)
     assert "".join("".join(lines).split()) == "".join(words.split())
     assert all(face.getlength(line) <= width for line in lines)
 
 
 def test_text_has_paper_around_it() -> None:
-    pixels = np.asarray(text("Appenzeller Sennenhund (gjpq)", 120, 15)).min(axis=2)
+    pixels = np.asarray(draw_text("Appenzeller Sennenhund (gjpq)", 120, 15)).min(axis=2)
     assert pixels.shape[1] == 120
     assert pixels.min() < 80
     assert (pixels[0] == 255).all()
@@ -218,7 +211,7 @@ def test_text_grows_with_the_sheet() -> None:
     ],
 )
 def test_numbers_on_scales(value: float, scale: float, wanted: str) -> None:
-    assert number(value, scale) == wanted
+    assert format_number(value, scale) == wanted
 
 
 def test_the_color_bar_has_its_high_end_on_top() -> None:
@@ -229,8 +222,8 @@ def test_the_color_bar_has_its_high_end_on_top() -> None:
 
 
 def test_small_pictures_are_enlarged_by_whole_factors() -> None:
-    assert fit(np.zeros((28, 28), np.uint8), 240).size == (224, 224)
-    assert fit(np.zeros((300, 600, 3), np.uint8), 200).size == (200, 100)
+    assert resize_to_fit(np.zeros((28, 28), np.uint8), 240).size == (224, 224)
+    assert resize_to_fit(np.zeros((300, 600, 3), np.uint8), 200).size == (200, 100)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 16, 50, 64])
@@ -243,4 +236,4 @@ def test_sheets_hold_every_panel(count: int) -> None:
     )
     assert (np.asarray(drawn) == (255, 0, 0)).all(axis=2).sum() == count * 50 * 40
     assert 0.4 < drawn.width / drawn.height < 3
-    assert columns_for(64, 10, 10, shape=1.0) == 8
+    assert choose_columns(64, 10, 10, shape=1.0) == 8

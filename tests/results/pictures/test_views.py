@@ -9,6 +9,13 @@ import pytest
 from PIL import Image
 
 from convscope.errors import ConvscopeError, NumericError, OptionError
+from convscope.results.details import (
+    ActivationsDetails,
+    AttributionDetails,
+    ImagesDetails,
+    PredictionsDetails,
+    TableDetails,
+)
 from convscope.results.pictures import registry
 from convscope.results.pictures._color import color_table
 from convscope.results.result import Result
@@ -27,10 +34,9 @@ def attribution(maps: np.ndarray, photo: np.ndarray = PHOTO, **details: Any) -> 
     details = known | {"space": "layer", "signed": False} | details
     return Result(
         "explain",
-        "attribution",
+        AttributionDetails(**details),
         {"heatmap": maps.astype(np.float32), "attribution": maps[:, None]},
         photos=[photo],
-        details=details,
     )
 
 
@@ -39,7 +45,7 @@ def images(count: int, channels: int = 3, side: int = 64, **details: Any) -> Res
         "image": RANDOM.random((count, channels, side, side), np.float32),
         "score": RANDOM.random((count, 9), np.float32),
     }
-    return Result("visualize", "images", arrays, details=details)
+    return Result("visualize", ImagesDetails(**details), arrays)
 
 
 def activations() -> Result:
@@ -47,7 +53,7 @@ def activations() -> Result:
     maps[0, 3] = 2
     return Result(
         "activations",
-        "activations",
+        ActivationsDetails(),
         {"blocks.1": maps, "head": RANDOM.random((1, 1000, 1, 1), np.float32)},
     )
 
@@ -81,7 +87,7 @@ SAMPLES: dict[str, list[Result]] = {
         attribution(RANDOM.random((1, 60, 60)), space="input"),
         attribution(RANDOM.random((2, 60, 60)) - 0.5, space="input", signed=True),
         attribution(RANDOM.random((64, 4, 4))),
-        attribution(RANDOM.random((1, 4, 4)), PHOTO[..., :1], boxes=None, titles=None),
+        attribution(RANDOM.random((1, 4, 4)), PHOTO[..., :1], boxes=[], titles=[]),
         attribution(RANDOM.random((1, 4, 4)), np.repeat(PHOTO, 2, axis=2)),
     ],
     "activations": [activations()],
@@ -93,10 +99,10 @@ SAMPLES: dict[str, list[Result]] = {
         images(5, 3, 12, titles=["word" * 9] * 5),
     ],
     "predictions": [
-        Result("predict", "predictions", table=PREDICTIONS, photos=[PHOTO]),
-        Result("predict", "predictions"),
+        Result("predict", PredictionsDetails(), table=PREDICTIONS, photos=[PHOTO]),
+        Result("predict", PredictionsDetails()),
     ],
-    "table": [Result("layers", "table", table=LAYERS), Result("layers", "table")],
+    "table": [Result("layers", TableDetails(), table=LAYERS), Result("layers", TableDetails())],
 }
 
 
@@ -186,7 +192,7 @@ def test_options_out_of_range(view: str, options: dict[str, Any]) -> None:
 def test_activation_tiles_lie_where_their_channels_are() -> None:
     maps = np.zeros((1, 10, 4, 4), np.float32)
     maps[0, 9, 0, 0] = 1
-    drawn = np.asarray(Result("activations", "activations", {"layer": maps}).picture())
+    drawn = np.asarray(Result("activations", ActivationsDetails(), {"layer": maps}).picture())
     lit = np.argwhere((drawn == color_table("viridis")[255]).all(axis=2))
     blank = (drawn == BLANK_GRAY).all(axis=2)
     # 8 a row, tiles of 128 pixels, a cell is 32: channel 9 is the second tile of the second row;
@@ -199,7 +205,7 @@ def test_activation_tiles_lie_where_their_channels_are() -> None:
 
 def test_sixteen_tiles_a_row_and_the_first_channels_only() -> None:
     maps = RANDOM.random((1, 300, 4, 4), np.float32)
-    result = Result("activations", "activations", {"layer": maps})
+    result = Result("activations", ActivationsDetails(), {"layer": maps})
     assert result.picture().width == 16 * 64 + 15 + 28
     assert result.picture(first=16).height < 400 < result.picture(first=None).height
     assert result.picture(columns=4, first=4).width < 600
@@ -208,7 +214,7 @@ def test_sixteen_tiles_a_row_and_the_first_channels_only() -> None:
 def test_a_plain_image_keeps_its_pixels() -> None:
     levels = RANDOM.integers(0, 256, (1, 3, 40, 30), dtype=np.uint8)
     result = Result(
-        "fool", "images", {"image": levels.astype(np.float32) / 255}, details={"titles": ["goose"]}
+        "fool", ImagesDetails(titles=["goose"]), {"image": levels.astype(np.float32) / 255}
     )
     assert np.array_equal(np.asarray(result.picture(plain=True)), levels[0].transpose(1, 2, 0))
     assert images(4).picture(plain=True, columns=2).size == (64 * 2 + 5, 64 * 2 + 5)
@@ -232,11 +238,11 @@ def test_titles_become_numbers_where_they_do_not_fit() -> None:
 def test_curves() -> None:
     assert images(2).picture(curve=True).height > images(2).picture().height + 100
     with pytest.raises(ConvscopeError, match="score"):
-        Result("x", "images", {"image": RANDOM.random((1, 3, 8, 8), np.float32)}).picture(
+        Result("x", ImagesDetails(), {"image": RANDOM.random((1, 3, 8, 8), np.float32)}).picture(
             curve=True
         )
 
 
 def test_long_tables_say_what_they_leave_out() -> None:
-    long = Result("layers", "table", table=LAYERS * 100)
+    long = Result("layers", TableDetails(), table=LAYERS * 100)
     assert long.picture().height < long.picture(first=None).height

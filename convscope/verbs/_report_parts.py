@@ -1,0 +1,274 @@
+"""What the report page shows, section by section: numbers, and pictures as data URIs."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from convscope.networks.model import Model
+from convscope.probe import Probe
+from convscope.results.arrays import Array, Pixels
+from convscope.results.details import AttributionDetails, ImagesDetails
+from convscope.results.pictures import overlay_heat, scale_heat, to_rgb, to_uint8
+from convscope.results.provenance import Row
+from convscope.results.result import Result
+from convscope.verbs._verb import PhotoLike
+from convscope.verbs.activations import activations
+from convscope.verbs.class_image import class_image
+from convscope.verbs.dream import dream
+from convscope.verbs.explain import explain
+from convscope.verbs.fool import fool
+from convscope.verbs.invert import invert
+from convscope.verbs.predict import predict
+from convscope.verbs.visualize import visualize
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PHOTO_SIDE = 640
+"""Longest side of a photo on the page; it is shown at half of that on most screens."""
+
+GRID_SIDE = 2000
+"""Longest side of a grid of activations."""
+
+UNITS, CHANNELS, DEPTHS = 4, 64, 4
+"""Of a layer: its strongest units that are shown, the channels in its grid; and the depths at which
+the photo is inverted."""
+
+PATTERN_SIDE, PATTERN_STEPS = 144, 96
+CLASS_SIDE, CLASS_STEPS = 224, 192
+INVERSION_STEPS = 128
+"""Sizes and steps that keep the whole page under a minute or two on two cores; by the score curves,
+more changes little."""
+
+DREAM_SIDE = 480
+"""Longest side of the dream."""
+
+AMPLIFIED = 10
+"""How many times the change that fools is enlarged."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A class, its probability, and where the network looks for it."""
+
+    label: str
+    probability: float
+    cam: str
+    saliency: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One photo: its predictions, and the evidence for the first of them."""
+
+    photo: str
+    predictions: list[Row]
+    rows: list[Evidence]
+    layer: str | None
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class UnitPictures:
+    """A unit: where it fires, the pattern that excites it, and its feature visualization."""
+
+    index: int
+    where: str
+    pattern: str
+    distilled: str
+
+
+@dataclass(frozen=True)
+class LayerSection:
+    """A layer: its maps, its statistics, and its strongest units."""
+
+    name: str
+    row: Row
+    shown: int
+    grid: str
+    units: list[UnitPictures]
+
+
+@dataclass(frozen=True)
+class ClassSection:
+    """What a class looks like, by two published ways."""
+
+    label: str
+    simonyan: str
+    distill: str
+
+
+@dataclass(frozen=True)
+class FoolingSection:
+    """A photo, what it was turned into, and the change, plain and amplified."""
+
+    row: Row
+    original: str
+    fooled: str
+    difference: str
+    amplified: str
+
+
+@dataclass(frozen=True)
+class DepthSection:
+    """What a layer still knows of the photo."""
+
+    layer: str
+    error: float
+    image: str
+
+
+@dataclass(frozen=True)
+class DreamSection:
+    """The photo, with more of what a layer sees in it."""
+
+    layer: str
+    image: str
+
+
+def answer_section(model: Model, photo: PhotoLike, seed: int) -> Answer:
+    """One photo: what it is called, and where the network looks for the first three names."""
+    predicted = predict(model, photo, top=5)
+    best = predicted.table[:3]
+    classes = [row["index"] for row in best]
+    cam, saliency = (
+        explain(model, photo, method=method, target=classes, seed=seed)
+        for method in ("grad_cam", "saliency")
+    )
+    rows = [
+        Evidence(row["label"], row["probability"], _overlay(cam, place), _overlay(saliency, place))
+        for place, row in enumerate(best)
+    ]
+    height, width = predicted.photos[0].shape[:2]
+    layer = cam.details_as(AttributionDetails).layer
+    return Answer(
+        _data_uri(_picture(predicted.photos[0])), predicted.table, rows, layer, height, width
+    )
+
+
+def layer_sections(model: Model, photo: PhotoLike, seed: int) -> list[LayerSection]:
+    """An early, a middle and a late layer: their maps, how sparse they are, and their strongest
+    units beside their patterns."""
+    result = activations(model, photo)
+    return [_layer_section(model, result, row, seed) for row in result.table]
+
+
+def _layer_section(model: Model, result: Result, row: Row, seed: int) -> LayerSection:
+    name, strongest = row["layer"], row["strongest"][:UNITS]
+    units = [f"{name}:{index}" for index in strongest]
+    patterns = visualize(model, units, preset="chollet", size=PATTERN_SIDE, seed=seed)
+    distilled = visualize(
+        model, units, preset="distill", size=PATTERN_SIDE, steps=PATTERN_STEPS, seed=seed
+    )
+    photo, maps = to_rgb(result.photos[0]), result[name]
+    box = model.preprocessing.box(*photo.shape[:2])
+    pictures = [
+        UnitPictures(
+            index,
+            _data_uri(
+                _picture(overlay_heat(photo, scale_heat(maps[0, index], "layer").share, box)),
+                PHOTO_SIDE // 2,
+            ),
+            _image_uri(patterns, place),
+            _image_uri(distilled, place),
+        )
+        for place, index in enumerate(strongest)
+    ]
+    grid = replace(result, arrays={name: maps}, table=[row]).picture(first=CHANNELS)
+    return LayerSection(
+        name,
+        row,
+        min(CHANNELS, maps.shape[1]),
+        _data_uri(grid, GRID_SIDE, lossless=True),
+        pictures,
+    )
+
+
+def class_section(model: Model, index: int, seed: int) -> ClassSection:
+    """What a class looks like, by two published ways."""
+    simonyan = class_image(model, index, preset="simonyan", seed=seed)
+    distill = class_image(
+        model, index, preset="distill", size=CLASS_SIDE, steps=CLASS_STEPS, seed=seed
+    )
+    return ClassSection(model.label(index), _image_uri(simonyan, 0), _image_uri(distill, 0))
+
+
+def fooling_section(model: Model, photo: PhotoLike, seed: int) -> FoolingSection:
+    """How little it takes for another answer."""
+    result = fool(model, photo, seed=seed)
+    original, fooled = result["original"][0], result["image"][0]
+    change = fooled - original
+    uris = [
+        _data_uri(_picture(_pixels(image)), lossless=True)
+        for image in (original, fooled, change + 0.5, AMPLIFIED * change + 0.5)
+    ]
+    return FoolingSection(result.table[0], *uris)
+
+
+def inversion_sections(model: Model, photo: PhotoLike, seed: int) -> list[DepthSection]:
+    """What each depth still knows of the photo."""
+    with Probe(model) as probe:
+        names = probe.layers.spread(DEPTHS)
+    result = invert(model, photo, layer=names, steps=INVERSION_STEPS, seed=seed)
+    return [
+        DepthSection(row["layer"], row["error"], _image_uri(result, place))
+        for place, row in enumerate(result.table)
+    ]
+
+
+def dream_section(model: Model, photo: PhotoLike, seed: int) -> DreamSection:
+    """The photo, with more of what the network sees in it."""
+    pixels = predict(model, photo, top=1).photos[0]
+    picture = _picture(pixels)
+    picture.thumbnail((DREAM_SIDE, DREAM_SIDE))
+    result = dream(model, picture if pixels.shape[-1] == 3 else photo, seed=seed)
+    title = result.details_as(ImagesDetails).titles[0]
+    return DreamSection(title, _data_uri(_picture(_pixels(result["image"][0]))))
+
+
+def _overlay(explanation: Result, place: int) -> str:
+    """One map of an explanation over its photo."""
+    details = explanation.details_as(AttributionDetails)
+    part = slice(place, place + 1)
+    alone = replace(details, titles=details.titles[part], boxes=details.boxes[part], photo_of=[0])
+    arrays = {name: array[part] for name, array in explanation.arrays.items()}
+    photo = explanation.photos[details.photo_of[place]]
+    single = replace(explanation, details=alone, arrays=arrays, table=[], photos=[photo])
+    return _data_uri(single.picture(style="overlay"))
+
+
+def _pixels(image: Array) -> Pixels:
+    """c h w in [0, 1] as h w c, 8 bits."""
+    return to_uint8(np.clip(image, 0, 1).transpose(1, 2, 0))
+
+
+def _image_uri(result: Result, place: int) -> str:
+    """One image of a synthesis; small ones, which are enlarged, without loss."""
+    image = result["image"]
+    return _data_uri(_picture(_pixels(image[place])), lossless=image.shape[-1] < PHOTO_SIDE // 4)
+
+
+def _picture(pixels: Pixels) -> Image:
+    from PIL import Image
+
+    return Image.fromarray(to_rgb(np.ascontiguousarray(pixels)))
+
+
+def _data_uri(picture: Image, longest: int = PHOTO_SIDE, *, lossless: bool = False) -> str:
+    """A picture as a data URI, no larger than it is shown."""
+    picture = picture.convert("RGB")
+    if max(picture.size) > longest:
+        picture.thumbnail((longest, longest))
+    buffer = io.BytesIO()
+    if lossless:
+        picture.save(buffer, "PNG", optimize=True)
+    else:
+        picture.save(buffer, "JPEG", quality=88)
+    kind = "png" if lossless else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
