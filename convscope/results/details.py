@@ -169,7 +169,7 @@ class MeasurementsDetails(Details):
 
     view: ClassVar[View] = "measurements"
     methods: list[str] = field(default_factory=list)
-    metrics: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, Literal["higher", "lower"]] = field(default_factory=dict)
     grids: list[str] = field(default_factory=list)
     floor: str | None = None
     tiles: int = 1
