@@ -151,7 +151,7 @@ def exported(make: Callable[[], nn.Module], folder: Path, side: int = 64) -> Mod
 
 def scripted(make: Callable[[], nn.Module], folder: Path, side: int = 64) -> Model:
     torch.jit.trace(seeded(make), torch.rand(1, 3, side, side)).save(folder / "net.pt")
-    return convscope.load_model(f"torchscript:{folder}/net.pt", side=side)
+    return convscope.load_model(f"torchscript:{folder}/net.pt", side=side, trust=True)
 
 
 def hugging_face(kind: str, folder: Path, **settings: Any) -> Model:
@@ -198,7 +198,7 @@ def tiny_imagenet(folder: Path) -> Model:
         'architecture = "python:small_networks:Trunk"\nclasses = 100\nweights ='
         ' "tiny.pt"\n[preprocessing]\nsize = 64\nscale = 1\nmean_image = "mean.npy"\n'
     )
-    return convscope.load_model(folder / "tiny.toml")
+    return convscope.load_model(folder / "tiny.toml", trust=True)
 
 
 class Checkpointed(Trunk):

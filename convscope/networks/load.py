@@ -54,6 +54,7 @@ def load_model(
     head: Literal["softmax", "sigmoid", "probability"] | None = None,
     labels: Sequence[str] | str | Path | None = None,
     device: str | None = None,
+    trust: bool = False,
     **options: Any,
 ) -> Model:
     """A network ready to be looked into.
@@ -81,6 +82,8 @@ def load_model(
         head: how the last scores become probabilities; `probability` says that they already are.
         labels: the class names, or a text file with one a line.
         device: where to run, such as "cpu" or "cuda".
+        trust: open files that run code when they are opened (TorchScript, cards that name Python,
+            .pt2 archives with pickles); say so only of files whose author you know.
         options: what else the source takes; for a bare module `name`, `channels`, `layout` and
             `channels_last`.
 
@@ -103,7 +106,7 @@ def load_model(
     elif isinstance(model, nn.Module):
         loaded = _bare(model, weights, options)
     elif model is None or isinstance(model, (str, Path)):
-        loaded = _from_source(str(model) if model else DEFAULT, weights, options)
+        loaded = _from_source(str(model) if model else DEFAULT, weights, options, trust)
     else:
         raise ModelError(
             f"A model is a name such as 'torchvision:vgg16' or an nn.Module; {type(model).__name__}"
@@ -137,7 +140,9 @@ def full_spec(spec: str) -> str:
     return f"{ENDINGS[ending]}:{spec}" if source not in registry and ending in ENDINGS else spec
 
 
-def _from_source(spec: str, weights: bool | str | Path | None, options: dict[str, Any]) -> Model:
+def _from_source(
+    spec: str, weights: bool | str | Path | None, options: dict[str, Any], trust: bool
+) -> Model:
     source, _, name = full_spec(spec).partition(":")
     if source not in registry:
         raise ModelError(
@@ -150,10 +155,18 @@ def _from_source(spec: str, weights: bool | str | Path | None, options: dict[str
     if isinstance(weights, (str, Path)) and not Path(weights).is_file():
         raise ModelError(f"There is no weights file {str(weights)!r}.")
     weights = str(weights) if isinstance(weights, Path) else weights
-    loaded: Model = registry.get(source)(name, weights=weights, **checked)
+    # A word of trust holds for this call: it is not written down with the options, which files
+    # carry on.
+    checked.pop("trust", None)
+    word = {"trust": trust} if _asks_for_trust(source) else {}
+    loaded: Model = registry.get(source)(name, weights=weights, **checked, **word)
     loaded.spec = spec
     loaded.options = {**({"weights": weights} if weights is not None else {}), **checked}
     return loaded
+
+
+def _asks_for_trust(source: str) -> bool:
+    return any(option.name == "trust" for option in registry.schema(source).options)
 
 
 def _bare(network: nn.Module, weights: bool | str | Path | None, options: dict[str, Any]) -> Model:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import math
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.errors import ConvscopeError, ModelError, OptionError
 from convscope.networks.preprocessing import Preprocessing
+
+MEAN_IMAGE_BYTES = 256 << 20
+"""Room for three channels of 2900 x 2900 doubles: more than any network's input has."""
 
 WHITE = 255.0
 """White in an 8-bit photo: `scale` is said for such pixels, `Preprocessing` works on [0, 1]."""
@@ -100,8 +107,8 @@ def labels(given: Sequence[str] | str | Path) -> tuple[str, ...]:
 
 
 def mean_image(given: Any, channels: int, scale: float) -> Tensor:
-    """A mean image (c h w) from a .npy file, a picture (then in the units that `scale` makes of [0,
-    1]), an array or a tensor.
+    """A mean image (c h w) from a .npy or .npz file, a picture (then in the units that `scale`
+    makes of [0, 1]), an array or a tensor.
 
     Raises:
         ModelError: it cannot be read, or has another number of channels.
@@ -111,13 +118,13 @@ def mean_image(given: Any, channels: int, scale: float) -> Tensor:
         where = f"The mean image {str(given)!r}"
         try:
             found = (
-                np.load(given, allow_pickle=False)
-                if str(given).endswith(".npy")
+                _stored_array(given)
+                if str(given).endswith((".npy", ".npz"))
                 else _picture(given) * scale
             )
         except ConvscopeError as error:
             raise ModelError(f"{where} cannot be used: {error}") from None
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise ModelError(f"{where} cannot be read: {error}.") from None
     else:
         found = given
@@ -132,6 +139,47 @@ def mean_image(given: Any, channels: int, scale: float) -> Tensor:
             " x height x width."
         )
     return tensor.contiguous()
+
+
+def _stored_array(path: str | Path) -> NDArray[Any]:
+    """The array in a .npy file, or the only one in a .npz file.
+
+    The header is read first, since NumPy makes room for whatever it claims.
+
+    Raises:
+        ModelError: it is larger than any mean image, or one of several.
+    """
+    if str(path).endswith(".npy"):
+        return _checked_array(Path(path).read_bytes(), path)
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) != 1:
+            raise ModelError(f"{str(path)!r} holds {len(members)} arrays, and one is needed.")
+        if members[0].file_size > MEAN_IMAGE_BYTES:
+            raise _too_large(path)
+        return _checked_array(archive.read(members[0]), path)
+
+
+def _checked_array(data: bytes, path: str | Path) -> NDArray[Any]:
+    stream = io.BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else (np.lib.format.read_array_header_2_0)
+    )
+    shape, _, dtype = read(stream)
+    if math.prod(shape) * dtype.itemsize > MEAN_IMAGE_BYTES:
+        raise _too_large(path)
+    stream.seek(0)
+    array: NDArray[Any] = np.load(stream, allow_pickle=False)
+    return array
+
+
+def _too_large(path: str | Path) -> ModelError:
+    return ModelError(
+        f"{str(path)!r} claims more than {MEAN_IMAGE_BYTES >> 20} MiB, and no mean image has that."
+    )
 
 
 def _picture(path: str | Path) -> Tensor:

@@ -73,7 +73,7 @@ def test_a_truncated_file(tmp_path, name, file):
     whole = (tmp_path / file).read_bytes()
     (tmp_path / file).write_bytes(whole[: len(whole) // 2])
     spec = f"torchscript:{tmp_path / file}" if "torchscript" in name else tmp_path / file
-    sentence(lambda: convscope.load_model(spec), file, kind=ModelError)
+    sentence(lambda: convscope.load_model(spec, trust=True), file, kind=ModelError)
 
 
 @pytest.mark.parametrize("ending", [".pt", ".safetensors"])
@@ -210,7 +210,7 @@ def test_a_model_card(tmp_path):
     photo = torch.rand(1, 3, 64, 64)
     assert np.allclose(model.preprocess(photo)[0].numpy(), photo[0].numpy() * 255 - mean, atol=1e-3)
     assert torch.allclose(model.deprocess(model.preprocess(photo)), photo, atol=1e-5)
-    assert convscope.load_model(model.spec, **model.options).identity == model.identity
+    assert convscope.load_model(model.spec, trust=True, **model.options).identity == model.identity
     card = tmp_path / "tiny.toml"
     good = card.read_text()
     for wrong, said in (
@@ -225,10 +225,15 @@ def test_a_model_card(tmp_path):
         (good + "\nbgr = 3\nmeen = 2", "did you mean 'mean'"),
     ):
         card.write_text(wrong)
-        sentence(lambda: convscope.load_model(card), said)
+        sentence(lambda: convscope.load_model(card, trust=True), said)
     np.save(tmp_path / "mean.npy", np.zeros((5, 64, 64)))
     card.write_text(good)
-    sentence(lambda: convscope.load_model(card), "mean image", "5 x 64 x 64", kind=ModelError)
+    sentence(
+        lambda: convscope.load_model(card, trust=True),
+        "mean image",
+        "5 x 64 x 64",
+        kind=ModelError,
+    )
 
 
 @pytest.mark.parametrize(
@@ -316,7 +321,7 @@ def test_channels_are_read_off_the_network():
 def test_a_network_is_the_same_when_it_is_loaded_again(tmp_path, name):
     """What `rerun` does: the spec and the options that are written into a picture, through JSON."""
     model = SMALL[name](tmp_path)
-    again = convscope.load_model(model.spec, **json.loads(json.dumps(model.options)))
+    again = convscope.load_model(model.spec, trust=True, **json.loads(json.dumps(model.options)))
     assert again.identity == model.identity
     assert again.preprocessing == model.preprocessing
     assert again.labels == model.labels

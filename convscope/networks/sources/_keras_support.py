@@ -20,6 +20,11 @@ SCALING = ("Rescaling", "Normalization")
 """Layers that say that a network takes pixels from 0 to 255."""
 
 
+SAFE_VERSION = (3, 12)
+"""The first Keras whose safe mode holds for .keras and .h5 files alike (mended there:
+CVE-2025-1550, -8747, -9905, -9906, -12058 and -12638)."""
+
+
 def library() -> Any:
     """The Keras module, on torch.
 
@@ -39,6 +44,12 @@ def library() -> Any:
             os.environ.pop("KERAS_BACKEND", None)
             if before is None
             else os.environ.update(KERAS_BACKEND=before)
+        )
+    version = tuple(int(part) for part in keras.__version__.split(".")[:2])
+    if version < SAFE_VERSION:
+        raise ModelError(
+            f"Keras {keras.__version__} can be made to run code by the files it opens; Convscope"
+            f" needs {'.'.join(map(str, SAFE_VERSION))} or later: pip install -U keras."
         )
     if keras.config.backend() != "torch":
         raise ModelError(

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import ModelError, suggest
-from convscope.networks.load import load_model
+from convscope.networks.load import full_spec, load_model
 from convscope.networks.model import Model
 from convscope.networks.sources import register, registry
+from convscope.networks.trust import require_trust
 
 PREPROCESSING = ("size", "mean", "std", "scale", "bgr", "mean_image", "crop", "interpolation")
 OTHERS = ("name", "architecture", "weights", "labels", "head", "preprocessing")
@@ -15,16 +16,18 @@ PATHS = ("weights", "labels", "mean_image")
 
 
 @register()
-def card(name: str, *, weights: bool | str | None = None) -> Model:
+def card(name: str, *, weights: bool | str | None = None, trust: bool = False) -> Model:
     """A model card: a small TOML file that makes a private network one word.
 
     `architecture` is what `load_model` takes ("timm:resnet50", "keras:net.h5",
     "python:MODULE:FUNCTION"); `weights`, `labels` (a file or a list), `head`, `name` and the
     source's own options stand beside it; `[preprocessing]` has size, mean, std, scale, bgr,
-    mean_image, crop, interpolation. Paths are relative to the card.
+    mean_image, crop, interpolation. Paths are relative to the card. A card is data: one that names
+    Python code (`python:`) or a file that could run code is followed only if it is trusted.
 
     Args:
         weights: in place of the card's: False for random ones, or a local file.
+        trust: follow a card that names code.
 
     Example:
         convscope.load_model("tiny_imagenet.toml")
@@ -44,6 +47,7 @@ def card(name: str, *, weights: bool | str | None = None) -> Model:
             f"The model card {name!r} does not say architecture = \"...\", such as 'timm:resnet50'."
         )
     options = _options(written, name, architecture)
+    _check_architecture(name, architecture, options, trust)
     for key in PATHS:
         if isinstance(options.get(key), str):
             options[key] = _beside(path, options[key])
@@ -60,9 +64,21 @@ def card(name: str, *, weights: bool | str | None = None) -> Model:
         and (path.parent / rest).exists()
     ):
         architecture = f"{source}:{_beside(path, rest)}"
-    model = load_model(architecture, **options)
+    model = load_model(architecture, trust=trust, **options)
     model.name = str(title or path.stem)
     return model
+
+
+def _check_architecture(name: str, architecture: str, options: dict[str, Any], trust: bool) -> None:
+    """A card names a network, not another card; and code only where it is trusted."""
+    if full_spec(architecture).startswith("card:"):
+        raise ModelError(
+            f"The model card {name!r} names another card ({architecture!r}) as its architecture;"
+            " name the network itself."
+        )
+    for text in (architecture, str(options.get("arch", ""))):
+        if text.startswith("python:"):
+            require_trust(trust, name, f"it names Python code ({text!r}) that would be imported")
 
 
 def _options(written: dict[str, Any], name: str, architecture: str) -> dict[str, Any]:
@@ -75,7 +91,7 @@ def _options(written: dict[str, Any], name: str, architecture: str) -> dict[str,
         )
     source = architecture.partition(":")[0]
     own = (
-        [parameter.name for parameter in registry.schema(source).options]
+        [option.name for option in registry.schema(source).options if option.name != "trust"]
         if source in registry
         else []
     )

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge
 
 from convscope.errors import ModelError
 from convscope.networks.model import Model
@@ -15,8 +17,9 @@ def file(
     *,
     weights: bool | str | None = None,
     arch: str | None = None,
-    classes: int | None = None,
-    channels: int | None = None,
+    classes: Annotated[int, Ge(1)] | None = None,
+    channels: Annotated[int, Ge(1)] | None = None,
+    trust: bool = False,
 ) -> Model:
     """A checkpoint of your own: the weights are in the file, the architecture is named.
 
@@ -29,6 +32,7 @@ def file(
             for a function or class of an installed package that makes the network.
         classes: how many classes the head has.
         channels: how many channels the input has.
+        trust: open a TorchScript or .pt2 file that could run code.
 
     Example:
         convscope.load_model("file:flowers.ckpt", arch="timm:resnet50", classes=7)
@@ -44,7 +48,7 @@ def file(
                 f"{name!r} holds weights only, so say which network they belong to, such as"
                 " arch='timm:resnet50'."
             )
-        own: Model = registry.get(found)(name)
+        own: Model = registry.get(found)(name, trust=trust)
         return own
     if _kind(name) is not None:
         raise ModelError(f"{name!r} carries its own architecture, so leave out arch={arch!r}.")

@@ -40,14 +40,16 @@ def hf(name: str, *, weights: bool | str | None = None) -> Model:
     try:
         with hub(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            config: Any = transformers.AutoConfig.from_pretrained(name)
+            config: Any = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
             if weights is None or weights is True:
                 network: Any = transformers.AutoModelForImageClassification.from_pretrained(
-                    name, dtype="auto"
+                    name, dtype="auto", trust_remote_code=False
                 )
             else:
                 network = random_weights(
-                    lambda: transformers.AutoModelForImageClassification.from_config(config)
+                    lambda: transformers.AutoModelForImageClassification.from_config(
+                        config, trust_remote_code=False
+                    )
                 )
             processor = _processor(transformers, name)
     except Exception as error:
@@ -86,10 +88,12 @@ def hf(name: str, *, weights: bool | str | None = None) -> Model:
 def _processor(transformers: Any, name: str) -> dict[str, Any]:
     """The stored settings of the image processor; nothing where the folder has none."""
     try:
-        found: dict[str, Any] = transformers.AutoImageProcessor.from_pretrained(name).to_dict()
+        settings: dict[str, Any] = transformers.AutoImageProcessor.from_pretrained(
+            name, trust_remote_code=False
+        ).to_dict()
     except (OSError, ValueError, ImportError):
         return {}
-    return found
+    return settings
 
 
 def _preprocessing(processor: dict[str, Any], config: Any) -> Preprocessing:

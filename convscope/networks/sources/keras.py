@@ -3,7 +3,9 @@ from __future__ import annotations
 import random
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge
 
 from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks.layout import Layout
@@ -28,7 +30,7 @@ def keras(
     *,
     weights: bool | str | None = None,
     mode: Literal["caffe", "tf", "torch"] | None = None,
-    classes: int | None = None,
+    classes: Annotated[int, Ge(1)] | None = None,
 ) -> Model:
     """A Keras network from a `.keras` or `.h5` file, or `keras:applications/VGG16`; Keras runs on
     torch.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from convscope.errors import ModelError
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
+from convscope.networks.sources._exported_code import code_in
 from convscope.networks.sources._fixed_batch import OneAtATime, accepts_any_batch_size
 from convscope.networks.sources._graph_modules import operations_as_modules, without_log_messages
+from convscope.networks.trust import require_trust
 
 _VIEWS = (
     torch.ops.aten.view.default,
@@ -21,11 +24,15 @@ _VIEWS = (
 
 
 @register()
-def pt2(name: str, *, weights: bool | str | None = None) -> Model:
+def pt2(name: str, *, weights: bool | str | None = None, trust: bool = False) -> Model:
     """A network that `torch.export.save` wrote; its layers keep the names they had.
+
+    An archive with pickled objects in it, or whose graph does more than arithmetic, could run code
+    and is refused unless it is trusted.
 
     Args:
         weights: not used: the file has them.
+        trust: open it even if it could run code.
 
     Example:
         convscope.load_model("pt2:net.pt2", mean=0.5, std=0.5)
@@ -35,14 +42,25 @@ def pt2(name: str, *, weights: bool | str | None = None) -> Model:
     if not Path(name).is_file():
         raise ModelError(f"There is no file {name!r}.")
     try:
-        with without_log_messages():
-            program = torch.export.load(name)
+        # Read once, so that what was checked is what is opened.
+        archive = Path(name).read_bytes()
+        reason = None if trust else code_in(archive)
     except Exception as error:
-        raise ModelError(
-            f"{name!r} cannot be read as a torch.export file ({type(error).__name__}); it is"
-            " damaged or of another format."
-        ) from error
+        raise _unreadable(name, error) from error
+    require_trust(reason is None, name, str(reason))
+    try:
+        with without_log_messages():
+            program = torch.export.load(io.BytesIO(archive))
+    except Exception as error:
+        raise _unreadable(name, error) from error
     return from_program(program, name)
+
+
+def _unreadable(name: str, error: Exception) -> ModelError:
+    return ModelError(
+        f"{name!r} cannot be read as a torch.export file ({type(error).__name__}); it is damaged or"
+        " of another format."
+    )
 
 
 def from_program(program: Any, path: str, *, flat: bool = False) -> Model:

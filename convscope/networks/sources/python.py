@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from typing import Annotated
 
+from annotated_types import Ge
 from torch import nn
 
 from convscope.errors import ConvscopeError, ModelError, OptionError
@@ -17,8 +19,8 @@ def python(
     name: str,
     *,
     weights: bool | str | None = None,
-    classes: int | None = None,
-    channels: int | None = None,
+    classes: Annotated[int, Ge(1)] | None = None,
+    channels: Annotated[int, Ge(1)] | None = None,
 ) -> Model:
     """A network that a function or class of an installed package makes:
     `python:PACKAGE.MODULE:FUNCTION`.

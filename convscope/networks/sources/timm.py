@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import timm as library
+from annotated_types import Ge
 from timm.data import ImageNetInfo
 
 from convscope.errors import ModelError, suggest
@@ -18,8 +19,8 @@ def timm(
     name: str,
     *,
     weights: bool | str | None = None,
-    classes: int | None = None,
-    channels: int | None = None,
+    classes: Annotated[int, Ge(1)] | None = None,
+    channels: Annotated[int, Ge(1)] | None = None,
 ) -> Model:
     """Any network of timm; size, mean, std and labels come from its `pretrained_cfg`.
 

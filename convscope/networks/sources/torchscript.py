@@ -1,38 +1,49 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 
 from convscope.errors import ModelError
 from convscope.networks.model import Model
 from convscope.networks.sources import register
 from convscope.networks.sources._graph_modules import without_log_messages
 from convscope.networks.sources.pt2 import from_program
+from convscope.networks.trust import require_trust
 
 
 @register()
 def torchscript(
-    name: str, *, weights: bool | str | None = None, channels: int = 3, side: int = 224
+    name: str,
+    *,
+    weights: bool | str | None = None,
+    channels: Annotated[int, Ge(1)] = 3,
+    side: Annotated[int, Ge(1)] = 224,
+    trust: bool = False,
 ) -> Model:
     """A TorchScript file (`torch.jit.save`). Scripted modules take no hooks, so it is turned into
     an exported program first.
 
     Layers keep their names where the file has them. What the converter does not know, it names in
-    one sentence.
+    one sentence. TorchScript is a program, which can also read and write files, so it is opened
+    only if it is trusted.
 
     Args:
         weights: not used: the file has them.
         channels: how many channels the input has.
         side: height and width to convert it for.
+        trust: run the program in the file.
 
     Example:
-        convscope.load_model("torchscript:net.pt", side=64)
+        convscope.load_model("torchscript:net.pt", side=64, trust=True)
     """
     if weights is not None:
         raise ModelError("A TorchScript file has its own weights; leave out weights=.")
     if not Path(name).is_file():
         raise ModelError(f"There is no file {name!r}.")
+    require_trust(trust, name, "it is TorchScript, a program that can read and write files")
     with without_log_messages():
         try:
             script = torch.jit.load(name, map_location="cpu").eval()  # type: ignore[no-untyped-call]

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge
 from torchvision import models as library
 
 from convscope.errors import ModelError, OptionError, suggest
@@ -16,7 +17,7 @@ OWN_INITIALIZATION = {"googlenet": {"init_weights": True}, "inception_v3": {"ini
 
 @register()
 def torchvision(
-    name: str, *, weights: bool | str | None = None, classes: int | None = None
+    name: str, *, weights: bool | str | None = None, classes: Annotated[int, Ge(1)] | None = None
 ) -> Model:
     """A classifier of torchvision; preprocessing and labels come from its default weights'
     metadata.
