@@ -16,7 +16,7 @@ import torch
 from _duel import Row, Run, Setting, duel, rows
 from torch import Tensor
 
-from convscope.attribution._method import Method
+from convscope.attribution.method import Method
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy

@@ -43,17 +43,22 @@ class MethodTraits:
     as_is: bool = False
 
 
-registry = Registry(__name__, "attribution method", MethodTraits)
+registry = Registry(
+    __name__,
+    "attribution method",
+    MethodTraits,
+    shared=("baselines", "batches", "maps", "method", "method_options"),
+)
 register = registry.register
 
 REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "sum": lambda found: found.sum(1),
-    "max_abs": lambda found: found.abs().amax(1),
-    "mean_abs": lambda found: found.abs().mean(1),
+    "sum": lambda maps: maps.sum(1),
+    "max_abs": lambda maps: maps.abs().amax(1),
+    "mean_abs": lambda maps: maps.abs().mean(1),
 }
 """n c h w -> n h w: "sum" keeps the sign, "max_abs" is Simonyan's for saliency maps."""
 
 
-def reduce_channels(found: Tensor, how: str) -> Tensor:
+def reduce_channels(maps: Tensor, how: str) -> Tensor:
     """The heatmap (n h w) of an attribution (n c h w)."""
-    return REDUCTIONS[how](found)
+    return REDUCTIONS[how](maps)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from convscope.attribution._work import singles
+from convscope.attribution.batches import singles
 from convscope.errors import ComputeError, ConvscopeError, ExtraError, OptionError
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -45,7 +45,7 @@ def attribute(
     target: Target,
     name: str,
     *,
-    given: Callable[[Tensor], dict[str, Any]],
+    arguments: Callable[[Tensor], dict[str, Any]],
     copied: bool = False,
     generator: torch.Generator | None = None,
 ) -> Tensor:
@@ -59,16 +59,16 @@ def attribute(
         from captum import attr
     except ImportError:
         raise ExtraError("captum", "captum") from None
-    found = []
-    for one, wanted in singles(image, target, generator):
-        scored = Scored(probe, wanted, copied=copied)
+    heatmaps = []
+    for single, single_target in singles(image, target, generator):
+        scored = Scored(probe, single_target, copied=copied)
         try:
             with torch.enable_grad(), _seeded(generator), warnings.catch_warnings():
                 warnings.simplefilter(
                     "ignore"
                 )  # on hooks it sets on the copy, and flags it sets on its input
                 maps = getattr(attr, name)(scored).attribute(
-                    one.detach().clone(), target=0, **given(one)
+                    single.detach().clone(), target=0, **arguments(single)
                 )
         except ConvscopeError:
             raise
@@ -84,8 +84,8 @@ def attribute(
             raise ComputeError(
                 f"Captum's {name} cannot work on {probe.model.name}: {said}"
             ) from error
-        found.append(maps.detach().float())
-    return torch.cat(found)
+        heatmaps.append(maps.detach().float())
+    return torch.cat(heatmaps)
 
 
 def enough(name: str, samples: int, cells: int) -> None:

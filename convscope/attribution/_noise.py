@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convscope.attribution._method import Method
-from convscope.attribution._work import chunks, fast, singles
+from convscope.attribution.batches import channels_last, chunks, singles
+from convscope.attribution.method import Method
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -38,24 +38,27 @@ def noisy(
     Welford's stable update."""
     generator = generator or torch.Generator(image.device).manual_seed(0)
     rows = []
-    for one, wanted in singles(image, target, generator):
-        sigma = noise * (one.max() - one.min())
+    for single, single_target in singles(image, target, generator):
+        sigma = noise * (single.max() - single.min())
         mean = spread = square = torch.zeros(())
         for part in chunks(samples, batch, inner.name + " on noisy copies"):
             count = part.stop - part.start
             draws = torch.stack(
                 [
                     torch.randn(
-                        one.shape[1:], generator=generator, device=one.device, dtype=one.dtype
+                        single.shape[1:],
+                        generator=generator,
+                        device=single.device,
+                        dtype=single.dtype,
                     )
                     for _ in range(count)
                 ]
             )
-            maps = inner(probe, fast(one + sigma * draws), wanted.expand(count))
-            for seen, found in enumerate(maps, start=part.start + 1):
-                step = found - mean
+            maps = inner(probe, channels_last(single + sigma * draws), single_target.expand(count))
+            for seen, heatmaps in enumerate(maps, start=part.start + 1):
+                step = heatmaps - mean
                 mean = mean + step / seen
-                spread = spread + step * (found - mean)
-                square = square + (found**2 - square) / seen
+                spread = spread + step * (heatmaps - mean)
+                square = square + (heatmaps**2 - square) / seen
         rows.append((mean, square, spread / samples))
     return Moments(*(torch.stack(part) for part in zip(*rows, strict=True)))

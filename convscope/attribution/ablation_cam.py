@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import chunks, singles
+from convscope.attribution.batches import chunks, singles
 from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -31,17 +31,17 @@ def ablation_cam(
     Example:
         convscope.explain(model, "cat.jpg", method="ablation_cam", target="tabby")
     """
-    found = []
-    for one, wanted in singles(image, target):
-        rest = probe.partial_forward(one, layer)
-        maps = rest.maps
-        before = wanted(rest.output)
+    heatmaps = []
+    for single, single_target in singles(image, target):
+        partial = probe.partial_forward(single, layer)
+        maps = partial.maps
+        before = single_target(partial.output)
         firing = maps[0].flatten(1).any(1).nonzero()[:, 0]
         weight = torch.zeros(maps.shape[1], device=maps.device)
         for part in chunks(len(firing), batch, "Ablation-CAM") if len(firing) else ():
             without = maps.repeat(part.stop - part.start, 1, 1, 1)
             without[torch.arange(len(without)), firing[part]] = 0
-            weight[firing[part]] = before - wanted(rest(without))
+            weight[firing[part]] = before - single_target(partial(without))
         share = weight / before.abs().clamp_min(torch.finfo(weight.dtype).tiny)
-        found.append((share[None, :, None, None] * maps.float()).sum(1, keepdim=True))
-    return torch.cat(found)
+        heatmaps.append((share[None, :, None, None] * maps.float()).sum(1, keepdim=True))
+    return torch.cat(heatmaps)

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._attention import run_with_attention
 from convscope.errors import OptionError
 from convscope.networks.layout import image_size
 from convscope.probe import Probe
+from convscope.probe.attention import run_with_attention
 from convscope.questions.target import Target
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import singles
+from convscope.attribution.batches import singles
 from convscope.errors import OptionError
 from convscope.probe import Probe, gradient_of
 from convscope.questions.target import Target
@@ -31,17 +31,20 @@ def cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
     Example:
         convscope.explain(model, "cat.jpg", method="cam", target="tabby")
     """
-    found = []
-    for one, wanted in singles(image, target):
-        rest = probe.partial_forward(one, layer)
-        activation = rest.maps.detach().requires_grad_()
+    heatmaps = []
+    for single, single_target in singles(image, target):
+        partial = probe.partial_forward(single, layer)
+        activation = partial.maps.detach().requires_grad_()
         with torch.enable_grad():
-            gradient = gradient_of(wanted(rest(activation)), [activation], f"layer {layer!r}")[
-                0
-            ].float()
+            gradient = gradient_of(
+                single_target(partial(activation)), [activation], f"layer {layer!r}"
+            )[0].float()
         activation = activation.detach().float()
-        full, half, none = wanted.expand(3)(
-            rest(activation * torch.tensor([1.0, 0.5, 0.0], device=one.device)[:, None, None, None])
+        full, half, none = single_target.expand(3)(
+            partial(
+                activation
+                * torch.tensor([1.0, 0.5, 0.0], device=single.device)[:, None, None, None]
+            )
         )
         weight = gradient.mean((2, 3), keepdim=True)
         even = (gradient - weight).abs().amax() <= AFFINE * gradient.abs().amax()
@@ -52,5 +55,5 @@ def cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
                 f" {layer!r} is not one; use method='grad_cam'."
             )
         places = activation.shape[-2] * activation.shape[-1]
-        found.append((weight * places * activation).sum(1, keepdim=True))
-    return torch.cat(found)
+        heatmaps.append((weight * places * activation).sum(1, keepdim=True))
+    return torch.cat(heatmaps)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from convscope.attribution import register
 from convscope.attribution._captum import attribute
-from convscope.attribution._work import baseline_of
+from convscope.attribution.baselines import baseline_of
 from convscope.errors import ExtraError
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -49,7 +49,7 @@ def deep_lift(
             target,
             "DeepLift",
             copied=True,
-            given=lambda one: {"baselines": baseline_of(probe.model, one, baseline)},
+            arguments=lambda single: {"baselines": baseline_of(probe.model, single, baseline)},
         )
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import first_component
+from convscope.attribution.maps import first_component
 from convscope.probe import Probe
 from convscope.questions.target import Target
 

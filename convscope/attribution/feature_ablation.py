@@ -6,7 +6,7 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution._captum import attribute, cells_of
-from convscope.attribution._work import baseline_of
+from convscope.attribution.baselines import baseline_of
 from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -40,11 +40,11 @@ def feature_ablation(
         convscope.explain(model, "cat.jpg", method="feature_ablation", target="tabby")
     """
 
-    def given(one: Tensor) -> dict[str, object]:
+    def arguments(single: Tensor) -> dict[str, object]:
         return {
-            "baselines": baseline_of(probe.model, one, baseline),
-            "feature_mask": cells_of(one, cells),
+            "baselines": baseline_of(probe.model, single, baseline),
+            "feature_mask": cells_of(single, cells),
             "perturbations_per_eval": batch,
         }
 
-    return attribute(probe, image, target, "FeatureAblation", given=given)[:, :1]
+    return attribute(probe, image, target, "FeatureAblation", arguments=arguments)[:, :1]

@@ -46,23 +46,24 @@ def finer_cam(
         )
 
     def finer(output: object) -> Tensor:
-        found = probe.model.scores(output)
-        scores = found.detach()
+        class_scores = probe.model.scores(output)
+        scores = class_scores.detach()
         if scores.shape[1] < 2:
             raise TargetError(
                 "Finer-CAM compares a class with the classes like it: give one class of a network"
                 " with several."
             )
         names = [choice.index for choice in target.resolved(output).expand(len(scores)).choices]
-        own = torch.tensor(names, device=scores.device)[:, None]
+        class_index = torch.tensor(names, device=scores.device)[:, None]
         near = (
-            (scores - scores.gather(1, own))
+            (scores - scores.gather(1, class_index))
             .abs()
-            .scatter(1, own, -1)
+            .scatter(1, class_index, -1)
             .argsort(dim=1, stable=True)[:, 1 : rivals + 1]
         )
         share = scores.softmax(1).gather(1, near)
         share = share / share.sum(1, keepdim=True)
-        return found.gather(1, own)[:, 0] - strength * (share * found.gather(1, near)).sum(1)
+        rival_score = (share * class_scores.gather(1, near)).sum(1)
+        return class_scores.gather(1, class_index)[:, 0] - strength * rival_score
 
     return grad_cam(probe, image, Target(probe.model, (Choice(function=finer),)), layer=layer)

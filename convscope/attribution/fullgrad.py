@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.attribution import register
-from convscope.attribution._calls import Calls
-from convscope.attribution._work import enlarge
+from convscope.attribution.maps import enlarge
 from convscope.probe import Probe, gradient_of
+from convscope.probe.function_overrides import FunctionOverrides
 from convscope.questions.target import Target
 
 
@@ -40,42 +40,18 @@ def fullgrad(
     Example:
         convscope.explain(model, "cat.jpg", method="fullgrad", target="tabby")
     """
-    biased: list[tuple[Tensor, Tensor]] = []
-
-    def note(made: Tensor, bias: Tensor | None) -> Tensor:
-        if bias is None or made.ndim != 4:
-            return made
-        biased.append((made, bias.detach()))
-        return made.clone()
-
-    def convolution(
-        x: Tensor, weight: Tensor, bias: Tensor | None = None, *rest: Any, **named: Any
-    ) -> Tensor:
-        return note(torch.conv2d(x, weight, bias, *rest, **named), bias)
-
-    def norm(x: Tensor, mean: Tensor, var: Tensor, *rest: Any, **named: Any) -> Tensor:
-        given = (
-            dict(zip(("weight", "bias", "training", "momentum", "eps"), rest, strict=False)) | named
-        )
-        weight, bias = (given.get(name) for name in ("weight", "bias"))
-        scaling = (1 if weight is None else weight) / (var + given.get("eps", 1e-5)).sqrt()
-        return note(
-            functional.batch_norm(x, mean, var, **given),
-            (0 if bias is None else bias) - mean * scaling,
-        )
-
     _ = probe.layers  # a first dry run must not be counted below
+    biases = _Biases()
     leaf = image.detach().clone().requires_grad_()
-    with Calls({functional.conv2d: convolution, functional.batch_norm: norm}):
+    with FunctionOverrides(
+        {functional.conv2d: biases.convolution, functional.batch_norm: biases.batch_norm}
+    ):
         _, output = probe.activations_and_output(leaf, [])
-    first, *others = gradient_of(target(output), [leaf, *(made for made, _ in biased)], "the image")
-    parts = [
-        first * image,
-        *(
-            bias[:, None, None] * gradient
-            for (_, bias), gradient in zip(biased, others, strict=True)
-        ),
-    ]
+    places = [leaf, *(activation for activation, _ in biases.of_layers)]
+    first, *others = gradient_of(target(output), places, "the image")
+    parts = [first * image]
+    for (_, bias), gradient in zip(biases.of_layers, others, strict=True):
+        parts.append(bias[:, None, None] * gradient)
     total = torch.zeros_like(image[:, :1], dtype=torch.float32)
     for part in parts:
         part = part.detach().float().abs()
@@ -85,3 +61,32 @@ def fullgrad(
             part = part / (part.amax(axes, keepdim=True) + 1e-7)
         total += enlarge(part.sum(1, keepdim=True), image.shape[-2:])
     return total
+
+
+class _Biases:
+    """The output of every convolution and batch norm that runs, with its bias."""
+
+    def __init__(self) -> None:
+        self.of_layers: list[tuple[Tensor, Tensor]] = []
+
+    def convolution(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any
+    ) -> Tensor:
+        return self._keep(torch.conv2d(x, weight, bias, *args, **kwargs), bias)
+
+    def batch_norm(self, x: Tensor, mean: Tensor, var: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        names = ("weight", "bias", "training", "momentum", "eps")
+        arguments = dict(zip(names, args, strict=False)) | kwargs
+        weight, bias = (arguments.get(name) for name in ("weight", "bias"))
+        scaling = (1 if weight is None else weight) / (var + arguments.get("eps", 1e-5)).sqrt()
+        return self._keep(
+            functional.batch_norm(x, mean, var, **arguments),
+            (0 if bias is None else bias) - mean * scaling,
+        )
+
+    def _keep(self, activation: Tensor, bias: Tensor | None) -> Tensor:
+        if bias is None or activation.ndim != 4:
+            return activation
+        self.of_layers.append((activation, bias.detach()))
+        # The network goes on with a copy: what follows in place must not change what is kept.
+        return activation.clone()

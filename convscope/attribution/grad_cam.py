@@ -4,7 +4,7 @@ from einops import reduce
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import require_nonzero
+from convscope.attribution.maps import require_nonzero
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -26,5 +26,5 @@ def grad_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tens
     """
     activation, gradient = probe.activation_and_gradient(image, layer, target)
     weight = reduce(require_nonzero(gradient, layer), "n c h w -> n c 1 1", "mean")
-    found: Tensor = reduce(weight * activation, "n c h w -> n 1 h w", "sum")
-    return found
+    heatmaps: Tensor = reduce(weight * activation, "n c h w -> n 1 h w", "sum")
+    return heatmaps

@@ -5,7 +5,7 @@ from einops import reduce
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import require_nonzero
+from convscope.attribution.maps import require_nonzero
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -36,5 +36,5 @@ def grad_cam_plus_plus(probe: Probe, image: Tensor, target: Target, *, layer: st
     )
     alpha = torch.where(denominator > 0, 1 / denominator, 0)
     weight = reduce(alpha * gradient.clamp_min(0), "n c h w -> n c 1 1", "sum")
-    found: Tensor = reduce(weight * activation, "n c h w -> n 1 h w", "sum")
-    return found
+    heatmaps: Tensor = reduce(weight * activation, "n c h w -> n 1 h w", "sum")
+    return heatmaps

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution._captum import attribute
-from convscope.attribution._work import baseline_of
+from convscope.attribution.baselines import baseline_of
 from convscope.core.ranges import NonNegativeFloat, PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -39,10 +39,10 @@ def gradient_shap(
     """
     generator = generator or torch.Generator(image.device).manual_seed(0)
 
-    def given(one: Tensor) -> dict[str, object]:
+    def arguments(single: Tensor) -> dict[str, object]:
         baselines = [
-            baseline_of(probe.model, one, name) for name in ("mean", "black", "white", "blur")
+            baseline_of(probe.model, single, name) for name in ("mean", "black", "white", "blur")
         ]
         return {"baselines": torch.cat(baselines), "n_samples": samples, "stdevs": noise}
 
-    return attribute(probe, image, target, "GradientShap", given=given, generator=generator)
+    return attribute(probe, image, target, "GradientShap", arguments=arguments, generator=generator)

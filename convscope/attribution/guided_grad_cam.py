@@ -3,9 +3,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import enlarge
 from convscope.attribution.grad_cam import grad_cam
 from convscope.attribution.guided_backprop import guided_backprop
+from convscope.attribution.maps import enlarge
 from convscope.probe import Probe
 from convscope.questions.target import Target
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import baseline_of, chunks, fast, singles
+from convscope.attribution.baselines import baseline_of
+from convscope.attribution.batches import channels_last, chunks, singles
 from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -49,16 +50,16 @@ def integrated_gradients(
     points, weights = (
         torch.from_numpy(part).to(image) / 2 for part in np.polynomial.legendre.leggauss(steps)
     )
-    found = []
-    for one, wanted in singles(image, target):
-        start = baseline_of(probe.model, one, baseline)
-        way = one - start
-        total = torch.zeros_like(one, dtype=torch.float32)
+    heatmaps = []
+    for single, single_target in singles(image, target):
+        start = baseline_of(probe.model, single, baseline)
+        way = single - start
+        total = torch.zeros_like(single, dtype=torch.float32)
         for part in chunks(steps, batch, "integrated gradients"):
             along = start + (points[part, None, None, None] + 0.5) * way
-            gradient = probe.image_gradient(fast(along), wanted)
+            gradient = probe.image_gradient(channels_last(along), single_target)
             total += (weights[part, None, None, None] * gradient).sum(0, keepdim=True)
-        found.append(total * way)
-        low, high = (float(wanted(probe.output(end))) for end in (start, one))
-        probe.note("completeness_error", float(found[-1].sum()) - (high - low))
-    return torch.cat(found)
+        heatmaps.append(total * way)
+        low, high = (float(single_target(probe.output(end))) for end in (start, single))
+        probe.note("completeness_error", float(heatmaps[-1].sum()) - (high - low))
+    return torch.cat(heatmaps)

@@ -4,7 +4,7 @@ from einops import reduce
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import require_nonzero
+from convscope.attribution.maps import require_nonzero
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -25,7 +25,7 @@ def layer_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Ten
         convscope.explain(model, "cat.jpg", method="layer_cam", layer=layers)
     """
     activation, gradient = probe.activation_and_gradient(image, layer, target)
-    found: Tensor = reduce(
+    heatmaps: Tensor = reduce(
         require_nonzero(gradient, layer).clamp_min(0) * activation, "n c h w -> n 1 h w", "sum"
     )
-    return found
+    return heatmaps

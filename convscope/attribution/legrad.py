@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._attention import run_with_attention, unwindow
-from convscope.attribution._work import enlarge
+from convscope.attribution.maps import enlarge
 from convscope.networks.layout import image_size
 from convscope.probe import Probe, gradient_of
+from convscope.probe.attention import run_with_attention, unwindow
 from convscope.questions.target import Target
 
 
@@ -33,14 +33,16 @@ def legrad(probe: Probe, image: Tensor, target: Target) -> Tensor:
     """
     layers, output = run_with_attention(probe, image.detach().clone().requires_grad_(), "legrad")
     gradients = gradient_of(target(output), [layer.weights for layer in layers], "the attention")
-    found = []
+    heatmaps = []
     for layer, gradient in zip(layers, gradients, strict=True):
         wish = gradient.float().clamp_min(0).mean((1, 2))
         if len(wish) == len(image):
-            found.append(probe.layout.to_maps(wish[:, :, None], "", image_size(image)))
+            heatmaps.append(probe.layout.to_maps(wish[:, :, None], "", image_size(image)))
         else:
-            found.append(unwindow(wish, len(image), layer.shift, image.shape[-2] / image.shape[-1]))
-    finest = max((maps.shape[-2:] for maps in found), key=lambda size: size[0] * size[1])
+            heatmaps.append(
+                unwindow(wish, len(image), layer.shift, image.shape[-2] / image.shape[-1])
+            )
+    finest = max((maps.shape[-2:] for maps in heatmaps), key=lambda size: size[0] * size[1])
     return torch.stack(
-        [enlarge(maps, finest) if maps.shape[-2:] != finest else maps for maps in found]
+        [enlarge(maps, finest) if maps.shape[-2:] != finest else maps for maps in heatmaps]
     ).mean(0)

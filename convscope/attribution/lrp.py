@@ -23,4 +23,4 @@ def lrp(probe: Probe, image: Tensor, target: Target) -> Tensor:
     Example:
         convscope.explain(load_model("torchvision:vgg16"), "cat.jpg", method="lrp", target="tabby")
     """
-    return attribute(probe, image, target, "LRP", copied=True, given=lambda one: {})
+    return attribute(probe, image, target, "LRP", copied=True, arguments=lambda single: {})

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import baseline_of, chunks, fast, singles
+from convscope.attribution.baselines import baseline_of
+from convscope.attribution.batches import channels_last, chunks, singles
 from convscope.core.ranges import PositiveInt
 from convscope.errors import OptionError
 from convscope.probe import Probe
@@ -53,25 +54,33 @@ def occlusion(
             f"occlusion: 1 <= stride <= window <= {most} must hold; stride {stride}, window"
             f" {window} were given."
         )
+    squares = _squares(height, width, window, stride)
+    heatmaps = []
+    for single, single_target in singles(image, target):
+        cover, before = (
+            baseline_of(probe.model, single, baseline)[0],
+            single_target(probe.output(single)),
+        )
+        total, count = torch.zeros(2, 1, 1, height, width, device=image.device)
+        for part in chunks(len(squares), batch, "occlusion"):
+            covered = single.repeat(part.stop - part.start, 1, 1, 1)
+            for copy, (row, column) in zip(covered, squares[part], strict=True):
+                copy[:, row, column] = cover[:, row, column]
+            drops = before - single_target(probe.output(channels_last(covered)))
+            for drop, (row, column) in zip(drops, squares[part], strict=True):
+                total[..., row, column] += drop
+                count[..., row, column] += 1
+        heatmaps.append(total / count)
+    return torch.cat(heatmaps)
+
+
+def _squares(height: int, width: int, window: int, stride: int) -> list[tuple[slice, slice]]:
+    """Rows and columns of each square; the last ones reach over the border."""
     rows, columns = (
         range(0, stride * (ceil((side - window) / stride) + 1), stride) for side in (height, width)
     )
-    squares = [
+    return [
         (slice(row, row + window), slice(column, column + window))
         for row in rows
         for column in columns
     ]
-    found = []
-    for one, wanted in singles(image, target):
-        cover, before = baseline_of(probe.model, one, baseline)[0], wanted(probe.output(one))
-        total, count = torch.zeros(2, 1, 1, height, width, device=image.device)
-        for part in chunks(len(squares), batch, "occlusion"):
-            covered = one.repeat(part.stop - part.start, 1, 1, 1)
-            for copy, (row, column) in zip(covered, squares[part], strict=True):
-                copy[:, row, column] = cover[:, row, column]
-            drops = before - wanted(probe.output(fast(covered)))
-            for drop, (row, column) in zip(drops, squares[part], strict=True):
-                total[..., row, column] += drop
-                count[..., row, column] += 1
-        found.append(total / count)
-    return torch.cat(found)

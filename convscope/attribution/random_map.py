@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import singles
+from convscope.attribution.batches import singles
 from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target

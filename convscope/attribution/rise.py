@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import chunks, enlarge, fast, probability_target, singles
+from convscope.attribution.batches import channels_last, chunks, singles
+from convscope.attribution.maps import enlarge
 from convscope.core.ranges import Fraction, PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -49,8 +50,8 @@ def rise(
     height, width = image.shape[-2:]
     cell = (ceil(height / cells), ceil(width / cells))
     whole = ((cells + 1) * cell[0], (cells + 1) * cell[1])
-    found = []
-    for one, wanted in singles(image, probability_target(target), generator):
+    heatmaps = []
+    for single, single_target in singles(image, target.as_probability(), generator):
         total = torch.zeros(1, 1, height, width, device=image.device)
         for part in chunks(masks, batch, "RISE"):
             drawn = []
@@ -68,7 +69,7 @@ def rise(
                 )
                 drawn.append(grid[..., top : top + height, left : left + width])
             mask = torch.cat(drawn)
-            score = wanted(probe.output(fast(one * mask.to(one))))
+            score = single_target(probe.output(channels_last(single * mask.to(single))))
             total += (score[:, None, None, None] * mask).sum(0, keepdim=True)
-        found.append(total / (masks * keep))
-    return torch.cat(found)
+        heatmaps.append(total / (masks * keep))
+    return torch.cat(heatmaps)

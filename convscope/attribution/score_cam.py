@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.attribution import register
-from convscope.attribution._work import chunks, fast, singles
+from convscope.attribution.batches import channels_last, chunks, singles
 from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -41,11 +41,11 @@ def score_cam(
     Example:
         convscope.explain(model, "cat.jpg", method="score_cam", target="tabby")
     """
-    found = []
-    for one, wanted in singles(image, target):
-        maps = probe.activations(one, [layer])[layer].float()
+    heatmaps = []
+    for single, single_target in singles(image, target):
+        maps = probe.activations(single, [layer])[layer].float()
         moving = (maps.amax((2, 3)) > maps.amin((2, 3)))[0].nonzero()[:, 0]
-        scores = wanted(probe.output(torch.zeros_like(one))).expand(maps.shape[1]).clone()
+        scores = single_target(probe.output(torch.zeros_like(single))).expand(maps.shape[1]).clone()
         if most is not None and 0 < most < len(moving):
             moving = moving[
                 maps[0, moving].var((1, 2)).argsort(descending=True, stable=True)[:most]
@@ -53,11 +53,11 @@ def score_cam(
             scores[:] = -torch.inf
         for part in chunks(len(moving), batch, "Score-CAM") if len(moving) else ():
             mask = functional.interpolate(
-                maps[0, moving[part], None], one.shape[-2:], mode="bilinear", align_corners=True
+                maps[0, moving[part], None], single.shape[-2:], mode="bilinear", align_corners=True
             )
             low, high = mask.amin((2, 3), keepdim=True), mask.amax((2, 3), keepdim=True)
-            scores[moving[part]] = wanted(
-                probe.output(fast(one * ((mask - low) / (high - low)).to(one)))
+            scores[moving[part]] = single_target(
+                probe.output(channels_last(single * ((mask - low) / (high - low)).to(single)))
             )
-        found.append((scores.softmax(0)[None, :, None, None] * maps).sum(1, keepdim=True))
-    return torch.cat(found)
+        heatmaps.append((scores.softmax(0)[None, :, None, None] * maps).sum(1, keepdim=True))
+    return torch.cat(heatmaps)

@@ -5,7 +5,7 @@ from einops import reduce
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import singles
+from convscope.attribution.batches import singles
 from convscope.probe import Probe, gradient_of
 from convscope.questions.target import Target
 
@@ -27,12 +27,12 @@ def shapley_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> T
     Example:
         convscope.explain(model, "cat.jpg", method="shapley_cam", target="tabby")
     """
-    found = []
-    for one, wanted in singles(image, target):
-        rest = probe.partial_forward(one, layer)
-        maps = rest.maps.detach().requires_grad_()
+    heatmaps = []
+    for single, single_target in singles(image, target):
+        partial = probe.partial_forward(single, layer)
+        maps = partial.maps.detach().requires_grad_()
         with torch.enable_grad():
-            score = wanted(rest(maps))
+            score = single_target(partial(maps))
             gradient = gradient_of(score, [maps], f"layer {layer!r}", differentiable=True)[0]
             bend = None
             if gradient.requires_grad:
@@ -41,5 +41,5 @@ def shapley_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> T
                 )[0]
         slope = gradient.detach() - (0 if bend is None else bend / 2)
         weight = reduce(slope, "n c h w -> n c 1 1", "mean")
-        found.append(reduce(weight * maps.detach(), "n c h w -> n 1 h w", "sum").float())
-    return torch.cat(found)
+        heatmaps.append(reduce(weight * maps.detach(), "n c h w -> n 1 h w", "sum").float())
+    return torch.cat(heatmaps)

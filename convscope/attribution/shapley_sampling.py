@@ -7,7 +7,7 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution._captum import attribute, cells_of
-from convscope.attribution._work import baseline_of
+from convscope.attribution.baselines import baseline_of
 from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -46,15 +46,15 @@ def shapley_sampling(
     """
     generator = generator or torch.Generator(image.device).manual_seed(0)
 
-    def given(one: Tensor) -> dict[str, object]:
-        cover = baseline_of(probe.model, one, baseline)
+    def arguments(single: Tensor) -> dict[str, object]:
+        cover = baseline_of(probe.model, single, baseline)
         return {
             "baselines": cover,
-            "feature_mask": cells_of(one, cells),
+            "feature_mask": cells_of(single, cells),
             "n_samples": samples,
             "perturbations_per_eval": batch,
         }
 
     return attribute(
-        probe, image, target, "ShapleyValueSampling", given=given, generator=generator
+        probe, image, target, "ShapleyValueSampling", arguments=arguments, generator=generator
     )[:, :1]

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._method import Method
 from convscope.attribution._noise import noisy
+from convscope.attribution.method import Method
 from convscope.core.ranges import NonNegativeFloat, PositiveInt
 from convscope.errors import OptionError
 from convscope.probe import Probe

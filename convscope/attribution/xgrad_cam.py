@@ -5,7 +5,7 @@ from einops import reduce
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution._work import require_nonzero
+from convscope.attribution.maps import require_nonzero
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -31,5 +31,5 @@ def xgrad_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Ten
     total = reduce(activation, "n c h w -> n c 1 1", "sum")
     share = reduce(require_nonzero(gradient, layer) * activation, "n c h w -> n c 1 1", "sum")
     weight = torch.where(total == 0, 0, share / torch.where(total == 0, 1, total))
-    found: Tensor = reduce(weight * activation, "n c h w -> n 1 h w", "sum")
-    return found
+    heatmaps: Tensor = reduce(weight * activation, "n c h w -> n 1 h w", "sum")
+    return heatmaps

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -33,12 +33,16 @@ class Registry(Generic[Traits]):
     `kind` is the word used in messages ("attribution method"). A registered function carries
     *traits*, facts that the caller of the kind needs before calling it (for an attribution method,
     whether its map lives at a layer): the fields of the frozen dataclass `traits`.
+    `shared` names the files of the folder that hold what its functions have in common.
     """
 
-    def __init__(self, package: str, kind: str, traits: type[Traits]) -> None:
+    def __init__(
+        self, package: str, kind: str, traits: type[Traits], *, shared: Collection[str] = ()
+    ) -> None:
         self.package = package
         self.kind = kind
         self._traits_type = traits
+        self._shared = frozenset(shared)
         self._folder = Path(str(sys.modules[package].__file__)).parent
         self._functions: dict[str, Callable[..., Any]] = {}
         self._traits: dict[str, Traits] = {}
@@ -72,7 +76,7 @@ class Registry(Generic[Traits]):
     def names(self) -> list[str]:
         """All names, sorted; no file is imported."""
         files = {path.stem for path in self._folder.glob("*.py") if not path.stem.startswith("_")}
-        return sorted(files | self._functions.keys())
+        return sorted((files - self._shared) | self._functions.keys())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())

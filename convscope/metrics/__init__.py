@@ -21,5 +21,5 @@ class MetricTraits:
     needs: Literal["mask", "method"] | None = None
 
 
-registry = Registry(__name__, "metric", MetricTraits)
+registry = Registry(__name__, "metric", MetricTraits, shared=("metric_input",))
 register = registry.register

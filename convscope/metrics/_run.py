@@ -10,7 +10,7 @@ from torch import Tensor
 
 from convscope.errors import OptionError, suggest
 from convscope.metrics import registry
-from convscope.metrics._case import MetricInput
+from convscope.metrics.metric_input import MetricInput
 from convscope.networks.model import Model
 from convscope.photos.load_image import load_photos
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from convscope.metrics import register
-from convscope.metrics._case import MetricInput
+from convscope.metrics.metric_input import MetricInput
 
 
 @register(better="higher", needs="mask")

@@ -3,8 +3,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from convscope.metrics import register
-from convscope.metrics._case import MetricInput
-from convscope.metrics._drop import seen_through
+from convscope.metrics._masked_image import seen_through
+from convscope.metrics.metric_input import MetricInput
 
 
 @register(better="higher")

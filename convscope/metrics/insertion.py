@@ -5,10 +5,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from convscope.attribution._work import baseline_of
+from convscope.attribution.baselines import baseline_of
 from convscope.core.ranges import PositiveInt
 from convscope.metrics import register
-from convscope.metrics._case import MetricInput, area, order, swapped
+from convscope.metrics.metric_input import MetricInput, area, order, swapped
 
 
 @register(better="higher")

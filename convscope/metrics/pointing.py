@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.metrics import register
-from convscope.metrics._case import MetricInput
+from convscope.metrics.metric_input import MetricInput
 
 
 @register(better="higher", needs="mask")

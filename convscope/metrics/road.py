@@ -4,10 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.attribution._work import probability_target
 from convscope.errors import OptionError
 from convscope.metrics import register
-from convscope.metrics._case import MetricInput, order
+from convscope.metrics.metric_input import MetricInput, order
 
 NEAR, DIAGONAL = 1 / 6, 1 / 12
 """Weights of a pixel's direct and diagonal neighbors (Rong et al., 2022)."""
@@ -54,7 +53,7 @@ def road(case: MetricInput, *, shares: str = "20,40,60,80") -> Tensor:
             for share in wanted
             for ranked in (pixels.flip(0), pixels)
         ]
-        score = probability_target(target)(case.probe.output(torch.cat(images))).view(-1, 2)
+        score = target.as_probability()(case.probe.output(torch.cat(images))).view(-1, 2)
         found.append(((score[:, 0] - score[:, 1]) / 2).mean())
     return torch.stack(found)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from convscope.errors import NoGradientError
 from convscope.metrics import register
-from convscope.metrics._case import MetricInput
+from convscope.metrics.metric_input import MetricInput
 from convscope.probe import Probe
 from convscope.questions.target import Target
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from convscope.core.ranges import NonNegativeFloat, PositiveInt
 from convscope.metrics import register
-from convscope.metrics._case import MetricInput
+from convscope.metrics.metric_input import MetricInput
 
 
 @register(better="lower", needs="method")

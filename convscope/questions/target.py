@@ -9,7 +9,7 @@ Simonyan et al., 2013.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Union
 
 import torch
@@ -82,6 +82,17 @@ class Target:
     def at(self, place: int) -> Target:
         """The target of one image alone."""
         return Target(self.model, (self.choices[place if len(self) > 1 else 0],))
+
+    def as_probability(self) -> Target:
+        """The same classes asked about by their probability; contrasts and callables stay what they
+        are."""
+        choices = tuple(
+            replace(choice, probability=True)
+            if choice.against is None and choice.function is None
+            else choice
+            for choice in self.choices
+        )
+        return Target(self.model, choices)
 
     @property
     def open(self) -> bool:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from convscope import attribution, metrics
-from convscope.attribution._method import Method, check_options, fitting
+from convscope.attribution.method import Method
+from convscope.attribution.method_options import check_options, options_for
 from convscope.core import progress
 from convscope.errors import OptionError, suggest
-from convscope.metrics._case import MetricInput
 from convscope.metrics._run import measure
+from convscope.metrics.metric_input import MetricInput
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
@@ -127,7 +128,7 @@ def _measure_method(
     seconds = 0.0
     for number, picture in enumerate(pictures):
         method = Method.of(
-            name, probe, seed=seed + number, **fitting(name, layer, options, alone=False)
+            name, probe, seed=seed + number, **options_for(name, layer, options, alone=False)
         )
         target = Target(probe.model, (Choice(picture.index),))
         started = time.perf_counter()

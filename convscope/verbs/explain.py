@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from convscope import attribution
-from convscope.attribution._method import Method, check_options, fitting
+from convscope.attribution.method import Method
+from convscope.attribution.method_options import check_options, options_for
 from convscope.errors import TargetError
 from convscope.probe import Probe
 from convscope.questions.target import Target, TargetLike
@@ -71,7 +72,7 @@ def explain(
     with Probe(precise) as probe:
         methods = [
             Method.of(
-                name, probe, seed=seed, **fitting(name, layer, options, alone=len(names) == 1)
+                name, probe, seed=seed, **options_for(name, layer, options, alone=len(names) == 1)
             )
             for name in names
         ]

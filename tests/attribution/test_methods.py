@@ -10,7 +10,7 @@ from small_networks import ByHand, Functional, Trunk
 from torch import nn
 
 import convscope
-from convscope.attribution._method import Method
+from convscope.attribution.method import Method
 from convscope.errors import NoGradientError, OptionError, RuleError, TargetError
 from convscope.probe import Probe
 from convscope.questions.target import Target

@@ -14,7 +14,7 @@ import torch
 from peers import closeness, grad_cam_peer, not_in_place, quiet
 
 import convscope
-from convscope.attribution._method import Method
+from convscope.attribution.method import Method
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.questions.target import Target

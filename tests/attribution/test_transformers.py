@@ -13,9 +13,9 @@ from torchvision.models.swin_transformer import SwinTransformer as TorchvisionSw
 from torchvision.models.vision_transformer import VisionTransformer as TorchvisionVit
 
 import convscope
-from convscope.attribution._attention import run_with_attention, unwindow
 from convscope.errors import OptionError
 from convscope.probe import Probe
+from convscope.probe.attention import run_with_attention, unwindow
 from convscope.questions.target import Target
 
 

@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 import convscope
 from convscope import metrics
-from convscope.attribution._method import Method
-from convscope.attribution._work import probability_target
+from convscope.attribution.method import Method
 from convscope.errors import ImageError, OptionError, TargetError
-from convscope.metrics._case import MetricInput, order, swapped
 from convscope.metrics._run import measure
+from convscope.metrics.metric_input import MetricInput, order, swapped
 from convscope.metrics.road import imputed
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -146,7 +145,7 @@ def test_average_drop_as_torch_cam(embedded):
         target = Target.of(embedded, None).resolved(probe.output(image))
         method = Method.of("grad_cam", probe, layer="bn2")
         case = MetricInput.of(
-            probe, image, target, method(probe, image, probability_target(target))[:, 0]
+            probe, image, target, method(probe, image, target.as_probability())[:, 0]
         )  # torch-cam explains the probability
         assert float(measure(case, "average_drop", {})) == pytest.approx(
             theirs["avg_drop"], rel=1e-3, abs=1e-6

@@ -14,7 +14,7 @@ from small_networks import Functional, Trunk
 from torch import nn
 
 import convscope
-from convscope.attribution._method import Method
+from convscope.attribution.method import Method
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convscope.attribution._work import probability_target
-from convscope.metrics._case import MetricInput
+from convscope.metrics.metric_input import MetricInput
 
 
 def seen_through(case: MetricInput) -> tuple[Tensor, Tensor]:
@@ -15,6 +14,6 @@ def seen_through(case: MetricInput) -> tuple[Tensor, Tensor]:
     heat = case.heatmap.clamp_min(0)
     heat = heat - heat.amin((1, 2), keepdim=True)
     heat = heat / heat.amax((1, 2), keepdim=True).clamp_min(torch.finfo(heat.dtype).tiny)
-    wanted = probability_target(case.target)
+    wanted = case.target.as_probability()
     before = wanted(case.probe.output(case.image))
     return before, wanted(case.probe.output(case.image * heat[:, None].to(case.image)))

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from convscope.attribution._calls import Calls
 from convscope.errors import OptionError
 from convscope.probe import Probe
+from convscope.probe.function_overrides import FunctionOverrides
 
 
 @dataclass(frozen=True)
@@ -33,27 +33,53 @@ def run_with_attention(probe: Probe, image: Tensor, method: str) -> tuple[list[A
     Raises:
         OptionError: the network has no self-attention.
     """
-    found: list[Attention] = []
-    shift = (0, 0)
+    _ = probe.layers  # a first dry run must not be recorded below
+    recorder = _AttentionRecorder()
+    with FunctionOverrides(recorder.overrides()):
+        _, output = probe.activations_and_output(image, [])
+    if not recorder.attentions:
+        raise OptionError(
+            f"{method} needs a network with self-attention, and {probe.model.name} has none; use"
+            " method='layer_cam'."
+        )
+    return recorder.attentions, output
 
-    def keep(weights: Tensor) -> Tensor:
-        nonlocal shift
-        found.append(Attention(weights, shift))
-        shift = (0, 0)
+
+class _AttentionRecorder:
+    """Stands in for the functions of torch that compute attention, and keeps the weights."""
+
+    def __init__(self) -> None:
+        self.attentions: list[Attention] = []
+        self._shift = (0, 0)
+
+    def overrides(self) -> dict[Any, Callable[..., Any]]:
+        return {
+            functional.scaled_dot_product_attention: self._fused,
+            functional.multi_head_attention_forward: self._packed,
+            functional.softmax: self._softmax,
+            torch.softmax: self._softmax,
+            Tensor.softmax: self._softmax,
+            torch.roll: self._roll,
+        }
+
+    def _keep(self, weights: Tensor) -> Tensor:
+        self.attentions.append(Attention(weights, self._shift))
+        self._shift = (0, 0)
         return weights
 
-    def fused(
+    def _fused(
+        self,
         q: Tensor,
         k: Tensor,
         v: Tensor,
         attn_mask: Tensor | None = None,
-        *rest: Any,
-        scale: Any = None,
-        **named: Any,
+        *args: Any,
+        scale: float | None = None,
+        **kwargs: Any,
     ) -> Tensor:
-        if q.shape[-2] != k.shape[-2] or rest or any(named.values()):
+        if q.shape[-2] != k.shape[-2] or args or any(kwargs.values()):
             return functional.scaled_dot_product_attention(
-                q, k, v, attn_mask, *rest, **{**named, "scale": scale}
+                q, k, v, attn_mask, *args, **{**kwargs, "scale": scale}
             )
         logits = q @ k.transpose(-2, -1) * (scale or 1 / math.sqrt(q.shape[-1]))
         if attn_mask is not None:
@@ -62,72 +88,49 @@ def run_with_attention(probe: Probe, image: Tensor, method: str) -> tuple[list[A
                 if attn_mask.dtype == torch.bool
                 else logits + attn_mask
             )
-        return keep(logits.softmax(-1)) @ v
+        return self._keep(logits.softmax(-1)) @ v
 
-    def packed(
+    def _packed(
+        self,
         query: Tensor,
         key: Tensor,
         value: Tensor,
         width: int,
         heads: int,
-        weight: Any,
-        bias: Any,
-        *rest: Any,
-        **named: Any,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        *args: Any,
+        **kwargs: Any,
     ) -> Any:
-        special = [
-            named.get(name) is not None
-            for name in ("attn_mask", "key_padding_mask", "q_proj_weight")
-        ]
+        special = ("attn_mask", "key_padding_mask", "q_proj_weight")
         if (
             query is not key
             or key is not value
             or weight is None
-            or any(special)
-            or named.get("is_causal")
+            or any(kwargs.get(name) is not None for name in special)
+            or kwargs.get("is_causal")
         ):
             return functional.multi_head_attention_forward(
-                query, key, value, width, heads, weight, bias, *rest, **named
+                query, key, value, width, heads, weight, bias, *args, **kwargs
             )
         parts = functional.linear(query, weight, bias).view(
             *query.shape[:2], 3, heads, width // heads
         )
         q, k, v = parts.permute(2, 1, 3, 0, 4)
-        mixed = fused(q, k, v).permute(2, 0, 1, 3).flatten(2)
-        return functional.linear(mixed, *rest[4:6]), None
+        mixed = self._fused(q, k, v).permute(2, 0, 1, 3).flatten(2)
+        return functional.linear(mixed, *args[4:6]), None
 
-    def softmax(logits: Tensor, *given: Any, **named: Any) -> Tensor:
-        weights = functional.softmax(logits, *given, **named)
+    def _softmax(self, logits: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        weights = functional.softmax(logits, *args, **kwargs)
         square = logits.ndim == 4 and logits.shape[-1] == logits.shape[-2]
-        return (
-            keep(weights)
-            if square and (named.get("dim", given[0] if given else None)) in (-1, 3)
-            else weights
-        )
+        axis = kwargs.get("dim", args[0] if args else None)
+        return self._keep(weights) if square and axis in (-1, 3) else weights
 
-    def roll(x: Tensor, shifts: Any, dims: Any = None) -> Tensor:
-        nonlocal shift
+    def _roll(self, x: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+        # Swin shifts its windows by rolling the map up and to the left.
         if isinstance(shifts, (tuple, list)) and len(shifts) == 2 and min(shifts) < 0:
-            shift = (-int(shifts[0]), -int(shifts[1]))
+            self._shift = (-int(shifts[0]), -int(shifts[1]))
         return torch.roll(x, shifts, dims)
-
-    answers: dict[Any, Callable[..., Any]] = {
-        functional.scaled_dot_product_attention: fused,
-        functional.multi_head_attention_forward: packed,
-        functional.softmax: softmax,
-        torch.softmax: softmax,
-        Tensor.softmax: softmax,
-        torch.roll: roll,
-    }
-    _ = probe.layers  # a first dry run must not be recorded below
-    with Calls(answers):
-        _, output = probe.activations_and_output(image, [])
-    if not found:
-        raise OptionError(
-            f"{method} needs a network with self-attention, and {probe.model.name} has none; use"
-            " method='layer_cam'."
-        )
-    return found, output
 
 
 def unwindow(scores: Tensor, images: int, shift: tuple[int, int], aspect: float) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 from torch.overrides import TorchFunctionMode
 
 
-class Calls(TorchFunctionMode):
+class FunctionOverrides(TorchFunctionMode):
     """Inside the block, a call of a function in `answers` is handed to its answer, which may call
     the function itself."""
 

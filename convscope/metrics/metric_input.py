@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from convscope.attribution._method import Method
-from convscope.attribution._work import chunks, enlarge, fast, probability_target
+from convscope.attribution.batches import channels_last, chunks
+from convscope.attribution.maps import enlarge
+from convscope.attribution.method import Method
 from convscope.errors import OptionError
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -51,9 +52,9 @@ class MetricInput:
     def probabilities(self, images: Tensor, target: Target, batch: int, what: str) -> Tensor:
         """The target's probability for each of many images of one case; contrasts and callables are
         used as they are."""
-        wanted = probability_target(target)
+        wanted = target.as_probability()
         parts = [
-            wanted(self.probe.output(fast(images[part])))
+            wanted(self.probe.output(channels_last(images[part])))
             for part in chunks(len(images), batch, what)
         ]
         return torch.cat(parts)

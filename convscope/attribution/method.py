@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import reduce_channels, registry
-from convscope.attribution._work import enlarge
-from convscope.errors import OptionError, suggest
+from convscope.attribution.maps import enlarge
+from convscope.attribution.method_options import parameters_of, with_base
+from convscope.errors import OptionError
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.questions.target import Target
@@ -52,46 +53,58 @@ class Method:
             LayerError: the network has no such layer.
         """
         schema, traits = registry.schema(name), registry.traits(name)
-        taken = _parameters(name)
-        own = {parameter.name for parameter in schema.options}
-        given = dict(options or {})
-        inner = None
-        if "inner" in taken:
-            base = _with_base(name, given)[1]
-            if "inner" in _parameters(base):
-                raise OptionError(
-                    f"{name} wraps a method that is no wrapper itself; base={base!r} was given."
-                )
-            rest = {key: given.pop(key) for key in list(given) if key not in own}
-            inner = cls.of(base, probe, layer=layer, seed=seed, options=rest)
-        chosen: dict[str, Any] = schema.validate(
-            {key: value for key, value in given.items() if key != "layer"}
-        )
-        layers: tuple[str, ...] = ()
-        if "layer" in taken:
+        inner, inner_options = None, {}
+        chosen_options = dict(options or {})
+        if "inner" in parameters_of(name):
+            outer_names = {parameter.name for parameter in schema.options}
+            inner_options = {k: v for k, v in chosen_options.items() if k not in outer_names}
+            chosen_options = {k: v for k, v in chosen_options.items() if k in outer_names}
+            inner = cls._wrapped(name, probe, layer, seed, chosen_options, inner_options)
+        chosen_options.pop("layer", None)
+        values: dict[str, Any] = schema.validate(chosen_options)
+        layers = inner.layers if inner is not None else ()
+        if "layer" in parameters_of(name):
             layers = tuple(_layers(probe, layer))
-            chosen["layer"] = layers[0]
-        elif layer is not None and (inner is None or not inner.layers):
+            values["layer"] = layers[0]
+        elif layer is not None and not layers:
             space = traits.space if inner is None else inner.space
             place = "at the image, not at a layer" if space == "input" else "at no single layer"
             raise OptionError(
                 f"{name if inner is None else inner.name} looks {place}; leave out layer={layer!r}."
             )
-        if "generator" in taken:
-            chosen["generator"] = torch.Generator(probe.model.device).manual_seed(seed)
+        if "generator" in parameters_of(name):
+            values["generator"] = torch.Generator(probe.model.device).manual_seed(seed)
         if inner is not None:
-            chosen["inner"], layers = inner, inner.layers
+            values["inner"] = inner
         if len(layers) > 1 and traits.space == "input":
             raise OptionError(f"{name} takes one layer; {', '.join(layers)} were given.")
         return cls(
             name,
-            chosen,
+            values,
             inner.space if inner is not None and traits.space == "base" else traits.space,
             inner.heatmap if inner is not None and traits.heatmap == "base" else traits.heatmap,
             traits.single_run and len(layers) < 2,
             traits.positive or len(layers) > 1,
             layers,
         )
+
+    @classmethod
+    def _wrapped(
+        cls,
+        name: str,
+        probe: Probe,
+        layer: str | Sequence[str] | None,
+        seed: int,
+        options: dict[str, Any],
+        inner_options: dict[str, Any],
+    ) -> Method:
+        """The method that a wrapper wraps."""
+        base = with_base(name, options)[1]
+        if "inner" in parameters_of(base):
+            raise OptionError(
+                f"{name} wraps a method that is no wrapper itself; base={base!r} was given."
+            )
+        return cls.of(base, probe, layer=layer, seed=seed, options=inner_options)
 
     def heatmap_of(self, maps: Tensor) -> Tensor:
         """The method's own reduction over channels (n h w)."""
@@ -115,75 +128,24 @@ class Method:
         # at the end.
         with Probe(inference_copy(probe.model, self.layers, half=probe.model.half)) as faster:
             faster.notes = probe.notes
-            found = self._run(function, faster, image, target)
+            maps = self._run(function, faster, image, target)
             probe.last_output = faster.last_output
-        return found
+        return maps
 
     def _run(self, function: Any, probe: Probe, image: Tensor, target: Target) -> Tensor:
         if len(self.layers) < 2 or "inner" in self.options:
-            found: Tensor = function(probe, image, target, **self.options)
-            return found
+            single_map: Tensor = function(probe, image, target, **self.options)
+            return single_map
         maps = [
             function(probe, image, target, **{**self.options, "layer": layer}).clamp_min(0)
             for layer in self.layers
         ]
-        finest = max((each.shape[-2:] for each in maps), key=lambda size: size[0] * size[1])
+        finest = max((part.shape[-2:] for part in maps), key=lambda size: size[0] * size[1])
         scaled = [
-            each / each.amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo(each.dtype).tiny)
-            for each in maps
+            part / part.amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo(part.dtype).tiny)
+            for part in maps
         ]
-        return torch.stack([enlarge(each, finest) for each in scaled]).mean(0)
-
-
-def fitting(
-    name: str, layer: str | Sequence[str] | None, options: dict[str, Any], *, alone: bool
-) -> dict[str, Any]:
-    """The layer and the options for one of several methods: those that it takes. A method alone
-    gets all, and says what it cannot take."""
-    if alone:
-        return {"layer": layer, "options": options}
-    names = _with_base(name, options)
-    known = {parameter.name for each in names for parameter in registry.schema(each).options}
-    kept = {option: value for option, value in options.items() if option in known}
-    return {
-        "layer": layer if any("layer" in _parameters(each) for each in names) else None,
-        "options": kept,
-    }
-
-
-def check_options(names: Sequence[str], options: dict[str, Any]) -> None:
-    """Every option must be one that at least one of the methods, or the method it wraps, takes.
-
-    Raises:
-        OptionError: one is not, or there is no such method.
-    """
-    known = {
-        parameter.name
-        for name in names
-        for each in _with_base(name, options)
-        for parameter in registry.schema(each).options
-    }
-    for option in set(options) - known:
-        hint = (
-            suggest(option, sorted(known - {"layer"}))
-            if known - {"layer"}
-            else "it takes no options."
-        )
-        raise OptionError(f"{' and '.join(names)} has no option {option!r}; {hint}")
-
-
-def _parameters(name: str) -> set[str]:
-    return {parameter.name for parameter in registry.schema(name).parameters}
-
-
-def _with_base(name: str, options: dict[str, Any]) -> list[str]:
-    """A method, and the one it wraps where it is a wrapper."""
-    if "inner" not in _parameters(name):
-        return [name]
-    default = next(
-        parameter.default for parameter in registry.schema(name).options if parameter.name == "base"
-    )
-    return [name, str(options.get("base", default))]
+        return torch.stack([enlarge(part, finest) for part in scaled]).mean(0)
 
 
 def _layers(probe: Probe, layer: str | Sequence[str] | None) -> list[str]:
