@@ -43,9 +43,8 @@ def fullgrad(
     _ = probe.layers  # a first dry run must not be counted below
     biases = _Biases()
     leaf = image.detach().clone().requires_grad_()
-    with FunctionOverrides(
-        {functional.conv2d: biases.convolution, functional.batch_norm: biases.batch_norm}
-    ):
+    overrides = {functional.conv2d: biases.convolution, functional.batch_norm: biases.batch_norm}
+    with FunctionOverrides(overrides):
         _, output = probe.activations_and_output(leaf, [])
     places = [leaf, *(activation for activation, _ in biases.of_layers)]
     first, *others = gradient_of(target(output), places, "the image")
