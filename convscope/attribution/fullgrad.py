@@ -43,8 +43,7 @@ def fullgrad(
     _ = probe.layers  # a first dry run must not be counted below
     biases = _Biases()
     leaf = image.detach().clone().requires_grad_()
-    overrides = {functional.conv2d: biases.convolution, functional.batch_norm: biases.batch_norm}
-    with FunctionOverrides(overrides):
+    with FunctionOverrides(biases.overrides()):
         _, output = probe.activations_and_output(leaf, [])
     places = [leaf, *(activation for activation, _ in biases.of_layers)]
     first, *others = gradient_of(target(output), places, "the image")
@@ -67,6 +66,9 @@ class _Biases:
 
     def __init__(self) -> None:
         self.of_layers: list[tuple[Tensor, Tensor]] = []
+
+    def overrides(self) -> dict[Any, Any]:
+        return {functional.conv2d: self.convolution, functional.batch_norm: self.batch_norm}
 
     def convolution(
         self, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any

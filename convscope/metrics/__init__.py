@@ -21,5 +21,5 @@ class MetricTraits:
     needs: Literal["mask", "method"] | None = None
 
 
-registry = Registry(__name__, "metric", MetricTraits, shared=("metric_input",))
+registry = Registry(__name__, "metric", MetricTraits, shared=("measure", "metric_input"))
 register = registry.register

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convscope.attribution._method import Method, fitting
+from convscope.attribution.method import Method
+from convscope.attribution.method_options import options_for
 from convscope.errors import OptionError, TargetError
 from convscope.networks.model import Model
 from convscope.probe import Probe
@@ -60,5 +61,5 @@ def method_in(result: Result, name: str, probe: Probe) -> Method | None:
         key: value for key, value in arguments.items() if key not in ("method", "target", "half")
     }
     return Method.of(
-        name, probe, seed=seed, **fitting(name, layer, options, alone="heatmap" in result)
+        name, probe, seed=seed, **options_for(name, layer, options, alone="heatmap" in result)
     )

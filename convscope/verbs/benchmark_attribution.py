@@ -13,7 +13,7 @@ from convscope.attribution.method import Method
 from convscope.attribution.method_options import check_options, options_for
 from convscope.core import progress
 from convscope.errors import OptionError, suggest
-from convscope.metrics._run import measure
+from convscope.metrics.measure import measure
 from convscope.metrics.metric_input import MetricInput
 from convscope.networks.model import Model
 from convscope.probe import Probe

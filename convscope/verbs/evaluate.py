@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope import metrics
 from convscope.errors import OptionError
-from convscope.metrics._run import check_metrics, masks_of, measure
+from convscope.metrics.measure import check_metrics, masks_of, measure
 from convscope.metrics.metric_input import MetricInput
 from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe

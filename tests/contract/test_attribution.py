@@ -20,7 +20,7 @@ from convscope.errors import ConvscopeError, TargetError
 METHODS = attribution.registry.names()
 SMALL = {"masks": 6, "samples": 3, "steps": 4, "window": 8, "stride": 8, "cells": 3, "batch": 4}
 SAMPLING = {"samples": 12}
-LONGEST = 92  # lines, of at most 100 columns
+LONGEST = 95  # lines, of at most 100 columns
 
 
 class Plain(nn.Module):

@@ -16,7 +16,7 @@ import convscope
 from convscope import metrics
 from convscope.attribution.method import Method
 from convscope.errors import ImageError, OptionError, TargetError
-from convscope.metrics._run import measure
+from convscope.metrics.measure import measure
 from convscope.metrics.metric_input import MetricInput, order, swapped
 from convscope.metrics.road import imputed
 from convscope.probe import Probe

@@ -30,11 +30,11 @@ def check_metrics(names: Sequence[str], options: dict[str, Any]) -> None:
 def measure(case: MetricInput, name: str, options: dict[str, Any]) -> Tensor:
     """One metric on a case, one number per image; of the options, those that it takes."""
     schema = registry.schema(name)
-    own = {parameter.name for parameter in schema.options}
-    found: Tensor = registry.get(name)(
-        case, **schema.validate({key: value for key, value in options.items() if key in own})
+    known = {parameter.name for parameter in schema.options}
+    values: Tensor = registry.get(name)(
+        case, **schema.validate({key: value for key, value in options.items() if key in known})
     )
-    return found
+    return values
 
 
 def masks_of(
@@ -48,17 +48,18 @@ def masks_of(
     """
     if mask is None:
         return None
-    found = [each.mean(1, keepdim=True) for each in load_photos(mask)]
-    if len(found) != len(photo):
+    masks = [picture.mean(1, keepdim=True) for picture in load_photos(mask)]
+    if len(masks) != len(photo):
         raise OptionError(
-            f"There must be one mask for each photo; {len(found)} mask(s) and {len(photo)} photo(s)"
+            f"There must be one mask for each photo; {len(masks)} mask(s) and {len(photo)} photo(s)"
             " were given."
         )
-    for each, one in zip(found, photo, strict=True):
-        if each.shape[-2:] != one.shape[-2:]:
+    for object_mask, image in zip(masks, photo, strict=True):
+        if object_mask.shape[-2:] != image.shape[-2:]:
             sizes = " and ".join(
-                f"{height} x {width}" for height, width in (one.shape[-2:], each.shape[-2:])
+                f"{height} x {width}"
+                for height, width in (image.shape[-2:], object_mask.shape[-2:])
             )
             raise OptionError(f"A mask must have the size of its photo; {sizes} were given.")
-    entered = [model.preprocessing.fit(each.to(model.device)) > 0.5 for each in found]
-    return torch.cat([entered[place][:, 0] for place in photo_of])
+    visible = [model.preprocessing.fit(object_mask.to(model.device)) > 0.5 for object_mask in masks]
+    return torch.cat([visible[place][:, 0] for place in photo_of])
