@@ -16,12 +16,15 @@ from .verbs.dream import dream
 from .verbs.evaluate import evaluate
 from .verbs.explain import explain
 from .verbs.fool import fool
+from .verbs.intervene import intervene
 from .verbs.invert import invert
 from .verbs.layers import layers
+from .verbs.place import place
 from .verbs.predict import predict
 from .verbs.report import report
 from .verbs.rerun import rerun
 from .verbs.visualize import visualize
+from .web.live import live
 
 __version__: str
 
@@ -39,11 +42,14 @@ __all__ = [
     "evaluate",
     "explain",
     "fool",
+    "intervene",
     "invert",
     "layers",
     "list_models",
+    "live",
     "load_image",
     "load_model",
+    "place",
     "predict",
     "report",
     "rerun",

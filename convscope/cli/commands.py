@@ -11,6 +11,7 @@ import click
 import convscope
 from convscope.cli.atlas import Atlas
 from convscope.cli.help import write_options, write_text
+from convscope.cli.live import Live
 from convscope.cli.options import (
     help_option,
     metavar,
@@ -27,6 +28,7 @@ _NOT_FROM_THE_COMMAND_LINE = {"model", "photo", "out"}
 _SEVERAL = ("photo", "units", "target")
 """Arguments that may be given several times."""
 
+LIVE_HEADING = "Look for yourself, in the browser"
 ATLAS_HEADING = "Make an atlas"
 EXAMPLES_SHOWN = 6
 
@@ -43,12 +45,14 @@ class Verbs(click.Group):
         self.params.append(version_option(convscope.__version__))
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return [*VERBS, "atlas"]
+        return [*VERBS, "live", "atlas"]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         name = name.replace("-", "_")
         if name == "atlas":
             return Atlas()
+        if name == "live":
+            return Live()
         return Verb(name, schema_of(name)) if name in VERBS else None
 
     def resolve_command(
@@ -65,6 +69,8 @@ class Verbs(click.Group):
             names = [name for name in VERBS if VERBS[name] == heading]
             with formatter.section(heading):
                 formatter.write_dl([(name, schema_of(name).summary) for name in names])
+        with formatter.section(LIVE_HEADING):
+            formatter.write_dl([("live", schema_of("live").summary)])
         with formatter.section(ATLAS_HEADING):
             formatter.write_dl([("atlas", Atlas().short_help or "")])
         with formatter.section("Examples"):

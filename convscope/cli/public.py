@@ -18,6 +18,8 @@ VERBS = {
     "predict": "Look at a photo",
     "activations": "Look at a photo",
     "explain": "Look at a photo",
+    "place": "Look at a photo",
+    "intervene": "Look at a photo",
     "evaluate": "Look at a photo",
     "benchmark_attribution": "Look at a photo",
     "visualize": "Make pictures by gradient ascent",

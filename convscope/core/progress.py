@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -38,3 +38,27 @@ def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
     for done, item in enumerate(items, start=1):
         yield item
         advance(what, done, total)
+
+
+Viewer = Callable[[str, int, int, Callable[[], Any]], None]
+"""Called after a step with what is being done, how many steps are done, how many there are, and a
+function that gives the pictures so far (a tensor, n c h w in [0, 1])."""
+
+_viewer: ContextVar[Viewer | None] = ContextVar("convscope_viewer", default=None)
+
+
+@contextmanager
+def show_to(viewer: Viewer) -> Iterator[None]:
+    """Offer the unfinished pictures of everything inside the block to `viewer`."""
+    token = _viewer.set(viewer)
+    try:
+        yield
+    finally:
+        _viewer.reset(token)
+
+
+def offer(what: str, done: int, total: int, pictures: Callable[[], Any]) -> None:
+    """Let a viewer look at unfinished pictures; they are made only if it asks for them."""
+    viewer = _viewer.get()
+    if viewer is not None:
+        viewer(what, done, total, pictures)

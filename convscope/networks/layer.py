@@ -186,6 +186,17 @@ class Layers(Mapping[str, Layer]):
     def spread(self, count: int = 3) -> list[str]:
         """`count` layers from early to late, each the outermost name of a stage: what to show when
         nobody chose."""
+        return _evenly(self._stage_names(count), count)
+
+    def stages(self, most: int = 9) -> list[str]:
+        """The stages from early to late, by their outermost names; `most` of them where there are
+        more."""
+        names = self._stage_names(3)
+        return names if len(names) <= most else _evenly(names, most)
+
+    def _stage_names(self, count: int) -> list[str]:
+        """The stages, or the repeated blocks or convolutions of a network with fewer than `count`
+        of them."""
         names = [
             layer.name for layer in self._layers.values() if layer.spatial and self._is_stage(layer)
         ]
@@ -199,12 +210,7 @@ class Layers(Mapping[str, Layer]):
                 (found for found in (self._repeated(), kinds) if len(found) >= count),
                 max(names, self._repeated(), kinds, key=len),
             )
-        last = len(names) - 1
-        if count == 1 or last < 1:
-            return names[-1:]
-        return list(
-            dict.fromkeys(names[round(place * last / (count - 1))] for place in range(count))
-        )
+        return names
 
     def _repeated(self) -> list[str]:
         """The members of the largest group of like containers: the blocks of a network that is not
@@ -221,3 +227,11 @@ class Layers(Mapping[str, Layer]):
         network."""
         inner = sum(name.startswith(layer.name + ".") for name in self._layers)
         return inner > 2 and layer.name.count(".") < 2 and inner < 0.6 * len(self._layers)
+
+
+def _evenly(names: list[str], count: int) -> list[str]:
+    """`count` of the names, evenly from the first to the last."""
+    last = len(names) - 1
+    if count == 1 or last < 1:
+        return names[-1:]
+    return list(dict.fromkeys(names[round(place * last / (count - 1))] for place in range(count)))

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from convscope.core.progress import offer
 from convscope.errors import OptionError
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.synthesis.objective import Objective
-from convscope.synthesis.optimize import optimize
+from convscope.synthesis.optimize import StopCondition, optimize
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.result import OptimizationResult, StopReason, joined
 from convscope.synthesis.settings import Settings
@@ -78,6 +79,7 @@ def optimize_batches(
                 streams,
                 settings.config,
                 reference={name: _of_part(maps, part) for name, maps in (reference or {}).items()},
+                stop_condition=_preview(settings, parameterization, options.task),
                 task=_title(options, part, len(objectives)),
             )
             results.append(result)
@@ -98,6 +100,23 @@ def _images_of(images: Tensor | None, part: slice, count: int) -> Tensor | None:
 def _of_part(maps: Tensor, part: slice) -> Tensor:
     """A part's own reference; a single one serves all."""
     return maps if len(maps) == 1 else maps[part]
+
+
+def _preview(settings: Settings, parameterization: nn.Module, task: str) -> StopCondition:
+    """After each step, offers the images so far to whoever watches; it ends nothing."""
+    steps = 0
+
+    def images() -> Tensor:
+        with torch.no_grad():
+            return settings.shown(parameterization().detach())
+
+    def after_step(image: Tensor, output: object) -> bool:
+        nonlocal steps
+        steps += 1
+        offer(task, steps, settings.config.steps, images)
+        return False
+
+    return after_step
 
 
 def _title(options: BatchOptions, part: slice, count: int) -> str:

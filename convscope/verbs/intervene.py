@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import OptionError
+from convscope.photos.fingerprint import fingerprint
+from convscope.probe import Probe
+from convscope.probe.inference_copy import inference_copy
+from convscope.probe.partial_forward import PartialForward
+from convscope.results.arrays import to_numpy
+from convscope.results.details import TableDetails
+from convscope.results.provenance import Row
+from convscope.results.result import Result
+from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
+
+if TYPE_CHECKING:
+    from convscope.networks.layer import Unit
+    from convscope.networks.model import Model
+
+HELD = 8
+"""Runs that are kept for one network, so that a slider pays only for the layers after its unit."""
+
+_held: WeakKeyDictionary[nn.Module, OrderedDict[tuple[str, str], PartialForward]] = (
+    WeakKeyDictionary()
+)
+
+
+@verb
+def intervene(
+    model: Model,
+    photo: PhotoLike,
+    unit: str,
+    *,
+    scale: float | Sequence[float] = 0.0,
+    top: int = 5,
+) -> Result:
+    """What the answer becomes when one unit is silenced or strengthened (Bau et al., 2020).
+
+    The unit's map is multiplied by `scale` and only what follows its layer runs again.
+    `result["score"]` and `result["probability"]` hold the changed answers, k classes for k scales;
+    `result["original"]` the unchanged scores and `result["original_probability"]` their
+    probabilities, 1 classes. `result.table` has a row for each scale and each of its `top` classes
+    (`list` is "answer"), and for the classes whose score the change lowers most (the unit "raises"
+    them) and raises most (it "lowers" them).
+
+    Args:
+        model: what `load_model` takes.
+        photo: one photo: a path, PIL image, array or tensor.
+        unit: `layer:index`, or `layer:index:row,column` for one neuron.
+        scale: 0 silences the unit, 1 leaves it, 2 doubles it; several as a list.
+        top: how many classes to name in each list.
+
+    Raises:
+        LayerError, UnitError: no such layer or unit.
+        OptionError: several photos, or a scale that is not a finite number.
+
+    Example:
+        convscope.intervene(model, "cat.jpg", "blocks.5:17", scale=0.0)
+        $ convscope intervene cat.jpg blocks.5:17 --scale 0
+    """
+    scales = [float(value) for value in (scale if isinstance(scale, Sequence) else [scale])]
+    if len(photo) != 1:
+        raise OptionError(f"intervene looks at one photo at a time; {len(photo)} were given.")
+    if not scales or not all(abs(value) < float("inf") for value in scales):
+        raise OptionError(f"scale must be finite numbers; {scale!r} was given.")
+    if top < 1:
+        raise OptionError(f"top must be 1 or more; {top} was given.")
+    with Probe(model) as probe:
+        chosen = probe.layers.unit(unit)
+    with Probe(inference_copy(model, [chosen.layer])) as probe:
+        run = _partial_forward(probe, photo[0], chosen.layer)
+        original = model.scores(run.output)
+        scores = run.scores(_scaled(run.maps, chosen, scales))
+    before, after = model.probabilities(original), model.probabilities(scores)
+    return Result(
+        "intervene",
+        TableDetails(title=f"{chosen} times {', '.join(f'{value:g}' for value in scales)}"),
+        {
+            "score": to_numpy(scores),
+            "probability": to_numpy(after),
+            "original": to_numpy(original),
+            "original_probability": to_numpy(before),
+        },
+        _rows(model, scales, (original, scores), (before, after), top),
+        bytes_of(photo),
+    )
+
+
+def _rows(
+    model: Model,
+    scales: Sequence[float],
+    scores: tuple[Tensor, Tensor],
+    probabilities: tuple[Tensor, Tensor],
+    top: int,
+) -> list[Row]:
+    """The best classes, and those whose score changes most, for each scale; both pairs are before
+    and after."""
+    rows: list[Row] = []
+    for place, scale in enumerate(scales):
+        change = scores[1][place] - scores[0][0]
+        orders = {
+            "answer": probabilities[1][place].argsort(descending=True, stable=True),
+            "raises": change.argsort(stable=True)[: int((change < 0).sum())],
+            "lowers": change.argsort(descending=True, stable=True)[: int((change > 0).sum())],
+        }
+        rows += [
+            {
+                "scale": scale,
+                "list": name,
+                "rank": rank,
+                "index": index,
+                "label": model.label(index),
+                "probability": float(probabilities[1][place, index]),
+                "before": float(probabilities[0][0, index]),
+                "change": float(change[index]),
+            }
+            for name, order in orders.items()
+            for rank, index in enumerate(order[:top].tolist(), start=1)
+        ]
+    return rows
+
+
+def _partial_forward(probe: Probe, photo: Tensor, layer: str) -> PartialForward:
+    """The run of one photo, split at a layer; kept where the network is a private copy."""
+    if not probe.model.is_frozen:
+        return probe.partial_forward(network_input(probe.model, [photo]), layer)
+    runs = _held.setdefault(probe.model.network, OrderedDict())
+    key = (layer, fingerprint(photo))
+    if key not in runs:
+        runs[key] = probe.partial_forward(network_input(probe.model, [photo]), layer)
+    runs.move_to_end(key)
+    while len(runs) > HELD:
+        runs.popitem(last=False)
+    return runs[key]
+
+
+def _scaled(maps: Tensor, unit: Unit, scales: Sequence[float]) -> Tensor:
+    """The layer's maps once for each scale, the unit multiplied by it."""
+    changed = maps.repeat(len(scales), 1, 1, 1)
+    factor = torch.tensor(scales, dtype=maps.dtype, device=maps.device)
+    if unit.row is None:
+        changed[:, unit.index] *= factor[:, None, None]
+    else:
+        changed[:, unit.index, unit.row, unit.column] *= factor
+    return changed

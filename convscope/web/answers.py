@@ -1,0 +1,202 @@
+"""What a question is answered with: verbs called, their results as JSON. Runs in the quick lane."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import convscope
+from convscope.errors import ConvscopeError
+from convscope.results.details import AttributionDetails
+from convscope.results.pictures.tiles import strongest_first
+from convscope.results.result import Result
+from convscope.web import drawing, schemas
+from convscope.web.microscope import Microscope
+from convscope.web.photos import Photo
+
+STAGE_SIDE = 28
+"""Pixels of a tile in the overview of all stages."""
+
+LAYER_SIDE = 64
+"""Pixels of a tile where one layer is looked at."""
+
+TOP = 6
+
+
+def predictions(microscope: Microscope, photo: Any) -> list[dict[str, Any]]:
+    """The best classes of a photo."""
+    result = convscope.predict(microscope.model, photo, top=TOP)
+    return [row for row in result.table if row["photo"] == 0]
+
+
+def explanation(result: Result) -> dict[str, Any]:
+    """The maps of `explain`, one for each target, ready to be laid over a photo."""
+    details = result.details_as(AttributionDetails)
+    maps = zip(details.titles, details.targets, result["heatmap"], strict=True)
+    return {
+        "method": details.method,
+        "space": details.space,
+        "layer": details.layer,
+        "maps": [
+            {
+                "title": title,
+                "target": None if target is None else vars(target),
+                **drawing.heat(values, details.space, signed=details.signed),
+            }
+            for title, target, values in maps
+        ],
+    }
+
+
+def explain(microscope: Microscope, photo: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Where in the photo the answer comes from."""
+    return explanation(convscope.explain(microscope.model, photo, **arguments))
+
+
+def stages(
+    microscope: Microscope, photo: Any, layers: list[str], side: int
+) -> list[dict[str, Any]]:
+    """Layers with their shapes, how much of each fires, and their channels as tiles."""
+    if not layers:
+        return []
+    result = convscope.activations(microscope.model, photo, layers=layers)
+    rows = {row["layer"]: row for row in result.table}
+    return [
+        {
+            "layer": name,
+            "shape": list(result[name].shape[1:]),
+            "inactive": rows[name]["inactive"],
+            "zeros": rows[name]["zeros"],
+            "strongest": rows[name]["strongest"],
+            "order": strongest_first(result[name][0]),
+            "tiles": drawing.tiles(result, name, side=side),
+        }
+        for name in layers
+    ]
+
+
+def look(
+    microscope: Microscope, photo: Any, arguments: dict[str, Any], layers: list[str] | None = None
+) -> dict[str, Any]:
+    """All that the view of a photo shows at once; without the heat where the method is slow."""
+    quick = schemas.is_quick(arguments.get("method", "grad_cam"))
+    chosen = microscope.stages if layers is None else layers
+    return {
+        "predictions": predictions(microscope, photo),
+        "heat": explain(microscope, photo, arguments) if quick else None,
+        "stages": stages(microscope, photo, chosen, STAGE_SIDE),
+    }
+
+
+def layer(microscope: Microscope, photo: Any, name: str) -> dict[str, Any]:
+    """One layer on a photo."""
+    return stages(microscope, photo, [name], LAYER_SIDE)[0]
+
+
+def unit(microscope: Microscope, photo: Any, name: str) -> dict[str, Any]:
+    """Where a unit fires on a photo, and what the atlas knows of it."""
+    chosen = microscope.layers.unit(name)
+    found = microscope.layers[chosen.layer]
+    result = convscope.activations(microscope.model, photo, layers=[chosen.layer])
+    fires = result[chosen.layer][0, chosen.index]
+    return {
+        "unit": f"{chosen.layer}:{chosen.index}",
+        "layer": chosen.layer,
+        "index": chosen.index,
+        "units": found.units,
+        "shape": list(found.shape),
+        "fires": drawing.heat(fires, "layer"),
+        "atlas": _in_atlas(microscope, chosen.layer, chosen.index),
+    }
+
+
+def _in_atlas(microscope: Microscope, layer_name: str, index: int) -> dict[str, Any] | None:
+    """A unit's pictures, best photos and similar units."""
+    atlas = microscope.atlas
+    if atlas is None:
+        return None
+    try:
+        pictures = [row.bytes for row in atlas.unit(layer_name, index)]
+        photos = atlas.examples(layer_name, index, kind="top")
+    except ConvscopeError:
+        return None
+    try:
+        similar = atlas.similar(layer_name, index) if photos else []
+    except ConvscopeError:
+        similar = []
+    return {
+        "pictures": [_embedded(data) for data in pictures if data][:4],
+        "photos": [
+            {"label": row["label"], "value": row["value"], "image": _embedded(row.bytes)}
+            for row in photos
+            if row.bytes
+        ][:12],
+        "similar": [
+            {
+                "unit": f"{row['layer']}:{row['unit']}",
+                "cosine": row["cosine"],
+                "image": atlas_picture(microscope, row["layer"], row["unit"]),
+            }
+            for row in similar
+        ],
+    }
+
+
+def atlas_picture(microscope: Microscope, layer_name: str, index: int) -> str | None:
+    """A unit's picture in the atlas, where there is one."""
+    if microscope.atlas is None:
+        return None
+    try:
+        rows = microscope.atlas.unit(layer_name, index)
+    except ConvscopeError:
+        return None
+    return next((_embedded(row.bytes) for row in rows if row.bytes), None)
+
+
+def _embedded(data: bytes | None) -> str:
+    """A stored picture inside a JSON answer."""
+    kind = "png" if (data or b"").startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64," + base64.b64encode(data or b"").decode()
+
+
+def intervention(microscope: Microscope, photo: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The answer with a unit silenced or strengthened."""
+    result = convscope.intervene(microscope.model, photo, **{"top": TOP, **arguments})
+    lists: dict[str, list[dict[str, Any]]] = {"answer": [], "raises": [], "lowers": []}
+    for row in result.table:
+        lists[row["list"]].append(row)
+    return lists
+
+
+def place(microscope: Microscope, photo: Photo, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What one place of a photo excites and says."""
+    result = convscope.place(microscope.model, photo.pixels, **arguments)
+    rows = result.table
+    layers = [
+        {
+            "layer": name,
+            **{
+                kind: [
+                    {**row, "image": atlas_picture(microscope, name, row["index"])}
+                    for row in rows
+                    if row["layer"] == name and row["list"] == kind
+                ]
+                for kind in ("strongest", "for", "against")
+            },
+        }
+        for name in dict.fromkeys(row["layer"] for row in rows)
+    ]
+    return {
+        "title": rows[0]["target"],
+        "classes": [row for row in rows if row["list"] == "class"],
+        "layers": layers,
+    }
+
+
+def png(microscope: Microscope, photo: Photo | None, verb: str, arguments: dict[str, Any]) -> bytes:
+    """The picture of a verb, byte for byte as the command line writes it."""
+    named = dict(arguments)
+    given: list[Any] = [] if photo is None else [photo.exact]
+    given += [named.pop(name) for name in ("unit", "row", "column", "units") if name in named]
+    result: Result = getattr(convscope, verb)(microscope.model, *given, **named)
+    return result.png()

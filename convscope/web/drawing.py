@@ -1,0 +1,76 @@
+"""Numbers as the small pictures that a page is built from, drawn by the pictures of `results`."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from convscope.results.arrays import Array
+from convscope.results.details import ImagesDetails, Space
+from convscope.results.pictures import color, scale_heat
+from convscope.results.pictures._color import HEAT, SIGNED
+from convscope.results.result import Result
+
+TILE_COLUMNS = 16
+
+MOST_TILES = 2048
+"""Channels of a layer that are sent; the widest published layers have so many."""
+
+
+def data_url(picture: Image.Image) -> str:
+    """A picture inside a JSON answer. Little compression: encoding would take longer than
+    sending."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def numbers(values: Array) -> str:
+    """An array's float32 values, little-endian, as text."""
+    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode()
+
+
+def heat(values: Array, space: Space, *, signed: bool = False) -> dict[str, Any]:
+    """A map (`h w`) colored as in the picture of `explain`, and its values."""
+    drawn = scale_heat(values, space, signed=signed)
+    colors = SIGNED if drawn.low < 0 else HEAT
+    picture = Image.fromarray(color(drawn.share, colors))
+    return {
+        "image": data_url(picture),
+        "height": values.shape[0],
+        "width": values.shape[1],
+        "values": numbers(values),
+        "low": drawn.low,
+        "high": drawn.high,
+        "blank": drawn.is_blank,
+        "signed": drawn.low < 0,
+        "scale": data_url(Image.fromarray(color(np.linspace(0, 1, 64)[None], colors))),
+    }
+
+
+def tiles(result: Result, layer: str, *, side: int) -> dict[str, Any]:
+    """The channels of a layer as one picture of equal tiles in rows."""
+    channels, height, width = result[layer].shape[1:]
+    count = min(channels, MOST_TILES)
+    columns = min(TILE_COLUMNS, count)
+    picture = result.picture("tiles", layer=layer, columns=columns, side=side, first=count)
+    return {
+        "image": data_url(picture),
+        "columns": columns,
+        "rows": math.ceil(count / columns),
+        "count": count,
+        "channels": channels,
+        "height": height,
+        "width": width,
+    }
+
+
+def images(pictures: Array) -> str:
+    """Pictures (n c h w in [0, 1]) side by side, without a gap."""
+    result = Result("visualize", ImagesDetails(), {"image": pictures})
+    return data_url(result.picture(columns=len(pictures), margin=0, plain=True))

@@ -1,0 +1,221 @@
+"""Long work: optimizations and slow methods, one at a time, watched by pages and stopped when
+nobody watches."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from convscope.core.progress import report_to, show_to
+from convscope.errors import ConvscopeError
+from convscope.results.result import Result
+from convscope.web.cache import Cache
+from convscope.web.errors import Busy
+from convscope.web.limits import CACHED_BYTES, LONG_QUEUE, STREAMS
+
+AT_ONCE = (1, 2, 4, 8)
+"""Steps after which an unfinished picture is always shown, so that the first one comes soon."""
+
+SECONDS_BETWEEN = 0.2
+"""Between two unfinished pictures later on."""
+
+POLITE_SECONDS = 1.0
+"""Longest pause of a step while quick questions are waiting, so that it is not starved."""
+
+HEARTBEAT_SECONDS = 10.0
+"""After so long without news a page is sent a sign of life; a closed one is noticed by it."""
+
+LAST = ("done", "failed")
+"""Events after which none follows."""
+
+STOPPED = "-stopped"
+"""Ends the key of a result that is not whole."""
+
+Event = dict[str, Any]
+
+
+@dataclass(eq=False)
+class Work:
+    """One piece of long work: what runs, who watches, and how far it is."""
+
+    key: str
+    call: Callable[[], Result]
+    draw: Callable[[Any], str]
+    loop: asyncio.AbstractEventLoop
+    watchers: list[asyncio.Queue[Event]] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    latest: Event | None = None
+    shown_at: float = 0.0
+
+    def publish(self, event: Event) -> None:
+        """Send an event to every watcher; one that is slow misses unfinished pictures only."""
+        self.latest = event
+        self.loop.call_soon_threadsafe(self._spread, event)
+
+    def _spread(self, event: Event) -> None:
+        for queue in self.watchers:
+            while queue.full():
+                queue.get_nowait()
+            queue.put_nowait(event)
+
+
+class LongLane:
+    """One thread with its own copy of the network, and the results that it made."""
+
+    def __init__(
+        self, idle: threading.Event, limit: int = LONG_QUEUE, cached: int = CACHED_BYTES
+    ) -> None:
+        self.idle = idle
+        self.limit = limit
+        self.results: Cache[tuple[Result, Event]] = Cache(cached)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="convscope-long")
+        self._work: dict[str, Work] = {}
+        self._streams = 0
+
+    def submit(self, call: Callable[[], Any]) -> Future[Any]:
+        """Run something in the thread of long work (to prepare it)."""
+        return self._pool.submit(call)
+
+    def running(self) -> int:
+        """How many pieces of work run or wait."""
+        return len(self._work)
+
+    def stop(self, key: str) -> bool:
+        """Stop a piece of work after its running step; what was made so far is its result."""
+        work = self._work.get(key)
+        if work is not None:
+            work.stopped.set()
+        return work is not None
+
+    def result(self, key: str) -> Result | None:
+        """What came of a piece of work: whole, or until it was stopped."""
+        known = self.results.get(key) or self.results.get(f"{key}{STOPPED}")
+        return None if known is None else known[0]
+
+    async def watch(
+        self,
+        key: str,
+        call: Callable[[], Result],
+        draw: Callable[[Any], str],
+        finish: Callable[[Result], Event],
+    ) -> AsyncGenerator[Event]:
+        """The events of a piece of work, which begins unless it runs already or was done before.
+
+        Args:
+            key: what tells equal work from other.
+            call: what gives the result.
+            draw: an unfinished picture as text.
+            finish: the last event from the result.
+
+        Raises:
+            Busy: too much is waiting.
+        """
+        known = self.results.get(key)
+        if known is not None:
+            yield known[1]
+            return
+        if self._streams >= STREAMS:
+            raise Busy(f"{self._streams} pages watch")
+        work = self._work.get(key) or self._begin(key, call, draw, finish)
+        queue: asyncio.Queue[Event] = asyncio.Queue(4)
+        work.watchers.append(queue)
+        self._streams += 1
+        try:
+            first = work.latest or {"event": "waiting"}
+            yield first
+            if first["event"] in LAST:
+                return
+            while True:
+                try:
+                    event = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+                except TimeoutError:
+                    yield {"event": "alive"}
+                    continue
+                yield event
+                if event["event"] in LAST:
+                    return
+        finally:
+            self._streams -= 1
+            work.watchers.remove(queue)
+            if not work.watchers:
+                work.stopped.set()
+                self._forget(work)
+
+    def _forget(self, work: Work) -> None:
+        if self._work.get(work.key) is work:
+            del self._work[work.key]
+
+    def _begin(
+        self,
+        key: str,
+        call: Callable[[], Result],
+        draw: Callable[[Any], str],
+        finish: Callable[[Result], Event],
+    ) -> Work:
+        if len(self._work) >= self.limit:
+            raise Busy(f"{len(self._work)} optimizations")
+        work = self._work[key] = Work(key, call, draw, asyncio.get_running_loop())
+
+        def run() -> None:
+            event = self._run(work, finish)
+            work.publish(event)
+            work.loop.call_soon_threadsafe(self._forget, work)
+
+        self._pool.submit(run)
+        return work
+
+    def _run(self, work: Work, finish: Callable[[Result], Event]) -> Event:
+        if work.stopped.is_set():
+            return {"event": "failed", "error": "This was stopped before it began."}
+        try:
+            with report_to(self._reporter(work)), show_to(self._viewer(work)):
+                result = work.call()
+            event = {"event": "done", **finish(result)}
+        except KeyboardInterrupt:
+            return {"event": "failed", "error": "This was stopped before its first step."}
+        except ConvscopeError as error:
+            return {"event": "failed", "error": str(error)}
+        except Exception as error:  # the page must hear of it, whatever it is
+            return {"event": "failed", "error": f"{type(error).__name__}: {error}"}
+        if not str(result.details.get("ended") or "").startswith("interrupted"):
+            self.results.put(work.key, (result, event), _size(result, event))
+        else:
+            self.results.put(f"{work.key}{STOPPED}", (result, event), _size(result, event))
+        return event
+
+    def _reporter(self, work: Work) -> Callable[[str, int, int], None]:
+        def report(what: str, done: int, total: int) -> None:
+            # As Ctrl-C does in a terminal: the loop keeps what it has made so far.
+            if work.stopped.is_set():
+                raise KeyboardInterrupt
+            self.idle.wait(POLITE_SECONDS)
+            if work.latest is None or work.latest["event"] == "progress":
+                work.publish({"event": "progress", "step": done, "steps": total, "what": what})
+
+        return report
+
+    def _viewer(self, work: Work) -> Callable[[str, int, int, Callable[[], Any]], None]:
+        def view(what: str, done: int, total: int, images: Callable[[], Any]) -> None:
+            now = time.monotonic()
+            if done in AT_ONCE or now - work.shown_at >= SECONDS_BETWEEN:
+                work.shown_at = now
+                picture = work.draw(images())
+                work.publish({"event": "picture", "step": done, "steps": total, "image": picture})
+
+        return view
+
+    def close(self) -> None:
+        """Stop everything."""
+        for work in list(self._work.values()):
+            work.stopped.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _size(result: Result, event: Event) -> int:
+    """About how many bytes a result takes."""
+    return sum(array.nbytes for array in result.arrays.values()) + len(str(event.get("image", "")))

@@ -1,0 +1,117 @@
+// Questions to the server. A refusal becomes a sentence, a lost connection comes back by itself.
+
+const lost = document.getElementById("lost");
+const errorBox = document.getElementById("error");
+const said = document.getElementById("said");
+let waiting = null;
+
+export class Sentence extends Error {}
+
+export function showError(error) {
+  if (error.name === "AbortError") return;
+  errorBox.textContent = error instanceof Sentence ? error.message : `Something went wrong in the page: ${error.message}`;
+  errorBox.hidden = false;
+}
+
+export function clearError() {
+  errorBox.hidden = true;
+  errorBox.textContent = "";
+}
+
+export function say(text) {
+  said.textContent = text;
+  said.classList.add("shown");
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => said.classList.remove("shown"), 2500);
+}
+
+export function address(route, parameters = {}) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined && value !== null && value !== "") query.set(name, value);
+  }
+  const text = query.toString();
+  return `/api/${route}${text ? `?${text}` : ""}`;
+}
+
+export async function ask(route, parameters, options = {}) {
+  const { as = "json", tries = 3, ...rest } = options;
+  let response;
+  try {
+    response = await fetch(address(route, parameters), { credentials: "same-origin", ...rest });
+  } catch (error) {
+    if (error.name === "AbortError" || rest.method === "POST") throw connectionError(error);
+    await connection();
+    rest.signal?.throwIfAborted();
+    return ask(route, parameters, options);
+  }
+  if (response.status === 429 && tries > 0 && rest.method !== "POST") {
+    await new Promise((done) => setTimeout(done, 1000));
+    rest.signal?.throwIfAborted();
+    return ask(route, parameters, { ...options, tries: tries - 1 });
+  }
+  if (!response.ok) throw new Sentence(await sentence(response));
+  return as === "blob" ? response.blob() : response.json();
+}
+
+function connectionError(error) {
+  if (error.name === "AbortError") return error;
+  connection();
+  return new Sentence("The connection was lost; try that again when it is back.");
+}
+
+async function sentence(response) {
+  try {
+    return (await response.json()).error;
+  } catch {
+    return `The server answered ${response.status}.`;
+  }
+}
+
+// One loop for all who wait, until the server answers again.
+export function connection() {
+  if (waiting) return waiting;
+  lost.hidden = false;
+  waiting = (async () => {
+    for (;;) {
+      await new Promise((done) => setTimeout(done, 700));
+      try {
+        await fetch("/static/icon.svg", { cache: "no-store" });
+        break;
+      } catch {
+        continue;
+      }
+    }
+    lost.hidden = true;
+    waiting = null;
+  })();
+  return waiting;
+}
+
+// Long work as events. `stop` ends it at the server and keeps what was made so far.
+export function work(parameters, on) {
+  const url = address("work", parameters);
+  const source = new EventSource(url);
+  for (const name of ["waiting", "progress", "picture", "done", "failed"]) {
+    source.addEventListener(name, (message) => {
+      lost.hidden = true;
+      const event = JSON.parse(message.data);
+      if (name === "done" || name === "failed") source.close();
+      on(name, event);
+    });
+  }
+  source.onerror = async () => {
+    if (source.readyState !== EventSource.CLOSED) {
+      lost.hidden = false;
+      return;
+    }
+    const response = await fetch(url).catch(() => null);
+    const error = response && !response.ok ? await sentence(response) : "The connection was lost.";
+    response?.body?.cancel().catch(() => {});
+    on("failed", { error });
+  };
+  return {
+    close: () => source.close(),
+    stop: () => ask("work/stop", parameters, { method: "POST" }).catch(showError),
+  };
+}

@@ -1,0 +1,109 @@
+// The shell: addresses to views and back. A view's whole state is in its address.
+
+import { ask, clearError, showError } from "./api.js";
+import { fill, h } from "./dom.js";
+import { camera } from "./view_camera.js";
+import { network } from "./view_network.js";
+import { photo } from "./view_photo.js";
+import { place } from "./view_place.js";
+import { unit } from "./view_unit.js";
+
+const VIEWS = { photo, network, unit, place, camera };
+const TITLES = { photo: "Photo", network: "Network", unit: "Unit", place: "Place", camera: "Camera" };
+const main = document.getElementById("view");
+const nav = document.getElementById("views");
+let server = null;
+let current = null;
+
+const parameters = () => Object.fromEntries(new URLSearchParams(location.search));
+const viewName = () => location.pathname.slice(1) || "photo";
+
+export function href(view, values = {}) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined && value !== null && value !== "") query.set(name, value);
+  }
+  const text = query.toString();
+  return `/${view}${text ? `?${text}` : ""}`;
+}
+
+function context(abort) {
+  return {
+    server,
+    signal: abort.signal,
+    params: parameters(),
+    href,
+    go(view, values) {
+      history.pushState(null, "", href(view, values));
+      render();
+    },
+    link(view, values) {
+      return (event) => {
+        if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+        event.preventDefault();
+        this.go(view, values);
+      };
+    },
+    // A change within the view: the address follows, and nothing is drawn anew.
+    keep(values) {
+      Object.assign(this.params, values);
+      history.replaceState(null, "", href(viewName(), this.params));
+      drawNavigation();
+    },
+    change(values) {
+      this.go(viewName(), { ...this.params, ...values });
+    },
+    onClose(work) {
+      abort.signal.addEventListener("abort", work);
+    },
+  };
+}
+
+function drawNavigation() {
+  const { photo: chosen, layer, unit: one } = parameters();
+  fill(nav, Object.entries(TITLES).map(([name, title]) => {
+    const values = { photo: name === "camera" ? null : chosen, layer: name === "network" ? layer : null, unit: name === "unit" ? one : null };
+    return h("a", {
+      href: href(name, values),
+      "aria-current": viewName() === name ? "page" : null,
+      onclick: (event) => {
+        if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+        event.preventDefault();
+        history.pushState(null, "", href(name, values));
+        render();
+      },
+    }, title);
+  }));
+}
+
+async function render() {
+  current?.abort();
+  const abort = (current = new AbortController());
+  const name = viewName();
+  clearError();
+  drawNavigation();
+  document.title = `${TITLES[name] ?? "Convscope"} · Convscope live`;
+  const top = h("div", { class: `view ${name}` });
+  fill(main, top);
+  try {
+    await VIEWS[name](top, context(abort));
+  } catch (error) {
+    if (!abort.signal.aborted) showError(error);
+  }
+}
+
+async function start() {
+  try {
+    server = await ask("state");
+  } catch (error) {
+    fill(main);
+    showError(error);
+    return;
+  }
+  const [height, width] = server.model.size;
+  document.getElementById("model").textContent = `${server.model.name} · ${height} × ${width}`;
+  addEventListener("popstate", render);
+  await render();
+}
+
+start();

@@ -1,0 +1,110 @@
+// Photo: the answer, and where in the photo it comes from; two methods or targets side by side.
+
+import { actions } from "./actions.js";
+import { ask, clearError, Sentence, showError, work } from "./api.js";
+import { predictionBars } from "./bars.js";
+import { fill, h } from "./dom.js";
+import { Figure } from "./figure.js";
+import { MethodForm } from "./method_form.js";
+import { photoOf, photoStrip } from "./photo_strip.js";
+import { stageRail } from "./stage_rail.js";
+
+export async function photo(top, context) {
+  const id = photoOf(context);
+  const opacity = () => context.params.opacity ?? "0.55";
+  const side = h("section", { class: "side panel", "aria-label": "Answer" });
+  const rail = h("section", { class: "rail", "aria-label": "Stages" });
+  const panes = [new Pane(context, id, "", opacity)];
+  const comparing = Boolean(context.params.compare);
+  if (comparing) panes.push(new Pane(context, id, "b.", opacity));
+  const slider = h("input", {
+    type: "range", min: 0, max: 1, step: 0.05, value: opacity(), id: "opacity",
+    oninput: () => {
+      context.keep({ opacity: slider.value });
+      for (const pane of panes) pane.figure.fade(slider.value);
+    },
+  });
+  const compare = h("button", {
+    type: "button", class: "quiet", "aria-pressed": String(comparing),
+    onclick: () => context.change({ compare: comparing ? null : "1", "b.method": comparing ? null : "saliency" }),
+  }, comparing ? "One map" : "Compare");
+  top.append(
+    photoStrip(context),
+    h("h1", { class: "offscreen" }, "Photo"),
+    h("div", { class: "columns" },
+      h("section", { class: "stage", "aria-label": "Photo and heat" },
+        h("div", { class: comparing ? "pair" : "single" }, panes.map((pane) => pane.element)),
+        h("div", { class: "tools" },
+          h("label", { htmlFor: "opacity" }, "Opacity"), slider, compare,
+          actions(() => panes[0].question(), { work: () => !panes[0].form.method.quick }))),
+      side),
+    rail);
+  panes[0].onAnswers = (seen) => {
+    const target = panes[0].shown?.target?.index ?? null;
+    fill(side, h("h2", {}, "The network says"),
+      predictionBars(seen.predictions, { chosen: target, choose: (row) => panes[0].form.set({ target: row.index }) }),
+      h("p", { class: "hint" }, "Choose an answer to see where it comes from. Click into the photo to look at a place."));
+    fill(rail, h("h2", {}, "From pixels to the answer"), stageRail(seen.stages, context, id));
+  };
+  await Promise.all(panes.map((pane) => pane.load()));
+}
+
+class Pane {
+  constructor(context, id, prefix, opacity) {
+    Object.assign(this, { context, id, prefix, opacity, shown: null, running: null, onAnswers: () => {} });
+    this.figure = new Figure({ label: prefix ? "Second map" : "Photo with heat", pick: (row, column) => context.go("place", { photo: id, row, column, target: this.form.get("target") }) });
+    this.title = h("p", { class: "map-title" }, " ");
+    this.state = h("div", { class: "working", hidden: true });
+    this.form = new MethodForm(context, prefix, () => this.load());
+    this.element = h("div", { class: "pane" }, this.title, this.figure.element, this.state, this.form.element);
+    context.onClose(() => this.running?.close());
+  }
+
+  question() {
+    return { verb: "explain", photo: this.id, ...this.form.question() };
+  }
+
+  async load() {
+    this.running?.close();
+    this.abort?.abort();
+    this.abort = new AbortController();
+    const signal = AbortSignal.any([this.abort.signal, this.context.signal]);
+    clearError();
+    this.element.setAttribute("aria-busy", "true");
+    try {
+      const seen = await ask("look", { photo: this.id, ...this.form.question() }, { signal });
+      this.figure.show(seen.photo);
+      this.lay(seen.heat);
+      this.onAnswers(seen);
+      if (!seen.heat) this.slow();
+    } catch (error) {
+      showError(error);
+    } finally {
+      this.element.setAttribute("aria-busy", "false");
+    }
+  }
+
+  lay(heat) {
+    const map = heat?.maps[0] ?? null;
+    this.shown = map;
+    this.figure.lay(map, this.opacity());
+    const layer = heat?.layer ? ` at ${heat.layer}` : "";
+    this.title.textContent = map ? `${map.title} · ${heat.method.replaceAll("_", " ")}${layer}` : this.form.method.name.replaceAll("_", " ");
+  }
+
+  slow() {
+    const bar = h("progress", { max: 1, value: 0, "aria-label": "Progress" });
+    const stop = h("button", { type: "button", class: "quiet", onclick: () => this.running.stop() }, "Stop");
+    fill(this.state, bar, stop);
+    this.state.hidden = false;
+    this.running = work(this.question(), (name, event) => {
+      if (name === "progress") {
+        bar.max = event.steps;
+        bar.value = event.step;
+      }
+      if (name === "done") this.lay(event.explanation);
+      if (name === "failed") showError(new Sentence(event.error));
+      if (name === "done" || name === "failed") this.state.hidden = true;
+    });
+  }
+}
