@@ -39,6 +39,12 @@ class Preprocessing:
         """The part of a photo (n c h w in [0, 1]) that the network sees, at the network's size."""
         return resize_shorter_and_crop(photo, self.size, self.crop, self.interpolation)
 
+    @property
+    def input_span(self) -> float:
+        """How far apart black and white are in the network's units, the mean over channels: 1 for
+        images in [0, 1], 255 for pixels from 0 to 255, 4.4 for ImageNet's mean and deviation."""
+        return sum(self.scale / std for std in self.std) / len(self.std)
+
     def box(self, height: int, width: int) -> tuple[float, float, float, float]:
         """Where that part lies in the photo: top, left, height, width in photo pixels."""
         return visible_box(height, width, self.size, self.crop)

@@ -139,7 +139,8 @@ class ComparisonDetails(MapDetails):
 @dataclass(frozen=True, kw_only=True)
 class ImagesDetails(Details):
     """Images from an optimization: a title for each, the steps of the snapshots, why it ended
-    early, and which images have a dead unit. The rest says what was asked, by verb."""
+    early, which images have a dead unit, and what went wrong (`notes`, sentences). The rest says
+    what was asked, by verb; `preset` is the one that was taken in the end."""
 
     view: ClassVar[View] = "images"
     titles: list[str] = field(default_factory=list)
@@ -151,15 +152,21 @@ class ImagesDetails(Details):
     layer: str | None = None
     layers: list[str] = field(default_factory=list)
     octaves: list[tuple[int, int]] = field(default_factory=list)
+    preset: str | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoolingDetails(Details):
-    """Photos with another answer: a title for each, and why the steps ended early."""
+    """Photos with another answer: a title for each, why the steps ended early, the steps of the
+    snapshots, the preset, and what went wrong (`notes`, sentences)."""
 
     view: ClassVar[View] = "fooling"
     titles: list[str] = field(default_factory=list)
     ended: str | None = None
+    snapshots: list[int] = field(default_factory=list)
+    preset: str | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

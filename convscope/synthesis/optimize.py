@@ -185,11 +185,14 @@ def _normalize(parameterization: nn.Module, normalization: Normalization) -> Non
 
 def _after_step(parameterization: nn.Module, config: OptimizationConfig, index: int) -> None:
     """What happens to the pixels themselves between two steps."""
-    if config.blur and (index + 1) % config.blur_every == 0:
+    project = getattr(parameterization, "project", lambda: None)
+    project()
+    # The first step is blurred and the last ones are not, as in CS231n.
+    if config.blur and index % config.blur_every == 0:
         sigma = config.blur + config.blur_growth * (index // config.blur_every)
         for weight in parameterization.parameters():
             weight.copy_(smooth(weight, sigma))
-    getattr(parameterization, "project", lambda: None)()
+        project()
 
 
 def _is_flat(scores: list[Tensor], patience: int) -> bool:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import TypedDict, Unpack, get_args
+from typing import TypedDict, Unpack
 
 from pydantic import JsonValue
 from torch import Tensor, nn
 
-from convscope.errors import OptionError, suggest
+from convscope.errors import OptionError
+from convscope.networks.preprocessing import Preprocessing
 from convscope.probe import Probe
 from convscope.synthesis import parameterizations, regularizers, transforms
 from convscope.synthesis.config import (
     Normalization,
     OptimizationConfig,
     Optimizer,
-    OptionValue,
     PartSpec,
     PenaltySpec,
 )
 from convscope.synthesis.part_text import parse_parts, parse_penalties
-from convscope.synthesis.presets import Preset, preset, preset_data
+from convscope.synthesis.presets import (
+    Preset,
+    checked_optimization,
+    part_of,
+    penalty_of,
+    preset,
+    preset_data,
+    variant,
+)
 from convscope.synthesis.random import RandomStreams
 
 DEFAULT_SIZE = 224
@@ -38,24 +45,36 @@ class Overrides(TypedDict, total=False):
     steps: int | None
     size: int | tuple[int, int] | None
     parameterization: str | None
+    noise: float | None
     transforms: str | None
+    jitter: int | None
     regularizers: str | None
+    l2: float | None
     optimizer: Optimizer | None
     normalize: Normalization | None
     rate: float | None
     rate_decay: float | None
+    blur: float | None
+    blur_every: int | None
     redirect: int | None
     patience: int | None
     snapshots: Sequence[int] | None
+    show_every: int | None
     tile: int | None
 
 
 class Settings:
-    """A preset with the caller's changes in it.
+    """A preset with the caller's changes in it, for one network.
+
+    Published step sizes are for inputs of a certain range. Where the preset says which, its rate,
+    its L2 weight and its noise are scaled to the network's own range, so that a step moves a pixel
+    by the same share of it: a rate on the gradient itself by the square, any other by the ratio.
+    What the caller gives is taken as it is, in the network's own units.
 
     Args:
-        name: the preset.
+        name: the preset, or the path of a TOML file.
         verb: the public verb that it is for.
+        preprocessing: the network's; without it nothing is scaled.
         overrides: what the caller changed.
 
     Raises:
@@ -67,58 +86,126 @@ class Settings:
     size: tuple[int, int]
     config: OptimizationConfig
 
-    def __init__(self, name: str, verb: str, **overrides: Unpack[Overrides]) -> None:
-        self.name, self.verb = name, verb
-        self.preset = preset(name, verb)
+    def __init__(
+        self,
+        name: str,
+        verb: str,
+        preprocessing: Preprocessing | None = None,
+        **overrides: Unpack[Overrides],
+    ) -> None:
+        self.name = name if preprocessing is None else variant(name, verb, preprocessing.size)
+        self.verb = verb
+        self.preset = preset(self.name, verb)
         steps = overrides.get("steps")
         self.steps = _positive("steps", self.preset.steps if steps is None else steps)
-        size = overrides.get("size") or self.preset.size or DEFAULT_SIZE
+        size = overrides.get("size")
+        size = self.preset.size or DEFAULT_SIZE if size is None else size
         height, width = (size, size) if isinstance(size, int) else size
         self.size = _positive("size", height), _positive("size", width)
+        self._ratio = 1.0
+        if preprocessing is not None and self.preset.input_span is not None:
+            self._ratio = preprocessing.input_span / self.preset.input_span
         self._part = self._parameterization_part(overrides)
         self.config = self._config(overrides)
         self._require_opacity()
 
     def _parameterization_part(self, overrides: Overrides) -> PartSpec:
         text = overrides.get("parameterization")
-        if text is None:
-            return _part(self.preset.parameterization)
-        parts = parse_parts(text, parameterizations.registry)
-        if len(parts) != 1:
-            raise OptionError(f"One parameterization is wanted; {text!r} was given.")
-        return parts[0]
+        part = part_of(self.preset.parameterization, parameterizations.registry)
+        if text is not None:
+            parts = parse_parts(text, parameterizations.registry)
+            if len(parts) != 1:
+                raise OptionError(f"One parameterization is wanted; {text!r} was given.")
+            part = parts[0]
+        traits = parameterizations.registry.traits(part.name)
+        noise = overrides.get("noise")
+        if noise is not None:
+            if traits.noise is None:
+                raise OptionError(
+                    f"{part.name} does not start from noise; noise={noise} was given."
+                )
+            schema = parameterizations.registry.schema(part.name)
+            return PartSpec(part.name, {**part.options, **schema.validate({traits.noise: noise})})
+        if traits.network_units and traits.noise and traits.noise not in part.options:
+            return PartSpec(part.name, {**part.options, traits.noise: self._ratio})
+        return part
 
     def _config(self, overrides: Overrides) -> OptimizationConfig:
-        values = self.preset.optimization.model_dump()
-        text = overrides.get("transforms")
-        values["transforms"] = (
-            tuple(_part(part) for part in self.preset.transforms)
+        values: dict[str, object] = self.preset.optimization.model_dump()
+        plain = values.keys() & overrides.keys()
+        chosen = {key: value for key, value in overrides.items() if key in plain}
+        chosen = {key: value for key, value in chosen.items() if value is not None}
+        optimization = checked_optimization(values | chosen)
+        if "rate" not in chosen:
+            optimization = checked_optimization(
+                optimization.model_dump() | {"rate": self._default_rate(overrides)}
+            )
+        values = optimization.model_dump()
+        values["transforms"] = self._transforms(overrides)
+        values["regularizers"] = self._regularizers(overrides)
+        values["snapshots"] = self._snapshots(overrides)
+        values["tile"] = overrides.get("tile")
+        values["steps"] = self.steps
+        known = {field.name for field in fields(OptimizationConfig)}
+        assert values.keys() == known
+        return OptimizationConfig(**values)  # type: ignore[arg-type]
+
+    def _default_rate(self, overrides: Overrides) -> float:
+        """The preset's rate for this network, or the parameterization's own."""
+        optimization = self.preset.optimization
+        optimizer = overrides.get("optimizer") or optimization.optimizer
+        normalize = overrides.get("normalize") or optimization.normalize
+        traits = parameterizations.registry.traits(self._part.name)
+        if overrides.get("parameterization") and traits.rate is not None and optimizer != "ascent":
+            return traits.rate
+        if not traits.network_units:
+            return optimization.rate
+        is_plain = optimizer == "ascent" and normalize == "none"
+        return optimization.rate * self._ratio ** (2 if is_plain else 1)
+
+    def _transforms(self, overrides: Overrides) -> tuple[PartSpec, ...]:
+        text, jitter = overrides.get("transforms"), overrides.get("jitter")
+        parts = (
+            [part_of(part, transforms.registry) for part in self.preset.transforms]
             if text is None
-            else parse_parts(text, transforms.registry)
+            else list(parse_parts(text, transforms.registry))
         )
-        text = overrides.get("regularizers")
-        values["regularizers"] = (
-            tuple(_penalty(part) for part in self.preset.regularizers)
+        if jitter is None:
+            return tuple(parts)
+        if jitter < 0:
+            raise OptionError(f"jitter must be 0 or more; {jitter} was given.")
+        moving = [place for place, part in enumerate(parts) if part.name in ("roll", "jitter")]
+        if not moving:
+            return (PartSpec("roll", {"pixels": jitter}), *parts) if jitter else tuple(parts)
+        parts[moving[0]] = PartSpec(parts[moving[0]].name, {"pixels": jitter})
+        return tuple(part for part in parts if part.options.get("pixels") != 0)
+
+    def _regularizers(self, overrides: Overrides) -> tuple[PenaltySpec, ...]:
+        text, l2 = overrides.get("regularizers"), overrides.get("l2")
+        penalties = (
+            [self._scaled(penalty_of(part)) for part in self.preset.regularizers]
             if text is None
-            else parse_penalties(text, regularizers.registry)
+            else list(parse_penalties(text, regularizers.registry))
         )
-        own_rate = parameterizations.registry.traits(self._part.name).rate
-        optimizer = overrides.get("optimizer") or values["optimizer"]
-        if overrides.get("parameterization") and own_rate is not None and optimizer != "ascent":
-            values["rate"] = own_rate
-        known = {field.name for field in fields(OptimizationConfig)} - {
-            "transforms",
-            "regularizers",
-        }
-        values |= {
-            key: value for key, value in overrides.items() if key in known and value is not None
-        }
-        values["snapshots"] = tuple(overrides.get("snapshots") or ())
-        _check_word("optimizer", values["optimizer"], get_args(Optimizer))
-        _check_word("normalize", values["normalize"], get_args(Normalization))
-        if not (math.isfinite(values["rate"]) and values["rate"] > 0):
-            raise OptionError(f"rate must be above 0; {values['rate']!r} was given.")
-        return OptimizationConfig(**(values | {"steps": self.steps}))
+        if l2 is None:
+            return tuple(penalties)
+        if l2 < 0:
+            raise OptionError(f"l2 must be 0 or more; {l2} was given.")
+        others = [penalty for penalty in penalties if penalty.name != "l2"]
+        return (*others, PenaltySpec("l2", l2, {})) if l2 else tuple(others)
+
+    def _scaled(self, penalty: PenaltySpec) -> PenaltySpec:
+        """A preset's penalty on the network's input, for this network's range."""
+        if not regularizers.registry.traits(penalty.name).network_units:
+            return penalty
+        return penalty._replace(weight=penalty.weight / self._ratio**2)
+
+    def _snapshots(self, overrides: Overrides) -> tuple[int, ...]:
+        every = overrides.get("show_every")
+        if every is not None and every < 1:
+            raise OptionError(f"show_every must be 1 or more; {every} was given.")
+        regular = range(every, self.steps + 1, every) if every else ()
+        return tuple(sorted({*regular, *(overrides.get("snapshots") or ())}))
 
     def _require_opacity(self) -> None:
         """Refuse what reads an image's opacity where the image has none, and an opacity that
@@ -160,7 +247,7 @@ class Settings:
         """What `count` images are made of; `start` is n c h w in [0, 1]."""
         options: dict[str, object] = dict(self._part.options)
         model = probe.model
-        if parameterizations.registry.traits(self._part.name).needs_model:
+        if parameterizations.registry.traits(self._part.name).network_units:
             options["model"] = model
         if start is not None:
             options["start"] = start
@@ -175,27 +262,6 @@ class Settings:
         mean = image.mean((1, 2, 3), keepdim=True)
         deviation = image.std((1, 2, 3), keepdim=True, correction=0)
         return ((image - mean) / (deviation + CHOLLET_EPSILON) * 0.1 + 0.5).clamp(0, 1)
-
-
-def _part(table: dict[str, OptionValue]) -> PartSpec:
-    """A part of a preset's file: its name and its options."""
-    return PartSpec(str(table["name"]), {key: v for key, v in table.items() if key != "name"})
-
-
-def _penalty(table: dict[str, OptionValue]) -> PenaltySpec:
-    part = _part(table)
-    weight = part.options["weight"]
-    assert isinstance(weight, (int, float))
-    return PenaltySpec(
-        part.name,
-        float(weight),
-        {key: value for key, value in part.options.items() if key != "weight"},
-    )
-
-
-def _check_word(name: str, word: str, allowed: tuple[str, ...]) -> None:
-    if word not in allowed:
-        raise OptionError(f"There is no {name} {word!r}; {suggest(word, allowed)}")
 
 
 def _positive(name: str, value: object) -> int:

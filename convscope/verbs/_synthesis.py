@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from convscope.photos.resize import resize_shorter_and_crop
 from convscope.probe import Probe
 from convscope.results.arrays import Pixels, to_numpy
 from convscope.results.details import ImagesDetails
+from convscope.results.provenance import Row
 from convscope.results.result import Result
+from convscope.synthesis.objective import Objective
 from convscope.synthesis.result import OptimizationResult
 
 
@@ -21,6 +24,7 @@ def images_result(
     optimization: OptimizationResult,
     details: ImagesDetails,
     photos: Sequence[Pixels] = (),
+    table: Sequence[Row] = (),
 ) -> Result:
     """Optimized images as a verb gives them back; `details` say what was asked, why and when it
     ended is added here."""
@@ -44,8 +48,32 @@ def images_result(
         snapshots=steps,
         ended=optimization.early_stop,
         dead=optimization.dead,
+        notes=notes_of(table),
     )
-    return Result(verb, known, arrays, photos=list(photos))
+    return Result(verb, known, arrays, list(table), list(photos))
+
+
+def notes_of(table: Sequence[Row]) -> list[str]:
+    """What went wrong, a sentence for each row that has one."""
+    return [str(row["note"]) for row in table if row.get("note")]
+
+
+def title_of(objective: Objective, probe: Probe) -> str:
+    """An objective as a title, with the labels of classes."""
+    title = objective.title
+    for term in objective.terms:
+        target = term.options.get("target")
+        if isinstance(target, int):
+            said = "" if term.kind == "logit" else f"{term.kind} of "
+            title = title.replace(f"{term.kind}({target})", f"{said}{probe.model.label(target)}")
+    return title
+
+
+def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images (n c h w) as the network would see them at that size; an opacity is left out."""
+    if tuple(image.shape[-2:]) == tuple(size):
+        return image
+    return interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
 
 
 def fitted(probe: Probe, photos: Sequence[Tensor], size: tuple[int, int]) -> Tensor:

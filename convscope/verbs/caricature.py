@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.details import ImagesDetails
@@ -21,6 +23,21 @@ def caricature(
     power: float = 1.0,
     steps: int | None = None,
     seed: int = 0,
+    optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
+    rate: float | None = None,
+    normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
+    parameterization: str | None = None,
+    noise: float | None = None,
+    transforms: str | None = None,
+    jitter: int | None = None,
+    regularizers: str | None = None,
+    l2: float | None = None,
+    blur: float | None = None,
+    blur_every: int | None = None,
+    redirect: int | None = None,
+    patience: int | None = None,
+    snapshots: list[int] | None = None,
+    show_every: int | None = None,
     half: bool = False,
     batch: int = BATCH,
 ) -> Result:
@@ -37,6 +54,21 @@ def caricature(
         power: of the cosine: higher keeps closer to the photo.
         steps: how many steps; the preset's number by default.
         seed: of the one random generator.
+        optimizer: ascent, adam, nadam or padam (Adam that evens out the entries only in part).
+        rate: step size; by default the preset's, scaled to the range of the network's input.
+        normalize: what each image's gradient is divided by: none, rms, l2 or mean_abs.
+        parameterization: what the image is made of, instead of the preset's.
+        noise: strength of the noise that it starts from.
+        transforms: instead of the preset's, such as "pad(16) jitter(8) rotate(5)"; "none" for none.
+        jitter: pixels by which the image is moved at random at each step; 0 for none.
+        regularizers: instead of the preset's, such as "total_variation 0.5*l1".
+        l2: weight of the sum of squares of the network's input (Simonyan et al., 2013).
+        blur: sigma in pixels by which the image is blurred between steps; 0 for none.
+        blur_every: at every so many steps.
+        redirect: for how many steps closed ReLUs let the gradient through.
+        patience: stop when no score has risen for so many steps.
+        snapshots: steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w).
+        show_every: keep and show the pictures at every so many steps.
         half: compute in bfloat16.
         batch: images optimized at once.
 
@@ -47,7 +79,28 @@ def caricature(
         convscope.caricature(model, "cat.jpg", layer="blocks.4")
         $ convscope caricature cat.jpg --layer blocks.4 --out caricature.png
     """
-    settings = Settings(preset, "caricature", steps=steps, size=model.size)
+    settings = Settings(
+        preset,
+        "caricature",
+        model.preprocessing,
+        steps=steps,
+        size=model.size,
+        optimizer=optimizer,
+        rate=rate,
+        normalize=normalize,
+        parameterization=parameterization,
+        noise=noise,
+        transforms=transforms,
+        jitter=jitter,
+        regularizers=regularizers,
+        l2=l2,
+        blur=blur,
+        blur_every=blur_every,
+        redirect=redirect,
+        patience=patience,
+        snapshots=snapshots,
+        show_every=show_every,
+    )
     with Probe(model) as probe:
         name = layer or late_layer(probe)
         optimization = optimize_batches(
@@ -57,5 +110,5 @@ def caricature(
             BatchOptions(seed, batch, half, task=f"caricature {name}"),
             reference=probe.activations(model.preprocess(seen_by(probe, photo)), [name]),
         )
-    details = ImagesDetails(titles=[name] * len(photo), layer=name)
+    details = ImagesDetails(titles=[name] * len(photo), layer=name, preset=settings.name)
     return images_result("caricature", optimization, details, bytes_of(photo))

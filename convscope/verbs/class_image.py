@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.questions.target import find_class
 from convscope.results.details import ImagesDetails
+from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.synthesis.objective import objective
 from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
+from convscope.synthesis.result import OptimizationResult
 from convscope.synthesis.settings import Settings
-from convscope.verbs._synthesis import images_result
+from convscope.verbs._synthesis import images_result, resized
 from convscope.verbs._verb import verb
 
 
@@ -23,9 +26,21 @@ def class_image(
     steps: int | None = None,
     size: int | tuple[int, int] | None = None,
     seed: int = 0,
+    optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
     rate: float | None = None,
+    normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
+    parameterization: str | None = None,
+    noise: float | None = None,
+    transforms: str | None = None,
+    jitter: int | None = None,
     regularizers: str | None = None,
+    l2: float | None = None,
+    blur: float | None = None,
+    blur_every: int | None = None,
+    redirect: int | None = None,
+    patience: int | None = None,
     snapshots: list[int] | None = None,
+    show_every: int | None = None,
     half: bool = False,
     batch: int = BATCH,
 ) -> Result:
@@ -43,9 +58,21 @@ def class_image(
         steps: how many steps; the preset's number by default.
         size: height and width of the picture in pixels; the network's own by default.
         seed: of the one random generator.
-        rate: step size.
-        regularizers: instead of the preset's, such as "1e-3*l2".
+        optimizer: ascent, adam, nadam or padam (Adam that evens out the entries only in part).
+        rate: step size; by default the preset's, scaled to the range of the network's input.
+        normalize: what each image's gradient is divided by: none, rms, l2 or mean_abs.
+        parameterization: what the image is made of, instead of the preset's.
+        noise: strength of the noise that it starts from.
+        transforms: instead of the preset's, such as "pad(16) jitter(8) rotate(5)"; "none" for none.
+        jitter: pixels by which the image is moved at random at each step; 0 for none.
+        regularizers: instead of the preset's, such as "total_variation 0.5*l1".
+        l2: weight of the sum of squares of the network's input (Simonyan et al., 2013).
+        blur: sigma in pixels by which the image is blurred between steps; 0 for none.
+        blur_every: at every so many steps.
+        redirect: for how many steps closed ReLUs let the gradient through.
+        patience: stop when no score has risen for so many steps.
         snapshots: steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w).
+        show_every: keep and show the pictures at every so many steps.
         half: compute in bfloat16.
         batch: images optimized at once.
 
@@ -59,11 +86,24 @@ def class_image(
     settings = Settings(
         preset,
         "class_image",
+        model.preprocessing,
         steps=steps,
-        size=size or model.size,
+        size=model.size if size is None else size,
+        optimizer=optimizer,
         rate=rate,
+        normalize=normalize,
+        parameterization=parameterization,
+        noise=noise,
+        transforms=transforms,
+        jitter=jitter,
         regularizers=regularizers,
+        l2=l2,
+        blur=blur,
+        blur_every=blur_every,
+        redirect=redirect,
+        patience=patience,
         snapshots=snapshots,
+        show_every=show_every,
     )
     targets = [target] if isinstance(target, (int, str)) else list(target)
     with Probe(model) as probe:
@@ -74,6 +114,43 @@ def class_image(
             settings,
             BatchOptions(seed, batch, half, task="class image"),
         )
+        table = _table(probe, optimization, classes)
     titles = [model.label(index) for index in classes]
-    details = ImagesDetails(titles=titles, targets=classes)
-    return images_result("class_image", optimization, details)
+    details = ImagesDetails(titles=titles, targets=classes, preset=settings.name)
+    return images_result("class_image", optimization, details, table=table)
+
+
+def _table(probe: Probe, optimization: OptimizationResult, classes: list[int]) -> list[Row]:
+    """A row for each class: its score, the network's answer to the picture, and what went wrong."""
+    model = probe.model
+    scores = probe.scores(
+        model.preprocess(resized(optimization.image[:, : model.channels], model.size))
+    )
+    probabilities = model.probabilities(scores)
+    rows: list[Row] = []
+    for place, index in enumerate(classes[: len(scores)]):
+        first, last = (float(optimization.score[place, step]) for step in (0, -1))
+        answer = model.label(int(scores[place].argmax()))
+        rows.append(
+            {
+                "target": model.label(index),
+                "first_score": first,
+                "last_score": last,
+                "answer": answer,
+                "probability": float(probabilities[place, index]),
+                "note": _note(model.label(index), answer, first, last),
+            }
+        )
+    return rows
+
+
+def _note(label: str, answer: str, first: float, last: float) -> str:
+    """What went wrong with a class image, in one sentence; nothing where all went well."""
+    if not last > first:
+        return (
+            f"The score of {label} did not rise ({first:.3g} to {last:.3g}); a smaller or larger"
+            " rate may help."
+        )
+    if answer != label:
+        return f"The network takes this picture for {answer}, not for {label}."
+    return ""

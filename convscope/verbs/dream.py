@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -8,21 +11,26 @@ from convscope.errors import OptionError
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
-from convscope.results.arrays import to_numpy
+from convscope.results.arrays import Pixels, to_numpy
 from convscope.results.details import ImagesDetails
+from convscope.results.provenance import Row
 from convscope.results.result import Result
-from convscope.synthesis.objective import Objective
+from convscope.synthesis.objective import Objective, objective
 from convscope.synthesis.optimize import optimize
 from convscope.synthesis.parse import parse
+from convscope.synthesis.presets import SMALL_NETWORK
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.result import OptimizationResult
 from convscope.synthesis.settings import Overrides, Settings
-from convscope.verbs._synthesis import late_layer
+from convscope.verbs._synthesis import late_layer, notes_of
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 TILE = 512
 """Largest side that the network sees at once; a larger one needs more memory and finds larger
 forms."""
+
+UNCHANGED = 0.5
+"""Mean change in levels of 255 below which nobody sees a difference."""
 
 SMALLEST_TILE = 32
 """Below it hardly anything of a tile is left beside the margins it shares with its neighbors."""
@@ -38,9 +46,21 @@ def dream(
     octaves: int | None = None,
     octave_scale: float | None = None,
     steps: int | None = None,
-    rate: float | None = None,
+    size: int | tuple[int, int] | None = None,
     tile: int = TILE,
     seed: int = 0,
+    optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
+    rate: float | None = None,
+    normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
+    transforms: str | None = None,
+    jitter: int | None = None,
+    regularizers: str | None = None,
+    l2: float | None = None,
+    blur: float | None = None,
+    blur_every: int | None = None,
+    redirect: int | None = None,
+    snapshots: list[int] | None = None,
+    show_every: int | None = None,
     half: bool = False,
 ) -> Result:
     """Whatever a layer sees in a photo, more of it (DeepDream, Mordvintsev et al., 2015).
@@ -59,9 +79,22 @@ def dream(
         octaves: how many sizes, the last being the photo's own.
         octave_scale: from one size to the next.
         steps: in each octave.
-        rate: step size, in units of 1 for the whole range of a pixel.
+        size: the picture's shorter side, or its height and width; by default the photo's own; the
+            preset cs231n takes the network's where that is of up to 96 px.
         tile: largest side in pixels that the network sees at once.
         seed: of the one random generator.
+        optimizer: ascent, adam, nadam or padam (Adam that evens out the entries only in part).
+        rate: step size; by default the preset's, scaled to the range of the network's input.
+        normalize: what each image's gradient is divided by: none, rms, l2 or mean_abs.
+        transforms: instead of the preset's, such as "pad(16) jitter(8) rotate(5)"; "none" for none.
+        jitter: pixels by which the image is moved at random at each step; 0 for none.
+        regularizers: instead of the preset's, such as "total_variation 0.5*l1".
+        l2: weight of the sum of squares of the network's input (Simonyan et al., 2013).
+        blur: sigma in pixels by which the image is blurred between steps; 0 for none.
+        blur_every: at every so many steps.
+        redirect: for how many steps closed ReLUs let the gradient through.
+        snapshots: steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w).
+        show_every: keep and show the pictures at every so many steps.
         half: compute in bfloat16.
 
     Raises:
@@ -74,27 +107,45 @@ def dream(
     """
     if len(photo) != 1:
         raise OptionError(f"dream works on one photo at a time; {len(photo)} were given.")
-    original = model.match_channels(photo[0]).to(model.device)
-    overrides: Overrides = {"steps": steps, "rate": rate, "tile": tile}
-    defaults = Settings(preset, "dream", **overrides).preset
+    overrides: Overrides = {
+        "steps": steps,
+        "optimizer": optimizer,
+        "rate": rate,
+        "normalize": normalize,
+        "transforms": transforms,
+        "jitter": jitter,
+        "regularizers": regularizers,
+        "l2": l2,
+        "blur": blur,
+        "blur_every": blur_every,
+        "redirect": redirect,
+        "snapshots": snapshots,
+        "show_every": show_every,
+        "tile": tile,
+    }
+    preset = Settings(preset, "dream", model.preprocessing, **overrides).name
+    defaults = Settings(preset, "dream", model.preprocessing, **overrides).preset
+    if tile < SMALLEST_TILE:
+        raise OptionError(f"tile must be {SMALLEST_TILE} or more; {tile} was given.")
+    with Probe(model) as probe:
+        original = _photo(probe, photo[0], size, defaults.network_size)
+        goal = _objective(layer or late_layer(probe), defaults.objective, probe)
     sizes = _octave_sizes(
         (original.shape[-2], original.shape[-1]),
         defaults.octaves if octaves is None else octaves,
         defaults.octave_scale if octave_scale is None else octave_scale,
     )
-    if tile < SMALLEST_TILE:
-        raise OptionError(f"tile must be {SMALLEST_TILE} or more; {tile} was given.")
-    with Probe(model) as probe:
-        objective = parse(layer or late_layer(probe), probe)
-    streams = RandomStreams.of(seed, [objective.seed_key], model.device)
+    streams = RandomStreams.of(seed, [goal.seed_key], model.device)
     detail = torch.zeros_like(original[..., :1, :1])
     results: list[OptimizationResult] = []
-    with Probe(inference_copy(model, objective.layers, half=half)) as probe:
-        for size in sizes:
+    with Probe(inference_copy(model, goal.layers, half=half)) as probe:
+        for octave in sizes:
             task = f"dream, octave {len(results) + 1} of {len(sizes)}"
-            settings = Settings(preset, "dream", **(overrides | {"size": size}))
-            base = _resized(original, size)
-            result = _octave(probe, objective, settings, streams, base, detail, task)
+            settings = Settings(
+                preset, "dream", model.preprocessing, **(overrides | {"size": octave})
+            )
+            base = _resized(original, octave)
+            result = _octave(probe, goal, settings, streams, base, detail, task)
             detail = result.image - base
             results.append(result)
             if result.early_stop is not None:
@@ -102,14 +153,101 @@ def dream(
     image = results[-1].image
     if image.shape != original.shape:  # interrupted before the photo's own size was reached
         image = original + interpolate(detail, original.shape[-2:], mode="bicubic")
-    arrays = {
-        "image": to_numpy(image.clamp(0, 1)),
-        "score": to_numpy(torch.cat([result.score for result in results], dim=1)),
+    return _result(
+        _Dream(goal.title, original, image.clamp(0, 1), results), sizes, bytes_of(photo), preset
+    )
+
+
+@dataclass(frozen=True)
+class _Dream:
+    """What was dreamt of (a title), the photo before and after (1 c h w), and each octave."""
+
+    title: str
+    original: Tensor
+    image: Tensor
+    octaves: list[OptimizationResult]
+
+
+def _result(
+    dream: _Dream, sizes: list[tuple[int, int]], photos: list[Pixels], preset: str
+) -> Result:
+    scores = torch.cat([octave.score for octave in dream.octaves], dim=1)
+    arrays = {"image": to_numpy(dream.image), "score": to_numpy(scores)}
+    snapshots = _snapshots(dream)
+    if snapshots:
+        arrays["snapshot"] = to_numpy(torch.stack(list(snapshots.values())))
+    change = float((dream.image - dream.original).abs().mean()) * 255
+    last = dream.octaves[-1].score[0]
+    row: Row = {
+        "dreamt_of": dream.title,
+        "change": change,
+        "first_score": float(last[0]),
+        "last_score": float(last[-1]),
+        "note": _note(change, float(last[0]), float(last[-1])),
     }
     details = ImagesDetails(
-        titles=[objective.title], ended=results[-1].early_stop, octaves=list(sizes)
+        titles=[dream.title],
+        ended=dream.octaves[-1].early_stop,
+        octaves=list(sizes),
+        snapshots=list(snapshots),
+        preset=preset,
+        notes=notes_of([row]),
     )
-    return Result("dream", details, arrays, photos=bytes_of(photo))
+    return Result("dream", details, arrays, [row], photos)
+
+
+def _snapshots(dream: _Dream) -> dict[int, Tensor]:
+    """The images on the way by step, counted over all octaves, at the photo's size."""
+    snapshots, done = {}, 0
+    for octave in dream.octaves:
+        for step, image in sorted(octave.snapshots.items()):
+            snapshots[done + step] = _resized(image, _size(dream.original)).clamp(0, 1)
+        done += octave.steps
+    return snapshots
+
+
+def _note(change: float, first: float, last: float) -> str:
+    """What went wrong with a dream, in one sentence; nothing where all went well."""
+    if change < UNCHANGED:
+        return (
+            f"The photo did not change to speak of ({change:.2g} of 255 levels on average); a"
+            " larger rate may help."
+        )
+    if not last > first:
+        return (
+            f"The score did not rise at the last size ({first:.3g} to {last:.3g}): the steps are"
+            " too large; a smaller rate may help."
+        )
+    return ""
+
+
+def _photo(
+    probe: Probe, photo: Tensor, size: int | tuple[int, int] | None, at_network_size: bool
+) -> Tensor:
+    """The photo that is dreamt on (1 c h w)."""
+    model = probe.model
+    if size is None and at_network_size and max(model.size) <= SMALL_NETWORK:
+        return model.fit(photo)
+    original = model.match_channels(photo).to(model.device)
+    if size is None:
+        return original
+    if isinstance(size, int):
+        factor = size / min(original.shape[-2:])
+        size = (round(original.shape[-2] * factor), round(original.shape[-1] * factor))
+    return _resized(original, size)
+
+
+def _objective(text: str, whole_layer: str | None, probe: Probe) -> Objective:
+    """What is raised: a unit, a sum, or a whole layer by the preset's own formula."""
+    parsed = parse(text, probe)
+    term = parsed.terms[0]
+    if whole_layer is None or len(parsed.terms) > 1 or term.kind != "layer":
+        return parsed
+    return objective(whole_layer, layer=term.layer) * term.weight
+
+
+def _size(image: Tensor) -> tuple[int, int]:
+    return image.shape[-2], image.shape[-1]
 
 
 def _octave_sizes(size: tuple[int, int], count: int, scale: float) -> list[tuple[int, int]]:
@@ -127,7 +265,7 @@ def _octave_sizes(size: tuple[int, int], count: int, scale: float) -> list[tuple
 
 def _octave(
     probe: Probe,
-    objective: Objective,
+    goal: Objective,
     settings: Settings,
     streams: RandomStreams,
     base: Tensor,
@@ -138,12 +276,12 @@ def _octave(
     start = (base + interpolate(detail, settings.size, mode="bicubic")).clamp(0, 1)
     parameterization = settings.parameterization(probe, 1, streams, start)
     return optimize(
-        probe, [objective], parameterization, streams, settings.config, task=task
+        probe, [goal], parameterization, streams, settings.config, task=task
     ).require_gradient()
 
 
-def _resized(original: Tensor, size: tuple[int, int]) -> Tensor:
-    """The photo at the size of an octave."""
-    if size == tuple(original.shape[-2:]):
-        return original
-    return interpolate(original, size, mode="bilinear", antialias=True)
+def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """An image at another size."""
+    if size == tuple(image.shape[-2:]):
+        return image
+    return interpolate(image, size, mode="bilinear", antialias=True)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from convscope.probe.inference_copy import inference_copy
 from convscope.questions.target import find_class
 from convscope.results.arrays import to_numpy
 from convscope.results.details import FoolingDetails
+from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.synthesis.eight_bit import EightBit, rounded
 from convscope.synthesis.objective import objective
@@ -20,7 +21,7 @@ from convscope.synthesis.optimize import optimize
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.result import OptimizationResult
 from convscope.synthesis.settings import Settings
-from convscope.verbs._synthesis import seen_by
+from convscope.verbs._synthesis import notes_of, seen_by
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 
@@ -32,9 +33,18 @@ def fool(
     target: int | str | Sequence[int | str] | None = None,
     preset: str = "cs231n",
     steps: int | None = None,
-    rate: float | None = None,
     half: bool = False,
     seed: int = 0,
+    optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
+    rate: float | None = None,
+    normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
+    jitter: int | None = None,
+    regularizers: str | None = None,
+    l2: float | None = None,
+    blur: float | None = None,
+    blur_every: int | None = None,
+    snapshots: list[int] | None = None,
+    show_every: int | None = None,
 ) -> Result:
     """The smallest steps that make the network say something else (Szegedy et al., 2013; steps as
     in CS231n).
@@ -52,10 +62,19 @@ def fool(
         target: a class index or label, or one for each photo; by default the least likely class.
         preset: cs231n (normalized gradient), or plain (rate 200 on the gradient itself).
         steps: at most so many steps.
-        rate: step size.
         half: climb in bfloat16; the network is asked in full precision before an image counts as
             fooling.
         seed: of the one random generator; the published presets draw nothing.
+        optimizer: ascent, adam, nadam or padam (Adam that evens out the entries only in part).
+        rate: step size; by default the preset's, scaled to the range of the network's input.
+        normalize: what each image's gradient is divided by: none, rms, l2 or mean_abs.
+        jitter: pixels by which the image is moved at random at each step; 0 for none.
+        regularizers: instead of the preset's, such as "total_variation 0.5*l1".
+        l2: weight of the sum of squares of the network's input (Simonyan et al., 2013).
+        blur: sigma in pixels by which the image is blurred between steps; 0 for none.
+        blur_every: at every so many steps.
+        snapshots: steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w).
+        show_every: keep and show the pictures at every so many steps.
 
     Raises:
         TargetError: no such class, or as many targets as there are not photos.
@@ -64,7 +83,23 @@ def fool(
         convscope.fool(model, "cat.jpg", target="stingray")
         $ convscope fool cat.jpg --target stingray --out fooled.png
     """
-    settings = Settings(preset, "fool", steps=steps, rate=rate, size=model.size)
+    settings = Settings(
+        preset,
+        "fool",
+        model.preprocessing,
+        steps=steps,
+        size=model.size,
+        optimizer=optimizer,
+        rate=rate,
+        normalize=normalize,
+        jitter=jitter,
+        regularizers=regularizers,
+        l2=l2,
+        blur=blur,
+        blur_every=blur_every,
+        snapshots=snapshots,
+        show_every=show_every,
+    )
     with Probe(model) as probe:
         original = rounded(seen_by(probe, photo))
         before = model.probabilities(probe.scores(model.preprocess(original)))
@@ -80,7 +115,18 @@ def fool(
         "target": targets.cpu().float().numpy(),
     }
     titles = [f"{row['before']} to {row['after']}" for row in table]
-    details = FoolingDetails(titles=titles, ended=optimization.early_stop)
+    steps_shown = sorted(optimization.snapshots)
+    if steps_shown:
+        arrays["snapshot"] = to_numpy(
+            torch.stack([optimization.snapshots[step] for step in steps_shown]).clamp(0, 1)
+        )
+    details = FoolingDetails(
+        titles=titles,
+        ended=optimization.early_stop,
+        snapshots=steps_shown,
+        preset=settings.name,
+        notes=notes_of(table),
+    )
     return Result("fool", details, arrays, table, bytes_of(photo))
 
 
@@ -149,24 +195,44 @@ class _Watch:
 
 def _table(
     probe: Probe, watch: _Watch, steps: int, before: Tensor, after: Tensor, change: Tensor
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """A row for each photo: whether it was fooled, both answers, and the size of the change."""
     label = probe.model.label
-    return [
-        {
+    rows: list[Row] = []
+    for place, fooled_at in enumerate(watch.fooled_at.tolist()):
+        first, last = int(before[place].argmax()), int(after[place].argmax())
+        row: Row = {
             "photo": place,
-            "fooled": fooled_at >= 0,
+            # An answer that was the target from the start is nobody's fault.
+            "fooled": fooled_at >= 0 and first != last,
             "steps": fooled_at if fooled_at >= 0 else steps,
             "target": label(int(watch.targets[place])),
-            "before": label(int(before[place].argmax())),
+            "before": label(first),
             "before_probability": float(before[place].max()),
-            "after": label(int(after[place].argmax())),
+            "after": label(last),
             "after_probability": float(after[place].max()),
             "l2": float(change[place].norm()),
             "linf": float(change[place].abs().max()),
         }
-        for place, fooled_at in enumerate(watch.fooled_at.tolist())
-    ]
+        rows.append(row | {"note": _note(row)})
+    return rows
+
+
+def _note(row: Row) -> str:
+    """What went wrong with a photo, in one sentence; nothing where the network was fooled."""
+    if row["fooled"]:
+        return ""
+    if row["before"] == row["target"]:
+        return f"The network says {row['target']} already, so there is nothing to fool."
+    if row["linf"] == 0:
+        return (
+            f"Not fooled in {row['steps']} steps: nothing of the change is left at 8 bits; a larger"
+            " rate may help."
+        )
+    return (
+        f"Not fooled in {row['steps']} steps: the network still says {row['after']}; more steps or"
+        " another rate may help."
+    )
 
 
 def _targets(

@@ -2,21 +2,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from convscope.networks.model import Model
+from convscope.networks.preprocessing import Preprocessing
 from convscope.probe import Probe
-from convscope.results.arrays import to_numpy
+from convscope.results.arrays import Pixels, to_numpy
 from convscope.results.details import ImagesDetails
+from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.synthesis.objective import Objective, objective
 from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
+from convscope.synthesis.result import StopReason
 from convscope.synthesis.settings import Overrides, Settings
-from convscope.verbs._synthesis import seen_by
+from convscope.verbs._synthesis import notes_of, seen_by
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
+
+NOTHING_FOUND = 0.95
+"""Share of the first error that counts as no change."""
 
 
 @verb
@@ -28,9 +34,21 @@ def invert(
     preset: str = "inversion",
     steps: int | None = None,
     seed: int = 0,
+    optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
     rate: float | None = None,
+    normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
     parameterization: str | None = None,
+    noise: float | None = None,
+    transforms: str | None = None,
+    jitter: int | None = None,
     regularizers: str | None = None,
+    l2: float | None = None,
+    blur: float | None = None,
+    blur_every: int | None = None,
+    redirect: int | None = None,
+    patience: int | None = None,
+    snapshots: list[int] | None = None,
+    show_every: int | None = None,
     half: bool = False,
     batch: int = BATCH,
 ) -> Result:
@@ -49,9 +67,21 @@ def invert(
         preset: inversion, or cs231n for networks of 64 px.
         steps: how many steps; the preset's number by default.
         seed: of the one random generator.
-        rate: step size.
+        optimizer: ascent, adam, nadam or padam (Adam that evens out the entries only in part).
+        rate: step size; by default the preset's, scaled to the range of the network's input.
+        normalize: what each image's gradient is divided by: none, rms, l2 or mean_abs.
         parameterization: what the image is made of, instead of the preset's.
-        regularizers: instead of the preset's, such as "0.1*total_variation".
+        noise: strength of the noise that it starts from.
+        transforms: instead of the preset's, such as "pad(16) jitter(8) rotate(5)"; "none" for none.
+        jitter: pixels by which the image is moved at random at each step; 0 for none.
+        regularizers: instead of the preset's, such as "total_variation 0.5*l1".
+        l2: weight of the sum of squares of the network's input (Simonyan et al., 2013).
+        blur: sigma in pixels by which the image is blurred between steps; 0 for none.
+        blur_every: at every so many steps.
+        redirect: for how many steps closed ReLUs let the gradient through.
+        patience: stop when no score has risen for so many steps.
+        snapshots: steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w).
+        show_every: keep and show the pictures at every so many steps.
         half: compute in bfloat16.
         batch: images optimized at once.
 
@@ -65,58 +95,83 @@ def invert(
     overrides: Overrides = {
         "steps": steps,
         "size": model.size,
+        "optimizer": optimizer,
         "rate": rate,
+        "normalize": normalize,
         "parameterization": parameterization,
+        "noise": noise,
+        "transforms": transforms,
+        "jitter": jitter,
         "regularizers": regularizers,
+        "l2": l2,
+        "blur": blur,
+        "blur_every": blur_every,
+        "redirect": redirect,
+        "patience": patience,
+        "snapshots": snapshots,
+        "show_every": show_every,
     }
-    stages = _stages(preset, overrides)
+    stages = _stages(preset, model.preprocessing, overrides)
+    name = stages[0].preset.objective or "match"
     with Probe(model) as probe:
         names = _layer_names(layer, probe)
         photos = seen_by(probe, photo)
         references = probe.activations(model.preprocess(photos), names)
-        inversions = [
-            _invert_layer(
+        inversions = []
+        for layer_name in names:
+            inversion = _invert_layer(
                 probe,
-                references[name],
+                references[layer_name],
                 stages,
-                [objective("match", layer=name)] * len(photo),
-                BatchOptions(seed, batch, half, task=f"invert {name}"),
+                [objective(name, layer=layer_name)] * len(photo),
+                BatchOptions(seed, batch, half, task=f"invert {layer_name}"),
             )
-            for name in names
-        ]
-        errors = [
-            _relative_error(probe, inversion.image, name, references[name])
-            for name, inversion in zip(names, inversions, strict=True)
-        ]
-    return _result(names, inversions, errors, bytes_of(photo))
+            inversions.append(inversion)
+            if inversion.stop_reason is StopReason.INTERRUPTED:
+                break
+    return _result(inversions, bytes_of(photo), stages[0].name)
 
 
 @dataclass(frozen=True)
 class _Inversion:
-    """The images of one layer (n c h w), and their score at each step (n steps)."""
+    """The images of one layer (n c h w), their score at each step (n steps), the images on the way,
+    and the relative error of the first and the last ones (n)."""
 
+    layer: str
     image: Tensor
     score: Tensor
+    snapshots: dict[int, Tensor]
+    first_error: Tensor
+    error: Tensor
+    stop_reason: StopReason
+    early_stop: str | None
 
 
-def _stages(preset: str, overrides: Overrides) -> list[Settings]:
+def _stages(preset: str, preprocessing: Preprocessing, overrides: Overrides) -> list[Settings]:
     """The preset's stages, or its first alone where the caller chose what a later one changes."""
-    first = Settings(preset, "invert", **overrides)
+    first = Settings(preset, "invert", preprocessing, **overrides)
     refinement = first.preset.refinement
-    chosen = overrides["rate"] is not None or overrides["parameterization"] is not None
-    if refinement is None or chosen or first.steps == 1:
+    replaced = ("rate", "parameterization", "optimizer", "normalize")
+    if (
+        refinement is None
+        or any(overrides.get(name) is not None for name in replaced)
+        or first.steps == 1
+    ):
         return [first]
     later = max(1, round(first.steps * refinement.share))
+    border = first.steps - later
     second: Overrides = {
         "parameterization": refinement.parameterization,
         "rate": refinement.rate,
         "rate_decay": refinement.rate_decay,
         "redirect": refinement.redirect,
     }
-    return [
-        Settings(preset, "invert", **(overrides | {"steps": first.steps - later})),
-        Settings(preset, "invert", **(overrides | second | {"steps": later})),
-    ]
+    stages = []
+    for begin, steps, changes in ((0, border, Overrides()), (border, later, second)):
+        kept = [step - begin for step in first.config.snapshots if begin < step <= begin + steps]
+        shares: Overrides = {"steps": steps, "snapshots": kept, "show_every": None}
+        stages.append(Settings(preset, "invert", preprocessing, **(overrides | changes | shares)))
+    return stages
 
 
 def _layer_names(layer: str | Sequence[str] | None, probe: Probe) -> list[str]:
@@ -138,48 +193,88 @@ def _invert_layer(
     options: BatchOptions,
 ) -> _Inversion:
     """Images from noise with the same features at one layer, one stage after the other."""
-    image, scores = None, []
+    layer = objectives[0].layers[0]
+    image: Tensor | None = None
+    scores: list[Tensor] = []
+    snapshots: dict[int, Tensor] = {}
+    done = 0
     for settings in stages:
-        optimization = optimize_batches(
-            probe,
-            objectives,
-            settings,
-            options,
-            start=image,
-            reference={objectives[0].layers[0]: reference},
+        result = optimize_batches(
+            probe, objectives, settings, options, start=image, reference={layer: reference}
         )
-        image = optimization.image
-        scores.append(optimization.score)
-        if optimization.early_stop is not None:
+        image = result.image
+        scores.append(result.score)
+        snapshots |= {done + step: images for step, images in result.snapshots.items()}
+        done += result.steps
+        if result.early_stop is not None:
             break
     assert image is not None
-    return _Inversion(image, torch.cat(scores, dim=1))
+    score = torch.cat(scores, dim=1)
+    size = reference.flatten(1).pow(2).sum(1).clamp_min(1e-12)
+    first_error = -score[:, 0] if objectives[0].terms[0].kind == "match" else -score[:, 0] / size
+    error = _relative_error(probe, image, layer, reference)
+    return _Inversion(
+        layer, image, score, snapshots, first_error, error, result.stop_reason, result.early_stop
+    )
 
 
 def _relative_error(probe: Probe, image: Tensor, layer: str, reference: Tensor) -> Tensor:
     """||f(x) - f(photo)||^2 / ||f(photo)||^2 of finished images (n)."""
     maps = probe.activations(probe.model.preprocess(image), [layer])[layer].flatten(1)
-    wanted = reference.flatten(1)
+    wanted = reference.flatten(1)[: len(maps)]
     return (maps - wanted).pow(2).sum(1) / wanted.pow(2).sum(1).clamp_min(1e-12)
 
 
-def _result(
-    names: Sequence[str],
-    inversions: Sequence[_Inversion],
-    errors: Sequence[Tensor],
-    photos: list[Any],
-) -> Result:
+def _result(inversions: Sequence[_Inversion], photos: list[Pixels], preset: str) -> Result:
     steps = min(inversion.score.shape[1] for inversion in inversions)
     arrays = {
         "image": to_numpy(torch.cat([inversion.image for inversion in inversions])),
         "score": to_numpy(torch.cat([inversion.score[:, :steps] for inversion in inversions])),
-        "error": to_numpy(torch.cat(list(errors))),
+        "error": to_numpy(torch.cat([inversion.error for inversion in inversions])),
     }
-    table = [
-        {"layer": name, "error": value}
-        for name, error in zip(names, errors, strict=True)
-        for value in error.tolist()
+    kept = sorted(set.intersection(*(set(inversion.snapshots) for inversion in inversions)))
+    if kept:
+        arrays["snapshot"] = to_numpy(
+            torch.stack(
+                [
+                    torch.cat([inversion.snapshots[step] for inversion in inversions])
+                    for step in kept
+                ]
+            ).clamp(0, 1)
+        )
+    table: list[Row] = [
+        {
+            "layer": inversion.layer,
+            "error": error,
+            "first_error": first,
+            "note": _note(inversion.layer, first, error),
+        }
+        for inversion in inversions
+        for first, error in zip(
+            inversion.first_error.tolist(), inversion.error.tolist(), strict=False
+        )
     ]
-    titles = [f"{row['layer']}, error {row['error']:.3f}" for row in table]
-    details = ImagesDetails(titles=titles, layers=list(names))
+    details = ImagesDetails(
+        titles=[f"{row['layer']}, error {row['error']:.3f}" for row in table],
+        layers=[inversion.layer for inversion in inversions],
+        ended=next((each.early_stop for each in inversions if each.early_stop), None),
+        snapshots=kept,
+        preset=preset,
+        notes=notes_of(table),
+    )
     return Result("invert", details, arrays, table, photos)
+
+
+def _note(layer: str, first: float, last: float) -> str:
+    """What went wrong with an inversion, in one sentence; nothing where all went well."""
+    if last > first:
+        return (
+            f"At {layer} the error rose from {first:.3g} to {last:.3g}: the steps are too large;"
+            " a smaller rate may help."
+        )
+    if last > NOTHING_FOUND * first:
+        return (
+            f"At {layer} the error hardly changed ({first:.3g} to {last:.3g}); a larger rate or"
+            " more steps may help."
+        )
+    return ""

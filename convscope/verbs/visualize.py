@@ -16,7 +16,7 @@ from convscope.synthesis.objective import Objective, objective
 from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
 from convscope.synthesis.parse import ObjectiveLike, parse_all
 from convscope.synthesis.settings import Settings
-from convscope.verbs._synthesis import fitted, images_result
+from convscope.verbs._synthesis import fitted, images_result, title_of
 from convscope.verbs._verb import PhotoLike, verb
 
 Start = Literal["noise", "photo", "mean"]
@@ -33,16 +33,23 @@ def visualize(
     steps: int | None = None,
     size: int | tuple[int, int] | None = None,
     seed: int = 0,
-    diversity: int = 1,
-    diversity_weight: float = 100.0,
-    parameterization: str | None = None,
-    transforms: str | None = None,
-    regularizers: str | None = None,
     optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
     rate: float | None = None,
+    normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
+    parameterization: str | None = None,
+    noise: float | None = None,
+    transforms: str | None = None,
+    jitter: int | None = None,
+    regularizers: str | None = None,
+    l2: float | None = None,
+    blur: float | None = None,
+    blur_every: int | None = None,
     redirect: int | None = None,
     patience: int | None = None,
     snapshots: list[int] | None = None,
+    show_every: int | None = None,
+    diversity: int = 1,
+    diversity_weight: float = 100.0,
     half: bool = False,
     batch: int = BATCH,
 ) -> Result:
@@ -65,16 +72,23 @@ def visualize(
         steps: how many steps; the preset's number by default.
         size: height and width of the picture in pixels; the preset's by default.
         seed: of the one random generator.
-        diversity: so many different faces of each unit.
-        diversity_weight: how strongly faces are driven apart.
-        parameterization: what the image is made of, instead of the preset's.
-        transforms: instead of the preset's, such as "pad(16) jitter(8) rotate(5)"; "none" for none.
-        regularizers: instead of the preset's, such as "0.5*total_variation 0.1*l1".
         optimizer: ascent, adam, nadam or padam (Adam that evens out the entries only in part).
-        rate: step size of the optimizer.
+        rate: step size; by default the preset's, scaled to the range of the network's input.
+        normalize: what each image's gradient is divided by: none, rms, l2 or mean_abs.
+        parameterization: what the image is made of, instead of the preset's.
+        noise: strength of the noise that it starts from.
+        transforms: instead of the preset's, such as "pad(16) jitter(8) rotate(5)"; "none" for none.
+        jitter: pixels by which the image is moved at random at each step; 0 for none.
+        regularizers: instead of the preset's, such as "total_variation 0.5*l1".
+        l2: weight of the sum of squares of the network's input (Simonyan et al., 2013).
+        blur: sigma in pixels by which the image is blurred between steps; 0 for none.
+        blur_every: at every so many steps.
         redirect: for how many steps closed ReLUs let the gradient through.
         patience: stop when no score has risen for so many steps.
         snapshots: steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w).
+        show_every: keep and show the pictures at every so many steps.
+        diversity: so many different faces of each unit.
+        diversity_weight: how strongly faces are driven apart.
         half: compute in bfloat16; faster where the processor has it.
         batch: images optimized at once.
 
@@ -91,21 +105,29 @@ def visualize(
     settings = Settings(
         preset,
         "visualize",
+        model.preprocessing,
         steps=steps,
         size=size,
-        parameterization=parameterization,
-        transforms=transforms,
-        regularizers=regularizers,
         optimizer=optimizer,
         rate=rate,
+        normalize=normalize,
+        parameterization=parameterization,
+        noise=noise,
+        transforms=transforms,
+        jitter=jitter,
+        regularizers=regularizers,
+        l2=l2,
+        blur=blur,
+        blur_every=blur_every,
         redirect=redirect,
         patience=patience,
         snapshots=snapshots,
+        show_every=show_every,
     )
     options = BatchOptions(seed, batch, half, group=diversity, task="visualize")
     with Probe(model) as probe:
         objectives = [each for source in _listed(units) for each in parse_all(source, probe)]
-        titles = [each.title for each in objectives]
+        titles = [title_of(each, probe) for each in objectives]
         if diversity > 1:
             titles = [
                 f"{title} face {face}" for title in titles for face in range(1, diversity + 1)
@@ -121,7 +143,9 @@ def visualize(
             reference={} if photos is None else _reference(photos, objectives, probe),
         )
     details = ImagesDetails(
-        titles=titles, objectives=[objective.to_json() for objective in objectives]
+        titles=titles,
+        objectives=[objective.to_json() for objective in objectives],
+        preset=settings.name,
     )
     return images_result("visualize", optimization, details)
 

@@ -33,7 +33,7 @@ image."""
 
 
 def make(name, shape, keys="abcdef", **options):
-    if parameterizations.registry.traits(name).needs_model:
+    if parameterizations.registry.traits(name).network_units:
         torch.manual_seed(0)
         channels = shape[1]
         options["model"] = convscope.load_model(

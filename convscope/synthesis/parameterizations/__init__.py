@@ -18,14 +18,16 @@ class ParameterizationTraits:
     """What is known of a parameterization before it runs.
 
     `rate` is a good step of Adam, where that of other parameterizations is not. `together`: images
-    of a batch share something. `alpha`: it gives one channel more, the opacity. `needs_model`: it
-    takes the network, as `model`.
+    of a batch share something. `alpha`: it gives one channel more, the opacity. `network_units`:
+    its values are network inputs, and it takes the network as `model`. `noise` is the parameter
+    that says how strong the noise is that it starts from.
     """
 
     rate: float | None = None
     together: bool = False
     alpha: bool = False
-    needs_model: bool = False
+    network_units: bool = False
+    noise: str | None = None
 
 
 registry = Registry(__name__, "parameterization", ParameterizationTraits)

@@ -8,7 +8,7 @@ from convscope.synthesis.parameterizations._spectrum import Spectrum, entries
 from convscope.synthesis.random import RandomStreams
 
 
-@register()
+@register(noise="sd")
 def fourier(
     shape: tuple[int, int, int, int],
     streams: RandomStreams,

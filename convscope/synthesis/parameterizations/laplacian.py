@@ -18,7 +18,7 @@ FINEST = 0.25
 basis."""
 
 
-@register()
+@register(noise="sd")
 def laplacian(
     shape: tuple[int, int, int, int],
     streams: RandomStreams,

@@ -9,7 +9,7 @@ from convscope.synthesis.parameterizations._color import EDGE
 from convscope.synthesis.random import RandomStreams
 
 
-@register(needs_model=True)
+@register(network_units=True, noise="noise")
 def network_pixels(
     shape: tuple[int, int, int, int],
     streams: RandomStreams,

@@ -10,7 +10,7 @@ from convscope.synthesis.parameterizations.laplacian import larger
 from convscope.synthesis.random import RandomStreams
 
 
-@register(together=True)
+@register(together=True, noise="sd")
 def shared(
     shape: tuple[int, int, int, int],
     streams: RandomStreams,

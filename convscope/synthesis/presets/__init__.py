@@ -4,6 +4,9 @@ A preset is a TOML file: `source` says where its numbers are from, `steps` and `
 `parameterization` names one with its options, `transforms` and `regularizers` are lists in order,
 and `[optimization]` says how the optimizer goes. A table named after a verb replaces what it holds
 for that verb. What a caller gives overrides it.
+
+A file of one's own may stand anywhere; `base = "distill"` takes everything from another preset that
+it does not say itself.
 """
 
 from __future__ import annotations
@@ -15,11 +18,26 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from convscope.core.registry import Registry
 from convscope.errors import OptionError, suggest
-from convscope.synthesis.config import Normalization, Optimizer, OptionValue
+from convscope.synthesis import regularizers
+from convscope.synthesis.config import (
+    Normalization,
+    Optimizer,
+    OptionValue,
+    PartSpec,
+    PenaltySpec,
+)
 
 VERBS = ("visualize", "class_image", "invert", "dream", "fool", "caricature")
 """The verbs that take presets, which may have tables of their own in one."""
+
+SMALL_NETWORK = 96
+"""Longest side in pixels of a network that takes a preset's variant for small ones: CS231n's is of
+64."""
+
+MAX_FILE_SIZE = 1 << 20
+"""Bytes of a preset's file."""
 
 _FOLDER = Path(__file__).parent
 
@@ -38,9 +56,9 @@ class Optimization(_Checked):
     rate_decay: float = Field(default=0.0, ge=0, le=1)
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.999, ge=0, lt=1)
-    blur: float = Field(default=0.0, ge=0)
+    blur: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     blur_every: int = Field(default=1, ge=1)
-    blur_growth: float = Field(default=0.0, ge=0)
+    blur_growth: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     patience: int | None = Field(default=None, ge=1)
 
 
@@ -55,41 +73,55 @@ class Refinement(_Checked):
 
 
 class Preset(_Checked):
-    """One preset, as it is for one verb. A part is its name with its options in one table."""
+    """One preset, as it is for one verb. A part is its name with its options in one table.
 
-    source: str
-    steps: int = Field(ge=1)
-    size: int | None = Field(default=None, ge=1)
+    `input_span` is how far apart black and white are in the network's units that rates, noise and
+    L2 weight were published for. `objective` is what the verb raises, where the source has its own
+    formula. `small` names the preset for networks of few pixels, and `network_size` lets a dream on
+    one be of its size.
+    """
+
+    source: str = ""
+    steps: int = Field(ge=1, le=10**7)
+    size: int | None = Field(default=None, ge=1, le=10**5)
+    input_span: float | None = Field(default=None, gt=0)
+    small: str | None = None
+    objective: str | None = None
     display: Literal["clip", "standardize"] = "clip"
     parameterization: dict[str, OptionValue]
     transforms: tuple[dict[str, OptionValue], ...] = ()
     regularizers: tuple[dict[str, OptionValue], ...] = ()
-    optimization: Optimization
+    optimization: Optimization = Optimization()
     refinement: Refinement | None = None
-    octaves: int = Field(default=1, ge=1)
+    octaves: int = Field(default=1, ge=1, le=100)
     octave_scale: float = Field(default=1.4, gt=1)
+    network_size: bool = False
 
 
 def names() -> list[str]:
-    """All presets."""
+    """All presets that come with the package."""
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
 
 
 def preset_data(name: str, verb: str) -> dict[str, Any]:
-    """What a preset's file says for one verb, as plain data.
+    """What a preset says for one verb, as plain data.
 
     Raises:
         OptionError: there is no such preset, or it is for other verbs.
     """
-    if name not in names():
-        raise OptionError(f"There is no preset {name!r}; {suggest(name, names())}")
-    tables = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
-    common = {key: value for key, value in tables.items() if key not in VERBS}
-    data: dict[str, Any] = common | tables.get(verb, {})
+    tables = _tables(name)
+    data = _for_verb(tables, verb)
     if "optimization" not in data:
         verbs = [key for key in VERBS if "optimization" in tables.get(key, {})]
-        raise OptionError(f"The preset {name!r} is for {' and '.join(verbs)}, not for {verb}.")
+        if verbs:
+            raise OptionError(f"The preset {name!r} is for {' and '.join(verbs)}, not for {verb}.")
     return data
+
+
+def variant(name: str, verb: str, size: tuple[int, int]) -> str:
+    """The preset of that name for a network of that size: its variant for small ones, or itself."""
+    small = preset(name, verb).small
+    return small if small is not None and max(size) <= SMALL_NETWORK else name
 
 
 @lru_cache
@@ -105,10 +137,104 @@ def preset(name: str, verb: str) -> Preset:
         raise OptionError(f"The preset {name!r}: {_first_fault(error)}") from None
 
 
+def checked_optimization(values: dict[str, Any]) -> Optimization:
+    """How the optimizer goes, with every value checked.
+
+    Raises:
+        OptionError: a value out of range, or a word that does not exist.
+    """
+    try:
+        return Optimization.model_validate(values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        if fault["type"] == "literal_error":
+            words = str(fault["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+            name = fault["loc"][0]
+            raise OptionError(
+                f"There is no {name} {fault['input']!r}; {suggest(str(fault['input']), words)}"
+            ) from None
+        raise OptionError(_first_fault(error)) from None
+
+
+def part_of(table: dict[str, OptionValue], registry: Registry[Any]) -> PartSpec:
+    """A part of a preset's file: its name, and its options, checked.
+
+    Raises:
+        OptionError: no such part, or an option that it does not have.
+    """
+    if not isinstance(table.get("name"), str):
+        raise OptionError(f"A {registry.kind} of a preset needs a name; {table!r} was given.")
+    options = {key: value for key, value in table.items() if key != "name"}
+    name = str(table["name"])
+    return PartSpec(name, registry.schema(name).validate(options))
+
+
+def penalty_of(table: dict[str, OptionValue]) -> PenaltySpec:
+    """A regularizer of a preset's file, with its weight."""
+    weight = table.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)):
+        raise OptionError(f"A regularizer's weight is a number; {weight!r} was given.")
+    part = part_of(
+        {key: value for key, value in table.items() if key != "weight"}, regularizers.registry
+    )
+    return PenaltySpec(part.name, float(weight), part.options)
+
+
+def _tables(name: str) -> dict[str, Any]:
+    """A preset's file as it is written, with what its base says."""
+    is_file = name.endswith(".toml")
+    if not is_file and name not in names():
+        raise OptionError(
+            f"There is no preset {name!r}; {suggest(name, names())} A preset of your own is a"
+            " file that ends in .toml."
+        )
+    path = Path(name) if is_file else _FOLDER / f"{name}.toml"
+    try:
+        if path.stat().st_size > MAX_FILE_SIZE:
+            raise OptionError(f"The preset {name!r} is larger than {MAX_FILE_SIZE} bytes.")
+        tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise OptionError(f"The preset {name!r} cannot be read as TOML: {error}.") from None
+    base = tables.pop("base", None)
+    if base is None:
+        return tables
+    if base not in names():
+        raise OptionError(
+            f"The base of {name!r} is no preset: {base!r}; {suggest(str(base), names())}"
+        )
+    return _merged(_tables(base), tables)
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """One file over another; tables of values are merged, lists are replaced."""
+    merged = base | changes
+    for key in (*VERBS, "optimization"):
+        if isinstance(base.get(key), dict) and isinstance(changes.get(key), dict):
+            merged[key] = _merged(base[key], changes[key])
+    return merged
+
+
+def _for_verb(tables: dict[str, Any], verb: str) -> dict[str, Any]:
+    common = {key: value for key, value in tables.items() if key not in VERBS}
+    own = tables.get(verb, {})
+    return common | own if isinstance(own, dict) else common
+
+
 def _first_fault(error: ValidationError) -> str:
     """What is wrong with a file, as one sentence."""
     fault = error.errors()[0]
     place = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         return f"{place!r} is nothing that a preset has."
+    if fault["type"] == "missing":
+        return f"it does not say {place!r}."
+    ranges = {
+        "greater_than": "above {gt:g}",
+        "greater_than_equal": "{ge:g} or more",
+        "less_than": "below {lt:g}",
+        "less_than_equal": "at most {le:g}",
+    }
+    if fault["type"] in ranges:
+        said = ranges[fault["type"]].format(**fault["ctx"])
+        return f"{place} must be {said}; {fault['input']!r} was given."
     return f"{place}: {fault['msg'].lower()}; {fault['input']!r} was given."
