@@ -13,8 +13,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from convscope.errors import ImageError
-from convscope.photos.limits import PIXEL_LIMIT
+from convscope.photos.limits import PIXEL_LIMIT, pixel_limit
 from convscope.photos.pixels import scale_pixels
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
+"""The formats that are read. Pillow knows forty more, and some of them start other programs
+(PostScript starts Ghostscript)."""
 
 READABLE = "JPEG, PNG, WebP, GIF, TIFF or BMP"
 
@@ -55,7 +59,7 @@ def decode_image(file: Path | io.BytesIO, name: str, background: tuple[int, ...]
         # anything is decoded.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            photo = Image.open(file)
+            photo = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
         raise ImageError(f"{name} is not a photo that can be read; give {READABLE}.") from None
     except PermissionError as error:
@@ -80,10 +84,16 @@ def pil_to_image(photo: Image.Image, name: str, background: tuple[int, ...]) -> 
     """A PIL image, perhaps not yet decoded, as float `1 3 h w`."""
     if min(photo.size) < 1:
         raise ImageError(f"{name} has no pixels (height {photo.height}, width {photo.width}).")
-    if math.prod(photo.size) > PIXEL_LIMIT:
+    limit = pixel_limit()
+    if math.prod(photo.size) > limit:
+        reason = (
+            "and is refused as a decompression bomb"
+            if limit == PIXEL_LIMIT
+            else "which is all that fits into the memory that is free"
+        )
         raise ImageError(
-            f"{name} has {photo.height} x {photo.width} pixels, more than {PIXEL_LIMIT:,}, "
-            "and is refused as a decompression bomb; make it smaller."
+            f"{name} has {photo.height} x {photo.width} pixels, more than {limit:,},"
+            f" {reason}; make it smaller."
         )
     try:
         with warnings.catch_warnings():

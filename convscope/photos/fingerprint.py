@@ -9,9 +9,20 @@ from torch import Tensor
 
 
 def fingerprint(image: Tensor) -> str:
-    """SHA-256 of an image's shape and of its pixels rounded to 8 bits: what a provenance knows a
-    photo by."""
-    pixels = (
-        image.detach().cpu().mul(255).round().clamp(0, 255).to(torch.uint8).contiguous().numpy()
-    )
-    return hashlib.sha256(repr(tuple(image.shape)).encode() + pixels.tobytes()).hexdigest()
+    """SHA-256 of an image's shape and pixels (n c h w in [0, 1]): what a provenance knows a photo
+    by.
+
+    Pixels that came from 8 bits count as these, any others as 32-bit floats. The planes are hashed
+    one by one, since a photo may fill much of the memory.
+    """
+    planes = image.detach().cpu().float().flatten(0, 1)
+    is_8_bit = all(bool(torch.equal(_to_8_bit(plane).float() / 255, plane)) for plane in planes)
+    digest = hashlib.sha256(repr(tuple(image.shape)).encode())
+    for plane in planes:
+        values = _to_8_bit(plane) if is_8_bit else plane
+        digest.update(values.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _to_8_bit(plane: Tensor) -> Tensor:
+    return plane.mul(255).round().clamp(0, 255).to(torch.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import warnings
 import zlib
@@ -392,3 +393,40 @@ def test_fingerprints() -> None:
     assert len(fingerprint(image)) == 64
     assert fingerprint(image) != fingerprint(image.flip(-1))
     assert fingerprint(torch.zeros(1, 1, 2, 3)) != fingerprint(torch.zeros(1, 1, 3, 2))
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "photo.eps"])
+def test_only_the_promised_formats_are_decoded(tmp_path: Path, monkeypatch, name: str) -> None:
+    """PostScript under any name: Pillow would start Ghostscript for it."""
+    path = tmp_path / name
+    Image.fromarray(DATA).save(path, format="EPS")
+    monkeypatch.setattr("subprocess.Popen", lambda *args, **options: pytest.fail("a program ran"))
+    monkeypatch.setattr("subprocess.check_call", lambda *args, **options: pytest.fail("it ran"))
+    with pytest.raises(ImageError, match="JPEG, PNG, WebP, GIF, TIFF or BMP"):
+        load_image(path)
+
+
+@pytest.mark.parametrize("kind", ["PPM", "ICO", "TGA", "PCX", "ICNS", "SGI"])
+def test_other_formats_are_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(DATA).resize((16, 16)).save(path, format=kind)
+    with pytest.raises(ImageError, match="is not a photo that can be read"):
+        load_image(path)
+
+
+def test_a_photo_that_memory_has_no_room_for(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "large.png"
+    Image.new("RGB", (400, 300)).save(path)
+    monkeypatch.setattr("convscope.photos.limits._available_memory", lambda: 400 * 300 * 47)
+    with pytest.raises(ImageError, match="memory that is free"):
+        load_image(path)
+    monkeypatch.setattr("convscope.photos.limits._available_memory", lambda: 400 * 300 * 48)
+    assert load_image(path).shape == (1, 3, 300, 400)
+
+
+def test_fingerprints_tell_float_photos_apart() -> None:
+    photo = load_image(DATA)
+    assert fingerprint(photo) != fingerprint((photo + 1e-4).clamp(0, 1))
+    pixels = DATA.transpose(2, 0, 1)[None]
+    expected = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+    assert fingerprint(photo) == expected, "of 8-bit photos as before"

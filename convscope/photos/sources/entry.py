@@ -7,7 +7,7 @@ from typing import Any
 
 from convscope.errors import ImageError
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 """What counts as a photo in a folder or archive."""
 
 
