@@ -2,10 +2,11 @@
 
     python benchmarks/same_score.py --cache FOLDER --out scores.json --sheet docs/same_score.jpg
 
-24 units of six layers of the embedded network, 224 px. Lucent climbs 256 steps as its users let it.
-Convscope climbs with its preset `quick`, in bfloat16 unless --full is given, and is looked at every
-few steps: a picture's score is the mean over 16 fresh transformed copies from a generator of their
-own, for both alike. The number of steps is then multiplied by the seconds of a step, measured in
+24 units of six layers of the embedded network, 224 px. Lucent takes 256 steps as its users let it.
+Convscope optimizes with its preset `quick`, in bfloat16 unless --full is given, and is looked at
+every few steps: it counts as there where both neutral judges (copies drawn by Lucent's own
+transforms and by torchvision's RandomAffine, see `judges.py`) give it at least the score of
+Lucent's picture. The number of steps is then multiplied by the seconds of a step, measured in
 turns in this process; of Lucent's steps, alone and in a batch as large as ours, the one that is
 cheaper for an image counts. Lucent's pictures take long; --cache keeps them.
 """
@@ -21,9 +22,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from _duel import Patience, duel
+from judges import JUDGES, appearance
 from speed_rows import ascent
 from speed_rows._networks import network_of
-from synthesis_quality import LAYERS, UNITS, draw, kept, lucents, score
+from synthesis_quality import LAYERS, UNITS, draw, kept, lucents
 
 import convscope
 from convscope.core.files import write_whole
@@ -31,6 +33,7 @@ from convscope.synthesis.settings import Settings
 
 STEPS, SIZE, SEED = 256, 224, 0
 EVERY = 8
+NEUTRAL = ("Lucent's copies", "torchvision affine")
 
 
 def main() -> None:
@@ -54,7 +57,6 @@ def main() -> None:
     given = options.parse_args()
     torch.set_num_threads(given.threads)
     model = convscope.load_model()
-    transforms = Settings("distill", "visualize").config.transforms
     rows, pictures = [], []
     for layer in LAYERS:
         units = [f"{layer}:{unit}" for unit in UNITS]
@@ -74,21 +76,44 @@ def main() -> None:
             theirs = kept(
                 given.cache, key, lambda unit=unit: lucents(model, unit, STEPS, SIZE, SEED)
             )
-            aim = score(model, unit, theirs, transforms)
-            curve = [
-                score(model, unit, torch.from_numpy(shot[place : place + 1]), transforms)
-                for shot in made["snapshot"]
-            ]
+            wanted = {name: JUDGES[name](model, unit, theirs) for name in NEUTRAL}
+            curves = {
+                name: [
+                    JUDGES[name](model, unit, torch.from_numpy(shot[place : place + 1]))
+                    for shot in made["snapshot"]
+                ]
+                for name in NEUTRAL
+            }
             there = next(
-                (mark for mark, value in zip(marks, curve, strict=True) if value >= aim), None
+                (
+                    mark
+                    for index, mark in enumerate(marks)
+                    if all(curves[name][index] >= wanted[name] for name in NEUTRAL)
+                ),
+                None,
             )
+            ours = torch.from_numpy(made["image"][place : place + 1])
             rows.append(
-                {"unit": unit, "lucent": aim, "ours": curve[-1], "curve": curve, "steps": there}
+                {
+                    "unit": unit,
+                    "lucent": wanted,
+                    "curves": curves,
+                    "ratio": min(curves[name][-1] / wanted[name] for name in NEUTRAL),
+                    "steps": there,
+                    "appearance": {"ours": appearance(ours), "lucent": appearance(theirs)},
+                    **{
+                        key: {"torchvision affine": value["torchvision affine"]}
+                        for key, value in (
+                            ("Convscope", {name: curve[-1] for name, curve in curves.items()}),
+                            ("Lucent", wanted),
+                        )
+                    },
+                }
             )
-            pictures.append((torch.from_numpy(made["image"][place : place + 1]), theirs))
+            pictures.append((ours, theirs))
             print(
                 f"{unit}: {'as high after ' + str(there) + ' steps' if there else 'not as high'},"
-                f" {curve[-1] / aim:.3f} at the end",
+                f" {rows[-1]['ratio']:.3f} at the end",
                 flush=True,
             )
         contestants = {
@@ -122,7 +147,14 @@ def main() -> None:
             else None
         ),
         "median_steps": statistics.median(row["steps"] for row in reached) if reached else None,
-        "median_score_at_the_end": float(np.median([row["ours"] / row["lucent"] for row in rows])),
+        "median_score_at_the_end": float(np.median([row["ratio"] for row in rows])),
+        "appearance": {
+            who: {
+                key: float(np.mean([row["appearance"][who][key] for row in rows]))
+                for key in ("contrast", "saturated", "slope")
+            }
+            for who in ("ours", "lucent")
+        },
     }
     print(summary)
     write_whole(

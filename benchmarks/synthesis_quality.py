@@ -1,12 +1,11 @@
-"""Feature visualization beside torch-lucent: the score that each picture reaches, on transformed
-copies it has not seen.
+"""Feature visualization beside torch-lucent, by judges that neither was optimized against.
 
-    python benchmarks/synthesis_quality.py --out scores.json --sheet docs/side_by_side.jpg
+    python benchmarks/synthesis_quality.py --out docs/quality.json --sheet docs/side_by_side.jpg
 
-Both climb the same network for the same steps with Adam 0.05, at the same size, with the same
-transforms (Distill's). A picture's score is the mean over 16 fresh transformed copies from a
-generator of their own, with the transforms as Convscope draws them (`ours`) and as Lucent draws
-them (`lucents`). Needs torch-lucent 0.1.8 with kornia 0.4.1.
+Both optimize the same network for the same steps with Adam 0.05, at the same size, with the same
+transforms (Distill's): 24 units of six layers and 12 classes. Every picture is scored by each of
+the judges in `judges.py`. Writes the table as Markdown beside `--out`. Needs torch-lucent 0.1.8
+with kornia 0.4.1.
 """
 
 from __future__ import annotations
@@ -22,41 +21,26 @@ from typing import Any
 
 import numpy as np
 import torch
+from judges import JUDGES, appearance, lucent_transforms, transfer
 from PIL import Image
 from torch import Tensor
 
 import convscope
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
-from convscope.probe import Probe
 from convscope.results.pictures import Panel, sheet, to_uint8
-from convscope.synthesis.parse import parse
-from convscope.synthesis.random import RandomStreams
-from convscope.synthesis.settings import Settings
-from convscope.synthesis.step import OptimizationStep
 
 LAYERS = ("blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
 UNITS = (5, 7, 11, 20)
 CLASSES = (9, 130, 207, 285, 340, 386, 417, 555, 609, 817, 949, 967)
-COPIES = 16
+Row = dict[str, Any]
+"""A target, and what the judges say of both pictures."""
 
 
 def targets() -> list[str]:
     """24 units of 6 layers, and 12 classes."""
     return [f"{layer}:{unit}" for layer in LAYERS for unit in UNITS] + [
         f"classifier:{index}" for index in CLASSES
-    ]
-
-
-def lucents_transforms(transform: Any) -> list[Any]:
-    """Distill's transforms, as Lucent has them."""
-    scales = [1, 0.975, 1.025, 0.95, 1.05]
-    return [
-        transform.pad(16, mode="constant", constant_value=0.5),
-        transform.jitter(16),
-        transform.random_scale(scales),
-        transform.random_rotate(list(range(-5, 6))),
-        transform.jitter(8),
     ]
 
 
@@ -78,7 +62,7 @@ def lucents(model: Model, unit: str, steps: int, size: int, seed: int) -> Tensor
         network,
         wanted,
         lambda: param.image(size),
-        transforms=[*lucents_transforms(transform), model.preprocessing.normalize],
+        transforms=[*lucent_transforms(transform), model.preprocessing.normalize],
         thresholds=(steps,),
         preprocess=False,
         progress=False,
@@ -106,30 +90,61 @@ def kept(folder: Path | None, name: str, make: Callable[[], Tensor]) -> Tensor:
     return made
 
 
-def score(model: Model, unit: str, image: Tensor, transforms: Any) -> float:
-    """Mean over fresh transformed copies by Convscope's transforms."""
-    with Probe(model) as probe, torch.no_grad():
-        wanted = parse(unit, probe)
-        step = OptimizationStep(
-            probe, [wanted] * COPIES, RandomStreams(range(10_000, 10_000 + COPIES)), transforms
-        )
-        return float(step(image.expand(COPIES, -1, -1, -1))[0].mean())
+def score(model: Model, unit: str, image: Tensor) -> dict[str, float]:
+    """What every judge says of a picture, and what it looks like."""
+    scores = {name: judge(model, unit, image) for name, judge in JUDGES.items()}
+    if unit.startswith("classifier:"):
+        scores |= transfer(int(unit.partition(":")[2]), image)
+    return scores | appearance(image)
 
 
-def lucents_score(model: Model, unit: str, image: Tensor) -> float:
-    """Mean over fresh transformed copies by Lucent's transforms."""
-    from lucent.optvis import transform
+def summary_of(rows: list[Row]) -> dict[str, dict[str, float]]:
+    """For each judge: in how many targets ours is at least as high, and the median ratio; for a
+    class's log-probability and the appearance, the means of both."""
+    summary = {}
+    for name in JUDGES:
+        ratios = [row["Convscope"][name] / row["Lucent"][name] for row in rows]
+        summary[name] = {
+            "targets": len(ratios),
+            "at least as high": sum(ratio >= 1 for ratio in ratios),
+            "median ratio": float(np.median(ratios)),
+        }
+    for name in ("lite1", "lite2", "contrast", "saturated", "slope"):
+        pairs = [
+            (row["Convscope"][name], row["Lucent"][name])
+            for row in rows
+            if name in row["Convscope"]
+        ]
+        if pairs:
+            ours, lucents = np.mean(pairs, axis=0)
+            summary[name] = {"targets": len(pairs), "ours": float(ours), "Lucent": float(lucents)}
+    return summary
 
-    np.random.seed(10_000)
-    with Probe(model) as probe, torch.no_grad():
-        wanted = parse(unit, probe)
-        found = []
-        for _ in range(COPIES):
-            seen = image
-            for step in lucents_transforms(transform):
-                seen = step(seen)
-            found.append(float(OptimizationStep(probe, [wanted], RandomStreams([0]))(seen)[0]))
-    return float(np.mean(found))
+
+def markdown(summary: dict[str, dict[str, float]], about: str) -> str:
+    """The tables of the documentation."""
+    lines = [
+        "# Quality of feature visualizations",
+        "",
+        about,
+        "",
+        "| judge | targets | ours at least as high | median of ours / Lucent's |",
+        "|---|---|---|---|",
+    ]
+    for name, row in summary.items():
+        if "median ratio" in row:
+            won, median = row["at least as high"], row["median ratio"]
+            lines.append(f"| {name} | {row['targets']} | {won} | {median:.3f} |")
+    lines += ["", "| measure | targets | ours | Lucent's |", "|---|---|---|---|"]
+    for name, row in summary.items():
+        if "ours" in row:
+            title = {"lite1": "log-probability by Lite1", "lite2": "log-probability by Lite2"}.get(
+                name, name
+            )
+            lines.append(
+                f"| {title} | {row['targets']} | {row['ours']:.3f} | {row['Lucent']:.3f} |"
+            )
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -142,7 +157,7 @@ def main() -> None:
         "--cache", type=Path, help="a folder that keeps Lucent's pictures for the next run"
     )
     options.add_argument("--only-lucent", action="store_true", help="fill the cache and stop")
-    options.add_argument("--out", type=Path, default=Path("synthesis_quality.json"))
+    options.add_argument("--out", type=Path, default=Path("docs/quality.json"))
     options.add_argument("--sheet", type=Path)
     options.add_argument("--threads", type=int, help="threads for both")
     given = options.parse_args()
@@ -169,53 +184,51 @@ def main() -> None:
             model, units, preset="distill", steps=given.steps, size=given.size, seed=given.seed
         )["image"]
     )
-    transforms = Settings("distill", "visualize").config.transforms
-    rows = []
+    rows: list[Row] = []
     for place, unit in enumerate(units):
-        pair = [image[place : place + 1] for image in (ours, theirs)]
-        found = [score(model, unit, image, transforms) for image in pair]
-        other = [lucents_score(model, unit, image) for image in pair]
         rows.append(
             {
                 "unit": unit,
-                "ours": found[0],
-                "lucent": found[1],
-                "ours_by_lucents": other[0],
-                "lucent_by_lucents": other[1],
+                "Convscope": score(model, unit, ours[place : place + 1]),
+                "Lucent": score(model, unit, theirs[place : place + 1]),
             }
         )
-        print(rows[-1], flush=True)
-    summary = {
-        "targets": len(rows),
-        "won": sum(row["ours"] >= row["lucent"] for row in rows) / len(rows),
-        "won_by_lucents_transforms": (
-            sum(row["ours_by_lucents"] >= row["lucent_by_lucents"] for row in rows) / len(rows)
-        ),
-        "median_ratio": float(np.median([row["ours"] / row["lucent"] for row in rows])),
-    }
-    print(summary)
-    write_whole(
-        given.out,
-        json.dumps(
-            {"summary": summary, "rows": rows, "steps": given.steps, "size": given.size}, indent=2
-        ).encode(),
+        print(
+            unit,
+            *(
+                f"{name} {rows[-1]['Convscope'][name] / rows[-1]['Lucent'][name]:.3f}"
+                for name in JUDGES
+            ),
+            flush=True,
+        )
+    summary = summary_of(rows)
+    about = (
+        f"{len(units)} targets of the embedded network, {given.steps} steps of `distill` and of"
+        f" Lucent at {given.size} px, torch {torch.__version__}. Above 1: ours is higher."
     )
+    write_whole(given.out, json.dumps({"summary": summary, "rows": rows}, indent=1).encode())
+    write_whole(given.out.with_suffix(".md"), markdown(summary, about).encode())
+    print(markdown(summary, about))
     if given.sheet:
         draw(units, ours, theirs, rows, given.sheet)
 
 
-def draw(
-    units: list[str], ours: Tensor, theirs: Tensor, rows: list[dict[str, Any]], path: Path
-) -> None:
+def draw(units: list[str], ours: Tensor, theirs: Tensor, rows: list[Row], path: Path) -> None:
     """Pairs, Convscope's above Lucent's."""
     panels = []
     for first in range(0, len(units), 6):
-        for images, name, key in ((ours, "Convscope", "ours"), (theirs, "Lucent", "lucent")):
+        for images, name in ((ours, "Convscope"), (theirs, "Lucent")):
             for place in range(first, min(first + 6, len(units))):
                 pixels = Image.fromarray(to_uint8(images[place].permute(1, 2, 0).numpy())).resize(
                     (160, 160), Image.Resampling.LANCZOS
                 )
-                panels.append(Panel(pixels, units[place], f"{name}, {rows[place][key]:.2f}"))
+                panels.append(
+                    Panel(
+                        pixels,
+                        units[place],
+                        f"{name}, {rows[place][name]['torchvision affine']:.2f}",
+                    )
+                )
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet(panels, columns=6).convert("RGB").save(path, quality=82)
 
