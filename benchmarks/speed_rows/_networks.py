@@ -8,10 +8,12 @@ from functools import cache
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 import convscope
 from convscope.networks.model import Model
+from convscope.photos.image import load_photos
 from convscope.probe import Probe
 
 LAYERS = {
@@ -46,6 +48,29 @@ def network_of(name: str, device: str = "cpu") -> Any:
 def noise(count: int, size: int, device: str = "cpu") -> Tensor:
     """A network input (n 3 h w)."""
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
+
+
+def photos(count: int, size: int = 224) -> list[Image.Image]:
+    """Square photos as a user has them in memory, each another part of a sample photo."""
+    whole = Image.fromarray(
+        load_photos("sample:chelsea")[0][0].mul(255).byte().permute(1, 2, 0).numpy()
+    )
+    edge = min(whole.size) - 8 * count
+    return [
+        whole.crop((8 * place, 4 * place, 8 * place + edge, 4 * place + edge)).resize((size, size))
+        for place in range(count)
+    ]
+
+
+def peer_input(model: Model, photos: list[Image.Image]) -> Tensor:
+    """Photos of the network's size as the peers' users prepare them: with torchvision."""
+    from torchvision.transforms.v2 import functional
+
+    known = model.preprocessing
+    batch = torch.stack(
+        [functional.to_dtype(functional.pil_to_tensor(photo), scale=True) for photo in photos]
+    )
+    return functional.normalize(batch, list(known.mean), list(known.std)).to(model.device)
 
 
 def living(model: Model, layer: str, count: int) -> list[int]:

@@ -1,28 +1,28 @@
 """The CAM family against pytorch-grad-cam and torch-cam: seconds a call, on the same input and
 class.
 
-A peer's call is what its users write: make the object, run it, take it down. Ours is the method as
-`explain` runs it on a loaded model. Grad-CAM's limit is one run of the prepared network without
-gradients.
+Ours is `convscope.explain` on a loaded model, with PIL photos and a named layer: preprocessing,
+heatmap and provenance are inside. A peer's call is what its users write: torchvision's
+preprocessing, make the object, run it, take it down. Grad-CAM's limit is one run, without
+gradients, of the prepared network (a copy with batch norms folded into convolutions) on inputs that
+are already tensors.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from _duel import Row, Run, Setting, duel, rows
+from PIL import Image
 from torch import Tensor
 
-from convscope.attribution.method import Method
+import convscope
 from convscope.networks.model import Model
-from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
-from convscope.questions.target import Target
 from speed_rows._missing import missing
-from speed_rows._networks import model_of, network_of, noise
+from speed_rows._networks import model_of, network_of, peer_input, photos
 
 INDEX = 281
 LAYER = {"resnet50": "layer4", "embedded": "bn2"}
@@ -53,32 +53,28 @@ SLOW = ("score_cam", "ablation_cam")
 """Those that run the network once for each channel: only on request."""
 
 
-def ours(model: Model, method: str, image: Tensor, *, half: bool = False, **options: Any) -> Run:
-    """The method as `explain` runs it."""
-    seen = copy.copy(model)
-    seen.half = half
+def ours(model: Model, method: str, photos: list[Image.Image], **options: Any) -> Run:
+    """The verb, as its users call it."""
 
     def run() -> None:
-        with Probe(seen) as probe:
-            Method.of(method, probe, options=options)(
-                probe, image, Target.of(model, INDEX).expand(len(image))
-            )
+        convscope.explain(model, photos, method=method, target=INDEX, **options)
 
     return run
 
 
-def grad_cams(name: str, network: Any, layer: str, image: Tensor) -> Run:
+def grad_cams(name: str, model: Model, network: Any, layer: str, photos: list[Image.Image]) -> Run:
     """pytorch-grad-cam."""
     import pytorch_grad_cam
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     def run() -> None:
+        image = peer_input(model, photos)
         with getattr(pytorch_grad_cam, name)(
             model=network, target_layers=[network.get_submodule(layer)]
         ) as cam:
             # FinerCAM takes no targets of its own here.
             cam(
-                input_tensor=image.clone(),
+                input_tensor=image,
                 targets=(
                     None if name == "FinerCAM" else [ClassifierOutputTarget(INDEX)] * len(image)
                 ),
@@ -87,15 +83,14 @@ def grad_cams(name: str, network: Any, layer: str, image: Tensor) -> Run:
     return run
 
 
-def torch_cams(name: str, network: Any, layer: str, image: Tensor) -> Run:
+def torch_cams(name: str, model: Model, network: Any, layer: str, photos: list[Image.Image]) -> Run:
     """torch-cam."""
     from torchcam import methods
 
     def run() -> None:
+        image = peer_input(model, photos)
         with getattr(methods, name)(network, layer) as extractor:
-            scores = network(
-                image.clone().requires_grad_() if name == "FinerCAM" else image.clone()
-            )
+            scores = network(image.requires_grad_() if name == "FinerCAM" else image)
             extractor([INDEX] * len(image), scores)
         network.zero_grad(set_to_none=True)
 
@@ -129,17 +124,19 @@ def run(setting: Setting) -> Iterator[Row]:
     """A row for each method and peer that has it."""
     absent = {"pytorch-grad-cam": missing("pytorch_grad_cam"), "torch-cam": missing("torchcam")}
     for method, name, batch in jobs(setting.slow):
-        model, layer, image = (
-            model_of(name, setting.device),
-            LAYER[name],
-            noise(batch, 224, setting.device),
-        )
-        contestants = {"ours": ours(model, method, image), "limit": bare(model, layer, image)}
+        model, layer, pictures = model_of(name, setting.device), LAYER[name], photos(batch)
+        options = {} if method == "fullgrad" else {"layer": layer}
+        contestants = {
+            "ours": ours(model, method, pictures, **options),
+            "limit": bare(model, layer, peer_input(model, pictures)),
+        }
         if method in SLOW:
-            contestants["ours in half"] = ours(model, method, image, half=True)
+            contestants["ours in half"] = ours(model, method, pictures, half=True, **options)
         for peer, theirs, make in zip(absent, FAMILY[method], (grad_cams, torch_cams), strict=True):
             if theirs and not absent[peer]:
-                contestants[peer] = make(theirs, network_of(name, setting.device), layer, image)
+                contestants[peer] = make(
+                    theirs, model, network_of(name, setting.device), layer, pictures
+                )
             elif theirs:
                 yield Row("cam", f"{method}, batch of {batch}", name, peer, missing=absent[peer])
         made = duel(contestants, setting.patience, setting.device)

@@ -1,9 +1,11 @@
 """Saliency, SmoothGrad, integrated gradients, occlusion and RISE against Captum and torch-cam, one
 photo on ResNet-50 and the embedded network.
 
-Captum's calls are its defaults, but that SmoothGrad's copies run one by one as well, whichever is
-faster for it. No peer has RISE as the paper has it: torch-cam has none and Captum's nearest,
-`Occlusion` with as many windows as RISE has masks, stands in, one run of the network for each.
+Ours is `convscope.explain` on a PIL photo; Captum gets a tensor made by torchvision's
+preprocessing inside the call. Captum's calls are its defaults, but that SmoothGrad's copies run
+one by one as well, whichever is faster for it. No peer has RISE as the paper has it: torch-cam has
+none and Captum's nearest, `Occlusion` with as many windows as RISE has masks, stands in, one run
+of the network for each.
 """
 
 from __future__ import annotations
@@ -12,29 +14,31 @@ from collections.abc import Iterator
 from typing import Any
 
 from _duel import Row, Run, Setting, duel, rows
-from torch import Tensor
+from PIL import Image
 
+from convscope.networks.model import Model
 from speed_rows._missing import missing
-from speed_rows._networks import model_of, network_of, noise
+from speed_rows._networks import model_of, network_of, peer_input, photos
 from speed_rows.cam import INDEX, ours
 
 MASKS = 49
 WANTED = {"integrated_gradients": 3.0}
 
 
-def captums(network: Any, image: Tensor) -> dict[str, dict[str, Run]]:
+def captums(model: Model, network: Any, photos: list[Image.Image]) -> dict[str, dict[str, Run]]:
     """Method -> title -> the call."""
     from captum import attr
 
     def call(made: Any, **options: Any) -> Run:
         def run() -> None:
-            made.attribute(image.clone(), target=INDEX, **options)
+            made.attribute(peer_input(model, photos), target=INDEX, **options)
 
         return run
 
     tunnel = attr.NoiseTunnel(attr.Saliency(network))
     window = {"sliding_window_shapes": (3, 64, 64), "strides": (3, 32, 32)}
     fine = {"sliding_window_shapes": (3, 32, 32), "strides": (3, 32, 32)}
+    image = peer_input(model, photos)
     noisy = {"nt_samples": 25, "stdevs": 0.15 * float(image.max() - image.min())}
     return {
         "saliency": {"Captum": call(attr.Saliency(network))},
@@ -64,11 +68,13 @@ def run(setting: Setting) -> Iterator[Row]:
     """A row for each method, network and way to call Captum."""
     absent = missing("captum")
     for name in ("embedded",) if setting.quick else ("resnet50", "embedded"):
-        image = noise(1, 224, setting.device)
-        model = model_of(name, setting.device)
-        peers = {} if absent else captums(network_of(name, setting.device), image)
+        model, pictures = model_of(name, setting.device), photos(1)
+        peers = {} if absent else captums(model, network_of(name, setting.device), pictures)
         for method, options in OPTIONS.items():
-            contestants = {"ours": ours(model, method, image, **options), **peers.get(method, {})}
+            contestants = {
+                "ours": ours(model, method, pictures, **options),
+                **peers.get(method, {}),
+            }
             wanted = WANTED.get(method, 1.5)
             aims = dict.fromkeys(
                 ("Captum", "Captum, one copy at a time", "Captum Occlusion of as many runs"), wanted
