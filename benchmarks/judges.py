@@ -51,7 +51,7 @@ def activation_of(model: Model, unit: str, images: Tensor) -> Tensor:
 
 def our_copies(model: Model, unit: str, image: Tensor) -> float:
     """Mean over copies by Convscope's transforms of the preset `distill`."""
-    transforms = Settings("distill", "visualize").config().transforms
+    transforms = Settings("distill", "visualize").config.transforms
     streams = RandomStreams(range(SEED, SEED + COPIES))
     copies = apply(image.expand(COPIES, -1, -1, -1), streams, transforms)
     return float(activation_of(model, unit, copies).mean())

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import convscope
 from convscope.networks.model import Model
-from convscope.photos.image import load_photos
+from convscope.photos.load_image import load_photos
 from convscope.probe import Probe
 
 LAYERS = {

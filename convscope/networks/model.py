@@ -4,7 +4,8 @@ identity."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Literal
 
 import torch
@@ -100,8 +101,9 @@ class Model:
             torch.float32,
         )
 
-    def _tensors(self) -> list[Tensor]:
-        return [*self.network.parameters(), *self.network.buffers()]
+    def _tensors(self) -> Iterator[Tensor]:
+        """Weights, then buffers; lazy, since the first one nearly always answers."""
+        return chain(self.network.parameters(), self.network.buffers())
 
     @property
     def modules(self) -> dict[str, nn.Module]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeAlias
 
@@ -62,8 +63,10 @@ class Provenance(TypedDict, total=False):
     picture: dict[str, Json]
 
 
+@cache
 def versions() -> dict[str, str]:
-    """The versions of everything that can change a result."""
+    """The versions of everything that can change a result; read once, since it takes longer than a
+    small network."""
     numbers = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -91,7 +94,7 @@ def describe(
         "photos": photos,
         "device": device,
         "threads": threads,
-        "versions": versions(),
+        "versions": dict(versions()),
     }
 
 
