@@ -36,7 +36,8 @@ from PIL import Image
 
 import convscope
 from convscope import atlas
-from convscope.atlas.scan.scanner import SHARD, Scanner
+from convscope.atlas.scan.listing import SHARD_SIZE, announced, shards
+from convscope.atlas.scan.scanner import Scanner
 from convscope.photos.samples import sample
 from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
@@ -123,13 +124,13 @@ class limited:
         import convscope.atlas.build  # noqa: F401
 
         self.module = sys.modules["convscope.atlas.build"]
-        self.original = self.module.jobs_of
-        self.module.jobs_of = lambda *given: [
+        self.original = self.module.render_jobs
+        self.module.render_jobs = lambda *given: [
             job for job in self.original(*given) if job.first < self.count
         ]
 
     def __exit__(self, *failure: object) -> None:
-        self.module.jobs_of = self.original
+        self.module.render_jobs = self.original
 
 
 def examples(given: argparse.Namespace) -> None:
@@ -182,22 +183,26 @@ def forward(
     """Seconds to read all photos as the pass does and run the plain network on them, and of the
     running alone."""
     scanner = Scanner(
-        model, ["classifier"], source_of(str(folder)), k=1, hold=1, seed=0, batch=batch, half=False
+        model,
+        ["classifier"],
+        source_of(str(folder)),
+        k=1,
+        reservoir=1,
+        seed=0,
+        batch=batch,
+        half=False,
     )
-    from convscope.atlas.examples import _announced, _shards
-
-    network = scanner.prepared() if prepared else model
+    network = scanner.prepare() if prepared else model
     begun = time.perf_counter()
     alone = 0.0
     with Probe(network) as probe:
-        for shard in _announced(_shards(scanner.source, set()), scanner.announce):
-            for _, read in scanner._batches(shard):
-                image = model.preprocess(
-                    torch.cat([image for image, _ in read if image is not None])
-                )
+        for shard in announced(shards(scanner.source, set()), scanner.announce):
+            for batch_read in scanner.batches(shard):
+                image = model.preprocess(batch_read.images())
                 start = time.perf_counter()
                 probe.output(image)
                 alone += time.perf_counter() - start
+    scanner.close()
     return time.perf_counter() - begun, alone
 
 
@@ -210,7 +215,7 @@ def linear(given: argparse.Namespace) -> None:
 
     model = convscope.load_model()
     units = [16, 32, 48, 64, 80][: given.points]
-    photos = [SHARD // 4 * step for step in range(1, given.points + 1)]
+    photos = [SHARD_SIZE // 4 * step for step in range(1, given.points + 1)]
     seconds: dict[str, list[float]] = {"units": [], "photos": []}
     with tempfile.TemporaryDirectory() as scratch:
         for count in units:

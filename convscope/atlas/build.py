@@ -1,25 +1,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from convscope.atlas.engines import registry as engines
-from convscope.atlas.render.jobs import Job, Spec, jobs_of
-from convscope.atlas.render.layer_selection import choose
+from convscope.atlas.engines import Engine
+from convscope.atlas.render.estimate import estimate_build
+from convscope.atlas.render.jobs import RenderJob, RenderSpec, render_jobs
+from convscope.atlas.render.layer_selection import select_layers
 from convscope.atlas.render.renderer import Renderer
-from convscope.atlas.store.store import Store, model_folder, word
-from convscope.atlas.store.summary import Report, amount, duration, many
+from convscope.atlas.store.file_names import folder_name, network_folder
+from convscope.atlas.store.store import Store
+from convscope.atlas.store.summary import Summary, format_duration, pluralize
 from convscope.core.interrupt import stopping
 from convscope.core.progress import advance, report_to
-from convscope.errors import OptionError
+from convscope.errors import InputError, OptionError
 from convscope.networks.load import load_model
 from convscope.probe import Probe
 from convscope.synthesis.settings import Settings
 from convscope.verbs._verb import ModelLike
-
-TRIED_STEPS = 4
-"""Steps of the batch that each layer's time is estimated from; the first is not counted."""
 
 
 def build(
@@ -40,7 +38,7 @@ def build(
     threads: int | None = None,
     retry_failed: bool = False,
     dry_run: bool = False,
-) -> Report:
+) -> Summary:
     """A picture of every unit of the chosen layers: what each looks for, how strongly its picture
     excites it, and whether it is dead.
 
@@ -61,8 +59,8 @@ def build(
             finished picture.
         diversity_weight: how strongly faces are driven apart.
         seed: of the one random generator.
-        batch: pictures that climb together; part of the recipe, since sums in floating point depend
-            on it.
+        batch: pictures that are optimized together; part of the recipe, since sums in floating
+            point depend on it.
         half: compute in bfloat16.
         engine: where to run: local or ray.
         address: of the Ray cluster; without one, Ray runs on this machine.
@@ -80,186 +78,114 @@ def build(
         atlas.build(model, "blocks.*,head", "atlas/")
         $ convscope atlas build --layers 'blocks.*,head' --out atlas/
     """
-    runner = engines.get(engine)
+    run = Engine(engine, address=address, threads=threads)
     settings = Settings(preset, "visualize", steps=steps, size=size)
-    for name, value in (
-        ("diversity", diversity),
-        ("batch", batch),
-        ("threads", 1 if threads is None else threads),
-    ):
+    for name, value in (("diversity", diversity), ("batch", batch), ("threads", threads or 1)):
         if value < 1:
             raise OptionError(f"{name} must be 1 or more; {value} was given.")
     loaded = load_model(model)
     with Probe(loaded) as probe:
         known = probe.layers
-    names = choose(loaded, known, layers)
-    given = {
-        "diversity": diversity,
-        "diversity_weight": float(diversity_weight),
-        "seed": seed,
-        "batch": batch,
-        "half": half,
-    }
-    jobs = jobs_of(loaded, known, names, Spec.of(loaded, settings, preset, **given))
-    store = Store(out, create=not dry_run) if not dry_run or _exists(out) else None
-    there = (
-        {} if store is None else present(store, "units", model_folder(loaded.name, loaded.identity))
+    spec = RenderSpec(
+        loaded.name,
+        loaded.identity,
+        preset,
+        settings.preset_parts,
+        settings.steps,
+        settings.size,
+        diversity,
+        float(diversity_weight),
+        seed,
+        batch,
+        half,
     )
-    todo = [job for job in jobs if job.hash not in there or (retry_failed and there[job.hash])]
+    jobs = render_jobs(loaded, known, select_layers(loaded, known, layers), spec)
+    store = _open_store(out, dry_run)
+    folder = network_folder(loaded.name, loaded.identity)
+    finished = {} if store is None else store.finished_jobs("units", folder)
+    missing = [
+        job for job in jobs if job.hash not in finished or (retry_failed and finished[job.hash])
+    ]
     renderer = Renderer(loaded)
-    if dry_run:
+    if store is None or dry_run:
         with report_to(lambda what, done, total: None):  # the trial's steps are not the work's
-            return _estimate(renderer, jobs, todo, threads)
-    assert store is not None
-    return _run(store, renderer, jobs, todo, runner, {"address": address, "threads": threads})
+            return estimate_build(renderer, jobs, missing, threads)
+    return _run(store, renderer, jobs, missing, run)
 
 
-def present(store: Store, *folders: str) -> dict[str, int]:
-    """The jobs whose rows are in readable parts, each with how many of its rows failed."""
-    found: dict[str, int] = {}
-    for part in store.parts(*folders):
-        head = store.head(part)
-        if head is not None:
-            found |= {job["job"]: head["failed"] for job in head["jobs"]}
-    return found
-
-
-def path_of(store: Store, job: Job) -> str:
-    """Where a job's part lies."""
-    return store.path(
-        "units",
-        model_folder(job.spec.model, job.spec.model_id),
-        word(job.layer),
-        f"part-{job.hash}.parquet",
-    )
+def _open_store(out: str, dry_run: bool) -> Store | None:
+    """The atlas; None where there is none yet and none is wanted."""
+    if not dry_run:
+        return Store(out, create=True)
+    try:
+        return Store(out)
+    except InputError:
+        return None
 
 
 def _run(
-    store: Store,
-    renderer: Renderer,
-    jobs: list[Job],
-    todo: list[Job],
-    runner: Any,
-    options: dict[str, Any],
-) -> Report:
-    """Make what is missing."""
-    total = sum(job.last - job.first for job in jobs)
-    missing = sum(job.last - job.first for job in todo)
-    done = total - missing
+    store: Store, renderer: Renderer, jobs: list[RenderJob], missing: list[RenderJob], run: Engine
+) -> Summary:
+    """Render what is missing."""
+    total = sum(job.num_units for job in jobs)
+    existing = total - sum(job.num_units for job in missing)
+    rendered = 0
     started = time.perf_counter()
-    made: list[Job] = []
     with stopping() as stop:
-        advance("atlas: units", done, total)
-        running: Iterator[tuple[Job, bytes]] = runner(renderer, stop.until(todo), **options)
-        for job, data in running:
-            store.write(path_of(store, job), data)
-            made.append(job)
-            done += job.last - job.first
-            advance("atlas: units", done, total)
+        advance("atlas: units", existing, total)
+        for job, data in run(renderer, stop.until(missing)):
+            store.write(_path(store, job), data)
+            rendered += job.num_units
+            advance("atlas: units", existing + rendered, total)
     store.sweep("units")
     seconds = time.perf_counter() - started
-    counts = _counted(store, jobs)
-    new = sum(job.last - job.first for job in made)
-    details = {
-        "units": total,
-        "made": new,
-        "skipped": total - missing,
-        "missing": total - done,
-        "seconds": round(seconds, 3),
-        **counts,
-    }
-    sentence = f"{store.url}: {many(total, 'unit')}, {new:,} made"
-    sentence += f" in {duration(seconds)} ({new / seconds:.2f} per second)" if new else ""
-    sentence += f", {total - missing:,} there before" if total > missing else ""
-    sentence += f", {counts['dead']:,} dead" if counts["dead"] else ""
-    sentence += (
-        f", {counts['failed']:,} failed (retry with --retry-failed)" if counts["failed"] else ""
-    )
-    stopped = stop.asked and done < total
+    num_dead, num_failed = _count_dead_and_failed(store, jobs)
+    left = total - existing - rendered
+    stopped = stop.asked and left > 0
+    sentence = f"{store.url}: {pluralize(total, 'unit')}, {rendered:,} made"
+    if rendered:
+        sentence += f" in {format_duration(seconds)} ({rendered / seconds:.2f} per second)"
+    if existing:
+        sentence += f", {existing:,} there before"
+    if num_dead:
+        sentence += f", {num_dead:,} dead"
+    if num_failed:
+        sentence += f", {num_failed:,} failed (retry with --retry-failed)"
     if stopped:
-        sentence += (
-            f"; stopped: {total - done:,} are missing, and the same command goes on from here"
-        )
-    return Report(sentence + ".", details=details, stopped=stopped)
-
-
-def _counted(store: Store, jobs: list[Job]) -> dict[str, Any]:
-    """How many units are dead or failed, as the parts say."""
-    wanted = {job.hash for job in jobs}
-    dead: set[Any] = set()
-    failed: set[Any] = set()
-    if jobs:
-        for part in store.parts("units", model_folder(jobs[0].spec.model, jobs[0].spec.model_id)):
-            head = store.head(part)
-            if head is None or not wanted & {job["job"] for job in head["jobs"]}:
-                continue
-            for row in store.read(part, ["layer", "unit", "dead", "error", "job"]).to_pylist():
-                if row["job"] in wanted:
-                    dead |= {(row["layer"], row["unit"])} if row["dead"] else set()
-                    failed |= {(row["layer"], row["unit"])} if row["error"] is not None else set()
-    return {"dead": len(dead), "failed": len(failed)}
-
-
-def _estimate(renderer: Renderer, jobs: list[Job], todo: list[Job], threads: int | None) -> Report:
-    """How long and how large: a few steps of one batch of each layer, and the bytes of one batch's
-    pictures."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    seconds = 0.0
-    table = []
-    try:
-        for layer in dict.fromkeys(job.layer for job in todo):
-            own = [job for job in todo if job.layer == layer]
-            first = own[0]
-            renderer.prepared(layer, first.spec.half)
-            tried = min(TRIED_STEPS, first.spec.steps)
-            units = list(range(first.first, first.last))
-            renderer.optimize(first, units, 1)
-            begun = time.perf_counter()
-            renderer.optimize(first, units, tried)
-            each = (time.perf_counter() - begun) / tried / len(first) * first.spec.steps
-            rows = sum(len(job) for job in own)
-            seconds += each * rows
-            units_left = sum(job.last - job.first for job in own)
-            table.append(
-                {
-                    "layer": layer,
-                    "units": units_left,
-                    "seconds_per_picture": round(each, 3),
-                    "seconds": round(each * rows, 1),
-                }
-            )
-        size = (
-            len(renderer(todo[len(todo) // 2]))
-            / len(todo[len(todo) // 2])
-            * sum(len(job) for job in todo)
-            if todo
-            else 0.0
-        )
-    finally:
-        torch.set_num_threads(before)
-    total = sum(job.last - job.first for job in jobs)
-    missing = sum(job.last - job.first for job in todo)
+        sentence += f"; stopped: {left:,} are missing, and the same command goes on from here"
     details = {
         "units": total,
-        "missing": missing,
-        "seconds": round(seconds, 1),
-        "bytes": round(size),
+        "made": rendered,
+        "skipped": existing,
+        "missing": left,
+        "seconds": round(seconds, 3),
+        "dead": num_dead,
+        "failed": num_failed,
     }
-    sentence = (
-        f"{many(total, 'unit')}, {missing:,} to make: about {duration(seconds)} with one worker on"
-        f" this machine, and {amount(size)}."
-    )
-    return Report(sentence, table, details)
+    return Summary(sentence + ".", details=details, stopped=stopped)
 
 
-def _exists(out: str) -> bool:
-    from convscope.errors import InputError
+def _path(store: Store, job: RenderJob) -> str:
+    """Where a job's part lies."""
+    network = network_folder(job.spec.model, job.spec.model_id)
+    return store.path("units", network, folder_name(job.layer), f"part-{job.hash}.parquet")
 
-    try:
-        Store(out)
-    except InputError:
-        return False
-    return True
+
+def _count_dead_and_failed(store: Store, jobs: list[RenderJob]) -> tuple[int, int]:
+    """How many units are dead and how many failed, as the parts say."""
+    if not jobs:
+        return 0, 0
+    hashes = {job.hash for job in jobs}
+    dead: set[tuple[str, int]] = set()
+    failed: set[tuple[str, int]] = set()
+    spec = jobs[0].spec
+    for part in store.parts("units", network_folder(spec.model, spec.model_id)):
+        header = store.header(part)
+        if header is None or hashes.isdisjoint(header.job_hashes):
+            continue
+        for row in store.read(part, ["layer", "unit", "dead", "error", "job"]).to_pylist():
+            if row["job"] in hashes:
+                unit = (row["layer"], row["unit"])
+                dead |= {unit} if row["dead"] else set()
+                failed |= {unit} if row["error"] is not None else set()
+    return len(dead), len(failed)

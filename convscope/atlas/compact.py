@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from typing import Any
+from dataclasses import dataclass
 
+from convscope.atlas.store.parts import PartHeader, digest, encode_table
+from convscope.atlas.store.rows import Columns, JobEntry
 from convscope.atlas.store.store import Part, Store
-from convscope.atlas.store.summary import Report, many
-from convscope.atlas.store.tables import TABLES, Table, digest, write
+from convscope.atlas.store.summary import Summary, pluralize
+from convscope.atlas.store.tables import TABLES, Table
 from convscope.core.extras import arrow
 from convscope.core.progress import track
 from convscope.errors import OptionError
@@ -14,15 +16,22 @@ from convscope.errors import OptionError
 MEGABYTE = 1_000_000
 
 
-def compact(directory: str, *, megabytes: int = 128) -> Report:
+@dataclass(frozen=True)
+class HeadedPart:
+    """A part with what it says about itself."""
+
+    part: Part
+    header: PartHeader
+
+
+def compact(directory: str, *, megabytes: int = 128) -> Summary:
     """Merge the many small parts of each layer into few large ones; nothing that is in them
     changes.
 
     A merged part is written whole before the parts it replaces are deleted. In between, and after a
-    kill, rows are there twice but never
-    missing: `atlas.open` reads each once, and the next `compact` removes what is left over. Jobs
-        inside merged parts are still known, so
-    that `build` does not make them again. Parts with failed units stay as they are, to be retried.
+    kill, rows are there twice but never missing: `atlas.open` reads each once, and the next
+    `compact` removes what is left over. Jobs inside merged parts are still known, so that `build`
+    does not make them again. Parts with failed units stay as they are, to be retried.
 
     Args:
         directory: the folder or URL it was built into.
@@ -39,74 +48,68 @@ def compact(directory: str, *, megabytes: int = 128) -> Report:
     if megabytes < 1:
         raise OptionError(f"megabytes must be 1 or more; {megabytes} was given.")
     store = Store(directory, create=False)
-    folders: dict[tuple[str, str], list[tuple[Part, dict[str, Any]]]] = defaultdict(list)
+    folders: dict[tuple[str, str], list[HeadedPart]] = defaultdict(list)
     before = 0
     for name in TABLES:
         for part in store.parts(name):
-            head = store.head(part)
             before += 1
-            if head is not None and not head["failed"]:
-                folders[name, posixpath.dirname(part.path)].append((part, head))
+            header = store.header(part)
+            if header is not None and not header.failed:
+                folders[name, posixpath.dirname(part.path)].append(HeadedPart(part, header))
     after = before
     for (name, folder), parts in track(sorted(folders.items()), "atlas: folders", len(folders)):
-        after -= _left_over(store, parts)
-        for group in _groups(parts, megabytes * MEGABYTE):
-            _merged(store, TABLES[name], folder, group)
+        needed = _remove_leftovers(store, parts)
+        after -= len(parts) - len(needed)
+        for group in _groups(needed, megabytes * MEGABYTE):
+            _merge(store, TABLES[name], folder, group)
             after -= len(group) - 1
     for name in TABLES:
         store.sweep(name)
-    return Report(
-        f"{directory}: {many(before, 'part')} became {after:,}.",
+    return Summary(
+        f"{directory}: {pluralize(before, 'part')} became {after:,}.",
         details={"before": before, "after": after},
     )
 
 
-def _left_over(store: Store, parts: list[tuple[Part, dict[str, Any]]]) -> int:
-    """Remove parts whose every job is in a merged one; how many there were."""
-    merged = {job["job"] for part, head in parts if part.job is None for job in head["jobs"]}
-    gone = [
-        (part, head)
-        for part, head in parts
-        if part.job is not None and {job["job"] for job in head["jobs"]} <= merged
-    ]
-    for one in gone:
-        parts.remove(one)
-        store.remove(one[0].path)
-    return len(gone)
+def _remove_leftovers(store: Store, parts: list[HeadedPart]) -> list[HeadedPart]:
+    """Remove the parts whose every job is in a merged one; the others."""
+    merged = {job for each in parts if each.part.job is None for job in each.header.job_hashes}
+    needed = []
+    for each in parts:
+        if each.part.job is not None and merged.issuperset(each.header.job_hashes):
+            store.remove(each.part.path)
+        else:
+            needed.append(each)
+    return needed
 
 
-def _groups(
-    parts: list[tuple[Part, dict[str, Any]]], size: int
-) -> list[list[tuple[Part, dict[str, Any]]]]:
-    """Parts that become one, two or more each, in the order of their units."""
-    ordered = sorted(parts, key=lambda one: (one[1]["jobs"][0].get("first", 0), one[0].name))
-    groups: list[list[tuple[Part, dict[str, Any]]]] = [[]]
-    for one in ordered:
-        if groups[-1] and sum(part.size for part, _ in groups[-1]) + one[0].size > size:
+def _groups(parts: list[HeadedPart], size: int) -> list[list[HeadedPart]]:
+    """The parts to be merged with each other, two or more, in the order of their units."""
+    ordered = sorted(parts, key=lambda each: (each.header.jobs[0].get("first", 0), each.part.name))
+    groups: list[list[HeadedPart]] = [[]]
+    for each in ordered:
+        if groups[-1] and sum(other.part.size for other in groups[-1]) + each.part.size > size:
             groups.append([])
-        groups[-1].append(one)
+        groups[-1].append(each)
     return [group for group in groups if len(group) > 1]
 
 
-def _merged(
-    store: Store, table: Table, folder: str, group: list[tuple[Part, dict[str, Any]]]
-) -> None:
-    """One part out of several, each job once."""
+def _merge(store: Store, table: Table[Columns], folder: str, group: list[HeadedPart]) -> None:
+    """Write one part in place of several, each job once."""
     pa = arrow()
-    jobs: dict[str, dict[str, Any]] = {}
-    pieces = []
-    for part, head in group:
-        fresh = {job["job"]: job for job in head["jobs"] if job["job"] not in jobs}
-        data = store.read(part)
-        if len(fresh) < len(head["jobs"]):
-            data = data.filter(
-                pa.compute.is_in(data.column("job"), value_set=pa.array(list(fresh), pa.string()))
-            )
-        jobs |= fresh
-        pieces.append(data.replace_schema_metadata(None))
-    whole = pa.concat_tables(pieces).combine_chunks()
+    jobs: dict[str, JobEntry] = {}
+    tables = []
+    for each in group:
+        new_jobs = {job["job"]: job for job in each.header.jobs if job["job"] not in jobs}
+        data = store.read(each.part)
+        if len(new_jobs) < len(each.header.jobs):
+            wanted = pa.array(list(new_jobs), pa.string())
+            data = data.filter(pa.compute.is_in(data.column("job"), value_set=wanted))
+        jobs |= new_jobs
+        tables.append(data.replace_schema_metadata(None))
+    merged = pa.concat_tables(tables).combine_chunks()
     name = f"merged-{digest(sorted(jobs))[:32]}.parquet"
-    store.write(posixpath.join(folder, name), write(whole, table, list(jobs.values())))
-    for part, _ in group:
-        if part.name != name:
-            store.remove(part.path)
+    store.write(posixpath.join(folder, name), encode_table(merged, table, list(jobs.values())))
+    for each in group:
+        if each.part.name != name:
+            store.remove(each.part.path)

@@ -1,39 +1,74 @@
 from __future__ import annotations
 
-import hashlib
+import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
-from convscope.atlas.build import present
-from convscope.atlas.engines import registry as engines
-from convscope.atlas.render.layer_selection import choose
-from convscope.atlas.scan.crops import RECIPE_VERSION, Cutter, Piece, recipe_text, winners
-from convscope.atlas.scan.receptive_field import fields
-from convscope.atlas.scan.scanner import SHARD, Scanner, Shard
-from convscope.atlas.scan.top_k import State
-from convscope.atlas.store.store import Store, model_folder, word
-from convscope.atlas.store.summary import Report, amount, duration, many
-from convscope.atlas.store.tables import EXAMPLES, SKIPPED, digest, encode, sealed
+from convscope.atlas.engines import Engine
+from convscope.atlas.render.layer_selection import select_layers
+from convscope.atlas.scan import listing
+from convscope.atlas.scan.crops import Cropper, PassFacts
+from convscope.atlas.scan.example_jobs import RECIPE_VERSION, ExampleJob, example_jobs
+from convscope.atlas.scan.listing import Survey, survey
+from convscope.atlas.scan.pass_state import PassState
+from convscope.atlas.scan.photo_pass import (
+    PassFiles,
+    num_scanned,
+    photos_per_second,
+    scan_photos,
+    write_examples,
+)
+from convscope.atlas.scan.receptive_field import receptive_fields
+from convscope.atlas.scan.scanner import Scanner
+from convscope.atlas.store.file_names import network_folder
+from convscope.atlas.store.parts import digest, encode_rows
+from convscope.atlas.store.rows import SkippedColumns
+from convscope.atlas.store.store import Store
+from convscope.atlas.store.summary import Summary, format_bytes, format_duration, pluralize
+from convscope.atlas.store.tables import SKIPPED
 from convscope.core.interrupt import Stop, stopping
-from convscope.core.progress import advance
 from convscope.errors import ImageError, OptionError
 from convscope.networks.load import load_model
-from convscope.photos.sources.source_of import Source, source_of
+from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
 from convscope.verbs._verb import ModelLike
 
-UNITS = 32
-"""Units whose examples share a part."""
-
-CROPS = 50_000
-"""Crops that are in memory at once; where there are more, the photos that won are read again for
-the next layers."""
-
-HELD = 12
-"""For each sample so many photos are held by chance, of which the sample takes even steps through
+RESERVOIR_PER_SAMPLE = 12
+"""For each sample so many photos are drawn by chance, of which the sample takes even steps through
 the unit's range."""
+
+BYTES_PER_CROP = 3500
+"""Of a crop at most, as measured on photographs at the default size."""
+
+
+@dataclass(frozen=True)
+class ExamplesRecipe:
+    """What the rows of a pass depend on, beside the network and the photos."""
+
+    k: int
+    samples: int
+    crop: int
+    field_share: float
+    seed: int
+    batch: int
+    half: bool
+
+    def check(self) -> None:
+        """Raise an `OptionError` for a number out of range."""
+        for name, value, least in (
+            ("k", self.k, 1),
+            ("samples", self.samples, 0),
+            ("crop", self.crop, 8),
+            ("batch", self.batch, 1),
+        ):
+            if value < least:
+                raise OptionError(f"{name} must be {least} or more; {value} was given.")
+        if not 0 < self.field_share <= 1:
+            raise OptionError(
+                f"field_share must be above 0 and at most 1; {self.field_share} was given."
+            )
+        check_batch(self.batch)
 
 
 def examples(
@@ -53,7 +88,7 @@ def examples(
     address: str | None = None,
     threads: int | None = None,
     dry_run: bool = False,
-) -> Report:
+) -> Summary:
     """For every unit the photos that excite it most, what it saw of them, and a sample over its
     whole range.
 
@@ -92,263 +127,165 @@ def examples(
         atlas.examples(model, "photos/", "atlas/", layers="blocks.*,head")
         $ convscope atlas examples --images photos/ --layers 'blocks.*,head' --out atlas/
     """
-    runner = engines.get(engine)
-    for name, value, least in (
-        ("k", k, 1),
-        ("samples", samples, 0),
-        ("crop", crop, 8),
-        ("batch", batch, 1),
-        ("threads", threads or 1, 1),
-    ):
-        if value < least:
-            raise OptionError(f"{name} must be {least} or more; {value} was given.")
-    if not 0 < field_share <= 1:
-        raise OptionError(f"field_share must be above 0 and at most 1; {field_share} was given.")
-    if SHARD % batch:
-        raise OptionError(
-            f"batch must divide {SHARD}, so that a shard is whole batches; {batch} was given."
-        )
+    run = Engine(engine, address=address, threads=threads)
+    recipe = ExamplesRecipe(k, samples, crop, field_share, seed, batch, half)
+    recipe.check()
+    if threads is not None and threads < 1:
+        raise OptionError(f"threads must be 1 or more; {threads} was given.")
     source = source_of(images)
     loaded = load_model(model)
     with Probe(loaded) as probe:
         known = probe.layers
-        names = choose(loaded, known, layers)
-        units = {name: known[name].units for name in names}
-    hold = HELD * samples
-    scanner = Scanner(loaded, names, source, k=k, hold=hold, seed=seed, batch=batch, half=half)
-    count, listing = _survey(source)
-    if count == 0:
+        names = select_layers(loaded, known, layers)
+    units = {name: known[name].units for name in names}
+    scanner = Scanner(
+        loaded,
+        names,
+        source,
+        k=k,
+        reservoir=RESERVOIR_PER_SAMPLE * samples,
+        seed=seed,
+        batch=batch,
+        half=half,
+    )
+    surveyed = survey(source)
+    if surveyed.count == 0:
         raise ImageError(f"There is no photo in {images}.")
-    if dry_run:
-        return _estimate(scanner, count, sum(units.values()), k + samples)
-    store = Store(out, create=True)
-    recipe = {
-        "k": k,
-        "samples": samples,
-        "crop": crop,
-        "field_share": field_share,
-        "seed": seed,
-        "batch": batch,
-        "half": half,
-    }
-    run = digest(["pass", RECIPE_VERSION, loaded.identity, units, listing, recipe])[:32]
-    folder = model_folder(loaded.name, loaded.identity)
-    pieces = [
-        Piece(run, name, known[name].order, first, min(first + UNITS, units[name]))
-        for name in names
-        for first in range(0, units[name], UNITS)
-    ]
-    there = present(store, "examples", folder)
-    todo = [piece for piece in pieces if piece.hash not in there]
-    total = sum(units.values())
-    if not todo:
-        _finish(store, folder, run)
-        return Report(
-            f"{store.url}: the examples of {many(total, 'unit')} in {many(count, 'photo')} are all"
-            " there.",
-            details={"units": total},
-        )
-    begun = time.perf_counter()
-    with stopping() as stop:
-        state = _passed(
-            store,
-            scanner,
-            source,
-            folder,
-            run,
-            count,
-            runner,
-            {"address": address, "threads": threads},
-            stop,
-        )
-        looked = time.perf_counter() - begun
-        if len(state.shards) * SHARD < count:
-            seen = len(state.shards) * SHARD
-            sentence = (
-                f"{store.url}: stopped after {seen:,} of {many(count, 'photo')}; the same command"
-                " goes on from here."
-            )
-            return Report(sentence, details={"photos": seen, "units": total}, stopped=True)
-        if not state.photos:
-            raise ImageError(
-                f"None of the {many(count, 'photo')} in {images} can be read; the first:"
-                f" {state.skipped[0][1]}"
-            )
-        common = {
-            "model": loaded.name,
-            "model_id": loaded.identity,
-            "photos": listing,
-            "recipe": recipe_text(recipe),
-        }
-        cutter = Cutter(
-            loaded, source, fields(scanner.prepared(), names, field_share), crop, common
-        )
-        made = _cut(store, cutter, state, todo, samples, folder, stop)
-    if state.skipped:
-        rows = [
-            common | {"photo": name, "reason": reason, "job": run} for name, reason in state.skipped
+    try:
+        if dry_run:
+            return _estimate(scanner, surveyed.count, sum(units.values()), k + samples)
+        identity = [loaded.identity, units, surveyed.digest, asdict(recipe)]
+        run_hash = digest(["pass", RECIPE_VERSION, *identity])[:32]
+        folder = network_folder(loaded.name, loaded.identity)
+        files = PassFiles(Store(out, create=True), folder, run_hash)
+        jobs = [
+            job
+            for name in names
+            for job in example_jobs(run_hash, name, known[name].order, units[name])
         ]
-        rows = sealed(SKIPPED, rows)
-        store.write(
-            store.path("skipped", folder, f"part-{run}.parquet"),
-            encode(SKIPPED, rows, [{"job": run, "rows": len(rows)}]),
+        with stopping() as stop:
+            return _run(files, scanner, jobs, recipe, surveyed, images, run, stop)
+    finally:
+        scanner.close()
+
+
+def check_batch(batch: int) -> None:
+    """Raise an `OptionError` where a shard is not whole batches."""
+    if listing.SHARD_SIZE % batch:
+        raise OptionError(
+            f"batch must divide {listing.SHARD_SIZE}, so that a shard is whole batches; {batch} was"
+            " given."
         )
-    seconds = time.perf_counter() - begun
+
+
+def _run(
+    files: PassFiles,
+    scanner: Scanner,
+    jobs: list[ExampleJob],
+    recipe: ExamplesRecipe,
+    surveyed: Survey,
+    images: str,
+    run: Engine,
+    stop: Stop,
+) -> Summary:
+    """Scan the photos and cut out what is missing."""
+    started = time.perf_counter()
+    url, num_units = files.store.url, sum(job.last - job.first for job in jobs)
+    units, photos = pluralize(num_units, "unit"), pluralize(surveyed.count, "photo")
+    finished = files.store.finished_jobs("examples", files.folder)
+    missing = [job for job in jobs if job.hash not in finished]
+    if not missing:
+        files.sweep()
+        sentence = f"{url}: the examples of {units} in {photos} are all there."
+        return Summary(sentence, details={"units": num_units})
+    state = scan_photos(files, scanner, surveyed.count, run, stop)
+    scan_seconds = time.perf_counter() - started
+    scanned = num_scanned(state, surveyed.count)
+    if scanned < surveyed.count:
+        sentence = (
+            f"{url}: stopped after {scanned:,} of {photos}; the same command goes on from here."
+        )
+        return Summary(sentence, details={"photos": scanned, "units": num_units}, stopped=True)
+    if not state.photos:
+        raise ImageError(
+            f"None of the {photos} in {images} can be read; the first: {state.skipped[0][1]}"
+        )
+    model = scanner.model
+    text = json.dumps(asdict(recipe), sort_keys=True)
+    facts = PassFacts(model.name, model.identity, surveyed.digest, text)
+    fields = receptive_fields(scanner.prepare(), scanner.layers, recipe.field_share)
+    cropper = Cropper(model, scanner.source, fields, recipe.crop, facts)
+    num_written = write_examples(files, cropper, state, missing, recipe.samples, stop)
+    _write_skipped(files, facts, state)
+    if num_written == len(missing):
+        files.sweep()
+    return _summarize(url, state, num_units, num_written, len(missing), scan_seconds, started)
+
+
+def _write_skipped(files: PassFiles, facts: PassFacts, state: PassState) -> None:
+    rows: list[SkippedColumns] = [
+        {
+            "model": facts.model,
+            "model_id": facts.model_id,
+            "photo": name,
+            "reason": reason,
+            "photos": facts.photos,
+            "job": files.run,
+        }
+        for name, reason in state.skipped
+    ]
+    if rows:
+        path = files.store.path("skipped", files.folder, f"part-{files.run}.parquet")
+        part = encode_rows(SKIPPED, rows, [{"job": files.run, "rows": len(rows)}])
+        files.store.write(path, part)
+
+
+def _summarize(
+    url: str,
+    state: PassState,
+    num_units: int,
+    num_written: int,
+    num_missing: int,
+    scan_seconds: float,
+    started: float,
+) -> Summary:
+    seconds = time.perf_counter() - started
     skipped = [{"photo": name, "reason": reason} for name, reason in state.skipped]
     details = {
         "photos": state.photos,
         "skipped": skipped,
-        "units": total,
+        "units": num_units,
         "seconds": round(seconds, 3),
-        "looking_seconds": round(looked, 3),
-        "parts": made,
+        "looking_seconds": round(scan_seconds, 3),
+        "parts": num_written,
     }
-    if made < len(todo):
+    if num_written < num_missing:
         sentence = (
-            f"{store.url}: stopped while cutting out; {made} of {many(len(todo), 'part')} are"
-            " there, and the same command goes on from here."
+            f"{url}: stopped while cutting out; {num_written} of {pluralize(num_missing, 'part')}"
+            " are there, and the same command goes on from here."
         )
-        return Report(sentence, details=details, stopped=True)
-    _finish(store, folder, run)
+        return Summary(sentence, details=details, stopped=True)
+    units, photos = pluralize(num_units, "unit"), pluralize(state.photos, "photo")
+    sentence = f"{url}: the examples of {units} in {photos}, {format_duration(seconds)}"
+    if skipped:
+        sentence += f"; {pluralize(len(skipped), 'photo')} skipped, since unreadable"
+    return Summary(sentence + ".", skipped, details)
+
+
+def _estimate(scanner: Scanner, num_photos: int, num_units: int, crops_per_unit: int) -> Summary:
+    """How long the pass takes, and how large the atlas becomes at most."""
+    rate = photos_per_second(scanner)
+    size = num_units * crops_per_unit * BYTES_PER_CROP
     sentence = (
-        f"{store.url}: the examples of {many(total, 'unit')} in {many(state.photos, 'photo')},"
-        f" {duration(seconds)}"
+        f"{pluralize(num_photos, 'photo')}, {pluralize(num_units, 'unit')}: about"
+        f" {format_duration(num_photos / rate)} at {rate:.1f} photos per second, at most"
+        f" {format_bytes(size)}."
     )
-    sentence += (
-        f"; {many(len(state.skipped), 'photo')} skipped, since unreadable" if state.skipped else ""
-    )
-    return Report(sentence + ".", skipped, details)
-
-
-def _survey(source: Source) -> tuple[int, str]:
-    """How many photos there are, and the hash of their list: names, sizes and labels."""
-    found = hashlib.sha256()
-    count = 0
-    for entry in source.walk():
-        found.update(
-            f"{entry.name}\0{entry.size}\0{entry.label}\n".encode("utf-8", "surrogateescape")
-        )
-        count += 1
-    return count, found.hexdigest()[:32]
-
-
-def _shards(source: Source, done: set[int]) -> Iterator[Shard]:
-    """The listing cut into shards, without those that are done."""
-    entries = source.walk()
-    number = 0
-    while piece := tuple(islice(entries, SHARD)):
-        if number not in done:
-            yield Shard(number, piece)
-        number += 1
-
-
-def _announced(shards: Iterable[Shard], announce: Callable[[Shard], None]) -> Iterator[Shard]:
-    """The shards, each handed out when the one after it has been announced."""
-    held: Shard | None = None
-    for shard in shards:
-        if held is not None:
-            announce(shard)
-            yield held
-        held = shard
-    if held is not None:
-        yield held
-
-
-def _passed(
-    store: Store,
-    scanner: Scanner,
-    source: Source,
-    folder: str,
-    run: str,
-    count: int,
-    runner: Any,
-    options: dict[str, Any],
-    stop: Stop,
-) -> State:
-    """The state after all photos; how far it has come is written after every shard."""
-    path = store.path("partial", folder, f"run-{run}.parquet")
-    stored = store.load(path)
-    state = (State.from_bytes(stored) if stored else None) or State({}, scanner.hold)
-    advance("atlas: photos", min(len(state.shards) * SHARD, count), count)
-    items = stop.until(_announced(_shards(source, set(state.shards)), scanner.announce))
-    for _, data in runner(scanner, items, data=True, **options):
-        found = State.from_bytes(data)
-        assert found is not None
-        state.merge(found)
-        if len(state.shards) * SHARD < count or count > SHARD:
-            store.write(path, state.to_bytes(), lossy=True)
-        advance("atlas: photos", min(len(state.shards) * SHARD, count), count)
-    return state
-
-
-def _cut(
-    store: Store,
-    cutter: Cutter,
-    state: State,
-    todo: list[Piece],
-    samples: int,
-    folder: str,
-    stop: Stop,
-) -> int:
-    """Write the parts that are missing; how many were."""
-    made = 0
-    for group in _groups(todo, state, samples):
-        found = [winner for piece in group for winner in winners(state, piece, samples)]
-        photos = len({winner.photo for winner in found})
-        for done, grouped in cutter.rows(state, found):
-            advance("atlas: crops, by photo", done, photos)
-            for piece, rows in grouped.items():
-                part = encode(EXAMPLES, sealed(EXAMPLES, rows), [piece.to_json(len(rows))])
-                store.write(
-                    store.path("examples", folder, word(piece.layer), f"part-{piece.hash}.parquet"),
-                    part,
-                )
-                made += 1
-        if stop.asked:
-            break
-    return made
-
-
-def _groups(todo: list[Piece], state: State, samples: int) -> Iterator[list[Piece]]:
-    """The pieces in groups whose crops fit in memory."""
-    group: list[Piece] = []
-    size = 0
-    for piece in todo:
-        own = (piece.last - piece.first) * (state.layers[piece.layer].value.shape[1] + samples)
-        if group and size + own > CROPS:
-            yield group
-            group, size = [], 0
-        group.append(piece)
-        size += own
-    yield group
-
-
-def _finish(store: Store, folder: str, run: str) -> None:
-    """Nothing but the finished parts stays."""
-    for table in ("examples", "skipped", "partial"):
-        store.sweep(table)
-    store.remove(store.path("partial", folder, f"run-{run}.parquet"))
-
-
-def _estimate(scanner: Scanner, count: int, units: int, each: int) -> Report:
-    """How long the pass takes, from one batch after a first one that is not counted."""
-    entries = tuple(islice(scanner.source.walk(), scanner.batch))
-    scanner.scan(Shard(0, entries))
-    begun = time.perf_counter()
-    scanner.scan(Shard(0, entries))
-    rate = len(entries) / (time.perf_counter() - begun)
-    size = units * each * 3500.0
-    sentence = (
-        f"{many(count, 'photo')}, {many(units, 'unit')}: about {duration(count / rate)} at"
-        f" {rate:.1f} photos per second, at most {amount(size)}."
-    )
-    return Report(
-        sentence,
-        details={
-            "photos": count,
-            "units": units,
-            "seconds": round(count / rate, 1),
-            "rate": rate,
-            "bytes": round(size),
-        },
-    )
+    details = {
+        "photos": num_photos,
+        "units": num_units,
+        "seconds": round(num_photos / rate, 1),
+        "rate": rate,
+        "bytes": size,
+    }
+    return Summary(sentence, details=details)

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
-
-from convscope.atlas.open import Atlas
+from convscope.atlas.atlas import Atlas
 from convscope.atlas.store.store import Store
-from convscope.atlas.store.summary import Report, amount, many
+from convscope.atlas.store.summary import Summary, format_bytes, pluralize
 
 
-def ls(directory: str) -> Report:
+def ls(directory: str) -> Summary:
     """What an atlas holds: networks, layers, units, examples, and how large it is.
 
     Args:
@@ -21,32 +19,29 @@ def ls(directory: str) -> Report:
         $ convscope atlas ls atlas/
     """
     store = Store(directory)
-    table: list[dict[str, Any]] = []
-    for one in Atlas(store).models():
-        atlas = Atlas(store, one["model_id"])
-        found: dict[str, dict[str, Any]] = {}
+    table: list[dict[str, str | int]] = []
+    num_units = 0
+    for network in Atlas(store).models():
+        atlas = Atlas(store, network["model_id"])
         for layer in atlas.layers():
-            found[layer] = {"model": f"{one['model']} {one['model_id'][:8]}", "layer": layer}
-            found[layer] |= {"units": 0, "pictures": 0, "dead": 0, "failed": 0, "examples": 0}
-        units: dict[str, set[int]] = {layer: set() for layer in found}
-        for row in atlas:
-            counted = found[row["layer"]]
-            units[row["layer"]].add(row["unit"])
-            counted["pictures"] += not row["dead"] and row["error"] is None
-            counted["dead"] += row["dead"]
-            counted["failed"] += row["error"] is not None
-        for row in atlas.all_examples():
-            units[row["layer"]].add(row["unit"])
-            found[row["layer"]]["examples"] += 1
-        for layer, own in units.items():
-            found[layer]["units"] = len(own)
-        table += found.values()
+            units = len(atlas.units(layer))
+            num_units += units
+            name = f"{network['model']} {network['model_id'][:8]}"
+            table.append({"model": name, "layer": layer, "units": units, **_counts(atlas, layer)})
     parts = [part for name in store.tables() for part in store.parts(name)]
     size = sum(part.size for part in parts)
-    total = sum(row["units"] for row in table)
-    layers = many(len(table), "layer")
     sentence = (
-        f"{directory}: {many(total, 'unit')} of {layers}, {many(len(parts), 'part')},"
-        f" {amount(size)}."
+        f"{directory}: {pluralize(num_units, 'unit')} of {pluralize(len(table), 'layer')},"
+        f" {pluralize(len(parts), 'part')}, {format_bytes(size)}."
     )
-    return Report(sentence, table, {"units": total, "parts": len(parts), "bytes": size})
+    return Summary(sentence, table, {"units": num_units, "parts": len(parts), "bytes": size})
+
+
+def _counts(atlas: Atlas, layer: str) -> dict[str, str | int]:
+    rows = [row.columns for row in atlas.rows(layer)]
+    return {
+        "pictures": sum(not row["dead"] and row["error"] is None for row in rows),
+        "dead": sum(row["dead"] for row in rows),
+        "failed": sum(row["error"] is not None for row in rows),
+        "examples": sum(row.columns["layer"] == layer for row in atlas.all_examples()),
+    }

@@ -2,54 +2,51 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from convscope.atlas.build import present
-from convscope.atlas.examples import _announced, _shards, _survey
-from convscope.atlas.render.layer_selection import choose
-from convscope.atlas.render.renderer import picture
-from convscope.atlas.scan.sampling import Sample, sample_shard
-from convscope.atlas.scan.scanner import SHARD, Scanner
-from convscope.atlas.store.store import Store, model_folder, word
-from convscope.atlas.store.summary import Report, duration, many
-from convscope.atlas.store.tables import MAPS, digest, encode, sealed, single
-from convscope.core.extras import need
+from convscope.atlas.examples import check_batch
+from convscope.atlas.render.layer_selection import select_layers
+from convscope.atlas.render.map_cells import MapFacts, draw_cells
+from convscope.atlas.scan import listing
+from convscope.atlas.scan.listing import survey
+from convscope.atlas.scan.projection import Cell, grid_cells, umap_plane
+from convscope.atlas.scan.sampling import Sample, sample_photos
+from convscope.atlas.scan.scanner import Scanner
+from convscope.atlas.store.file_names import network_folder
+from convscope.atlas.store.parts import digest
+from convscope.atlas.store.store import Store
+from convscope.atlas.store.summary import Summary, format_duration, pluralize
 from convscope.core.interrupt import Stop, stopping
-from convscope.core.progress import advance
 from convscope.errors import ExtraError, ImageError, OptionError
 from convscope.networks.load import load_model
-from convscope.networks.model import Model
 from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
-from convscope.probe.inference_copy import inference_copy
-from convscope.synthesis.objective import objective
-from convscope.synthesis.optimize import optimize
-from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.settings import Settings
 from convscope.verbs._verb import ModelLike
 
 RECIPE_VERSION = 2
 """Goes up when the same map would come out differently."""
 
-NEIGHBORS = 15
-"""UMAP's own number of neighbors, or as many as there are photos besides one."""
-
-LEAST = 10
+MIN_PHOTOS = 10
 """Photos below which there is nothing to lay out."""
 
-EDGE = 1.0
-"""Per cent of the points at each side that are moved to the border: single ones far away would
-leave the rest no room."""
 
-LABELS = 5
-"""Classes that a cell names."""
+@dataclass(frozen=True)
+class MapRecipe:
+    """What a map depends on, beside the network, the layer, the photos and the seed."""
+
+    grid: int
+    minimum: int
+    most: int
+    power: float
+    preset: str
+    parts: dict[str, object]
+    steps: int
+    size: list[int]
+    batch: int
+    half: bool
 
 
 def map(
@@ -68,7 +65,7 @@ def map(
     seed: int = 0,
     batch: int = 16,
     half: bool = False,
-) -> Report:
+) -> Summary:
     """An activation atlas: what a layer sees in all the photos, alike beside alike (Carter et al.,
     2019).
 
@@ -110,293 +107,132 @@ def map(
     for name, value, least in (
         ("grid", grid, 1),
         ("minimum", minimum, 1),
-        ("most", most, LEAST),
+        ("most", most, MIN_PHOTOS),
         ("batch", batch, 1),
     ):
         if value < least:
             raise OptionError(f"{name} must be {least} or more; {value} was given.")
-    if SHARD % batch:
-        raise OptionError(
-            f"batch must divide {SHARD}, so that a shard is whole batches; {batch} was given."
-        )
+    check_batch(batch)
     settings = Settings(preset, "visualize", steps=steps, size=size)
     if find_spec("umap") is None:  # importing it takes seconds
         raise ExtraError("umap", "atlas")
+    recipe = MapRecipe(
+        grid,
+        minimum,
+        most,
+        power,
+        preset,
+        settings.preset_parts,
+        settings.steps,
+        list(settings.size),
+        batch,
+        half,
+    )
     loaded = load_model(model)
     source = source_of(images)
     with Probe(loaded) as probe:
-        names = choose(loaded, probe.layers, layer)
-        if len(names) != 1:
-            raise OptionError(
-                f"A map is of one layer; {layer!r} fits {len(names)}: {', '.join(names[:5])}."
-            )
-        place = probe.layers[names[0]]
-    count, listing = _survey(source)
-    if count < LEAST:
+        layer = _only(select_layers(loaded, probe.layers, layer), layer)
+        depth = probe.layers[layer].order
+    surveyed = survey(source)
+    if surveyed.count < MIN_PHOTOS:
         raise ImageError(
-            f"A map needs {LEAST} photos or more, and many more to say much; there are {count} in"
-            f" {images}."
+            f"A map needs {MIN_PHOTOS} photos or more, and many more to say much; there are"
+            f" {surveyed.count} in {images}."
         )
-    recipe = {
-        "grid": grid,
-        "minimum": minimum,
-        "most": most,
-        "power": power,
-        "preset": preset,
-        "parts": settings.preset_parts,
-        "steps": settings.steps,
-        "size": list(settings.size),
-        "batch": batch,
-        "half": half,
-    }
-    run = digest(["map", RECIPE_VERSION, loaded.identity, names[0], listing, recipe, seed])[:32]
-    store = Store(out, create=True)
-    folder = model_folder(loaded.name, loaded.identity)
-    scanner = Scanner(loaded, names, source, k=1, hold=0, seed=seed, batch=batch, half=half)
-    begun = time.perf_counter()
-    with stopping() as stop:
-        sample = _sampled(store, scanner, names[0], place.units, folder, run, count, most, stop)
-        if len(sample.shards) * SHARD < count:
-            sentence = (
-                f"{store.url}: stopped after {len(sample.shards) * SHARD:,} of"
-                f" {many(count, 'photo')}; the same command goes on from here."
-            )
-            return Report(sentence, stopped=True)
-        if len(sample.vectors) < LEAST:
-            raise ImageError(
-                f"A map needs {LEAST} photos or more; of {many(count, 'photo')} in {images} only"
-                f" {len(sample.vectors)} can be read."
-            )
-        cells = _cells(sample.vectors, _plane(sample.vectors, seed), grid, minimum)
-        if not cells:
-            raise OptionError(
-                f"No cell of {grid} x {grid} has {minimum} of {len(sample.vectors)} activations;"
-                " take a smaller grid= or minimum=."
-            )
-        common = {
-            "model": loaded.name,
-            "model_id": loaded.identity,
-            "layer": names[0],
-            "depth": place.order,
-            "map": run,
-            "grid": grid,
-            "photos": listing,
-            "sampled": len(sample.vectors),
-            "recipe": json.dumps(recipe, sort_keys=True),
-            "seed": seed,
-            "recipe_version": RECIPE_VERSION,
-        }
-        made = _drawn(
-            store,
-            folder,
-            loaded,
-            names[0],
-            cells,
-            sample.vectors.mean(0),
-            settings,
-            common,
-            power,
-            batch,
-            half,
-            stop,
+    identity = [loaded.identity, layer, surveyed.digest, asdict(recipe), seed]
+    facts = MapFacts(
+        layer,
+        depth,
+        digest(["map", RECIPE_VERSION, *identity])[:32],
+        surveyed.digest,
+        json.dumps(asdict(recipe), sort_keys=True),
+        RECIPE_VERSION,
+        seed,
+        grid,
+        power,
+        batch,
+        half,
+    )
+    scanner = Scanner(loaded, [layer], source, k=1, reservoir=0, seed=seed, batch=batch, half=half)
+    try:
+        with stopping() as stop:
+            store = Store(out, create=True)
+            return _run(store, scanner, facts, recipe, settings, surveyed.count, images, stop)
+    finally:
+        scanner.close()
+
+
+def _only(names: Sequence[str], pattern: str) -> str:
+    if len(names) != 1:
+        raise OptionError(
+            f"A map is of one layer; {pattern!r} fits {len(names)}: {', '.join(names[:5])}."
         )
+    return names[0]
+
+
+def _run(
+    store: Store,
+    scanner: Scanner,
+    facts: MapFacts,
+    recipe: MapRecipe,
+    settings: Settings,
+    num_photos: int,
+    images: str,
+    stop: Stop,
+) -> Summary:
+    """Sample the photos, lay the activations out and draw the cells."""
+    started = time.perf_counter()
+    model, photos = scanner.model, pluralize(num_photos, "photo")
+    folder = network_folder(model.name, model.identity)
+    progress = store.path("partial", folder, f"map-{facts.map}.npz")
+    sample = sample_photos(store, progress, scanner, num_photos, recipe.most, stop)
+    num_scanned = len(sample.shards) * listing.SHARD_SIZE
+    if num_scanned < num_photos:
+        sentence = f"{store.url}: stopped after {num_scanned:,} of {photos}; the same command goes"
+        return Summary(sentence + " on from here.", stopped=True)
+    if len(sample.vectors) < MIN_PHOTOS:
+        raise ImageError(
+            f"A map needs {MIN_PHOTOS} photos or more; of {photos} in {images} only"
+            f" {len(sample.vectors)} can be read."
+        )
+    points = umap_plane(sample.vectors, facts.seed)
+    cells = grid_cells(sample.vectors, points, facts.grid, recipe.minimum)
+    if not cells:
+        raise OptionError(
+            f"No cell of {facts.grid} x {facts.grid} has {recipe.minimum} of"
+            f" {len(sample.vectors)} activations; take a smaller grid= or minimum=."
+        )
+    num_drawn = draw_cells(store, folder, model, cells, sample.vectors, settings, facts, stop)
+    is_finished = num_drawn == len(cells) or not stop.asked
+    if is_finished:
+        store.remove(progress)
+    return _summarize(store.url, facts.layer, sample, cells, num_drawn, is_finished, started)
+
+
+def _summarize(
+    url: str,
+    layer: str,
+    sample: Sample,
+    cells: list[Cell],
+    num_drawn: int,
+    is_finished: bool,
+    started: float,
+) -> Summary:
     details = {
         "photos": len(sample.vectors),
         "cells": len(cells),
-        "made": made,
+        "made": num_drawn,
         "skipped": [name for name, _ in sample.skipped],
     }
-    if stop.asked and made < len(cells):
-        return Report(
-            f"{store.url}: stopped while drawing; the same command goes on from here.",
-            details=details,
-            stopped=True,
-        )
-    store.remove(store.path("partial", folder, f"map-{run}.npz"))
+    if not is_finished:
+        sentence = f"{url}: stopped while drawing; the same command goes on from here."
+        return Summary(sentence, details=details, stopped=True)
+    seconds = format_duration(time.perf_counter() - started)
     sentence = (
-        f"{store.url}: a map of {names[0]} with {many(len(cells), 'cell')} from"
-        f" {many(len(sample.vectors), 'photo')}"
+        f"{url}: a map of {layer} with {pluralize(len(cells), 'cell')} from"
+        f" {pluralize(len(sample.vectors), 'photo')}, {seconds}"
     )
-    sentence += f", {duration(time.perf_counter() - begun)}"
-    sentence += (
-        f"; {many(len(sample.skipped), 'photo')} skipped, since unreadable"
-        if sample.skipped
-        else ""
-    )
+    if sample.skipped:
+        sentence += f"; {pluralize(len(sample.skipped), 'photo')} skipped, since unreadable"
     table = [{"row": cell.row, "column": cell.column, "activations": cell.count} for cell in cells]
-    return Report(sentence + ".", table, details)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A place of the grid with the mean of its activations."""
-
-    row: int
-    column: int
-    count: int
-    vector: NDArray[np.float32]
-
-
-def _sampled(
-    store: Store,
-    scanner: Scanner,
-    layer: str,
-    channels: int,
-    folder: str,
-    run: str,
-    count: int,
-    most: int,
-    stop: Stop,
-) -> Sample:
-    """The sample after all photos; how far it has come is written after every shard."""
-    path = store.path("partial", folder, f"map-{run}.npz")
-    stored = store.load(path)
-    sample = (Sample.from_bytes(stored) if stored else None) or Sample.empty(channels)
-    done = min(len(sample.shards) * SHARD, count)
-
-    def seen(photos: int) -> None:
-        nonlocal done
-        done += photos
-        advance("atlas: photos", min(done, count), count)
-
-    advance("atlas: photos", done, count)
-    for shard in stop.until(
-        _announced(_shards(scanner.source, set(sample.shards)), scanner.announce)
-    ):
-        sample_shard(scanner, layer, shard, sample, most, seen)
-        store.write(path, sample.to_bytes(), lossy=True)
-    return sample
-
-
-def _plane(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """Each activation's place in the plane, in [0, 1], by UMAP on the cosine between them."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    alike = vectors / np.maximum(lengths, 1e-12)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that few points are few, and what a fixed seed costs
-        layout = need("umap").UMAP(
-            n_neighbors=min(NEIGHBORS, len(vectors) - 1),
-            min_dist=0.01,
-            init="pca",
-            random_state=seed,
-            n_jobs=1,
-        )
-        points = np.asarray(layout.fit_transform(alike), np.float32)
-    low, high = np.percentile(points, [EDGE, 100 - EDGE], axis=0)
-    return np.asarray(np.clip((points - low) / np.maximum(high - low, 1e-12), 0, 1), np.float32)
-
-
-def _cells(
-    vectors: NDArray[np.float32], points: NDArray[np.float32], grid: int, minimum: int
-) -> list[Cell]:
-    """The cells that have enough activations, row by row."""
-    places = np.minimum((points * grid).astype(int), grid - 1)
-    found = []
-    for row in range(grid):
-        for column in range(grid):
-            inside = (places[:, 1] == row) & (places[:, 0] == column)
-            if int(inside.sum()) >= minimum:
-                found.append(Cell(row, column, int(inside.sum()), vectors[inside].mean(0)))
-    return found
-
-
-def _drawn(
-    store: Store,
-    folder: str,
-    model: Model,
-    layer: str,
-    cells: list[Cell],
-    mean: NDArray[np.float32],
-    settings: Settings,
-    common: dict[str, Any],
-    power: float,
-    batch: int,
-    half: bool,
-    stop: Stop,
-) -> int:
-    """Draw the cells that are missing, batch by batch; how many are there in the end."""
-    there = present(store, "maps", folder)
-    fast = inference_copy(model, [layer], half=half)
-    labels = _labels(model, layer, cells, mean)
-    done = 0
-    for first in range(0, len(cells), batch):
-        part = cells[first : first + batch]
-        job = digest([common["map"], first])[:32]
-        if job not in there:
-            if stop.asked:
-                return done
-            wanted = [
-                objective("direction", layer=layer, vector=cell.vector.tolist(), power=power)
-                for cell in part
-            ]
-            streams = RandomStreams.of(
-                common["seed"],
-                [f"{common['map']} {cell.row} {cell.column}" for cell in part],
-                model.device,
-            )
-            with Probe(fast) as probe:
-                found = optimize(
-                    probe,
-                    wanted,
-                    settings.parameterization(probe, len(part), streams),
-                    streams,
-                    settings.config,
-                    task=f"map of {layer}",
-                )
-            images, scores = (
-                settings.shown(found.image).float().cpu().numpy(),
-                found.score[:, -1].float().cpu().tolist(),
-            )
-            rows = [
-                common
-                | {
-                    "row": cell.row,
-                    "column": cell.column,
-                    "count": cell.count,
-                    "labels": labels[first + place],
-                    "job": job,
-                }
-                | {
-                    "vector": [single(value) for value in cell.vector],
-                    "image": {"bytes": picture(images[place]), "path": None},
-                }
-                | {"score": single(scores[place]), "dead": found.is_dead[place]}
-                for place, cell in enumerate(part)
-            ]
-            data = encode(
-                MAPS, sealed(MAPS, rows), [{"job": job, "layer": layer, "rows": len(rows)}]
-            )
-            store.write(store.path("maps", folder, word(layer), f"part-{job}.parquet"), data)
-        done += len(part)
-        advance("atlas: cells", done, len(cells))
-    return done
-
-
-def _labels(model: Model, layer: str, cells: list[Cell], mean: NDArray[np.float32]) -> list[str]:
-    """Per cell, as JSON: the classes whose scores rise most when the whole layer holds its mean
-    activation rather than that of all."""
-    with Probe(model) as probe:
-        rest = probe.partial_forward(model.gray_input(), layer)
-        flat = torch.from_numpy(np.stack([mean, *(cell.vector for cell in cells)])).to(rest.maps)
-        scores = []
-        for part in torch.split(flat, 32):
-            scores.append(
-                rest.scores(
-                    part[:, :, None, None].expand(-1, -1, *rest.maps.shape[2:]).contiguous()
-                )
-                .float()
-                .cpu()
-            )
-        rises = torch.cat(scores)
-    rises = rises[1:] - rises[0]
-    best = rises.topk(min(LABELS, rises.shape[1]), dim=1)
-    return [
-        json.dumps(
-            [
-                [model.label(index), round(value, 4)]
-                for index, value in zip(indices, values, strict=True)
-            ],
-            ensure_ascii=False,
-        )
-        for indices, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    ]
+    return Summary(sentence + ".", table, details)

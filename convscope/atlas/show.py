@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import posixpath
-from typing import Any
 
-from convscope.atlas.open import Row
-from convscope.atlas.open import open as opened
-from convscope.atlas.store.store import word
-from convscope.atlas.store.summary import Report, many
+from convscope.atlas.open import open as open_atlas
+from convscope.atlas.store.file_names import folder_name
+from convscope.atlas.store.reader import Row
+from convscope.atlas.store.rows import ExampleColumns, UnitColumns
+from convscope.atlas.store.summary import Summary, pluralize
 from convscope.core.files import write_whole
 
+Line = dict[str, str | float | None]
+"""A row as a line of a table."""
 
-def show(directory: str, unit: str, *, model: str | None = None, out: str | None = None) -> Report:
+
+def show(directory: str, unit: str, *, model: str | None = None, out: str | None = None) -> Summary:
     """What an atlas knows of one unit: its pictures, their scores and recipe, and its examples; or
     of a layer, a line for each unit.
 
@@ -27,66 +30,65 @@ def show(directory: str, unit: str, *, model: str | None = None, out: str | None
         atlas.show("atlas/", "blocks.3:11").table
         $ convscope atlas show atlas/ blocks.3:11 --out unit/
     """
-    atlas = opened(directory, model=model)
+    atlas = open_atlas(directory, model=model)
     if ":" not in unit:
-        rows = atlas.rows(unit)
-        return _written(
-            [_line(row) for row in rows],
-            rows,
-            out,
-            f"{unit}: {many(len(atlas.units(unit)), 'unit')}",
-        )
-    pictures, photos = atlas.unit(unit), atlas.examples(unit)
-    table = [_line(row) for row in [*pictures, *photos]]
-    sentence = f"{unit}: {many(len(pictures), 'picture')}, {many(len(photos), 'example')}"
-    if pictures:
-        recipe = pictures[0].recipe
-        size = " x ".join(map(str, recipe["size"]))
-        sentence += (
-            f"; {recipe['preset']}, {recipe['steps']} steps, {size} px, seed {pictures[0]['seed']}"
-        )
-    return _written(table, [*pictures, *photos], out, sentence)
+        rows, examples = atlas.rows(unit), list[Row[ExampleColumns]]()
+        sentence = f"{unit}: {pluralize(len(atlas.units(unit)), 'unit')}"
+    else:
+        rows, examples = atlas.unit(unit), atlas.examples(unit)
+        pictures = pluralize(len(rows), "picture")
+        sentence = f"{unit}: {pictures}, {pluralize(len(examples), 'example')}"
+        sentence += f"; {_recipe(rows[0])}" if rows else ""
+    table = [_unit_line(row.columns) for row in rows]
+    table += [_example_line(row.columns) for row in examples]
+    files: list[str] = []
+    if out is not None:
+        files = _write_pictures(out, rows, examples)
+        sentence += f"; {pluralize(len(files), 'picture')} written into {out}"
+    return Summary(sentence + ".", table, {"files": files})
 
 
-def _line(row: Row) -> dict[str, Any]:
-    """A row for reading."""
-    if "kind" in row:
-        where = f"{row['photo']} [{row['x0']},{row['y0']} {row['x1']},{row['y1']}]"
-        return {
-            "unit": f"{row['layer']}:{row['unit']}",
-            "what": f"{row['kind']} {row['rank'] + 1}",
-            "value": row["value"],
-            "about": where,
-        } | {"label": row["label"] or ""}
+def _recipe(row: Row[UnitColumns]) -> str:
+    recipe = row.recipe
+    size = " x ".join(str(side) for side in recipe["size"])
+    return f"{recipe['preset']}, {recipe['steps']} steps, {size} px, seed {row.columns['seed']}"
+
+
+def _unit_line(row: UnitColumns) -> Line:
     about = row["error"] or (
         "dead" if row["dead"] else f"{len(row['curve'])} steps from {row['curve'][0]:.3g}"
     )
-    face = f"picture {row['face'] + 1}"
     return {
         "unit": f"{row['layer']}:{row['unit']}",
-        "what": face,
+        "what": f"picture {row['face'] + 1}",
         "value": row["score"],
         "about": about,
         "label": row["label"] or "",
     }
 
 
-def _written(
-    table: list[dict[str, Any]], rows: list[Row], out: str | None, sentence: str
-) -> Report:
-    """The report, with the pictures written as files where that was asked for."""
+def _example_line(row: ExampleColumns) -> Line:
+    return {
+        "unit": f"{row['layer']}:{row['unit']}",
+        "what": f"{row['kind']} {row['rank'] + 1}",
+        "value": row["value"],
+        "about": f"{row['photo']} [{row['x0']},{row['y0']} {row['x1']},{row['y1']}]",
+        "label": row["label"] or "",
+    }
+
+
+def _write_pictures(
+    out: str, rows: list[Row[UnitColumns]], examples: list[Row[ExampleColumns]]
+) -> list[str]:
+    """Write the pictures as files; their paths."""
+    pictures = [
+        (f"picture-{row.columns['face'] + 1}-{row.columns['key'][:6]}", row) for row in rows
+    ] + [(f"{row.columns['kind']}-{row.columns['rank'] + 1}", row) for row in examples]
     files = []
-    for row in rows if out is not None else []:
+    for name, row in pictures:
         data = row.bytes
         if data is not None:
             ending = "png" if data.startswith(b"\x89PNG") else "jpg"
-            what = (
-                f"{row['kind']}-{row['rank'] + 1}"
-                if "kind" in row
-                else f"picture-{row['face'] + 1}-{row['key'][:6]}"
-            )
-            name = word(f"{row['layer']}-{row['unit']}-{what}") + f".{ending}"
-            files.append(str(write_whole(posixpath.join(str(out), name), data)))
-    if out is not None:
-        sentence += f"; {many(len(files), 'picture')} written into {out}"
-    return Report(sentence + ".", table, {"files": files})
+            stem = folder_name(f"{row['layer']}-{row['unit']}-{name}")
+            files.append(str(write_whole(posixpath.join(out, f"{stem}.{ending}"), data)))
+    return files

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
+from convscope.atlas.store.parts import checksum
 from convscope.atlas.store.store import Part, Store
-from convscope.atlas.store.summary import Report, many
-from convscope.atlas.store.tables import CHECKSUM, TABLES, checksum
+from convscope.atlas.store.summary import Summary, pluralize
+from convscope.atlas.store.tables import CHECKSUM, TABLES
 from convscope.core.progress import track
 from convscope.errors import InputError
 
 
-def verify(directory: str, *, remove: bool = False) -> Report:
+def verify(directory: str, *, remove: bool = False) -> Summary:
     """Read all of an atlas and find what is cut short, altered, missing or left over.
 
     A part is sound if its Parquet pages pass their checksums, every row passes its own, it has as
@@ -29,70 +30,69 @@ def verify(directory: str, *, remove: bool = False) -> Report:
     """
     store = Store(directory)
     parts = [(name, part) for name in store.tables() for part in store.parts(name)]
-    table: list[dict[str, Any]] = []
-    rows = 0
-    jobs: dict[str, str] = {}
+    damages: list[dict[str, str]] = []
+    num_rows = 0
+    first_part_of: dict[str, str] = {}
     for _, part in track(parts, "atlas: parts", len(parts)):
-        reason, count, own = _looked(store, part)
-        rows += count
-        if reason is None:
-            doubled = [job for job in own if job in jobs]
-            if own and len(doubled) == len(own) and part.job is not None:
-                reason = f"left over: its rows are in {jobs[own[0]]} too"
-            jobs |= {job: part.name for job in own if job not in jobs}
+        check = _check(store, part)
+        num_rows += check.rows
+        reason = check.damage
+        is_repeated = all(job in first_part_of for job in check.jobs) and len(check.jobs) > 0
+        if reason is None and part.job is not None and is_repeated:
+            reason = f"left over: its rows are in {first_part_of[check.jobs[0]]} too"
+        for job in check.jobs:
+            first_part_of.setdefault(job, part.name)
         if reason is not None:
-            table.append({"part": part.path, "reason": reason})
-    table += [
+            damages.append({"part": part.path, "reason": reason})
+    damages += [
         {"part": path, "reason": "left over by a writer that was killed"}
         for name in (*TABLES, "partial")
         for path in store.leftovers(name)
     ]
     if remove:
-        for row in table:
-            store.remove(row["part"])
-    sentence = f"{directory}: {many(len(parts), 'part')}, {many(rows, 'row')}, "
-    if not table:
-        return Report(
-            sentence + "all sound.", details={"parts": len(parts), "rows": rows, "damaged": 0}
+        for damage in damages:
+            store.remove(damage["part"])
+    sentence = f"{directory}: {pluralize(len(parts), 'part')}, {pluralize(num_rows, 'row')}, "
+    if not damages:
+        sentence += "all sound."
+    else:
+        sentence += f"{pluralize(len(damages), 'file')} damaged or left over: "
+        sentence += (
+            "removed; the same build makes again what is missing."
+            if remove
+            else "remove with --remove, then build again."
         )
-    first = f"{many(len(table), 'file')} damaged or left over"
-    hint = (
-        "removed; the same build makes again what is missing"
-        if remove
-        else "remove with --remove, then build again"
-    )
-    return Report(
-        f"{sentence}{first}: {hint}.",
-        table,
-        {"parts": len(parts), "rows": rows, "damaged": len(table)},
-        ok=remove,
-    )
+    details = {"parts": len(parts), "rows": num_rows, "damaged": len(damages)}
+    return Summary(sentence, damages, details, ok=remove or not damages)
 
 
-def _looked(store: Store, part: Part) -> tuple[str | None, int, list[str]]:
-    """What is wrong with a part, how many rows it has, and its jobs."""
-    head = store.head(part)
-    if head is None:
-        return "cut short, or no Parquet part of an atlas", 0, []
-    jobs = [job["job"] for job in head["jobs"]]
+@dataclass(frozen=True)
+class PartCheck:
+    """What is wrong with a part, or None; how many rows it has; and its jobs."""
+
+    damage: str | None
+    rows: int = 0
+    jobs: tuple[str, ...] = ()
+
+
+def _check(store: Store, part: Part) -> PartCheck:
+    header = store.header(part)
+    if header is None:
+        return PartCheck("cut short, or no Parquet part of an atlas")
+    jobs = tuple(header.job_hashes)
     try:
         rows = store.read(part).to_pylist()
     except (InputError, FileNotFoundError):
-        return "damaged inside", 0, []
-    if len(rows) != head["rows"] or len(rows) != sum(job["rows"] for job in head["jobs"]):
-        return (
-            f"{len(rows)} rows, but its jobs make {sum(job['rows'] for job in head['jobs'])}",
-            len(rows),
-            jobs,
-        )
-    if part.job is not None and jobs != [part.job]:
-        return "bears another job's name", len(rows), []
-    altered = sum(row.get(CHECKSUM) != checksum(row) for row in rows)
-    if altered:
-        return f"{many(altered, 'row')} altered", len(rows), []
-    strange = {row["job"] for row in rows} - set(jobs)
-    return (
-        (f"rows of a job it does not name ({sorted(strange)[0]})", len(rows), [])
-        if strange
-        else (None, len(rows), jobs)
-    )
+        return PartCheck("damaged inside")
+    num_rows, expected = len(rows), sum(job["rows"] for job in header.jobs)
+    if not num_rows == header.rows == expected:
+        return PartCheck(f"{num_rows} rows, but its jobs make {expected}", num_rows, jobs)
+    if part.job is not None and jobs != (part.job,):
+        return PartCheck("bears another job's name", num_rows)
+    num_altered = sum(row.get(CHECKSUM) != checksum(row) for row in rows)
+    if num_altered:
+        return PartCheck(f"{pluralize(num_altered, 'row')} altered", num_rows)
+    unnamed = sorted({row["job"] for row in rows} - set(jobs))
+    if unnamed:
+        return PartCheck(f"rows of a job it does not name ({unnamed[0]})", num_rows)
+    return PartCheck(None, num_rows, jobs)

@@ -69,15 +69,11 @@ def small_model():
 
 def make(out: str, photos: str, ready, steps: int = 3) -> None:
     """A build and a pass, in a child process."""
-    import sys
-
-    import convscope.atlas.scan.scanner as scanner
+    from convscope.atlas.scan import listing
 
     torch.set_num_threads(1)
     model = small_model()
-    atlas.build  # noqa: B018
-    atlas.examples  # noqa: B018
-    scanner.SHARD = sys.modules["convscope.atlas.examples"].SHARD = 8
+    listing.SHARD_SIZE = 8
     if ready is not None:
         ready.set()
     atlas.build(model, "first,third", out, steps=steps, size=16, batch=2)

@@ -13,7 +13,7 @@ import convscope.cli.run  # noqa: F401
 import convscope.networks.load as models
 from convscope.atlas import verbs
 from convscope.cli import main
-from convscope.cli.commands import examples
+from convscope.core.docstring import command_lines
 
 
 @pytest.fixture(autouse=True)
@@ -133,10 +133,10 @@ def test_help_is_complete(capsys):
     assert main(["atlas", "--help"]) == 0
     shown = capsys.readouterr().out
     for name, schema in verbs().items():
-        assert (name in shown) == bool(examples(schema))
+        assert (name in shown) == bool(command_lines(schema.doc))
         for parameter in schema.parameters:
             assert parameter.help, f"{name}: {parameter.name} has no line in Args:"
-        if examples(schema):
+        if command_lines(schema.doc):
             assert main(["atlas", name, "--help"]) == 0
             assert schema.summary.split()[0] in capsys.readouterr().out
 

@@ -141,12 +141,12 @@ def test_memory_and_other_file_systems(model, tmp_path, built):
 
 
 def test_a_file_system_that_shows_half_written_files(model, monkeypatch, built):
-    """Written aside, then renamed; nothing stays aside."""
+    """Staged, then renamed; nothing staged is left."""
     import fsspec
 
     import convscope.atlas.store.store as store
 
-    monkeypatch.setattr(store, "WHOLE_PUTS", set())
+    monkeypatch.setattr(store, "ATOMIC_PROTOCOLS", set())
     files = fsspec.filesystem("memory")
     seen = []
     original = type(files).pipe_file
@@ -268,30 +268,30 @@ def test_errors(model, tmp_path, options, error, words):
 
 
 def test_patterns():
-    from convscope.atlas.render.layer_selection import choose
+    from convscope.atlas.render.layer_selection import select_layers
 
     model = small_model()
     with Probe(model) as probe:
         layers = probe.layers
-        assert choose(model, layers, "*") == ["first", "fails", "second", "third", "head"]
-        assert choose(model, layers, "first.*") == ["first.0", "first.1", "first.2"]
-        assert choose(model, layers, ["**.0", "head"]) == ["first.0", "head"]
-        assert choose(model, layers, "[ft]*") == ["first", "fails", "third"]
+        assert select_layers(model, layers, "*") == ["first", "fails", "second", "third", "head"]
+        assert select_layers(model, layers, "first.*") == ["first.0", "first.1", "first.2"]
+        assert select_layers(model, layers, ["**.0", "head"]) == ["first.0", "head"]
+        assert select_layers(model, layers, "[ft]*") == ["first", "fails", "third"]
 
 
 def test_the_embedded_networks_stages_and_head(embedded):
-    from convscope.atlas.render.layer_selection import choose
+    from convscope.atlas.render.layer_selection import select_layers
 
     with Probe(embedded) as probe:
-        assert choose(embedded, probe.layers, "head,blocks.*") == [
+        assert select_layers(embedded, probe.layers, "head,blocks.*") == [
             *(f"blocks.{stage}" for stage in range(7)),
             "classifier",
         ]
 
 
 def test_another_layout_is_refused(built, monkeypatch):
-    import convscope.atlas.store.tables as tables
+    import convscope.atlas.store.parts as parts
 
-    monkeypatch.setattr(tables, "SCHEMA", 2)
+    monkeypatch.setattr(parts, "SCHEMA", 2)
     with pytest.raises(InputError, match="older Convscope"):
         atlas.open(str(built)).layers()

@@ -18,8 +18,9 @@ from small_atlas import small_model, state
 
 import convscope
 from convscope import atlas
-from convscope.atlas.scan.receptive_field import Field, fields
-from convscope.atlas.scan.top_k import TopK, spread
+from convscope.atlas.scan import listing
+from convscope.atlas.scan.receptive_field import ReceptiveField, receptive_fields
+from convscope.atlas.scan.top_k import TopK, evenly_spaced
 from convscope.errors import ImageError, InputError, OptionError
 from convscope.probe import Probe
 
@@ -114,30 +115,29 @@ def test_crops_are_cut_at_the_box(model, photos, good, tmp_path):
 def test_receptive_fields_by_hand(model):
     """A 3 x 3 convolution sees 1 to each side; after the next one 2; the one with stride 2 after
     that 3, moving by 2."""
-    found = fields(model, ["first", "second", "third", "head"])
-    assert found["first"] == Field(-1, -1, 2, 2, (1, 1))
-    assert found["second"] == Field(-2, -2, 3, 3, (1, 1))
-    assert found["third"] == Field(-3, -3, 4, 4, (2, 2))
+    found = receptive_fields(model, ["first", "second", "third", "head"])
+    assert found["first"] == ReceptiveField(-1, -1, 2, 2, (1, 1))
+    assert found["second"] == ReceptiveField(-2, -2, 3, 3, (1, 1))
+    assert found["third"] == ReceptiveField(-3, -3, 4, 4, (2, 2))
     assert found["third"].box(3, 5, (24, 24)) == (3, 7, 10, 14)
     assert found["third"].box(0, 0, (24, 24)) == (0, 0, 4, 4)
     assert found["head"].box(0, 0, (24, 24)) == (0, 0, 24, 24)
-    effective = fields(model, ["third"], 0.5)["third"]
+    effective = receptive_fields(model, ["third"], 0.5)["third"]
     assert -3 < effective.top <= effective.bottom < 4
 
 
 def test_unpadded_strides():
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 5, stride=2), torch.nn.Conv2d(4, 4, 3))
-    found = fields(convscope.load_model(network, size=33), ["0", "1"])
-    assert found["0"] == Field(0, 0, 5, 5, (2, 2))
-    assert found["1"] == Field(0, 0, 9, 9, (2, 2))
+    found = receptive_fields(convscope.load_model(network, size=33), ["0", "1"])
+    assert found["0"] == ReceptiveField(0, 0, 5, 5, (2, 2))
+    assert found["1"] == ReceptiveField(0, 0, 9, 9, (2, 2))
 
 
 def test_neither_batch_nor_shard_nor_order_change_what_is_found(
     model, photos, tmp_path, monkeypatch
 ):
     atlas.examples(model, str(photos), str(tmp_path / "one"), **PASS)
-    monkeypatch.setattr(sys.modules["convscope.atlas.examples"], "SHARD", 8)
-    monkeypatch.setattr(sys.modules["convscope.atlas.scan.scanner"], "SHARD", 8)
+    monkeypatch.setattr(listing, "SHARD_SIZE", 8)
     atlas.examples(model, str(photos), str(tmp_path / "many"), **PASS | {"batch": 4})
     one, many = without(rows(tmp_path / "one")), without(rows(tmp_path / "many"))
     assert len(one) == len(many)
@@ -149,8 +149,7 @@ def test_neither_batch_nor_shard_nor_order_change_what_is_found(
 
 def test_a_stopped_pass_goes_on_and_ends_with_the_same_bytes(model, photos, tmp_path, monkeypatch):
     examples = sys.modules["convscope.atlas.examples"]
-    monkeypatch.setattr(examples, "SHARD", 8)
-    monkeypatch.setattr(sys.modules["convscope.atlas.scan.scanner"], "SHARD", 8)
+    monkeypatch.setattr(listing, "SHARD_SIZE", 8)
     atlas.examples(model, str(photos), str(tmp_path / "whole"), **PASS)
     looked = []
 
@@ -310,7 +309,7 @@ def test_tops_by_hand():
 
     def of(values, photos):
         tops = TopK.empty(2, 2, (1, 1))
-        tops.see(
+        tops.update(
             np.array(values, np.float32),
             np.array(photos),
             lambda rows, units: np.zeros(len(rows), np.int64),
@@ -328,5 +327,5 @@ def test_tops_by_hand():
         )
         one.merge(two)
         assert one.photo.tolist() == [[1, 2], [0, 2]]
-    assert spread(np.array([5, 1, 4, 2, np.inf, 3], np.float32), 5) == [1, 3, 5, 2, 0]
+    assert evenly_spaced(np.array([5, 1, 4, 2, np.inf, 3], np.float32), 5) == [1, 3, 5, 2, 0]
     assert len(small_model().labels) == 5

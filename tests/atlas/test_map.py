@@ -13,6 +13,7 @@ import convscope
 from convscope import atlas
 
 SMALL = {"grid": 3, "minimum": 2, "steps": 3, "size": 16, "batch": 4}
+map_cells = import_module("convscope.atlas.render.map_cells")
 map_module = import_module("convscope.atlas.map")
 
 
@@ -25,7 +26,7 @@ def flat(monkeypatch):
         low, high = vectors.min(0), vectors.max(0)
         return ((vectors - low) / np.maximum(high - low, 1e-9))[:, :2]
 
-    monkeypatch.setattr(map_module, "_plane", plane)
+    monkeypatch.setattr(map_module, "umap_plane", plane)
 
 
 def rows_of(out):
@@ -72,7 +73,7 @@ def test_order_and_interruption_change_nothing(flat, model, photos, tmp_path, mo
     atlas.map(model, "third", str(photos), str(tmp_path / "again"), **SMALL)
     others = sorted((tmp_path / "again").rglob("*.parquet"))
     others[-1].unlink()
-    monkeypatch.setattr(map_module, "optimize", counting := Counting(map_module.optimize))
+    monkeypatch.setattr(map_cells, "optimize", counting := Counting(map_cells.optimize))
     atlas.map(model, "third", str(photos), str(tmp_path / "again"), **SMALL)
     assert counting.calls == 1
     assert [path.read_bytes() for path in parts] == [path.read_bytes() for path in others]
@@ -117,7 +118,7 @@ def test_umap_puts_like_beside_like():
     bundles = np.repeat(np.eye(8, dtype=np.float32)[:2], 20, 0) + generator.normal(
         0, 0.05, (40, 8)
     ).astype(np.float32)
-    points = map_module._plane(bundles * generator.uniform(1, 9, (40, 1)).astype(np.float32), 0)
+    points = map_module.umap_plane(bundles * generator.uniform(1, 9, (40, 1)).astype(np.float32), 0)
     assert points.min() >= 0
     assert points.max() <= 1
     near = np.linalg.norm(points[:20] - points[:20].mean(0), axis=1).mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -208,3 +209,18 @@ def test_show_and_ls(whole, tmp_path):
     ]
     with pytest.raises(InputError, match="no atlas"):
         atlas.ls(str(tmp_path / "nothing"))
+
+
+def test_the_typed_rows_name_the_tables_columns():
+    """What the renderer and the cropper write is what the Parquet schema stores."""
+    from convscope.atlas.store import rows, tables
+
+    for table, columns in (
+        (tables.UNITS, rows.UnitColumns),
+        (tables.EXAMPLES, rows.ExampleColumns),
+        (tables.SKIPPED, rows.SkippedColumns),
+        (tables.MAPS, rows.CellColumns),
+    ):
+        assert set(table.columns) == set(get_type_hints(columns)) - (
+            set() if "image" in table.columns else {"image"}
+        )

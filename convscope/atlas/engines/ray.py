@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -21,12 +22,34 @@ WINDOW = 64
 """How many shards of photos Ray Data is given at once, so that listing millions of photos takes no
 memory."""
 
-Sent = tuple[list[Any], int, list[str]]
-"""The reference to what runs (in a list, so that Ray leaves it one), threads, and where modules are
-found."""
+Work = Callable[[Any], bytes]
 
-_works: dict[str, Any] = {}
-"""In a worker: what it was sent, so that its network is prepared once and not once a job."""
+_work_cache: dict[str, Work] = {}
+"""In a worker: the work it was sent, so that its network is prepared once and not once a job."""
+
+
+@dataclass(frozen=True)
+class SharedWork:
+    """How a worker gets its work: the reference (in a list, so that Ray does not resolve it), the
+    worker's threads, and where modules are found."""
+
+    reference: list[Any]
+    threads: int
+    paths: list[str]
+
+    def fetch(self) -> Work:
+        """The work, fetched from this node's store once a process."""
+        import torch
+
+        (reference,) = self.reference
+        name = reference.hex()
+        if name not in _work_cache:
+            torch.set_num_threads(self.threads)
+            _work_cache.clear()
+            # A network of the caller's own is found where the caller finds it.
+            sys.path += [path for path in self.paths if path not in sys.path]
+            _work_cache[name] = need("ray", "ray").get(reference)
+        return _work_cache[name]
 
 
 @register()
@@ -49,7 +72,7 @@ def ray(
     """
     cluster = need("ray", "ray")
     cores = threads or 1
-    with _connected(cluster, address):
+    with _connection(cluster, address):
         if cores > cluster.cluster_resources().get("CPU", 0):
             raise OptionError(
                 f"{cores} threads a worker were asked for, but the cluster has"
@@ -57,119 +80,103 @@ def ray(
             )
         gpus = 1 if "cuda" in str(getattr(getattr(work, "model", None), "device", "")) else 0
         try:
-            shared = cluster.put(work)
+            reference = cluster.put(work)
         except (TypeError, AttributeError) as error:
             raise OptionError(
                 f"This network cannot be sent to Ray's workers ({error}); use engine='local'."
             ) from None
-        run = _data if data else _tasks
+        run = _run_dataset if data else _run_tasks
         try:
             yield from run(
                 cluster,
-                ([shared], cores, list(sys.path)),
+                SharedWork([reference], cores, list(sys.path)),
                 items,
                 {"num_cpus": cores, "num_gpus": gpus},
             )
         except cluster.exceptions.RayTaskError as error:
-            cause = _own(error)
+            cause = _our_error(error)
             raise cause from error
 
 
-def _tasks(
-    cluster: Any, sent: Sent, items: Iterable[Item], needs: dict[str, Any]
+def _run_tasks(
+    cluster: Any, work: SharedWork, items: Iterable[Item], needs: dict[str, Any]
 ) -> Iterator[tuple[Item, bytes]]:
     """Every job a task; twice as many are handed out as can run, so that an interrupt has little to
     wait for."""
-    job = cluster.remote(_do).options(max_retries=RETRIES, **needs)
-    rest = iter(items)
+    job = cluster.remote(_run_job).options(max_retries=RETRIES, **needs)
+    waiting = iter(items)
     kind = "num_gpus" if needs["num_gpus"] else "num_cpus"
     width = max(2, 2 * int(cluster.cluster_resources().get(kind[4:-1].upper(), 1) / needs[kind]))
-    running = {job.remote(sent, item): item for item in islice(rest, width)}
+    running = {job.remote(work, item): item for item in islice(waiting, width)}
     try:
         while running:
             (ready,), _ = cluster.wait(list(running), num_returns=1)
             item = running.pop(ready)
-            made = cluster.get(ready)
-            running |= {job.remote(sent, other): other for other in islice(rest, 1)}
-            yield item, made
+            result = cluster.get(ready)
+            running |= {job.remote(work, other): other for other in islice(waiting, 1)}
+            yield item, result
     finally:
-        for left in running:
-            cluster.cancel(left)
+        for unfinished in running:
+            cluster.cancel(unfinished)
 
 
-def _data(
-    cluster: Any, sent: Sent, items: Iterable[Item], needs: dict[str, Any]
+def _run_dataset(
+    cluster: Any, work: SharedWork, items: Iterable[Item], needs: dict[str, Any]
 ) -> Iterator[tuple[Item, bytes]]:
-    """Shards of photos as rows of a Ray dataset; one actor a worker reads and looks at them."""
+    """Shards of photos as rows of a Ray dataset; one actor a worker reads and scans them."""
     data = need("ray.data", "ray")
     context = data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    rest = iter(items)
+    waiting = iter(items)
     kind = "num_gpus" if needs["num_gpus"] else "num_cpus"
     workers = max(1, int(cluster.cluster_resources().get(kind[4:-1].upper(), 1) / needs[kind]))
-    while window := list(islice(rest, WINDOW)):
+    while window := list(islice(waiting, WINDOW)):
         rows = data.from_items(
             [{"place": place} for place in range(len(window))], override_num_blocks=len(window)
         )
-        handed = cluster.put(window)
+        reference = cluster.put(window)
         done = rows.map_batches(
             _Worker,
             batch_size=1,
             compute=data.ActorPoolStrategy(min_size=1, max_size=min(workers, len(window))),
-            fn_constructor_args=(sent, [handed]),
+            fn_constructor_args=(work, [reference]),
             **needs,
         )
         for row in done.iter_rows():
-            yield window[int(row["place"])], bytes(row["made"])
+            yield window[int(row["place"])], bytes(row["data"])
 
 
-def _do(sent: Sent, item: Any) -> bytes:
+def _run_job(work: SharedWork, item: object) -> bytes:
     """One job in a worker."""
-    made: bytes = _fetch(sent)(item)
-    return made
-
-
-def _fetch(sent: Sent) -> Any:
-    """What was sent, fetched from this node's store once a process."""
-    import torch
-
-    (reference,), threads, paths = sent
-    name = reference.hex()
-    if name not in _works:
-        torch.set_num_threads(threads)
-        _works.clear()
-        # A network of the caller's own is found where he finds it.
-        sys.path += [path for path in paths if path not in sys.path]
-        _works[name] = need("ray", "ray").get(reference)
-    return _works[name]
+    return work.fetch()(item)
 
 
 class _Worker:
     """A Ray Data actor: it holds the network for as long as there are shards."""
 
-    def __init__(self, sent: Sent, handed: list[Any]) -> None:
-        self.work = _fetch(sent)
-        self.items = need("ray", "ray").get(handed[0])
+    def __init__(self, work: SharedWork, items: list[Any]) -> None:
+        self.work = work.fetch()
+        self.items = need("ray", "ray").get(items[0])
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         return {
             "place": batch["place"],
-            "made": [self.work(self.items[int(place)]) for place in batch["place"]],
+            "data": [self.work(self.items[int(place)]) for place in batch["place"]],
         }
 
 
 @contextmanager
-def _connected(cluster: Any, address: str | None) -> Iterator[None]:
+def _connection(cluster: Any, address: str | None) -> Iterator[None]:
     """A connection to the cluster; one that was there before is used and stays."""
     if cluster.is_initialized():
         yield
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    own = {} if address is not None else {"include_dashboard": False}
+    local: dict[str, Any] = {} if address is not None else {"include_dashboard": False}
     try:
-        cluster.init(address=address, **quiet, **own)
+        cluster.init(address=address, **quiet, **local)
     except ConnectionError as error:
         raise OptionError(
             f"There is no Ray cluster at {address!r}: {str(error).splitlines()[0]}"
@@ -180,7 +187,7 @@ def _connected(cluster: Any, address: str | None) -> Iterator[None]:
         cluster.shutdown()
 
 
-def _own(error: Any) -> BaseException:
+def _our_error(error: Any) -> BaseException:
     """What the job raised, where it is one of our sentences."""
     cause = getattr(error, "cause", None)
     while cause is not None and not isinstance(cause, ConvscopeError):

@@ -1,15 +1,15 @@
-"""What there is to do, as data: a job is a chunk of a layer's units that climb together, known by
-its content hash."""
+"""What there is to render, as data: a job is a chunk of a layer's units that are optimized
+together, known by its content hash."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from convscope.atlas.render.layer_selection import is_head
-from convscope.atlas.store.tables import digest
+from convscope.atlas.store.parts import digest
+from convscope.atlas.store.rows import JobEntry
 from convscope.networks.layer import Layers
 from convscope.networks.model import Model
 from convscope.synthesis.settings import Settings
@@ -19,7 +19,7 @@ RECIPE_VERSION = 2
 
 
 @dataclass(frozen=True)
-class Spec:
+class RenderSpec:
     """How every picture of an atlas is made. `parts` is the preset's data, so that an edited preset
     is another spec; `batch` belongs to it since a sum in floating point depends on how many images
     it runs over."""
@@ -27,7 +27,7 @@ class Spec:
     model: str
     model_id: str
     preset: str
-    parts: dict[str, Any]
+    parts: Mapping[str, object]
     steps: int
     size: tuple[int, int]
     diversity: int
@@ -36,51 +36,36 @@ class Spec:
     batch: int
     half: bool
 
-    @classmethod
-    def of(cls, model: Model, settings: Settings, preset: str, **given: Any) -> Spec:
-        """The spec of a network and a plan."""
-        return cls(
-            model.name,
-            model.identity,
-            preset,
-            settings.preset_parts,
-            settings.steps,
-            settings.size,
-            **given,
-        )
-
     @property
     def settings(self) -> Settings:
-        """The plan again."""
+        """The preset with this spec's steps and size."""
         return Settings(self.preset, "visualize", steps=self.steps, size=self.size)
 
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> dict[str, object]:
         """What a row says about how it was made."""
-        kept = (
-            "preset",
-            "parts",
-            "steps",
-            "size",
-            "diversity",
-            "diversity_weight",
-            "batch",
-            "half",
-        )
-        found = {name: getattr(self, name) for name in kept}
-        return found | {"size": list(self.size)}
+        return {
+            "preset": self.preset,
+            "parts": self.parts,
+            "steps": self.steps,
+            "size": list(self.size),
+            "diversity": self.diversity,
+            "diversity_weight": self.diversity_weight,
+            "batch": self.batch,
+            "half": self.half,
+        }
 
     @property
     def units(self) -> int:
-        """How many units climb together: a unit's faces are never parted."""
+        """How many units are optimized together: a unit's faces are never parted."""
         return max(1, self.batch // self.diversity)
 
 
 @dataclass(frozen=True)
-class Job:
+class RenderJob:
     """The units `first` to `last` - 1 of one layer. `classes` are their labels where they are
     classes."""
 
-    spec: Spec
+    spec: RenderSpec
     layer: str
     depth: int
     first: int
@@ -98,11 +83,11 @@ class Job:
         """The content hash of one picture, whichever job makes it."""
         return digest([*self._identity(), unit, face])[:32]
 
-    def _identity(self) -> list[Any]:
+    def _identity(self) -> list[object]:
         recipe = {name: value for name, value in self.spec.recipe().items() if name != "batch"}
         return ["units", RECIPE_VERSION, self.spec.model_id, self.layer, recipe, self.spec.seed]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JobEntry:
         """What a part says about it."""
         return {
             "job": self.hash,
@@ -112,27 +97,30 @@ class Job:
             "rows": len(self),
         }
 
+    @property
+    def num_units(self) -> int:
+        """How many units it is of."""
+        return self.last - self.first
+
     def __len__(self) -> int:
         """How many rows it makes."""
-        return (self.last - self.first) * self.spec.diversity
+        return self.num_units * self.spec.diversity
 
     def __str__(self) -> str:
         return f"{self.layer}:{self.first}-{self.last - 1}"
 
 
-def jobs_of(model: Model, layers: Layers, names: Sequence[str], spec: Spec) -> list[Job]:
+def render_jobs(
+    model: Model, layers: Layers, names: Sequence[str], spec: RenderSpec
+) -> list[RenderJob]:
     """The chunks of each layer, in the network's order."""
-    found = []
+    jobs = []
     for name in names:
         units = layers[name].units
-        labels = (
-            [model.label(index) for index in range(units)]
-            if model.labels and is_head(model, layers, name)
-            else []
-        )
+        is_labeled = bool(model.labels) and is_head(model, layers, name)
+        labels = [model.label(index) for index in range(units)] if is_labeled else []
         for first in range(0, units, spec.units):
             last = min(first + spec.units, units)
-            found.append(
-                Job(spec, name, layers[name].order, first, last, tuple(labels[first:last]))
-            )
-    return found
+            classes = tuple(labels[first:last])
+            jobs.append(RenderJob(spec, name, layers[name].order, first, last, classes))
+    return jobs

@@ -13,7 +13,7 @@ HEAD = "head"
 """Stands for the layer that gives the class scores, where no layer has that name."""
 
 
-def choose(model: Model, layers: Layers, wanted: str | Sequence[str]) -> list[str]:
+def select_layers(model: Model, layers: Layers, wanted: str | Sequence[str]) -> list[str]:
     """The layers that names and patterns fit, in the network's order, each once.
 
     `*` does not cross a dot, `**` does: "blocks.*" are a network's stages, "blocks.**" all that is
@@ -34,46 +34,46 @@ def choose(model: Model, layers: Layers, wanted: str | Sequence[str]) -> list[st
             "No layer was named; give names or patterns such as 'blocks.*', and head for the"
             " classes."
         )
-    found: set[str] = set()
+    selected: set[str] = set()
     for pattern in patterns:
         if pattern == HEAD and HEAD not in layers:
-            found.add(head(model, layers))
+            selected.add(head_layer(model, layers))
         elif not any(mark in pattern for mark in "*?["):
-            layers[pattern]
-            found.add(pattern)
+            layers[pattern]  # raises where there is no such layer
+            selected.add(pattern)
         else:
-            fitting = [name for name in layers if _regex(pattern).fullmatch(name)]
-            if not fitting:
+            matching = [name for name in layers if _regex(pattern).fullmatch(name)]
+            if not matching:
                 raise LayerError(
                     f"No layer of the network fits {pattern!r};"
                     f" {suggest(pattern.strip('*?.'), layers)}"
                 )
-            found.update(fitting)
+            selected.update(matching)
     order = {name: place for place, name in enumerate(layers)}
-    return sorted(found, key=lambda name: (order[name.partition("#")[0]], name))
+    return sorted(selected, key=lambda name: (order[name.partition("#")[0]], name))
 
 
-def head(model: Model, layers: Layers) -> str:
+def head_layer(model: Model, layers: Layers) -> str:
     """The layer whose units are the classes.
 
     Raises:
         LayerError: there is none.
     """
-    name = list(layers)[-1]
-    found = next((other for other in reversed(list(layers)) if is_head(model, layers, other)), None)
-    if found is None:
-        raise LayerError(
-            f"{model.name} has no layer whose units are its {model.classes} classes; name a layer,"
-            f" such as {name!r}."
-        )
-    return found
+    names = list(layers)
+    for name in reversed(names):
+        if is_head(model, layers, name):
+            return name
+    raise LayerError(
+        f"{model.name} has no layer whose units are its {model.classes} classes; name a layer,"
+        f" such as {names[-1]!r}."
+    )
 
 
 def is_head(model: Model, layers: Layers, name: str) -> bool:
     """Whether a layer's units are the classes: it is among the last, and has as many units and no
     places."""
     layer = layers[name]
-    last = max(one.order for one in layers.values())
+    last = max(other.order for other in layers.values())
     return layer.units == model.classes and not layer.spatial and last - layer.order <= 2
 
 

@@ -1,58 +1,59 @@
-"""An activation atlas as one picture: its cells put into their grid."""
+"""An activation atlas as one picture: its cells in their grid."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-SMALL = 0.4
+from convscope.atlas.store.rows import CellColumns
+
+EMPTIEST = 0.4
 """How large the emptiest cell is drawn beside the fullest (Carter et al., 2019, show by size how
 many activations a cell has)."""
 
+CellFacts = tuple[int, int, int, list[list[str | float]]]
+"""Row, column, count, and labels with their attribution."""
+
 
 @dataclass(frozen=True)
-class Drawn:
-    """The picture, how many cells it has each way, how many pixels a cell, and what each cell says:
-    row, column, count, labels."""
+class Mosaic:
+    """The picture, how many cells it has each way, how many pixels a cell has, and what each cell
+    says."""
 
     png: bytes
     across: int
     down: int
     cell: int
-    cells: list[list[Any]]
+    cells: list[CellFacts]
 
 
-def draw(rows: list[dict[str, Any]], found: Iterable[tuple[dict[str, Any], bytes]]) -> Drawn:
+def draw_mosaic(
+    rows: Sequence[CellColumns], pictures: Iterable[tuple[CellColumns, bytes]]
+) -> Mosaic:
     """The picture of the cells; rows and columns that are empty at the edges are left out."""
     from PIL import Image
 
     top, left = min(row["row"] for row in rows), min(row["column"] for row in rows)
-    down, across = (
-        max(row["row"] for row in rows) - top + 1,
-        max(row["column"] for row in rows) - left + 1,
-    )
-    most = max(row["count"] for row in rows)
+    down = max(row["row"] for row in rows) - top + 1
+    across = max(row["column"] for row in rows) - left + 1
+    largest = max(row["count"] for row in rows)
     side = max(json.loads(rows[0]["recipe"])["size"])
-    parameterization = Image.new("RGBA", (across * side, down * side))
-    for row, data in found:
-        share = SMALL + (1 - SMALL) * (row["count"] / most) ** 0.5
-        own = max(1, round(side * share))
-        picture = (
-            Image.open(io.BytesIO(data))
-            .convert("RGBA")
-            .resize((own, own), Image.Resampling.LANCZOS)
-        )
-        edge = (side - own) // 2
-        parameterization.paste(
-            picture, ((row["column"] - left) * side + edge, (row["row"] - top) * side + edge)
+    canvas = Image.new("RGBA", (across * side, down * side))
+    for row, data in pictures:
+        share = EMPTIEST + (1 - EMPTIEST) * (row["count"] / largest) ** 0.5
+        scaled = max(1, round(side * share))
+        picture = Image.open(io.BytesIO(data)).convert("RGBA")
+        picture = picture.resize((scaled, scaled), Image.Resampling.LANCZOS)
+        margin = (side - scaled) // 2
+        canvas.paste(
+            picture, ((row["column"] - left) * side + margin, (row["row"] - top) * side + margin)
         )
     buffer = io.BytesIO()
-    parameterization.save(buffer, "PNG")
-    cells = [
-        [row["row"] - top, row["column"] - left, row["count"], json.loads(row["labels"])]
+    canvas.save(buffer, "PNG")
+    cells: list[CellFacts] = [
+        (row["row"] - top, row["column"] - left, row["count"], json.loads(row["labels"]))
         for row in rows
     ]
-    return Drawn(buffer.getvalue(), across, down, side, cells)
+    return Mosaic(buffer.getvalue(), across, down, side, cells)

@@ -10,7 +10,7 @@ from convscope.networks.model import Model
 from convscope.probe import Probe
 
 
-def incoming(model: Model, layer: str) -> Tensor:
+def incoming_weights(model: Model, layer: str) -> Tensor:
     """Units x weights: those of the last module inside the layer, or else before it, that has one
     output for each unit.
 
@@ -19,24 +19,21 @@ def incoming(model: Model, layer: str) -> Tensor:
     """
     with Probe(model) as probe:
         layers = probe.layers
-        own = layers[layer]
+        units, order = layers[layer].units, layers[layer].order
         base = layer.partition("#")[0]
-        fitting = []
+        candidates: list[tuple[bool, int, Tensor]] = []
         for name, other in layers.items():
             weight = getattr(model.modules[name], "weight", None)
-            if (
-                isinstance(weight, Tensor)
-                and weight.ndim >= 2
-                and weight.shape[0] == own.units
-                and other.order <= own.order
-            ):
-                inside = name == base or name.startswith(base + ".")
-                fitting.append((inside, other.order, weight))
-    if not fitting:
+            if not isinstance(weight, Tensor) or weight.ndim < 2 or other.order > order:
+                continue
+            if weight.shape[0] == units:
+                is_inside = name == base or name.startswith(base + ".")
+                candidates.append((is_inside, other.order, weight))
+    if not candidates:
         raise LayerError(
-            f"No module at or before {layer!r} has weights for each of its {own.units} units, so"
-            " they cannot be compared."
+            f"No module at or before {layer!r} has weights for each of its {units} units, so they"
+            " cannot be compared."
         )
-    weight = max(fitting, key=lambda one: one[:2])[2]
+    weight = max(candidates, key=lambda candidate: candidate[:2])[2]
     with torch.no_grad():
         return weight.detach().float().flatten(1).cpu()

@@ -14,7 +14,7 @@ from convscope.errors import ImageError, ModelError
 from convscope.networks.model import Model
 from convscope.probe import Probe
 
-LOOKS = 3
+NUM_NOISE_IMAGES = 3
 """Noise images whose gradients are added, since a closed ReLU hides a part of the field on each."""
 
 STEP = 64
@@ -24,10 +24,10 @@ exact."""
 
 
 @dataclass(frozen=True)
-class Field:
+class ReceptiveField:
     """The box that place (0, 0) sees, in input pixels (edges may lie outside), and how far it moves
-    from place to place. None for an edge that was not found, because the field is wider than the
-    image it was measured on."""
+    from place to place. None for an edge that could not be measured, because the field is wider
+    than the image it was measured on."""
 
     top: float | None
     left: float | None
@@ -55,30 +55,32 @@ class Field:
         return top, left, bottom, right
 
 
-def fields(model: Model, layers: Sequence[str], share: float = 1.0) -> dict[str, Field]:
+def receptive_fields(
+    model: Model, layers: Sequence[str], share: float = 1.0
+) -> dict[str, ReceptiveField]:
     """The receptive field of each layer. With a `share` below 1 it is the smallest centered box
     that holds this share of the gradient (the effective field of Luo et al., 2016); with 1 it is
     all that has any."""
     with Probe(model) as probe:
         shapes = {name: probe.layers[name].shape for name in layers}
         spatial = [name for name in layers if shapes[name][1] * shapes[name][2] > 1]
-        found = {name: Field(None, None, None, None, (0.0, 0.0)) for name in layers}
+        fields = {name: ReceptiveField(None, None, None, None, (0.0, 0.0)) for name in layers}
         for name in spatial:
             try:
-                found[name] = _measured(probe, name, share, STEP)
+                fields[name] = _measure(probe, name, share, STEP)
             except (ImageError, ModelError):
-                found[name] = _measured(probe, name, share, 0)
-    return found
+                fields[name] = _measure(probe, name, share, 0)
+    return fields
 
 
-def _measured(probe: Probe, name: str, share: float, step: int) -> Field:
+def _measure(probe: Probe, name: str, share: float, step: int) -> ReceptiveField:
     model = probe.model
     height, width = (side + step * math.ceil(side / STEP) for side in model.size)
     generator = torch.Generator().manual_seed(0)
-    own = probe.layers[name].shape
+    shape = probe.layers[name].shape
     total = torch.zeros(height, width)
     rows = columns = 1
-    for _ in range(LOOKS):
+    for _ in range(NUM_NOISE_IMAGES):
         noise = torch.rand(1, model.channels, height, width, generator=generator)
         with torch.enable_grad():
             image = model.preprocess(noise).requires_grad_()
@@ -94,19 +96,19 @@ def _measured(probe: Probe, name: str, share: float, step: int) -> Field:
         if gradient is not None:
             total += gradient[0].abs().sum(0).float().cpu()
     stride = (
-        _stride(model.size[0], own[1], height, rows),
-        _stride(model.size[1], own[2], width, columns),
+        _stride(model.size[0], shape[1], height, rows),
+        _stride(model.size[1], shape[2], width, columns),
     )
     top, bottom = _edges(total.sum(1), share, rows // 2 * stride[0])
     left, right = _edges(total.sum(0), share, columns // 2 * stride[1])
-    return Field(top, left, bottom, right, stride)
+    return ReceptiveField(top, left, bottom, right, stride)
 
 
-def _stride(size: int, places: int, wider: int, more: int) -> float:
+def _stride(size: int, places: int, larger_size: int, larger_places: int) -> float:
     """Pixels from place to place: by how many places a wider input gives, since unpadded
     convolutions lose some at the edges."""
-    if more > places:
-        return (wider - size) / (more - places)
+    if larger_places > places:
+        return (larger_size - size) / (larger_places - places)
     return float(max(1, round(size / places)))
 
 
@@ -119,8 +121,8 @@ def _edges(profile: Tensor, share: float, shift: float) -> tuple[float | None, f
         reached = profile.nonzero()[:, 0]
         first, last = int(reached[0]), int(reached[-1])
     else:
-        rest = (1 - share) / 2 * float(profile.sum())
-        first = int((profile.cumsum(0) <= rest).sum())
-        last = len(profile) - 1 - int((profile.flip(0).cumsum(0) <= rest).sum())
+        outside = (1 - share) / 2 * float(profile.sum())
+        first = int((profile.cumsum(0) <= outside).sum())
+        last = len(profile) - 1 - int((profile.flip(0).cumsum(0) <= outside).sum())
     length = len(profile)
     return (first - shift if first > 0 else None), (last + 1 - shift if last < length - 1 else None)

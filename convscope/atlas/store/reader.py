@@ -1,21 +1,92 @@
-"""An atlas read layer by layer, never whole: what is there, the rows of one layer, the pictures of
-one part at a time."""
+"""The one reader of an atlas: layer by layer, never whole. It lists the networks with their layers,
+gives the rows of one layer, and the pictures of one part at a time."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+import io
+import json
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, cast
 
+from convscope.atlas.store.rows import Columns, ImageData, SkippedColumns
 from convscope.atlas.store.store import Part, Store
-from convscope.atlas.store.tables import CHECKSUM, Table
+from convscope.atlas.store.tables import CHECKSUM, SKIPPED, ColumnsT, Table
 from convscope.errors import InputError
 
-Values = dict[str, Any]
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-PART, PLACE = " part", " place"
-"""Where a row remembers its part and its place in it; no column has a space in its name."""
+CACHED_PARTS = 8
+"""Parts whose pictures are held in memory."""
+
+
+class Row(Mapping[str, Any], Generic[ColumnsT]):
+    """One row of a table by column name; `picture` is its image, read when it is asked for, and
+    `columns` are all others, typed."""
+
+    def __init__(self, reader: Reader, part: Part, position: int, columns: ColumnsT) -> None:
+        self._reader, self.part, self.position, self.columns = reader, part, position, columns
+
+    def __getitem__(self, name: str) -> Any:
+        return self.image if name == "image" else self._plain[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._plain, "image"])
+
+    def __len__(self) -> int:
+        return len(self._plain) + 1
+
+    def __hash__(self) -> int:
+        return hash((self.part.path, self.position))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Row) and (self.part, self.position) == (
+            other.part,
+            other.position,
+        )
+
+    def __repr__(self) -> str:
+        facts = ", ".join(
+            f"{name} {self[name]}"
+            for name in ("kind", "rank", "face", "score", "value", "photo")
+            if name in self._plain
+        )
+        return f"<{self._plain.get('layer')}:{self._plain.get('unit')} {facts}>"
+
+    @property
+    def _plain(self) -> Mapping[str, Any]:
+        return cast("Mapping[str, Any]", self.columns)
+
+    @property
+    def image(self) -> ImageData | None:
+        """The picture as it is stored, or None where there is none."""
+        return self._reader.image(self.part, self.position)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """How the row was made."""
+        recipe: dict[str, Any] = json.loads(self["recipe"])
+        return recipe
+
+    @property
+    def bytes(self) -> bytes | None:
+        """The picture's file (PNG or JPEG), or None where there is none."""
+        image = self.image
+        return None if image is None else image["bytes"]
+
+    @property
+    def picture(self) -> Image | None:
+        """The picture, or None where the unit is dead or failed."""
+        data = self.bytes
+        if data is None:
+            return None
+        from PIL import Image
+
+        picture = Image.open(io.BytesIO(data))
+        picture.load()
+        return picture
 
 
 @dataclass
@@ -29,87 +100,142 @@ class LayerParts:
 
 @dataclass
 class Network:
-    """A network and its layers in the order in which they end while it runs."""
+    """A network and its layers, in the order in which they end while it runs."""
 
     model: str
     model_id: str
     layers: list[LayerParts]
 
 
-def networks(store: Store, tables: Iterable[Table]) -> list[Network]:
-    """What an atlas holds, from the small columns of its parts.
+class Reader:
+    """Reads the parts of one store."""
 
-    Raises:
-        InputError: a part is damaged.
-    """
-    names: dict[str, str] = {}
-    found: dict[str, dict[str, LayerParts]] = defaultdict(dict)
-    for table in tables:
-        for part in store.parts(table.name):
-            if store.head(part) is None:
-                raise InputError(
-                    f"{part.path} is damaged; run convscope atlas verify {store.url} --remove, then"
-                    " build again."
-                )
-            columns = store.read(part, ["model", "model_id", "layer", "depth"]).group_by(
-                ["model", "model_id", "layer", "depth"]
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._pictures: OrderedDict[str, Any] = OrderedDict()
+
+    def forget(self) -> None:
+        """Read pictures anew, as after the atlas has changed."""
+        self._pictures.clear()
+
+    def networks(self, tables: Iterable[Table[Columns]]) -> list[Network]:
+        """The networks by name, from the small columns of the parts of some tables.
+
+        Raises:
+            InputError: a part is damaged.
+        """
+        keys = ["model", "model_id", "layer", "depth"]
+        names: dict[str, str] = {}
+        layers: dict[str, dict[str, LayerParts]] = defaultdict(dict)
+        for table in tables:
+            for part in self._sound_parts(table):
+                distinct = self.store.read(part, keys).group_by(keys).aggregate([])
+                for row in distinct.to_pylist():
+                    names[row["model_id"]] = row["model"]
+                    layer = layers[row["model_id"]].setdefault(
+                        row["layer"], LayerParts(row["layer"], row["depth"])
+                    )
+                    layer.parts[table.name].append(part)
+        by_name = sorted(names.items(), key=lambda pair: (pair[1], pair[0]))
+        return [
+            Network(
+                name,
+                identity,
+                sorted(
+                    layers[identity].values(),
+                    key=lambda layer: (layer.depth, natural_order(layer.name)),
+                ),
             )
-            for row in columns.aggregate([]).to_pylist():
-                names[row["model_id"]] = row["model"]
-                layer = found[row["model_id"]].setdefault(
-                    row["layer"], LayerParts(row["layer"], row["depth"])
+            for identity, name in by_name
+        ]
+
+    def rows(
+        self,
+        table: Table[ColumnsT],
+        network: Network,
+        layer: LayerParts,
+        columns: Iterable[str] | None = None,
+    ) -> list[Row[ColumnsT]]:
+        """A layer's rows in the table's order, each once and without its picture. Where `columns`
+        names some, only these are read, beside those that identify and order a row."""
+        return [
+            row
+            for row in self._rows(table, layer.parts[table.name], columns)
+            if row["model_id"] == network.model_id and row["layer"] == layer.name
+        ]
+
+    def skipped(self, network: Network) -> list[Row[SkippedColumns]]:
+        """The photos that could not be read."""
+        rows = self._rows(SKIPPED, self._sound_parts(SKIPPED))
+        return [row for row in rows if row["model_id"] == network.model_id]
+
+    def pictures(self, rows: Iterable[Row[ColumnsT]]) -> Iterator[tuple[Row[ColumnsT], bytes]]:
+        """The rows that have a picture, with its file's bytes; one part is in memory at a time."""
+        by_part: dict[str, list[Row[ColumnsT]]] = defaultdict(list)
+        for row in rows:
+            by_part[row.part.path].append(row)
+        for same_part in by_part.values():
+            column = self.store.read(same_part[0].part, ["image"]).column(0)
+            for row in same_part:
+                image = column[row.position].as_py()
+                if image is not None and image["bytes"]:
+                    yield row, image["bytes"]
+
+    def image(self, part: Part, position: int) -> ImageData | None:
+        """One picture; its part's pictures are kept for the next.
+
+        Raises:
+            InputError: the part was merged or removed meanwhile.
+        """
+        column = self._pictures.get(part.path)
+        if column is None:
+            try:
+                column = self.store.read(part, ["image"]).column(0)
+            except FileNotFoundError:
+                raise InputError(
+                    f"{part.path} was merged or removed since it was opened; open the atlas again."
+                ) from None
+            self._pictures[part.path] = column
+            while len(self._pictures) > CACHED_PARTS:
+                self._pictures.popitem(last=False)
+        image: ImageData | None = column[position].as_py()
+        return image
+
+    def _sound_parts(self, table: Table[Columns]) -> Iterator[Part]:
+        for part in self.store.parts(table.name):
+            if self.store.header(part) is None:
+                raise InputError(
+                    f"{part.path} is damaged; run convscope atlas verify {self.store.url} --remove,"
+                    " then build again."
                 )
-                layer.parts[table.name].append(part)
-    listed = sorted(names.items(), key=lambda one: (one[1], one[0]))
-    return [
-        Network(
-            name,
-            identity,
-            sorted(found[identity].values(), key=lambda layer: (layer.depth, layer.name)),
+            yield part
+
+    def _rows(
+        self, table: Table[ColumnsT], parts: Iterable[Part], columns: Iterable[str] | None = None
+    ) -> list[Row[ColumnsT]]:
+        """The rows of some parts without their pictures, each once and in the table's order."""
+        pictures = table.picture_columns()
+        names = [name for name in table.columns if name not in pictures]
+        if columns is not None:
+            wanted = {"model_id", "layer", *table.identity, *table.order, *columns}
+            names = [name for name in names if name in wanted and name != CHECKSUM]
+        identity = ("model_id", *(["layer"] if "layer" in table.columns else []), *table.identity)
+        rows: dict[tuple[object, ...], Row[ColumnsT]] = {}
+        # A job's own part comes after merged ones in the listing, and is newer where both exist.
+        for part in parts:
+            for position, values in enumerate(self.store.read(part, names).to_pylist()):
+                key = tuple(values[name] for name in identity)
+                rows[key] = Row(self, part, position, values)
+        return sorted(
+            rows.values(), key=lambda row: tuple(_order(row[name]) for name in table.order)
         )
-        for identity, name in listed
+
+
+def natural_order(name: str) -> list[tuple[bool, int, str]]:
+    """A sort key by which blocks.2 comes before blocks.10."""
+    return [
+        (not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in name.split(".")
     ]
-
-
-def rows(
-    store: Store,
-    table: Table,
-    network: Network,
-    layer: LayerParts,
-    columns: Iterable[str] | None = None,
-) -> list[Values]:
-    """A layer's rows in the table's order, each once and without its picture."""
-    wanted = [
-        name
-        for name, kind in table.columns.items()
-        if not kind.startswith("image") and name != CHECKSUM
-    ]
-    if columns is not None:
-        needed = {"model_id", "layer", *table.identity, *table.order, *columns}
-        wanted = [name for name in wanted if name in needed]
-    found: dict[tuple[Any, ...], Values] = {}
-    # A job's own part comes after merged ones in the listing, and is newer where both are there.
-    for part in layer.parts[table.name]:
-        for place, values in enumerate(store.read(part, wanted).to_pylist()):
-            if (values["model_id"], values["layer"]) == (network.model_id, layer.name):
-                found[tuple(values[name] for name in table.identity)] = values | {
-                    PART: part,
-                    PLACE: place,
-                }
-    return sorted(found.values(), key=lambda row: tuple(_order(row[name]) for name in table.order))
-
-
-def pictures(store: Store, found: Iterable[Values]) -> Iterator[tuple[Values, bytes]]:
-    """The rows that have a picture, with its bytes, part by part."""
-    by_part: dict[str, list[Values]] = defaultdict(list)
-    for row in found:
-        by_part[row[PART].path].append(row)
-    for own in by_part.values():
-        column = store.read(own[0][PART], ["image"]).column(0)
-        for row in own:
-            image = column[row[PLACE]].as_py()
-            if image is not None and image["bytes"]:
-                yield row, image["bytes"]
 
 
 def _order(value: Any) -> Any:

@@ -6,8 +6,8 @@ no index and no lock.
     DIR/skipped/<model>/part-<job>.parquet
     DIR/partial/<model>/run-<run>.parquet           how far `examples` has come; gone when done
 
-A part is written aside and renamed; two writers of one job write the same bytes, so that either may
-win.
+A part is staged under a hidden name and renamed; two writers of one job write the same bytes, so
+that either may win.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convscope.atlas.store.tables import TABLES, head_of
+from convscope.atlas.store.parts import PartHeader, read_header
+from convscope.atlas.store.tables import TABLES
 from convscope.core.extras import arrow, need, parquet
 from convscope.core.files import write_whole
 from convscope.errors import ConvscopeError, InputError, OutputError
 
-WHOLE_PUTS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "memory"}
+ATOMIC_PROTOCOLS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "memory"}
 """File systems where an object appears only once all of it has arrived, so that nothing need be
 renamed."""
 
-_ASIDE = re.compile(r"^\.(?P<name>.+\.parquet)\..+\.part$")
-_WORD = re.compile(r"[^A-Za-z0-9._=-]+")
+_STAGED = re.compile(r"^\.(?P<name>.+\.parquet)\..+\.part$")
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,17 @@ class Store:
         try:
             self.files, self.root = fsspec.core.url_to_fs(self.url)
         except ImportError as error:
-            raise OutputError(f"{self.url} cannot be opened: {_said(error)}") from None
+            raise OutputError(f"{self.url} cannot be opened: {_reason(error)}") from None
         except ValueError as error:
             raise OutputError(
-                f"{self.url} is neither a folder nor a URL that fsspec knows: {_said(error)}"
+                f"{self.url} is neither a folder nor a URL that fsspec knows: {_reason(error)}"
             ) from None
         self.root = self.root.rstrip("/") or "/"
         protocol = self.files.protocol
         self.protocols = {protocol} if isinstance(protocol, str) else set(protocol)
         self.local = "file" in self.protocols
         if create:
-            self._ready()
+            self._require_writable()
         elif not self.files.isdir(self.root):
             raise InputError(
                 f"There is no atlas at {self.url}; make one with convscope atlas build."
@@ -98,7 +98,7 @@ class Store:
                 " build, examples or map."
             )
 
-    def _ready(self) -> None:
+    def _require_writable(self) -> None:
         try:
             self.files.makedirs(self.root, exist_ok=True)
             if self.local:
@@ -106,7 +106,7 @@ class Store:
                     pass
         except Exception as error:
             raise OutputError(
-                f"Cannot write into {self.url}: {_said(error)}; choose another folder."
+                f"Cannot write into {self.url}: {_reason(error)}; choose another folder."
             ) from None
 
     def path(self, *parts: str) -> str:
@@ -117,8 +117,8 @@ class Store:
         """All parts of a table, or of one of its folders, sorted by path."""
         return [
             Part(path, size)
-            for path, size in self._listed(self.path(table, *folders))
-            if not _hidden(path, self.root)
+            for path, size in self._list_files(self.path(table, *folders))
+            if _is_part(path)
         ]
 
     def tables(self) -> list[str]:
@@ -127,7 +127,7 @@ class Store:
         others = sorted(
             {
                 path.removeprefix(self.root).strip("/").partition("/")[0]
-                for path, _ in self._listed(self.root)
+                for path, _ in self._list_files(self.root)
             }
         )
         return known + [
@@ -136,21 +136,21 @@ class Store:
             if name not in known and name != "partial" and not name.endswith(".parquet")
         ]
 
-    def _listed(self, folder: str) -> list[tuple[str, int]]:
+    def _list_files(self, folder: str) -> list[tuple[str, int]]:
         self.files.invalidate_cache()
         if not self.files.exists(folder):
             return []
         try:
-            found = self.files.find(folder, detail=True)
+            listing = self.files.find(folder, detail=True)
         except OSError as error:
-            raise InputError(f"Cannot list {folder}: {_said(error)}.") from None
+            raise InputError(f"Cannot list {folder}: {_reason(error)}.") from None
         return sorted(
-            (path, int(one.get("size") or 0))
-            for path, one in found.items()
+            (path, int(file.get("size") or 0))
+            for path, file in listing.items()
             if path.endswith((".parquet", ".part"))
         )
 
-    def head(self, part: Part) -> dict[str, Any] | None:
+    def header(self, part: Part) -> PartHeader | None:
         """What a part says about itself, or None where it is cut short or no part at all. Only its
         footer is read.
 
@@ -161,9 +161,20 @@ class Store:
             return None
         try:
             with self.files.open(part.path, "rb") as file:
-                return head_of(file, part.path)
+                return read_header(file, part.path)
         except OSError:
             return None
+
+    def finished_jobs(self, *folders: str) -> dict[str, int]:
+        """The jobs whose rows are in readable parts of a table or of one of its folders, each with
+        how many rows of its part failed."""
+        headers = (self.header(part) for part in self.parts(*folders))
+        return {
+            job: header.failed
+            for header in headers
+            if header is not None
+            for job in header.job_hashes
+        }
 
     def read(self, part: Part, columns: list[str] | None = None) -> Any:
         """A part as an Arrow table.
@@ -178,17 +189,17 @@ class Store:
             raise
         except (arrow().ArrowException, OSError, ValueError) as error:
             raise InputError(
-                f"{part.path} is damaged ({_said(error)}); run convscope atlas verify {self.url}"
+                f"{part.path} is damaged ({_reason(error)}); run convscope atlas verify {self.url}"
                 " --remove, then build again."
             ) from None
 
     def load(self, path: str) -> bytes | None:
         """The contents of a file, or None where there is none."""
         try:
-            found: bytes = self.files.cat_file(path)
+            data: bytes = self.files.cat_file(path)
         except (FileNotFoundError, KeyError):
             return None
-        return found
+        return data
 
     def write(self, path: str, data: bytes, *, lossy: bool = False) -> None:
         """Write a file in one step: readers see all of it or nothing. One that is `lossy` may be
@@ -200,13 +211,13 @@ class Store:
         try:
             if self.local:
                 write_whole(path, data)
-            elif self.protocols & WHOLE_PUTS:
+            elif self.protocols & ATOMIC_PROTOCOLS:
                 self.files.pipe_file(path, data)
             else:
-                self._aside(path, data)
+                self._write_staged(path, data)
         except OutputError as error:
-            # Somebody who writes the same job was quicker and has swept our aside away; his bytes
-            # are ours.
+            # Another writer of the same job was faster and has swept our staged file away; its
+            # bytes are the same as ours.
             if not (
                 isinstance(error.__cause__, FileNotFoundError) and (lossy or Path(path).is_file())
             ):
@@ -216,21 +227,21 @@ class Store:
         except Exception as error:
             hint = (
                 "make room and start again: nothing that is finished is lost"
-                if _full(error)
+                if _is_disk_full(error)
                 else "what is finished is kept"
             )
-            raise OutputError(f"Cannot write {path}: {_said(error)}; {hint}.") from error
+            raise OutputError(f"Cannot write {path}: {_reason(error)}; {hint}.") from error
 
-    def _aside(self, path: str, data: bytes) -> None:
+    def _write_staged(self, path: str, data: bytes) -> None:
         folder, name = posixpath.split(path)
         self.files.makedirs(folder, exist_ok=True)
-        aside = posixpath.join(folder, f".{name}.{secrets.token_hex(4)}.part")
+        staged = posixpath.join(folder, f".{name}.{secrets.token_hex(4)}.part")
         try:
-            self.files.pipe_file(aside, data)
-            self.files.mv(aside, path)
+            self.files.pipe_file(staged, data)
+            self.files.mv(staged, path)
         finally:
-            if self.files.exists(aside):
-                self.files.rm_file(aside)
+            if self.files.exists(staged):
+                self.files.rm_file(staged)
 
     def remove(self, path: str) -> None:
         """Delete a file; one that is gone already is no error."""
@@ -239,20 +250,20 @@ class Store:
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise OutputError(f"Cannot delete {path}: {_said(error)}.") from None
+            raise OutputError(f"Cannot delete {path}: {_reason(error)}.") from None
 
     def leftovers(self, table: str) -> Iterator[str]:
-        """What killed writers left aside and nobody needs: the part that it was to become is
-        there."""
-        listed = [path for path, _ in self._listed(self.path(table))] + self._hidden_asides(table)
-        there = set(listed)
-        for path in sorted(there):
+        """The staged files of killed writers that nobody needs, since the part they were to become
+        exists."""
+        paths = {path for path, _ in self._list_files(self.path(table))}
+        paths |= set(self._staged_files(table))
+        for path in sorted(paths):
             folder, name = posixpath.split(path)
-            aside = _ASIDE.match(name)
-            if aside is not None and posixpath.join(folder, aside["name"]) in there:
+            staged = _STAGED.match(name)
+            if staged is not None and posixpath.join(folder, staged["name"]) in paths:
                 yield path
 
-    def _hidden_asides(self, table: str) -> list[str]:
+    def _staged_files(self, table: str) -> list[str]:
         """Listings of some file systems leave out names that begin with a dot."""
         if not self.local or not Path(self.path(table)).is_dir():
             return []
@@ -264,25 +275,14 @@ class Store:
             self.remove(path)
 
 
-def word(text: str) -> str:
-    """A name as a folder is called: the columns hold it as it is."""
-    return _WORD.sub("_", text).lstrip(".") or "_"
+def _is_part(path: str) -> bool:
+    return path.endswith(".parquet") and not posixpath.basename(path).startswith(".")
 
 
-def model_folder(name: str, identity: str) -> str:
-    """The folder of a network: its name, and enough of its weights' hash to tell it from others of
-    that name."""
-    return f"{word(name)}-{identity[:8]}"
-
-
-def _hidden(path: str, root: str) -> bool:
-    return posixpath.basename(path).startswith(".") or not path.endswith(".parquet")
-
-
-def _full(error: Exception) -> bool:
+def _is_disk_full(error: Exception) -> bool:
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
     return str(text).rstrip(".")

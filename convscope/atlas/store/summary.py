@@ -1,18 +1,19 @@
-"""What an atlas verb says when it is done."""
+"""What an atlas verb returns, and numbers as people read them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
-class Report:
+class Summary:
     """One sentence, a table, and the numbers in them. `ok` is False where something is left to
-    mend."""
+    mend, `stopped` is True where Ctrl-C ended the work early."""
 
     sentence: str
-    table: list[dict[str, Any]] = field(default_factory=list)
+    table: Sequence[Mapping[str, object]] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
     ok: bool = True
     stopped: bool = False
@@ -23,7 +24,7 @@ class Report:
     def __getitem__(self, name: str) -> Any:
         return self.details[name]
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, object]:
         """All of it as a JSON object."""
         return {
             "sentence": self.sentence,
@@ -34,15 +35,15 @@ class Report:
         }
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
+def format_duration(seconds: float) -> str:
+    """Seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def amount(size: float) -> str:
-    """Bytes as people say them."""
+def format_bytes(size: float) -> str:
+    """Bytes up to gigabytes."""
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}"
@@ -50,6 +51,6 @@ def amount(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-def many(count: int, word: str) -> str:
-    """A count with its word: 1 unit, 2 units."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
+def pluralize(count: int, noun: str) -> str:
+    """A count with its noun: 1 unit, 2 units."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

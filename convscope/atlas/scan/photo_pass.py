@@ -1,0 +1,124 @@
+"""A whole pass over a source's photos, shard by shard, resumable; and the writing of its parts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from convscope.atlas.engines import Engine
+from convscope.atlas.scan import listing
+from convscope.atlas.scan.crops import Cropper
+from convscope.atlas.scan.example_jobs import ExampleJob, select_examples
+from convscope.atlas.scan.listing import Shard
+from convscope.atlas.scan.pass_state import PassState
+from convscope.atlas.scan.scanner import Scanner
+from convscope.atlas.store.file_names import folder_name
+from convscope.atlas.store.parts import encode_rows
+from convscope.atlas.store.store import Store
+from convscope.atlas.store.tables import EXAMPLES
+from convscope.core.interrupt import Stop
+from convscope.core.progress import advance
+
+MAX_CROPS = 50_000
+"""Crops that are in memory at once; where there are more, the photos they are from are read again
+for the next layers."""
+
+
+@dataclass(frozen=True)
+class PassFiles:
+    """Where a pass writes: the network's folder, and the file that says how far it has come."""
+
+    store: Store
+    folder: str
+    run: str
+
+    @property
+    def progress(self) -> str:
+        """The path of the file that says how far the pass has come."""
+        return self.store.path("partial", self.folder, f"run-{self.run}.parquet")
+
+    def sweep(self) -> None:
+        """Remove all but the finished parts."""
+        for table in ("examples", "skipped", "partial"):
+            self.store.sweep(table)
+        self.store.remove(self.progress)
+
+
+def scan_photos(
+    files: PassFiles, scanner: Scanner, num_photos: int, run: Engine, stop: Stop
+) -> PassState:
+    """The state after all photos; how far it has come is written after every shard."""
+    stored = files.store.load(files.progress)
+    state = None if stored is None else PassState.from_bytes(stored)
+    if state is None:
+        state = PassState({}, scanner.reservoir)
+    missing = listing.shards(scanner.source, set(state.shards))
+    items = stop.until(listing.announced(missing, scanner.announce))
+    advance("atlas: photos", num_scanned(state, num_photos), num_photos)
+    for _, data in run(scanner, items, data=True):
+        part = PassState.from_bytes(data)
+        assert part is not None
+        state.merge(part)
+        if num_scanned(state, num_photos) < num_photos or num_photos > listing.SHARD_SIZE:
+            files.store.write(files.progress, state.to_bytes(), lossy=True)
+        advance("atlas: photos", num_scanned(state, num_photos), num_photos)
+    return state
+
+
+def num_scanned(state: PassState, num_photos: int) -> int:
+    """How many photos a state has behind it."""
+    return min(len(state.shards) * listing.SHARD_SIZE, num_photos)
+
+
+def write_examples(
+    files: PassFiles,
+    cropper: Cropper,
+    state: PassState,
+    jobs: Sequence[ExampleJob],
+    samples: int,
+    stop: Stop,
+) -> int:
+    """Write the parts of some jobs; how many were written before the stop."""
+    num_written = 0
+    for group in _groups(jobs, state, samples):
+        examples = [example for job in group for example in select_examples(state, job, samples)]
+        num_photos = len({example.photo for example in examples})
+        for num_read, rows_by_job in cropper.rows(state, examples):
+            advance("atlas: crops, by photo", num_read, num_photos)
+            for job, rows in rows_by_job.items():
+                part = encode_rows(EXAMPLES, rows, [job.to_json(len(rows))])
+                name = f"part-{job.hash}.parquet"
+                path = files.store.path("examples", files.folder, folder_name(job.layer), name)
+                files.store.write(path, part)
+                num_written += 1
+        if stop.asked:
+            break
+    return num_written
+
+
+def photos_per_second(scanner: Scanner) -> float:
+    """How fast the pass is, from one batch after a first one that is not counted."""
+    entries = tuple(islice(scanner.source.walk(), scanner.batch))
+    scanner.scan(Shard(0, entries))
+    started = time.perf_counter()
+    scanner.scan(Shard(0, entries))
+    return len(entries) / (time.perf_counter() - started)
+
+
+def _groups(
+    jobs: Sequence[ExampleJob], state: PassState, samples: int
+) -> Iterator[list[ExampleJob]]:
+    """The jobs in groups whose crops fit in memory."""
+    group: list[ExampleJob] = []
+    num_crops = 0
+    for job in jobs:
+        k = state.layers[job.layer].value.shape[1]
+        job_crops = (job.last - job.first) * (k + samples)
+        if group and num_crops + job_crops > MAX_CROPS:
+            yield group
+            group, num_crops = [], 0
+        group.append(job)
+        num_crops += job_crops
+    yield group
