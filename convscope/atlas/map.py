@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 
@@ -42,7 +42,7 @@ class MapRecipe:
     most: int
     power: float
     preset: str
-    parts: dict[str, object]
+    parts: Mapping[str, object]
     steps: int
     size: list[int]
     batch: int
