@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Literal, TypeVar
+from typing import Literal, TypedDict, TypeVar
 
 from convscope.atlas.similarity import UnitSimilarity
 from convscope.atlas.store.reader import Network, Reader, Row, natural_order
@@ -20,6 +20,23 @@ READ_ATTEMPTS = 4
 
 LayerColumnsT = TypeVar("LayerColumnsT", UnitColumns, ExampleColumns)
 RowsByUnit = dict[tuple[str, int], list[Row[ColumnsT]]]
+
+
+class SimilarUnit(TypedDict):
+    """A unit, and the cosine between it and the one asked for."""
+
+    layer: str
+    unit: int
+    cosine: float
+
+
+class LabeledUnit(TypedDict):
+    """A unit, the share of its best photos that bear a label, and its highest value on them."""
+
+    layer: str
+    unit: int
+    share: float
+    value: float
 
 
 class Atlas:
@@ -110,7 +127,7 @@ class Atlas:
         by: Literal["examples", "weights"] = "examples",
         n: int = 8,
         model: ModelLike | None = None,
-    ) -> list[dict[str, str | int | float]]:
+    ) -> list[SimilarUnit]:
         """The units most like one, with the cosine between them.
 
         By "examples": of the photos that excite each most, as vectors of values over photos; units
@@ -136,7 +153,7 @@ class Atlas:
         nearest = sorted(cosines.items(), key=lambda pair: (-pair[1], pair[0]))[:n]
         return [{"layer": name, "unit": unit, "cosine": cosine} for (name, unit), cosine in nearest]
 
-    def search(self, label: str, *, n: int = 20) -> list[dict[str, str | int | float]]:
+    def search(self, label: str, *, n: int = 20) -> list[LabeledUnit]:
         """The units whose best photos bear a label with this in it; `share` is how many of them do.
         Capitals do not matter.
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 import convscope
-from convscope.atlas.open import Atlas
+from convscope.atlas.atlas import Atlas
 from convscope.errors import ConvscopeError
 from convscope.networks.layer import Layers
 from convscope.networks.model import Model

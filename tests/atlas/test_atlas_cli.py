@@ -18,7 +18,9 @@ from convscope.core.docstring import command_lines
 
 @pytest.fixture(autouse=True)
 def one_model(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys.modules["convscope.cli.run"], "load_typed_model", lambda given: small_model())
+    monkeypatch.setattr(
+        sys.modules["convscope.cli.run"], "load_typed_model", lambda given: small_model()
+    )
     monkeypatch.chdir(tmp_path)
     return models
 
