@@ -7,6 +7,8 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -50,3 +52,86 @@ def stopping() -> Iterator[Stop]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@dataclass
+class StepCount:
+    """The optimization steps of one verb: how many were made, how many may be made, and where it
+    was interrupted (`after` so many `of` so many steps of the optimization that was running)."""
+
+    made: int = 0
+    limit: int | None = None
+    after: int | None = None
+    of: int = 0
+    is_stop_requested: bool = False
+    parent: StepCount | None = None
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the verb ended early."""
+        return self.after is not None
+
+
+_limit: ContextVar[int | None] = ContextVar("convscope_step_limit", default=None)
+_count: ContextVar[StepCount | None] = ContextVar("convscope_step_count", default=None)
+
+
+@contextmanager
+def stop_after(steps: int | None) -> Iterator[None]:
+    """Verbs inside the block end as if interrupted after so many optimization steps; None lets them
+    finish."""
+    token = _limit.set(steps)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+@contextmanager
+def count_steps() -> Iterator[StepCount]:
+    """Count the steps of one verb. Within a verb that was interrupted, the next one does not begin.
+
+    Raises:
+        KeyboardInterrupt: the verb around this one was interrupted.
+    """
+    parent = _count.get()
+    if parent is not None and parent.is_interrupted:
+        raise KeyboardInterrupt
+    count = StepCount(limit=_limit.get(), parent=parent)
+    token = _count.set(count)
+    try:
+        yield count
+    finally:
+        _count.reset(token)
+        if parent is not None and count.is_interrupted:
+            parent.after, parent.of = count.after, count.of
+
+
+def may_step() -> bool:
+    """Whether the verb may make another step."""
+    count = _count.get()
+    if count is None:
+        return True
+    return not count.is_stop_requested and (count.limit is None or count.made < count.limit)
+
+
+def request_stop() -> None:
+    """Let the running verb make no further step: somebody pressed Ctrl-C during the last one of an
+    optimization, and another would follow."""
+    count = _count.get()
+    if count is not None:
+        count.is_stop_requested = True
+
+
+def step_made() -> None:
+    """Count one step."""
+    count = _count.get()
+    if count is not None:
+        count.made += 1
+
+
+def interrupted(after: int, of: int) -> None:
+    """Note that the running verb ends after so many of so many steps."""
+    count = _count.get()
+    if count is not None:
+        count.after, count.of = after, of

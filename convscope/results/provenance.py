@@ -43,12 +43,21 @@ class PhotoRecord(TypedDict):
     width: int
 
 
+class Interruption(TypedDict):
+    """Where Ctrl-C ended a verb: `after` so many `of` so many steps of the optimization that was
+    running, and how many the verb had made in all of its optimizations."""
+
+    after: int
+    of: int
+    all_steps: int
+
+
 class Provenance(TypedDict, total=False):
     """How a result was made, as JSON; a result put together by hand has none of it.
 
     `verb` is the public function and `arguments` are its own, without the model and photos.
     `seconds` is no part of the identity and is not written into pictures; `picture` are the options
-    that the picture was drawn with.
+    that the picture was drawn with. `interrupted` is there only where the work was not finished.
     """
 
     schema: int
@@ -61,6 +70,7 @@ class Provenance(TypedDict, total=False):
     versions: dict[str, str]
     seconds: float
     picture: dict[str, Json]
+    interrupted: Interruption
 
 
 @cache

@@ -38,7 +38,8 @@ class Result:
     `result["name"]` is a float32 array; what there is depends on the verb (see its docstring).
     `table` holds rows for verbs whose answer is a list (predictions, layers, measurements).
     `details` is what a picture needs beside the numbers: titles, targets, and the part of each
-    photo that the network saw; their class says which view draws the result.
+    photo that the network saw; their class says which view draws the result. `note` is a sentence
+    for whoever asked, which is not saved.
     """
 
     verb: str
@@ -47,6 +48,7 @@ class Result:
     table: list[Row] = field(default_factory=list)
     photos: list[Pixels] = field(default_factory=list)
     provenance: Provenance = field(default_factory=lambda: Provenance())
+    note: str = ""
 
     @property
     def view(self) -> View:
@@ -88,8 +90,16 @@ class Result:
 
     def picture(self, view: str | None = None, **options: object) -> Image:
         """The result drawn, as a PIL image; `options` go to the picture function of that view."""
-        draw = pictures.registry.get(view or self.view)
-        return cast("Image", draw(self, **options))
+        name = view or self.view
+        checked = pictures.registry.schema(name).validate(options)
+        return cast("Image", pictures.registry.get(name)(self, **checked))
+
+    def to_json(self) -> Json:
+        """What another verb's provenance keeps of a result it was given: how it was made."""
+        if "verb" not in self.provenance:
+            return "<Result>"
+        kept = {key: value for key, value in self.provenance.items() if key != "seconds"}
+        return {"made_by": kept}
 
     def _repr_png_(self) -> bytes:
         return self.png()

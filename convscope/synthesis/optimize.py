@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from convscope.core import interrupt
 from convscope.core.progress import advance
 from convscope.errors import NumericError
 from convscope.probe import Probe
@@ -75,23 +76,38 @@ def optimize(
         probe, objectives, streams, config.transforms, config.regularizers, reference
     )
     run = _Run(step, parameterization, config)
-    reason = StopReason.COMPLETED
     try:
-        for index in range(config.steps):
-            advance(task, index, config.steps)
-            image = run.advance(index)
-            if stop_condition is not None and stop_condition(image, step.output):
-                reason = StopReason.CONDITION_MET
-                break
-            if config.patience and _is_flat(run.scores, config.patience):
-                reason = StopReason.CONVERGED
-                break
-        advance(task, config.steps, config.steps)
+        # The first Ctrl-C is heeded between two steps: a step cut in half could not be made again.
+        with interrupt.stopping() as stop:
+            reason = _steps(run, task, stop, stop_condition)
+        if stop.asked:
+            interrupt.request_stop()
     except KeyboardInterrupt:
-        if not run.scores:
-            raise
         reason = StopReason.INTERRUPTED
+    if reason is StopReason.INTERRUPTED:
+        interrupt.interrupted(len(run.scores), config.steps)
+        if not run.scores:
+            raise KeyboardInterrupt
     return run.result(reason)
+
+
+def _steps(
+    run: _Run, task: str, stop: interrupt.Stop, stop_condition: StopCondition | None
+) -> StopReason:
+    """Make the steps; why they ended."""
+    config = run.config
+    for index in range(config.steps):
+        if stop.asked or not interrupt.may_step():
+            return StopReason.INTERRUPTED
+        advance(task, index, config.steps)
+        image = run.advance(index)
+        interrupt.step_made()
+        if stop_condition is not None and stop_condition(image, run.step.output):
+            return StopReason.CONDITION_MET
+        if config.patience and _is_flat(run.scores, config.patience):
+            return StopReason.CONVERGED
+    advance(task, config.steps, config.steps)
+    return StopReason.COMPLETED
 
 
 class _Run:

@@ -72,16 +72,23 @@ def optimize_batches(
             parameterization = settings.parameterization(
                 probe, count, streams, _images_of(start, part, count)
             )
-            result = optimize(
-                fast_probe,
-                objectives[part],
-                parameterization,
-                streams,
-                settings.config,
-                reference={name: _of_part(maps, part) for name, maps in (reference or {}).items()},
-                stop_condition=_preview(settings, parameterization, options.task),
-                task=_title(options, part, len(objectives)),
-            )
+            try:
+                result = optimize(
+                    fast_probe,
+                    objectives[part],
+                    parameterization,
+                    streams,
+                    settings.config,
+                    reference={
+                        name: _of_part(maps, part) for name, maps in (reference or {}).items()
+                    },
+                    stop_condition=_preview(settings, parameterization, options.task),
+                    task=_title(options, part, len(objectives)),
+                )
+            except KeyboardInterrupt:  # before the first step of this batch
+                if not results:
+                    raise
+                break
             results.append(result)
             if result.stop_reason is StopReason.INTERRUPTED:
                 break

@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec
 import torch
 from torch import Tensor, nn
 
+from convscope.core.interrupt import StepCount, count_steps
 from convscope.errors import ImageError, NumericError, OptionError
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
@@ -20,6 +21,7 @@ from convscope.photos.fingerprint import fingerprint
 from convscope.photos.load_image import load_photos
 from convscope.photos.samples import PREFIX
 from convscope.results import provenance
+from convscope.results.details import FoolingDetails, ImagesDetails
 from convscope.results.result import Result
 
 P = ParamSpec("P")
@@ -66,7 +68,8 @@ def verb(
                 _photo(path, photo)
                 for path, photo in zip(_paths(source), arguments["photo"], strict=True)
             ]
-        result = function(*bound.args, **bound.kwargs)
+        with count_steps() as steps:
+            result = function(*bound.args, **bound.kwargs)
         for name, array in result.arrays.items():
             if not bool(torch.isfinite(torch.from_numpy(array)).all()):
                 raise NumericError(
@@ -90,10 +93,25 @@ def verb(
             device=str(model.device),
             threads=torch.get_num_threads(),
         )
+        if steps.after is not None:
+            result, record["interrupted"] = _interrupted(result, steps)
         record["seconds"] = round(time.perf_counter() - started, 3)
         return replace(result, provenance=record)
 
     return run
+
+
+def _interrupted(result: Result, steps: StepCount) -> tuple[Result, provenance.Interruption]:
+    """A result that says that it is not finished, and the record of where it stopped."""
+    record: provenance.Interruption = {
+        "after": steps.after or 0,
+        "of": steps.of,
+        "all_steps": steps.made,
+    }
+    ended = f"interrupted after {record['after']} of {record['of']} steps"
+    if isinstance(result.details, (ImagesDetails, FoolingDetails)):
+        result = replace(result, details=replace(result.details, ended=ended))
+    return result, record
 
 
 def _flat(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.arrays import to_numpy
 from convscope.results.details import ActivationsDetails
 from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
-
-if TYPE_CHECKING:
-    from convscope.networks.model import Model
 
 STRONGEST = 5
 """Channels named in the table, by their mean."""

@@ -145,7 +145,12 @@ def dream(
                 preset, "dream", model.preprocessing, **(overrides | {"size": octave})
             )
             base = _resized(original, octave)
-            result = _octave(probe, goal, settings, streams, base, detail, task)
+            try:
+                result = _octave(probe, goal, settings, streams, base, detail, task)
+            except KeyboardInterrupt:  # before the first step of this octave
+                if not results:
+                    raise
+                break
             detail = result.image - base
             results.append(result)
             if result.early_stop is not None:

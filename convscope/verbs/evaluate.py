@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from convscope import metrics
 from convscope.errors import OptionError
 from convscope.metrics.measure import check_metrics, masks_of, measure
 from convscope.metrics.metric_input import MetricInput
+from convscope.networks.model import Model
 from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe
 from convscope.questions.target import TargetLike
@@ -20,9 +21,6 @@ from convscope.results.result import Result
 from convscope.verbs._explanation import heatmaps_in, method_in, target_in
 from convscope.verbs._names import listed_names
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
-
-if TYPE_CHECKING:
-    from convscope.networks.model import Model
 
 
 @verb  # type: ignore[arg-type]  # mypy: a `model` among the options would clash

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
@@ -10,6 +10,7 @@ from convscope import attribution
 from convscope.attribution.method import Method
 from convscope.attribution.method_options import check_options, options_for
 from convscope.errors import TargetError
+from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.questions.target import Target, TargetLike
 from convscope.results.arrays import Array, to_numpy
@@ -24,9 +25,6 @@ from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.verbs._names import listed_names
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
-
-if TYPE_CHECKING:
-    from convscope.networks.model import Model
 
 
 @verb  # type: ignore[arg-type]  # mypy: a `model` among the options would clash

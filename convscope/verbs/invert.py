@@ -117,15 +117,18 @@ def invert(
         names = _layer_names(layer, probe)
         photos = seen_by(probe, photo)
         references = probe.activations(model.preprocess(photos), names)
-        inversions = []
+        inversions: list[_Inversion] = []
         for layer_name in names:
-            inversion = _invert_layer(
-                probe,
-                references[layer_name],
-                stages,
-                [objective(name, layer=layer_name)] * len(photo),
-                BatchOptions(seed, batch, half, task=f"invert {layer_name}"),
-            )
+            options = BatchOptions(seed, batch, half, task=f"invert {layer_name}")
+            objectives = [objective(name, layer=layer_name)] * len(photo)
+            try:
+                inversion = _invert_layer(
+                    probe, references[layer_name], stages, objectives, options
+                )
+            except KeyboardInterrupt:  # before the first step of this layer
+                if not inversions:
+                    raise
+                break
             inversions.append(inversion)
             if inversion.stop_reason is StopReason.INTERRUPTED:
                 break
@@ -199,9 +202,15 @@ def _invert_layer(
     snapshots: dict[int, Tensor] = {}
     done = 0
     for settings in stages:
-        result = optimize_batches(
-            probe, objectives, settings, options, start=image, reference={layer: reference}
-        )
+        try:
+            result = optimize_batches(
+                probe, objectives, settings, options, start=image, reference={layer: reference}
+            )
+        except KeyboardInterrupt:  # before the first step of this stage
+            if image is None:
+                raise
+            result.stop_reason = StopReason.INTERRUPTED
+            break
         image = result.image
         scores.append(result.score)
         snapshots |= {done + step: images for step, images in result.snapshots.items()}

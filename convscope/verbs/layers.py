@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.details import LayerTotals, TableDetails
 from convscope.results.result import Result
 from convscope.verbs._verb import verb
-
-if TYPE_CHECKING:
-    from convscope.networks.model import Model
 
 
 @verb

@@ -1,19 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 
 from convscope.errors import OptionError
+from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.arrays import to_numpy
 from convscope.results.details import PredictionsDetails
 from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
-
-if TYPE_CHECKING:
-    from convscope.networks.model import Model
 
 
 @verb

@@ -2,103 +2,135 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-import convscope
+from convscope.core.interrupt import stop_after
 from convscope.errors import InputError, ModelError
 from convscope.networks.load import load_model
+from convscope.networks.model import Model
 from convscope.photos.fingerprint import fingerprint
 from convscope.photos.load_image import load_image
 from convscope.photos.samples import PREFIX
-from convscope.results.png import read_provenance
-from convscope.results.provenance import PhotoRecord
+from convscope.results.png import compare_pictures, read_provenance
+from convscope.results.provenance import PhotoRecord, Provenance
 from convscope.results.result import Result
+from convscope.verbs._record import VERBS, check_record, outside_names
 
 
-def rerun(path: str, *, photo: str | None = None, device: str | None = None) -> Result:
+def rerun(
+    path: str, *, photo: str | None = None, device: str | None = None, trust: bool = False
+) -> Result:
     """Run again what made a saved picture: the same verb on the same network and photo, with the
     same options and seed.
 
     On the machine that made it, with the same versions, `rerun(path).save(other)` writes the same
-    bytes on a CPU. The network's weights and the photo are compared with what the picture says
-    before anything runs.
+    bytes on a CPU; `result.note` says whether the picture is the same, and which versions differ.
+    An interrupted picture is stopped at the same step. The file is data: its record is checked
+    before anything runs, and the network's weights and the photo are compared with what it says.
 
     Args:
         path: a PNG that Convscope saved.
         photo: where the photo is now, if it was moved or came from memory.
         device: where to run; by default where it ran.
+        trust: open what the picture names outside the working folder, and run code that its
+            network needs (python:, TorchScript); without it, both are named and refused.
 
     Raises:
-        InputError: the file carries no provenance; the network, a photo or an option only existed
-            in memory; or the weights or the photo are not those it was made with.
+        InputError: the file carries no provenance, or a record that is not one of a verb; the
+            network, a photo or an option only existed in memory; or the photo is not the one it was
+            made with.
+        ModelError: the network's weights are not those it was made with.
 
     Example:
+        convscope.explain(None, "sample:chelsea").save("cat-explain.png")
         convscope.rerun("cat-explain.png").save("again.png")
         $ convscope rerun cat-explain.png --out again.png
     """
     record = read_provenance(path)
-    opaque = _opaque(record["arguments"]) + _opaque(record["model"]["options"])
-    if opaque:
+    check_record(path, record)
+    names = outside_names(record, with_photos=photo is None)
+    if names and not trust:
         raise InputError(
-            f"{path} was made with {opaque[0]}, an object that only existed in memory, so it cannot"
-            " be made again from the file."
+            f"{path} names what lies outside the working folder or runs code:"
+            f" {', '.join(map(ascii, names[:5]))}; look at it, and allow it with trust=True"
+            " (--trust)."
         )
-    if record["model"]["spec"] is None:
-        raise ModelError(
-            f"{path} was made with {record['model']['name']}, a network given as an object in"
-            " memory, so it cannot be loaded again by name."
-        )
-    model = load_model(
-        record["model"]["spec"], device=device or record["device"], **record["model"]["options"]
-    )
-    if model.identity != record["model"]["weights"]:
-        raise ModelError(
-            f"{path} was made with other weights of {record['model']['spec']}"
-            f" ({record['model']['weights'][:12]}, these are {model.identity[:12]})."
-        )
-    arguments: dict[str, Any] = dict(record["arguments"])
-    if record["photos"]:
-        arguments["photo"] = _photos(path, record["photos"], photo)
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(record["threads"])
-        result: Result = getattr(convscope, record["verb"])(model, **arguments)
-    finally:
-        torch.set_num_threads(before)
+    model = _load(path, record, device)
+    arguments = dict(record["arguments"])
+    explanation = arguments.get("result")
+    with _threads(record["threads"]):
+        if isinstance(explanation, Mapping):
+            arguments["result"] = _run(path, explanation["made_by"], model, photo)
+        result = _run(path, record, model, photo, arguments)
+    picture = result.picture(None, **record.get("picture", {}))
     if "picture" in record:
         result.provenance["picture"] = record["picture"]
-    return result
+    return replace(result, note=compare_pictures(path, record, picture))
 
 
-def _photos(path: str, wanted: list[PhotoRecord], moved: str | None) -> list[str]:
+def _load(path: str, record: Provenance, device: str | None) -> Model:
+    """The network of the record, with the weights that it had."""
+    spec, options = record["model"]["spec"], record["model"]["options"]
+    model = load_model(spec, device=device or record["device"], **options)
+    if model.identity != record["model"]["weights"]:
+        raise ModelError(
+            f"{path} was made with other weights of {spec}"
+            f" ({record['model']['weights'][:12]}, these are {model.identity[:12]})."
+        )
+    return model
+
+
+def _run(
+    path: str,
+    record: Provenance,
+    model: Model,
+    photo: str | None,
+    arguments: dict[str, Any] | None = None,
+) -> Result:
+    """The verb of a record with its own arguments, stopped where it was interrupted."""
+    arguments = dict(record["arguments"]) if arguments is None else arguments
+    if record["photos"]:
+        arguments["photo"] = _photos(path, record["photos"], photo)
+    interrupted = record.get("interrupted")
+    with stop_after(interrupted["all_steps"] if interrupted else None):
+        return VERBS[record["verb"]](model, **arguments)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many threads inside the block, since their number changes sums in the last digit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _photos(path: str, records: list[PhotoRecord], moved: str | None) -> list[str]:
     """Where the photos are, checked against their hashes."""
-    places = [moved] if moved else [photo["path"] for photo in wanted]
+    places = [moved] if moved else [record["path"] for record in records]
     if None in places:
         raise InputError(
             f"{path} was made from a photo that only existed in memory; say where it is with"
             " photo=PATH (--photo PATH)."
         )
-    if len(places) != len(wanted):
-        raise InputError(f"{path} was made from {len(wanted)} photos; one was given.")
-    for place, photo in zip(places, wanted, strict=True):
-        if not str(place).startswith(PREFIX) and not Path(str(place)).is_file():
+    if len(places) != len(records):
+        raise InputError(f"{path} was made from {len(records)} photos; one was given.")
+    for place, record in zip(map(str, places), records, strict=True):
+        if not place.startswith(PREFIX) and not Path(place).is_file():
             raise InputError(
                 f"The photo {place} is not there any more; say where it is now with photo=PATH"
                 " (--photo PATH)."
             )
-        if fingerprint(load_image(str(place))) != photo["sha256"]:
+        if fingerprint(load_image(place)) != record["sha256"]:
             raise InputError(
                 f"{place} is not the photo that {path} was made from: its pixels differ."
             )
     return [str(place) for place in places]
-
-
-def _opaque(value: Any) -> list[str]:
-    """What provenance could only describe, not keep."""
-    if isinstance(value, str) and value.startswith("<") and value.endswith(">"):
-        return [value]
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [found for part in parts for found in _opaque(part)]

@@ -24,7 +24,7 @@ def result():
         {"image": image},
         [{"a": 1, "b": 0.5}],
         [photo],
-        {"verb": "visualize", "seconds": 1.5, "seed": 0},
+        {"verb": "visualize", "seconds": 1.5, "threads": 1},
     )
 
 
@@ -45,8 +45,8 @@ def test_npz_round_trip(result, tmp_path):
 def test_png_carries_its_provenance_but_not_the_time(result, tmp_path):
     path = result.save(tmp_path / "r.png")
     with Image.open(path) as picture:
-        assert json.loads(picture.info[PNG_KEY]) == {"verb": "visualize", "seed": 0}
-    assert read_provenance(path) == {"verb": "visualize", "seed": 0}
+        assert json.loads(picture.info[PNG_KEY]) == {"verb": "visualize", "threads": 1}
+    assert read_provenance(path) == {"verb": "visualize", "threads": 1}
     assert result._repr_png_() == path.read_bytes()
 
 
