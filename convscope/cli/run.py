@@ -66,6 +66,8 @@ def _write(name: str, result: Any, out: str, typed: dict[str, Any], *, is_defaul
         show.table(result)
     if path is not None:
         print(path)
+    if result.note and not typed["quiet"]:
+        print(result.note, file=sys.stderr)
     return 0
 
 

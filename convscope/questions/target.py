@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -20,7 +20,6 @@ from convscope.errors import TargetError, suggest
 if TYPE_CHECKING:
     from convscope.networks.model import Model
 
-TargetLike = Union[int, str, None, Callable[[Any], Tensor], "Choice"]
 CONTRAST = " vs "
 
 
@@ -42,6 +41,10 @@ class Choice:
         if self.index is not None or self.function is not None:
             return self
         return Choice(int(scores.argmax()), self.against, self.probability)
+
+
+TargetLike: TypeAlias = int | str | Callable[[Any], Tensor] | Choice | None
+"""What a caller may ask about."""
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,8 @@ def outside_names(record: Provenance, *, with_photos: bool = True) -> list[str]:
     names = list(filter(_is_outside, paths))
     model = record["model"]
     spec = model["spec"] or ""
-    if spec.partition(":")[0] in CODE_SOURCES or _names_code(spec):
+    says_trust = model["options"].get("trust", False) is not False
+    if spec.partition(":")[0] in CODE_SOURCES or _names_code(spec) or says_trust:
         names.append(spec)
     for value in [spec, model["options"], record["arguments"]]:
         for text in _texts(value):

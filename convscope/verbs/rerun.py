@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +22,8 @@ from convscope.results.png import compare_pictures, read_provenance
 from convscope.results.provenance import PhotoRecord, Provenance
 from convscope.results.result import Result
 from convscope.verbs._record import VERBS, check_record, outside_names
+
+logger = logging.getLogger("convscope")
 
 
 def rerun(
@@ -55,7 +58,9 @@ def rerun(
     record = read_provenance(path)
     check_record(path, record)
     names = outside_names(record, with_photos=photo is None)
-    if names and not trust:
+    if names and trust:
+        logger.warning("%s opens or runs: %s", path, ", ".join(map(ascii, names)))
+    elif names:
         raise InputError(
             f"{path} names what lies outside the working folder or runs code:"
             f" {', '.join(map(ascii, names[:5]))}; look at it, and allow it with trust=True"

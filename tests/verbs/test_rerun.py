@@ -124,6 +124,7 @@ def test_what_is_no_record_at_all(text, tmp_path):
         ({"spec": "torchscript:net.pt"}, None),
         ({"options": {"arch": "python:os:getcwd"}}, None),
         ({"options": {"labels": "/etc/passwd"}}, None),
+        ({"spec": "net.pt2", "options": {"trust": True}}, None),
         ({}, "/etc/passwd"),
         ({}, "../cat.png"),
         ({}, "link.png"),
@@ -147,14 +148,16 @@ def test_nothing_outside_the_working_folder_is_opened(model, photo, record, tmp_
     assert str(named if isinstance(named, str) else next(iter(named.values()))) in str(caught.value)
 
 
-def test_trust_opens_what_lies_outside(embedded, chelsea, tmp_path, monkeypatch):
+def test_trust_opens_what_lies_outside(embedded, chelsea, tmp_path, monkeypatch, caplog):
     (tmp_path / "work").mkdir()
     Image.fromarray(chelsea).save(tmp_path / "cat.png")
     saved = convscope.predict(embedded, tmp_path / "cat.png").save(tmp_path / "work" / "p.png")
     monkeypatch.chdir(tmp_path / "work")
     with pytest.raises(InputError, match=r"cat\.png"):
         convscope.rerun("p.png")
+    assert "cat.png" not in caplog.text
     assert convscope.rerun("p.png", trust=True).save("q.png").read_bytes() == saved.read_bytes()
+    assert f"p.png opens or runs: '{tmp_path / 'cat.png'}'" in caplog.text
 
 
 def test_decompression_bombs_are_refused(tmp_path):
