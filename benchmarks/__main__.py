@@ -23,7 +23,9 @@ def main() -> int:
     if name not in known:
         print(f"There is no benchmark {name!r}; there is: {', '.join(known)}.", file=sys.stderr)
         return 2
-    return subprocess.call([sys.executable, str(FOLDER / f"{name}.py"), *options])
+    return subprocess.call(
+        [sys.executable, "-m", f"benchmarks.{name}", *options], cwd=FOLDER.parent
+    )
 
 
 if __name__ == "__main__":

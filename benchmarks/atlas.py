@@ -1,14 +1,14 @@
 """How fast an atlas is made, and whether it survives being killed.
 
-    python benchmarks/atlas.py build [--layers 'blocks.*,head'] [--units 16]
+    python -m benchmarks.atlas build [--layers 'blocks.*,head'] [--units 16]
         a whole atlas against the bare batched optimization
-    python benchmarks/atlas.py examples [--photos 2048] [--folder FOLDER]
+    python -m benchmarks.atlas examples [--photos 2048] [--folder FOLDER]
         a pass over photos against the bare forward
-    python benchmarks/atlas.py linear [--out docs/atlas_linear.png]
+    python -m benchmarks.atlas linear [--out docs/atlas_linear.png]
         time over units and over photos, as a figure
-    python benchmarks/atlas.py kill [--times 20] [--engine ray]
+    python -m benchmarks.atlas kill [--times 20] [--engine ray]
         SIGKILL at random moments, resumed, compared
-    python benchmarks/atlas.py workers
+    python -m benchmarks.atlas workers
         two Ray workers of one thread against one
 
 All on the embedded network and, without --folder, on random crops of scikit-image's photos. Start
@@ -28,7 +28,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -114,23 +117,19 @@ def build(given: argparse.Namespace) -> None:
     )
 
 
-class limited:
+@contextmanager
+def limited(layer: str, count: int) -> Iterator[None]:
     """Only the first units of a layer, so that a small benchmark is one."""
 
-    def __init__(self, layer: str, count: int) -> None:
-        self.layer, self.count = layer, count
-
-    def __enter__(self) -> None:
-        import convscope.atlas.build  # noqa: F401
-
-        self.module = sys.modules["convscope.atlas.build"]
-        self.original = self.module.render_jobs
-        self.module.render_jobs = lambda *given: [
-            job for job in self.original(*given) if job.first < self.count
-        ]
-
-    def __exit__(self, *failure: object) -> None:
-        self.module.render_jobs = self.original
+    # `convscope.atlas.build` is the function; the module of that name is behind it.
+    module = sys.modules["convscope.atlas.build"]
+    render_jobs = vars(module)["render_jobs"]
+    with patch.object(
+        module,
+        "render_jobs",
+        lambda *args: [job for job in render_jobs(*args) if job.first < count],
+    ):
+        yield
 
 
 def examples(given: argparse.Namespace) -> None:

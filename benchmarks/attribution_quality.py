@@ -1,7 +1,7 @@
 """Which attribution method finds what the network looks at: the table and the picture of
 docs/attribution.md.
 
-    python benchmarks/attribution_quality.py FOLDER [--out docs] [--grids 40]
+    python -m benchmarks.attribution_quality FOLDER [--out docs] [--grids 40]
 
 FOLDER holds labeled photos whose alpha channel is the object's mask (see
 `convscope.benchmark_attribution`). Takes about half an hour on 2 cores with the defaults, most of
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,7 +83,7 @@ def main() -> None:
     for title in sorted(
         [*names, *SPECIAL], key=lambda name: (SLOW.index(name) if name in SLOW else -1, name)
     ):
-        options = SPECIAL.get(title, {"methods": title})
+        options: dict[str, Any] = SPECIAL.get(title, {"methods": title})
         options = {**options, **FEWER.get(title, {})}
         part = Path(given.parts) / f"{title}.npz" if given.parts else None
         if part is not None and part.is_file():

@@ -1,7 +1,7 @@
 """The pictures of the README and of docs/, made by Convscope itself.
 
-python benchmarks/figures.py            all of them, into docs/
-python benchmarks/figures.py noise      one of them
+python -m benchmarks.figures            all of them, into docs/
+python -m benchmarks.figures noise      one of them
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Fooling beside foolbox: how many are fooled, and how small the change is.
 
-    python benchmarks/fooling_quality.py PHOTOS --pairs 100 --out fooling.json
+    python -m benchmarks.fooling_quality PHOTOS --pairs 100 --out fooling.json
 
 Pairs of a photo and a random target. Convscope's `fool` (at most 100 steps); foolbox's L2 PGD (40
 steps) at the smallest of a few bounds that fools, image by image; foolbox's L2 DeepFool, which goes

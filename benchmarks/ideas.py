@@ -1,9 +1,9 @@
 """What each idea for speed brings: a step of gradient ascent without it, against a step with all of
 them.
 
-    python benchmarks/ideas.py --out docs/ideas.md    about ten minutes on one core
-    python benchmarks/ideas.py --cells embedded       only cells that hold the word
-    python benchmarks/ideas.py --compile              also torch.compile (needs a C++ compiler)
+    python -m benchmarks.ideas --out docs/ideas.md    about ten minutes on one core
+    python -m benchmarks.ideas --cells embedded       only cells that hold the word
+    python -m benchmarks.ideas --compile              also torch.compile (needs a C++ compiler)
 
 Eight units of a layer of each of four networks, 224 px, Distill's transforms. All variants take
 turns in one process (A B A B). A number is the median over the rounds of the variant's time divided
@@ -23,11 +23,11 @@ from typing import Any
 from unittest import mock
 
 import torch
-from _duel import Patience, Run, duel
-from speed_rows import ascent
-from speed_rows._networks import living, model_of
 from torch import Tensor, nn
 
+from benchmarks._duel import Patience, Run, duel
+from benchmarks.speed_rows import ascent
+from benchmarks.speed_rows._networks import living, model_of
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
 from convscope.probe import Probe
@@ -121,7 +121,7 @@ def step(fast: Model, layer: str, units: list[int], without: str = "") -> Run:
     """Seconds per image and step."""
     settings = Settings("distill", "visualize", steps=STEPS + 1, size=ascent.SIZE)
     goals = [channel(layer, unit) for unit in units]
-    optimize = climbing.optimize.__wrapped__ if without == UNKEPT else climbing.optimize
+    optimize = vars(climbing.optimize)["__wrapped__"] if without == UNKEPT else climbing.optimize
     context: Context = (
         (lambda: weights_too(fast))
         if without == WEIGHTS

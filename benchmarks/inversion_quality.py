@@ -1,7 +1,7 @@
 """Feature inversion at six depths: what is left of the features' error, and how much of the photo
 is seen.
 
-    python benchmarks/inversion_quality.py --out inversion.json --sheet docs/inversion.jpg
+    python -m benchmarks.inversion_quality --out inversion.json --sheet docs/inversion.jpg
 
 Beside it the same steps from plain pixels with an L2 penalty (preset `plain`, Adam at the better of
 two rates). `error` is

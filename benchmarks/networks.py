@@ -1,8 +1,8 @@
 """Every network that people bring, and every verb on it: the table of docs/networks.md.
 
-    python benchmarks/networks.py             # all networks, each verb with two steps
-    python benchmarks/networks.py onnx keras  # those whose name has one of these words
-    python benchmarks/networks.py --write     # and put the table into docs/networks.md
+    python -m benchmarks.networks             # all networks, each verb with two steps
+    python -m benchmarks.networks onnx keras  # those whose name has one of these words
+    python -m benchmarks.networks --write     # and put the table into docs/networks.md
 
 A cell is the seconds that the verb took, picture included, or the number of the sentence that said
 why not. Weights are random where real ones come from a hub, and convolutional networks run at 96
@@ -26,9 +26,7 @@ import torch
 import convscope
 from convscope import Model
 from convscope.probe import Probe
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-import user_networks
+from tests import user_networks
 
 DOCS = Path(__file__).parent.parent / "docs" / "networks.md"
 MARK = "<!-- made by benchmarks/networks.py -->"

@@ -1,6 +1,6 @@
 """Time until a picture has the score that torch-lucent's has after 256 steps.
 
-    python benchmarks/same_score.py --cache FOLDER --out scores.json --sheet docs/same_score.jpg
+    python -m benchmarks.same_score --cache FOLDER --out scores.json --sheet docs/same_score.jpg
 
 24 units of six layers of the embedded network, 224 px. Lucent takes 256 steps as its users let it.
 Convscope optimizes with its preset `quick`, in bfloat16 unless --full is given, and is looked at
@@ -21,13 +21,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _duel import Patience, duel
-from judges import JUDGES, appearance
-from speed_rows import ascent
-from speed_rows._networks import network_of
-from synthesis_quality import LAYERS, UNITS, draw, kept, lucents
 
 import convscope
+from benchmarks._duel import Patience, duel
+from benchmarks.judges import JUDGES, appearance
+from benchmarks.speed_rows import ascent
+from benchmarks.speed_rows._networks import network_of
+from benchmarks.synthesis_quality import LAYERS, UNITS, draw, kept, lucents
 from convscope.core.files import write_whole
 from convscope.synthesis.settings import Settings
 

@@ -1,9 +1,9 @@
 """Speed against every peer, and against the bare cost that nobody can avoid.
 
-    python benchmarks/speed.py               all rows, under half an hour on two cores
-    python benchmarks/speed.py --quick       about three minutes
-    python benchmarks/speed.py --slow        with Score-CAM and Ablation-CAM, 20 minutes more
-    python benchmarks/speed.py --rows cam    the rows whose group, job, network or peer holds the
+    python -m benchmarks.speed               all rows, under half an hour on two cores
+    python -m benchmarks.speed --quick       about three minutes
+    python -m benchmarks.speed --slow        with Score-CAM and Ablation-CAM, 20 minutes more
+    python -m benchmarks.speed --rows cam    the rows whose group, job, network or peer holds the
                                              word (or fits the pattern); with --out they take
                                              their place among those that are there
 
@@ -32,10 +32,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _duel import Patience, Row, Setting
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks._duel import Patience, Row, Setting
 from convscope.core.files import write_whole
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -289,7 +289,7 @@ def main() -> int:
     rows: list[Row] = []
     before = earlier(folder) if given.rows and folder else []
     for group in groups:
-        for row in import_module(f"speed_rows.{group}").run(setting):
+        for row in import_module(f"benchmarks.speed_rows.{group}").run(setting):
             if wanted(row, given.rows):
                 rows.append(row)
                 print("  ".join(cell for cell in cells(row) if cell), flush=True)

@@ -1,6 +1,6 @@
 """Feature visualization beside torch-lucent, by judges that neither was optimized against.
 
-    python benchmarks/synthesis_quality.py --out docs/quality.json --sheet docs/side_by_side.jpg
+    python -m benchmarks.synthesis_quality --out docs/quality.json --sheet docs/side_by_side.jpg
 
 Both optimize the same network for the same steps with Adam 0.05, at the same size, with the same
 transforms (Distill's): 24 units of six layers and 12 classes. Every picture is scored by each of
@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from judges import JUDGES, appearance, lucent_transforms, transfer
 from PIL import Image
 from torch import Tensor
 
 import convscope
+from benchmarks.judges import JUDGES, appearance, lucent_transforms, transfer
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
 from convscope.results.pictures import Panel, sheet, to_uint8

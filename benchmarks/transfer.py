@@ -1,6 +1,6 @@
 """Which pictures of a class other networks recognize: `distill` and `maco` on 12 classes.
 
-    python benchmarks/transfer.py --out transfer.json
+    python -m benchmarks.transfer --out transfer.json
 
 Pictures are made on the embedded EfficientNet-Lite0 for a class's logit and shown, as they are, to
 EfficientNet-Lite1 and Lite2, which nothing was optimized against. A picture counts where its class

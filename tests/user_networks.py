@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from small_networks import Functional, Trunk, Wrapped
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 import convscope
 from convscope import Model
+from tests.small_networks import Functional, Trunk, Wrapped
 
 Bring = Callable[[Path], Model]
 

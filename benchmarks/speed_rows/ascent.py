@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from _duel import Duel, Row, Run, Setting, duel, rows
 from torch import Tensor
 
+from benchmarks._duel import Duel, Row, Run, Setting, duel, rows
+from benchmarks.speed_rows._missing import missing
+from benchmarks.speed_rows._networks import LAYERS, living, model_of, network_of
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
@@ -25,8 +27,6 @@ from convscope.synthesis.objective import channel
 from convscope.synthesis.optimize import optimize
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.settings import Settings
-from speed_rows._missing import missing
-from speed_rows._networks import LAYERS, living, model_of, network_of
 
 SIZE = 224
 BATCH = {"cpu": 8, "cuda": 64}

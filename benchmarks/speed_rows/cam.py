@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from _duel import Row, Run, Setting, duel, rows
 from PIL import Image
 from torch import Tensor
 
 import convscope
+from benchmarks._duel import Row, Run, Setting, duel, rows
+from benchmarks.speed_rows._missing import missing
+from benchmarks.speed_rows._networks import model_of, network_of, peer_input, photos
 from convscope.networks.model import Model
 from convscope.probe.inference_copy import inference_copy
-from speed_rows._missing import missing
-from speed_rows._networks import model_of, network_of, peer_input, photos
 
 INDEX = 281
 LAYER = {"resnet50": "layer4", "embedded": "bn2"}

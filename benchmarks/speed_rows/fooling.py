@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from _duel import Duel, Row, Run, Setting, duel, rows
 from torch import Tensor, nn
 
 import convscope
+from benchmarks._duel import Duel, Row, Run, Setting, duel, rows
+from benchmarks.speed_rows._missing import missing
+from benchmarks.speed_rows._networks import model_of, network_of
 from convscope.networks.model import Model
-from speed_rows._missing import missing
-from speed_rows._networks import model_of, network_of
 
 STEPS = 8
 TINY = 1e-6

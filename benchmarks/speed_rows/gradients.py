@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from _duel import Row, Run, Setting, duel, rows
 from PIL import Image
 
+from benchmarks._duel import Row, Run, Setting, duel, rows
+from benchmarks.speed_rows._missing import missing
+from benchmarks.speed_rows._networks import model_of, network_of, peer_input, photos
+from benchmarks.speed_rows.cam import INDEX, ours
 from convscope.networks.model import Model
-from speed_rows._missing import missing
-from speed_rows._networks import model_of, network_of, peer_input, photos
-from speed_rows.cam import INDEX, ours
 
 MASKS = 49
 WANTED = {"integrated_gradients": 3.0}

@@ -6,12 +6,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from _duel import Row, Setting, timed
 
 import convscope
-from speed_rows._networks import model_of, noise
+from benchmarks._duel import Row, Setting, timed
+from benchmarks.speed_rows._networks import model_of, noise
 
 SIZE = 96
 SIZES = (4, 8, 16, 32)
@@ -59,7 +60,7 @@ def curves(setting: Setting) -> list[Curve]:
     for what, job in jobs.items():
         job(SIZES[0])
         rounds = [
-            [timed(lambda count=count, job=job: job(count), setting.device) for count in SIZES]
+            [timed(partial(job, count), setting.device) for count in SIZES]
             for _ in range(setting.patience.rounds)
         ]
         found.append(

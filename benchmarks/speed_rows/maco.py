@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from _duel import Row, Run, Setting, duel, rows
 from torch import Tensor
 
+from benchmarks._duel import Row, Run, Setting, duel, rows
+from benchmarks.speed_rows._missing import missing
+from benchmarks.speed_rows._networks import model_of, network_of
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
@@ -26,8 +28,6 @@ from convscope.synthesis.optimize import optimize
 from convscope.synthesis.parameterizations._spectrum import inverse
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.settings import Settings
-from speed_rows._missing import missing
-from speed_rows._networks import model_of, network_of
 
 SIZE = 1280
 CROPS = "crop(6,0.25,0.30,size=224) noise(uniform=0.0125,normal=0.025)"

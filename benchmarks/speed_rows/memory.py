@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from _duel import Row, Setting
+from benchmarks._duel import Row, Setting
 
 CODE = """
 import sys, torch

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from _duel import Patience, Row, Run, Setting, duel, rows
+from benchmarks._duel import Patience, Row, Run, Setting, duel, rows
 
 IMPORT = (
     "import time; began = time.perf_counter(); import convscope; print(time.perf_counter() - began)"

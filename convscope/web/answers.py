@@ -135,7 +135,7 @@ def _in_atlas(microscope: Microscope, layer_name: str, index: int) -> dict[str, 
             {
                 "unit": f"{row['layer']}:{row['unit']}",
                 "cosine": row["cosine"],
-                "image": atlas_picture(microscope, row["layer"], row["unit"]),
+                "image": atlas_picture(microscope, str(row["layer"]), int(row["unit"])),
             }
             for row in similar
         ],

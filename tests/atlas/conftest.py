@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,10 +9,7 @@ from PIL import Image
 
 import convscope
 from convscope import atlas
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from small_atlas import SMALL, Small, photo
+from tests.small_atlas import SMALL, Small, photo
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from small_atlas import small_model
 
 import convscope.cli.run  # noqa: F401
 import convscope.networks.load as models
 from convscope.atlas import verbs
 from convscope.cli import main
 from convscope.core.docstring import command_lines
+from tests.small_atlas import small_model
 
 
 @pytest.fixture(autouse=True)

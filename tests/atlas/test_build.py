@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from small_atlas import SMALL, Fails, small_model, state
 
 import convscope
 from convscope import atlas
 from convscope.errors import InputError, LayerError, OptionError, OutputError
 from convscope.probe import Probe
+from tests.small_atlas import SMALL, Fails, small_model, state
 
 
 def table(folder):
@@ -230,7 +230,7 @@ def test_dry_run_writes_nothing(model, tmp_path):
 def test_an_interrupt_keeps_what_is_made_and_says_so(model, tmp_path, monkeypatch, built):
     module = sys.modules["convscope.atlas.build"]
 
-    class Interrupted(module.Renderer):
+    class Interrupted(module.Renderer):  # type: ignore[misc, name-defined]
         def __call__(self, job):
             if job.first == 4:
                 os.kill(os.getpid(), signal.SIGINT)

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from small_atlas import small_model, state
 
 import convscope
 from convscope import atlas
@@ -23,6 +22,7 @@ from convscope.atlas.scan.receptive_field import ReceptiveField, receptive_field
 from convscope.atlas.scan.top_k import TopK, evenly_spaced
 from convscope.errors import ImageError, InputError, OptionError
 from convscope.probe import Probe
+from tests.small_atlas import small_model, state
 
 PASS = {"layers": "first,third,head", "k": 3, "samples": 2, "batch": 8}
 LAYERS = ["first", "third", "head"]
@@ -75,13 +75,13 @@ def test_the_best_and_the_sample_against_brute_force(model, photos, good, tmp_pa
                 places[layer].append(found.flatten(2)[0].argmax(1).numpy())
     names = list(good)
     held = sorted(names, key=lambda name: hashlib.sha256(f"0 {name}".encode()).digest()[:7])[:24]
-    found = atlas.open(str(tmp_path))
+    opened = atlas.open(str(tmp_path))
     for layer in LAYERS:
         every, where = np.array(values[layer]), np.array(places[layer])
         columns = {"first": 24, "third": 12, "head": 1}[layer]
         for unit in range(every.shape[1]):
             own = every[:, unit]
-            tops = found.examples(layer, unit, kind="top")
+            tops = opened.examples(layer, unit, kind="top")
             np.testing.assert_allclose(
                 [row["value"] for row in tops], np.sort(own)[::-1][:3], rtol=1e-4, atol=1e-6
             )
@@ -94,7 +94,7 @@ def test_the_best_and_the_sample_against_brute_force(model, photos, good, tmp_pa
             sample = sorted(own[names.index(name)] for name in held)
             expected = [sample[int((step + 0.5) / 2 * len(sample))] for step in range(2)]
             np.testing.assert_allclose(
-                [row["value"] for row in found.examples(layer, unit, kind="sample")],
+                [row["value"] for row in opened.examples(layer, unit, kind="sample")],
                 expected,
                 rtol=1e-4,
                 atol=1e-6,
@@ -153,7 +153,7 @@ def test_a_stopped_pass_goes_on_and_ends_with_the_same_bytes(model, photos, tmp_
     atlas.examples(model, str(photos), str(tmp_path / "whole"), **PASS)
     looked = []
 
-    class Dies(examples.Scanner):
+    class Dies(examples.Scanner):  # type: ignore[misc, name-defined]
         def __call__(self, shard):
             looked.append(shard.number)
             if len(looked) in (3, 5):

@@ -8,11 +8,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import torch
-from small_atlas import SMALL, state
-from small_networks import Trunk
 
 import convscope
 from convscope import atlas
+from tests.small_atlas import SMALL, state
+from tests.small_networks import Trunk
 
 
 class Links(HTMLParser):

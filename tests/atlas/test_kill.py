@@ -7,9 +7,9 @@ import random
 import time
 
 import pytest
-from small_atlas import make, state
 
 from convscope import atlas
+from tests.small_atlas import make, state
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from typing import get_type_hints
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from small_atlas import SMALL, state
 
 from convscope import atlas
 from convscope.errors import InputError, LayerError, OptionError, UnitError
+from tests.small_atlas import SMALL, state
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import warnings
 from pathlib import Path
 
 import pytest
-from small_atlas import SMALL, small_model, state
 
 from convscope import atlas
 from convscope.atlas.render.renderer import Renderer
 from convscope.atlas.scan.scanner import Scanner
 from convscope.errors import NumericError
+from tests.small_atlas import SMALL, small_model, state
 
 
 class Dies(Renderer):

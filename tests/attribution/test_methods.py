@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from small_networks import ByHand, Functional, Trunk
 from torch import nn
 
 import convscope
@@ -14,6 +13,7 @@ from convscope.attribution.method import Method
 from convscope.errors import NoGradientError, OptionError, RuleError, TargetError
 from convscope.probe import Probe
 from convscope.questions.target import Target
+from tests.small_networks import ByHand, Functional, Trunk
 
 IMAGE = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]])
 

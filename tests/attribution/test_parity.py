@@ -11,13 +11,13 @@ import copy
 
 import pytest
 import torch
-from peers import closeness, grad_cam_peer, not_in_place, quiet
 
 import convscope
 from convscope.attribution.method import Method
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.questions.target import Target
+from tests.peers import closeness, grad_cam_peer, not_in_place, quiet
 
 CLOSE = 1e-4
 INDEX = 281

@@ -139,7 +139,7 @@ def test_maps_on_the_patch_grid_without_a_reshape_function(name):
 
 
 def test_a_network_without_attention():
-    from small_networks import Trunk
+    from tests.small_networks import Trunk
 
     for method in ("legrad", "attention_rollout"):
         with pytest.raises(OptionError, match="self-attention, and Trunk has none"):

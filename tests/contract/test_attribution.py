@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_networks import assert_unchanged, snapshot
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 import convscope
 from convscope import attribution
 from convscope.errors import ConvscopeError, TargetError
+from tests.small_networks import assert_unchanged, snapshot
 
 METHODS = attribution.registry.names()
 SMALL = {"masks": 6, "samples": 3, "steps": 4, "window": 8, "stride": 8, "cells": 3, "batch": 4}

@@ -8,7 +8,6 @@ import math
 
 import pytest
 import torch
-from small_networks import Trunk, assert_unchanged, snapshot
 from torch import Tensor, nn
 
 import convscope
@@ -30,6 +29,7 @@ from convscope.synthesis.objectives import ForwardPass, evaluate
 from convscope.synthesis.optimize import optimize
 from convscope.synthesis.parse import parse
 from convscope.synthesis.random import RandomStreams
+from tests.small_networks import Trunk, assert_unchanged, snapshot
 
 NAMES = objectives.registry.names()
 OWN = {

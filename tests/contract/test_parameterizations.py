@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from small_networks import Trunk
 
 import convscope
 from convscope.errors import OptionError
@@ -19,6 +18,7 @@ from convscope.synthesis.parameterizations.maco import (
 )
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.settings import Settings
+from tests.small_networks import Trunk
 
 NAMES = parameterizations.registry.names()
 ALONE = [name for name in NAMES if not parameterizations.registry.traits(name).together]

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from digits_network import digits, trained
 
 import convscope
+from tests.digits_network import digits, trained
 
 
 @pytest.fixture(scope="module")

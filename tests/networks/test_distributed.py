@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from small_networks import Trunk
 from torch import nn
 
 import convscope
+from tests.small_networks import Trunk
 
 
 def test_distributed_data_parallel_is_looked_through(tmp_path):

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_networks import Trunk
 from torch import nn
 
 import convscope
 from convscope.errors import ModelError
+from tests.small_networks import Trunk
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

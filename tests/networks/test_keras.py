@@ -11,10 +11,10 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from user_networks import cats_and_dogs
 
 import convscope
 from convscope.networks.sources._keras_support import library
+from tests.user_networks import cats_and_dogs
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Keras warns about HDF5 and about NumPy 2
 TOLERANCE = 1e-4

@@ -7,10 +7,10 @@ import pytest
 import timm
 import torch
 from torch import Tensor, nn
-from user_networks import seeded
 
 import convscope
 from convscope import Probe
+from tests.user_networks import seeded
 
 
 class Windows(nn.Module):

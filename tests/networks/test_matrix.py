@@ -8,10 +8,10 @@ import warnings
 from pathlib import Path
 
 import pytest
-from small_networks import assert_unchanged, snapshot
-from user_networks import SMALL
 
 from convscope import Model
+from tests.small_networks import assert_unchanged, snapshot
+from tests.user_networks import SMALL
 
 _spec = importlib.util.spec_from_file_location(
     "matrix", Path(__file__).parents[2] / "benchmarks" / "networks.py"

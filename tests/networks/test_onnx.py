@@ -9,9 +9,9 @@ import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from small_networks import Trunk
 
 import convscope
+from tests.small_networks import Trunk
 
 TOLERANCE = 1e-4
 SIDE = 16

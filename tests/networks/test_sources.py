@@ -10,13 +10,13 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from small_networks import Trunk
 from torch import nn
-from user_networks import FILES, SMALL, checkpoint_file, seeded, tiny_imagenet
 
 import convscope
 from convscope import ConvscopeError
 from convscope.errors import ImageError, ModelError, OptionError
+from tests.small_networks import Trunk
+from tests.user_networks import FILES, SMALL, checkpoint_file, seeded, tiny_imagenet
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # exporters and Keras warn about their own past
 

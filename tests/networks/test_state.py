@@ -9,13 +9,13 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from small_networks import Trunk
 from torch import nn
 
 import convscope
 from convscope.networks.layout import Layout
 from convscope.networks.state import NetworkState
 from convscope.probe import Probe
+from tests.small_networks import Trunk
 
 
 def counted(network: nn.Module) -> list[int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from small_networks import Functional, Trunk, assert_unchanged, snapshot
 from torch import nn
 
 from convscope.errors import OptionError, RuleError
 from convscope.probe.backward_rules import backward_rule
+from tests.small_networks import Functional, Trunk, assert_unchanged, snapshot
 
 RELUS = {
     "module": nn.ReLU(),

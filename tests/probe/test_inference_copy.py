@@ -10,7 +10,6 @@ import weakref
 import pytest
 import torch
 import torch.nn.functional as F
-from small_networks import Functional, Trunk
 from torch import nn
 
 import convscope
@@ -19,6 +18,7 @@ from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.questions.target import Target
+from tests.small_networks import Functional, Trunk
 
 CLOSE = 1e-4
 

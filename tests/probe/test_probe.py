@@ -5,12 +5,20 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_networks import Breaks, ByHand, Functional, Trunk, Wrapped, assert_unchanged, snapshot
 
 import convscope
 from convscope.errors import ConvscopeError, ImageError, LayerError, NoGradientError
 from convscope.probe import Probe
 from convscope.questions.target import Target
+from tests.small_networks import (
+    Breaks,
+    ByHand,
+    Functional,
+    Trunk,
+    Wrapped,
+    assert_unchanged,
+    snapshot,
+)
 
 
 def model_of(network, **options):

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_networks import ByHand
 
 import convscope
 from convscope.errors import TargetError
 from convscope.questions.target import Target, find_class
+from tests.small_networks import ByHand
 
 
 @pytest.fixture

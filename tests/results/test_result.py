@@ -68,7 +68,7 @@ def test_snapshots_become_a_moving_picture(result, tmp_path):
     )
     for name in ("r.gif", "r.webp"):
         with Image.open(moving.save(tmp_path / name)) as picture:
-            assert picture.n_frames == 3
+            assert getattr(picture, "n_frames", 1) == 3
 
 
 def test_refusals(result, tmp_path):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_networks import Trunk, assert_unchanged, snapshot
 
 import convscope
 from convscope.errors import (
@@ -25,6 +24,7 @@ from convscope.synthesis.parameterizations.pixels import pixels
 from convscope.synthesis.parse import parse
 from convscope.synthesis.presets import names, preset
 from convscope.synthesis.random import RandomStreams
+from tests.small_networks import Trunk, assert_unchanged, snapshot
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_networks import ByHand, Trunk, assert_unchanged, snapshot
 
 import convscope
 from convscope.errors import (
@@ -18,6 +17,7 @@ from convscope.errors import (
     OptionError,
 )
 from convscope.networks.preprocessing import Preprocessing
+from tests.small_networks import ByHand, Trunk, assert_unchanged, snapshot
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def test_the_hottest_number_has_the_hottest_color() -> None:
     assert tuple(color(values, "jet")[0, 3]) == JET_HOT
     assert np.array_equal(
         color(np.array([[128.0]]), "viridis", 0, 255)[0, 0],
-        np.rint(np.array(colormaps["viridis"].colors[128]) * 255),
+        np.rint(np.array(colormaps["viridis"](128)[:3]) * 255),
     )
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from small_networks import Trunk
 from torch import nn
 
 import convscope
 from convscope import atlas
+from tests.small_networks import Trunk
 
 SMALL = {"steps": 3, "size": 16, "batch": 4}
 
