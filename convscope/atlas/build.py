@@ -13,6 +13,8 @@ from convscope.atlas.store.store import Store
 from convscope.atlas.store.summary import Summary, format_duration, pluralize
 from convscope.core.interrupt import stopping
 from convscope.core.progress import advance, report_to
+from convscope.core.ranges import Copies, NonNegativeFloat, PositiveInt, Seed, Side, Steps, Threads
+from convscope.core.validation import checked
 from convscope.errors import InputError, OptionError
 from convscope.networks.load import load_model
 from convscope.probe import Probe
@@ -20,22 +22,23 @@ from convscope.synthesis.settings import Settings
 from convscope.verbs._verb import ModelLike
 
 
+@checked("model")
 def build(
     model: ModelLike,
     layers: str | Sequence[str],
     out: str,
     *,
     preset: str = "distill",
-    steps: int | None = 64,
-    size: int | tuple[int, int] | None = 96,
-    diversity: int = 1,
-    diversity_weight: float = 100.0,
-    seed: int = 0,
-    batch: int = 16,
+    steps: Steps | None = 64,
+    size: Side | tuple[Side, Side] | None = 96,
+    diversity: Copies = 1,
+    diversity_weight: NonNegativeFloat = 100.0,
+    seed: Seed = 0,
+    batch: PositiveInt = 16,
     half: bool = False,
     engine: str = "local",
     address: str | None = None,
-    threads: int | None = None,
+    threads: Threads | None = None,
     retry_failed: bool = False,
     dry_run: bool = False,
 ) -> Summary:

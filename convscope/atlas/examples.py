@@ -28,6 +28,8 @@ from convscope.atlas.store.store import Store
 from convscope.atlas.store.summary import Summary, format_bytes, format_duration, pluralize
 from convscope.atlas.store.tables import SKIPPED
 from convscope.core.interrupt import Stop, stopping
+from convscope.core.ranges import Fraction, NonNegativeInt, PositiveInt, Seed, Side, Threads
+from convscope.core.validation import checked
 from convscope.errors import ImageError, OptionError
 from convscope.networks.load import load_model
 from convscope.photos.sources.source_of import source_of
@@ -71,22 +73,23 @@ class ExamplesRecipe:
         check_batch(self.batch)
 
 
+@checked("model")
 def examples(
     model: ModelLike,
     images: str,
     out: str,
     *,
     layers: str | Sequence[str] = "blocks.*",
-    k: int = 9,
-    samples: int = 6,
-    crop: int = 96,
-    field_share: float = 1.0,
-    seed: int = 0,
-    batch: int = 32,
+    k: PositiveInt = 9,
+    samples: NonNegativeInt = 6,
+    crop: Side = 96,
+    field_share: Fraction = 1.0,
+    seed: Seed = 0,
+    batch: PositiveInt = 32,
     half: bool = False,
     engine: str = "local",
     address: str | None = None,
-    threads: int | None = None,
+    threads: Threads | None = None,
     dry_run: bool = False,
 ) -> Summary:
     """For every unit the photos that excite it most, what it saw of them, and a sample over its

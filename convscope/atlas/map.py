@@ -19,6 +19,8 @@ from convscope.atlas.store.parts import digest
 from convscope.atlas.store.store import Store
 from convscope.atlas.store.summary import Summary, format_duration, pluralize
 from convscope.core.interrupt import Stop, stopping
+from convscope.core.ranges import PositiveInt, Seed, Side, Steps
+from convscope.core.validation import checked
 from convscope.errors import ExtraError, ImageError, OptionError
 from convscope.networks.load import load_model
 from convscope.photos.sources.source_of import source_of
@@ -49,21 +51,22 @@ class MapRecipe:
     half: bool
 
 
+@checked("model")
 def map(
     model: ModelLike,
     layer: str,
     images: str,
     out: str,
     *,
-    grid: int = 12,
-    minimum: int = 3,
-    most: int = 20_000,
+    grid: PositiveInt = 12,
+    minimum: PositiveInt = 3,
+    most: PositiveInt = 20_000,
     power: float = 2.0,
     preset: str = "distill",
-    steps: int | None = 64,
-    size: int | tuple[int, int] | None = 80,
-    seed: int = 0,
-    batch: int = 16,
+    steps: Steps | None = 64,
+    size: Side | tuple[Side, Side] | None = 80,
+    seed: Seed = 0,
+    batch: PositiveInt = 16,
     half: bool = False,
 ) -> Summary:
     """An activation atlas: what a layer sees in all the photos, alike beside alike (Carter et al.,

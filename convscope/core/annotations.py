@@ -166,7 +166,7 @@ def _describe_one(member: Any, plural: bool) -> str:
 def _describe_bounds(metadata: tuple[object, ...]) -> str:
     match metadata:
         case (annotated_types.Ge(ge=least), annotated_types.Le(le=most)):
-            return f" from {least} to {most}"
+            return f" from {least:,} to {most:,}"
         case (annotated_types.Gt(gt=least), annotated_types.Le(le=most)):
             return f" above {least} and at most {most}"
         case (annotated_types.Ge(ge=least),):

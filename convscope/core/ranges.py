@@ -1,4 +1,8 @@
-"""The ranges an option may have, as annotations: `steps: PositiveInt = 256`."""
+"""The ranges an option may have, as annotations: `steps: Steps = 256`.
+
+The upper bounds are where a slip of the finger begins: beyond them the work would take days or more
+memory than a workstation has, so it is refused before it starts.
+"""
 
 from __future__ import annotations
 
@@ -12,5 +16,33 @@ PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Gt(0), Le(1)]
 UnitInterval = Annotated[float, Ge(0), Le(1)]
+
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 """What `torch.Generator.manual_seed` takes without wrapping around."""
+
+Steps = Annotated[int, Ge(1), Le(1_000_000)]
+"""Steps of an optimization: at ten steps a second the most is a day."""
+
+Side = Annotated[int, Ge(1), Le(16_384)]
+"""The side of an image: at the most, one float32 image is 3 GiB."""
+
+Cells = Annotated[int, Ge(1), Le(64)]
+"""Cells along the side of an image, for methods that run the network for each of them."""
+
+Runs = Annotated[int, Ge(1), Le(1_000_000)]
+"""How often the network runs for one image: samples, masks, points."""
+
+Copies = Annotated[int, Ge(1), Le(1_000)]
+"""How many pictures of one thing."""
+
+Octaves = Annotated[int, Ge(1), Le(64)]
+"""Sizes at which DeepDream works, each larger than the last."""
+
+OctaveScale = Annotated[float, Gt(1), Le(16)]
+"""The ratio of two neighboring octaves' sizes."""
+
+Tiles = Annotated[int, Ge(2), Le(16)]
+"""Photos along the side of a grid of photos."""
+
+Threads = Annotated[int, Ge(1), Le(1_024)]
+"""Threads of one process: torch aborts the process when the system refuses more."""

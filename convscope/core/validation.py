@@ -5,13 +5,19 @@ from __future__ import annotations
 
 import inspect
 import math
+import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from typing import Annotated, Any, Literal
+from functools import lru_cache, wraps
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
 from convscope.core.annotations import base, describe, members
 from convscope.errors import OptionError, shown, suggest
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_CONTAINERS = (list, tuple, dict, Sequence, Mapping)
 
 
 def check(owner: str, name: str, annotation: Any, value: Any) -> Any:
@@ -59,21 +65,47 @@ def check_arguments(
             hint = suggest(unknown[0], signature.parameters)
             raise OptionError(f"{name} has no argument {unknown[0]!r}; {hint}") from None
         raise OptionError(f"{name}{signature}: {error}.") from None
-    hints = _hints(function)
+    hints = _hints(function, tuple(unchecked))
     for argument, value in bound.arguments.items():
         variadic = signature.parameters[argument].kind in (
             inspect.Parameter.VAR_POSITIONAL,
             inspect.Parameter.VAR_KEYWORD,
         )
-        if argument in hints and argument not in unchecked and not variadic:
+        if argument in hints and not variadic:
             bound.arguments[argument] = check(name, argument, hints[argument], value)
     bound.apply_defaults()
     return bound
 
 
+def checked(*unchecked: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorator for public functions: every argument is checked against its annotation, but for the
+    `unchecked`, which the function itself reads."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            bound = check_arguments(function, args, kwargs, unchecked=unchecked)
+            return function(*bound.args, **bound.kwargs)
+
+        return call
+
+    return decorate
+
+
 @lru_cache(maxsize=512)
-def _hints(function: Callable[..., object]) -> dict[str, Any]:
-    return typing.get_type_hints(function, include_extras=True)
+def _hints(function: Callable[..., object], unchecked: tuple[str, ...]) -> dict[str, Any]:
+    """The annotations as types, but for those of the unchecked arguments, which may be known to
+    type checkers only."""
+    annotations = {
+        name: annotation
+        for name, annotation in function.__annotations__.items()
+        if name not in (*unchecked, "return")
+    }
+    return typing.get_type_hints(
+        types.SimpleNamespace(__annotations__=annotations),
+        globalns=function.__globals__,
+        include_extras=True,
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -98,10 +130,25 @@ def _strict(annotation: Any) -> Any:
         return Annotated[float, Strict(), AllowInfNan(False)]
     if annotation in (int, bool, str):
         return Annotated[annotation, Strict()]
-    if base(annotation) in (list, tuple, dict, Sequence, Mapping) and arguments:
+    if base(annotation) in _CONTAINERS and arguments:
         inside = tuple(part if part is Ellipsis else _strict(part) for part in arguments)
         return typing.get_origin(annotation)[inside]
+    if isinstance(annotation, type) and annotation not in (Any, type(None), *_CONTAINERS):
+        return _instance_of(annotation)
     return annotation
+
+
+def _instance_of(kind: type) -> Any:
+    """The type whose values are instances of a class. Named by itself, pydantic would read a
+    dataclass field by field and build one from a dictionary."""
+    from pydantic import AfterValidator
+
+    def verify(value: object) -> object:
+        if not isinstance(value, kind):
+            raise ValueError
+        return value
+
+    return Annotated[Any, AfterValidator(verify)]
 
 
 def _without_numpy(value: Any) -> Any:
@@ -116,7 +163,7 @@ def _from_text(annotation: Any, text: str) -> Any:
     """Text from a command line or a form as the type wants it, split at commas where a list is
     wanted; what cannot be read is left for the check to refuse."""
     kinds = [base(member) for member in members(annotation)]
-    if type(None) in kinds and text.lower() in ("none", ""):
+    if type(None) in kinds and text.lower() == "none":
         return None
     if bool in kinds and text.lower() in ("true", "false"):
         return text.lower() == "true"

@@ -10,7 +10,7 @@ import copy
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import nn
@@ -39,8 +39,12 @@ ENDINGS = {
 """File ending -> source, so that a file can be named without one."""
 
 
+ModelLike: TypeAlias = Model | nn.Module | str | Path | None
+"""What `load_model` takes: `source:name`, a file, a module, or nothing for the embedded network."""
+
+
 def load_model(
-    model: str | nn.Module | Model | None = None,
+    model: ModelLike = None,
     *,
     weights: bool | str | Path | None = None,
     size: int | Sequence[int] | None = None,

@@ -44,7 +44,8 @@ class Choice:
 
 
 TargetLike: TypeAlias = int | str | Callable[[Any], Tensor] | Choice | None
-"""What a caller may ask about."""
+"""A class index, a label or two joined by " vs ", any score of an output; None is the top
+prediction."""
 
 
 @dataclass(frozen=True)

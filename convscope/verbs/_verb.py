@@ -10,11 +10,14 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from convscope.core.interrupt import StepCount, count_steps
-from convscope.errors import ImageError, NumericError, OptionError
+from convscope.core.validation import check_arguments
+from convscope.errors import ImageError, NumericError
+from convscope.networks.load import ModelLike as ModelLike
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
 from convscope.photos.fingerprint import fingerprint
@@ -27,11 +30,10 @@ from convscope.results.result import Result
 P = ParamSpec("P")
 
 PhotoLike = Any
-"""A path, PIL image, array or tensor, what `load_image` gave, or a list of these."""
+"""`convscope.photos.load_image.PhotoLike`; within a verb, the tensors it was loaded as."""
 
-
-ModelLike = Model | nn.Module | str | None
-"""What `load_model` takes."""
+UNCHECKED = ("model", "photo")
+"""Arguments that `load_model` and `load_photos` check."""
 
 
 def verb(
@@ -40,26 +42,20 @@ def verb(
     """Decorator for the public functions that take a `model` (and perhaps a `photo`) and return a
     `Result`.
 
-    The function receives a `Model`, and its photos as a list of tensors (1 c h w in [0, 1], each at
-    its own size); its result leaves with its provenance.
+    The arguments are checked by their annotations, then the photos are read, then the network is
+    loaded: what is wrong is found before what takes long. The function receives a `Model`, and its
+    photos as a list of tensors (1 c h w in [0, 1], each at its own size); its result leaves with
+    its provenance.
     """
     signature = inspect.signature(function)
+    takes_photo = "photo" in signature.parameters
+    needs_photo = takes_photo and signature.parameters["photo"].default is inspect.Parameter.empty
 
     @wraps(function)
-    def run(*given: Any, **named: Any) -> Result:
-        bound = signature.bind(*given, **named)
-        bound.apply_defaults()
-        arguments = bound.arguments
+    def run(*args: Any, **kwargs: Any) -> Result:
         started = time.perf_counter()
-        if (
-            "photo" in arguments
-            and arguments["photo"] is None
-            and signature.parameters["photo"].default is inspect.Parameter.empty
-        ):
-            raise ImageError("No photo was given; give a path, a PIL image, an array or a tensor.")
-        if not isinstance(arguments.get("seed", 0), int):
-            raise OptionError(f"seed must be an integer; {arguments['seed']!r} was given.")
-        model = arguments["model"] = load_model(arguments["model"])
+        bound = check_arguments(function, args, kwargs, unchecked=UNCHECKED)
+        arguments = bound.arguments
         photos: list[provenance.PhotoRecord] = []
         if arguments.get("photo") is not None:
             source = arguments["photo"]
@@ -68,21 +64,15 @@ def verb(
                 _photo(path, photo)
                 for path, photo in zip(_paths(source), arguments["photo"], strict=True)
             ]
+        elif needs_photo:
+            raise ImageError("No photo was given; give a path, a PIL image, an array or a tensor.")
+        model = arguments["model"] = load_model(arguments["model"])
         with count_steps() as steps:
             result = function(*bound.args, **bound.kwargs)
-        for name, array in result.arrays.items():
-            if not bool(torch.isfinite(torch.from_numpy(array)).all()):
-                raise NumericError(
-                    f"{function.__name__}: {name!r} came out as NaN or infinity; nothing is drawn"
-                    " from it."
-                )
+        _require_finite(function.__name__, result)
         record = provenance.describe(
             function.__name__,
-            {
-                name: value
-                for name, value in _flat(arguments).items()
-                if name not in ("model", "photo")
-            },
+            {name: value for name, value in _flat(arguments).items() if name not in UNCHECKED},
             model={
                 "name": model.name,
                 "spec": model.spec,
@@ -112,6 +102,14 @@ def _interrupted(result: Result, steps: StepCount) -> tuple[Result, provenance.I
     if isinstance(result.details, (ImagesDetails, FoolingDetails)):
         result = replace(result, details=replace(result.details, ended=ended))
     return result, record
+
+
+def _require_finite(name: str, result: Result) -> None:
+    for key, array in result.arrays.items():
+        if not np.isfinite(array).all():
+            raise NumericError(
+                f"{name}: {key!r} came out as NaN or infinity; nothing is drawn from it."
+            )
 
 
 def _flat(arguments: dict[str, Any]) -> dict[str, Any]:

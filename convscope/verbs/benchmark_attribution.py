@@ -12,6 +12,7 @@ from convscope import attribution, metrics
 from convscope.attribution.method import Method
 from convscope.attribution.method_options import check_options, options_for
 from convscope.core import progress
+from convscope.core.ranges import Runs, Seed, Tiles
 from convscope.errors import OptionError, suggest
 from convscope.metrics.measure import measure
 from convscope.metrics.metric_input import MetricInput
@@ -36,11 +37,11 @@ def benchmark_attribution(
     *,
     methods: str | Sequence[str] | None = None,
     metric: str | Sequence[str] = "grid_pointing,insertion,deletion",
-    grids: int = 40,
-    tiles: int = 2,
+    grids: Runs = 40,
+    tiles: Tiles = 2,
     alpha_masks: bool = False,
     layer: str | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     **options: Any,
 ) -> Result:
     """Which attribution method finds what the network looks at: a table of methods over photos,

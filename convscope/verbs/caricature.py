@@ -2,6 +2,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+from convscope.core.ranges import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    Steps,
+)
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.details import ImagesDetails
@@ -21,25 +29,25 @@ def caricature(
     layer: str | None = None,
     preset: str = "caricature",
     power: float = 1.0,
-    steps: int | None = None,
-    seed: int = 0,
+    steps: Steps | None = None,
+    seed: Seed = 0,
     optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: float | None = None,
+    rate: PositiveFloat | None = None,
     normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
     parameterization: str | None = None,
-    noise: float | None = None,
+    noise: NonNegativeFloat | None = None,
     transforms: str | None = None,
-    jitter: int | None = None,
+    jitter: NonNegativeInt | None = None,
     regularizers: str | None = None,
-    l2: float | None = None,
-    blur: float | None = None,
-    blur_every: int | None = None,
-    redirect: int | None = None,
-    patience: int | None = None,
-    snapshots: list[int] | None = None,
-    show_every: int | None = None,
+    l2: NonNegativeFloat | None = None,
+    blur: NonNegativeFloat | None = None,
+    blur_every: PositiveInt | None = None,
+    redirect: NonNegativeInt | None = None,
+    patience: PositiveInt | None = None,
+    snapshots: list[PositiveInt] | None = None,
+    show_every: PositiveInt | None = None,
     half: bool = False,
-    batch: int = BATCH,
+    batch: PositiveInt = BATCH,
 ) -> Result:
     """A photo as a layer sees it, exaggerated: dot product times cosine with its own features
     (Lucid, 2018).

@@ -3,6 +3,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from convscope.core.ranges import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    Side,
+    Steps,
+)
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.questions.target import find_class
@@ -23,26 +32,26 @@ def class_image(
     target: int | str | Sequence[int | str],
     *,
     preset: str = "simonyan",
-    steps: int | None = None,
-    size: int | tuple[int, int] | None = None,
-    seed: int = 0,
+    steps: Steps | None = None,
+    size: Side | tuple[Side, Side] | None = None,
+    seed: Seed = 0,
     optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: float | None = None,
+    rate: PositiveFloat | None = None,
     normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
     parameterization: str | None = None,
-    noise: float | None = None,
+    noise: NonNegativeFloat | None = None,
     transforms: str | None = None,
-    jitter: int | None = None,
+    jitter: NonNegativeInt | None = None,
     regularizers: str | None = None,
-    l2: float | None = None,
-    blur: float | None = None,
-    blur_every: int | None = None,
-    redirect: int | None = None,
-    patience: int | None = None,
-    snapshots: list[int] | None = None,
-    show_every: int | None = None,
+    l2: NonNegativeFloat | None = None,
+    blur: NonNegativeFloat | None = None,
+    blur_every: PositiveInt | None = None,
+    redirect: NonNegativeInt | None = None,
+    patience: PositiveInt | None = None,
+    snapshots: list[PositiveInt] | None = None,
+    show_every: PositiveInt | None = None,
     half: bool = False,
-    batch: int = BATCH,
+    batch: PositiveInt = BATCH,
 ) -> Result:
     """What a class looks like to the network: the image that scores highest (Simonyan et al.,
     2013).

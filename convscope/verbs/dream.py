@@ -7,6 +7,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from convscope.core.ranges import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    Octaves,
+    OctaveScale,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    Side,
+    Steps,
+)
 from convscope.errors import OptionError
 from convscope.networks.model import Model
 from convscope.probe import Probe
@@ -43,24 +54,24 @@ def dream(
     *,
     layer: str | None = None,
     preset: str = "deepdream",
-    octaves: int | None = None,
-    octave_scale: float | None = None,
-    steps: int | None = None,
-    size: int | tuple[int, int] | None = None,
-    tile: int = TILE,
-    seed: int = 0,
+    octaves: Octaves | None = None,
+    octave_scale: OctaveScale | None = None,
+    steps: Steps | None = None,
+    size: Side | tuple[Side, Side] | None = None,
+    tile: PositiveInt = TILE,
+    seed: Seed = 0,
     optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: float | None = None,
+    rate: PositiveFloat | None = None,
     normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
     transforms: str | None = None,
-    jitter: int | None = None,
+    jitter: NonNegativeInt | None = None,
     regularizers: str | None = None,
-    l2: float | None = None,
-    blur: float | None = None,
-    blur_every: int | None = None,
-    redirect: int | None = None,
-    snapshots: list[int] | None = None,
-    show_every: int | None = None,
+    l2: NonNegativeFloat | None = None,
+    blur: NonNegativeFloat | None = None,
+    blur_every: PositiveInt | None = None,
+    redirect: NonNegativeInt | None = None,
+    snapshots: list[PositiveInt] | None = None,
+    show_every: PositiveInt | None = None,
     half: bool = False,
 ) -> Result:
     """Whatever a layer sees in a photo, more of it (DeepDream, Mordvintsev et al., 2015).

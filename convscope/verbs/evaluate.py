@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from convscope import metrics
+from convscope.core.ranges import Seed
 from convscope.errors import OptionError
 from convscope.metrics.measure import check_metrics, masks_of, measure
 from convscope.metrics.metric_input import MetricInput
@@ -32,7 +33,7 @@ def evaluate(
     metric: str | Sequence[str] = "insertion",
     target: TargetLike | Sequence[TargetLike] = None,
     mask: Any = None,
-    seed: int = 0,
+    seed: Seed = 0,
     **options: Any,
 ) -> Result:
     """How good the heatmaps of `explain` are, in numbers.

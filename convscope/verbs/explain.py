@@ -9,6 +9,7 @@ from torch import Tensor
 from convscope import attribution
 from convscope.attribution.method import Method
 from convscope.attribution.method_options import check_options, options_for
+from convscope.core.ranges import Seed
 from convscope.errors import TargetError
 from convscope.networks.model import Model
 from convscope.probe import Probe
@@ -35,7 +36,7 @@ def explain(
     method: str | Sequence[str] = "grad_cam",
     target: TargetLike | Sequence[TargetLike] = None,
     layer: str | Sequence[str] | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     half: bool = False,
     **options: Any,
 ) -> Result:

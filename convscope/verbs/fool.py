@@ -6,6 +6,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from convscope.core.ranges import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    Steps,
+)
 from convscope.errors import TargetError
 from convscope.networks.model import Model
 from convscope.probe import Probe
@@ -32,19 +40,19 @@ def fool(
     *,
     target: int | str | Sequence[int | str] | None = None,
     preset: str = "cs231n",
-    steps: int | None = None,
+    steps: Steps | None = None,
     half: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
     optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: float | None = None,
+    rate: PositiveFloat | None = None,
     normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
-    jitter: int | None = None,
+    jitter: NonNegativeInt | None = None,
     regularizers: str | None = None,
-    l2: float | None = None,
-    blur: float | None = None,
-    blur_every: int | None = None,
-    snapshots: list[int] | None = None,
-    show_every: int | None = None,
+    l2: NonNegativeFloat | None = None,
+    blur: NonNegativeFloat | None = None,
+    blur_every: PositiveInt | None = None,
+    snapshots: list[PositiveInt] | None = None,
+    show_every: PositiveInt | None = None,
 ) -> Result:
     """The smallest steps that make the network say something else (Szegedy et al., 2013; steps as
     in CS231n).

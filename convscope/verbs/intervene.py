@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from convscope.core.ranges import PositiveInt
 from convscope.errors import OptionError
 from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe
@@ -38,7 +39,7 @@ def intervene(
     unit: str,
     *,
     scale: float | Sequence[float] = 0.0,
-    top: int = 5,
+    top: PositiveInt = 5,
 ) -> Result:
     """What the answer becomes when one unit is silenced or strengthened (Bau et al., 2020).
 

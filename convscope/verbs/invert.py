@@ -7,6 +7,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from convscope.core.ranges import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    Steps,
+)
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
 from convscope.probe import Probe
@@ -32,25 +40,25 @@ def invert(
     *,
     layer: str | Sequence[str] | None = None,
     preset: str = "inversion",
-    steps: int | None = None,
-    seed: int = 0,
+    steps: Steps | None = None,
+    seed: Seed = 0,
     optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: float | None = None,
+    rate: PositiveFloat | None = None,
     normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
     parameterization: str | None = None,
-    noise: float | None = None,
+    noise: NonNegativeFloat | None = None,
     transforms: str | None = None,
-    jitter: int | None = None,
+    jitter: NonNegativeInt | None = None,
     regularizers: str | None = None,
-    l2: float | None = None,
-    blur: float | None = None,
-    blur_every: int | None = None,
-    redirect: int | None = None,
-    patience: int | None = None,
-    snapshots: list[int] | None = None,
-    show_every: int | None = None,
+    l2: NonNegativeFloat | None = None,
+    blur: NonNegativeFloat | None = None,
+    blur_every: PositiveInt | None = None,
+    redirect: NonNegativeInt | None = None,
+    patience: PositiveInt | None = None,
+    snapshots: list[PositiveInt] | None = None,
+    show_every: PositiveInt | None = None,
     half: bool = False,
-    batch: int = BATCH,
+    batch: PositiveInt = BATCH,
 ) -> Result:
     """What a layer still knows of a photo: an image from noise with the same features (Mahendran &
     Vedaldi, 2015).

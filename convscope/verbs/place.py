@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from convscope.core.ranges import PositiveInt
 from convscope.errors import ImageError, OptionError
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
@@ -29,7 +30,7 @@ def place(
     *,
     layers: Sequence[str] | str | None = None,
     target: TargetLike = None,
-    top: int = 6,
+    top: PositiveInt = 6,
 ) -> Result:
     """What one place of a photo excites, and what it says for and against the answer (Olah et al.,
     2018).

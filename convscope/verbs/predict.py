@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from convscope.core.ranges import PositiveInt
 from convscope.errors import OptionError
 from convscope.networks.model import Model
 from convscope.probe import Probe
@@ -13,7 +14,7 @@ from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 
 @verb
-def predict(model: Model, photo: PhotoLike, *, top: int = 5) -> Result:
+def predict(model: Model, photo: PhotoLike, *, top: PositiveInt = 5) -> Result:
     """What the network says a photo is: the top classes with their probabilities.
 
     `result.table` has a row per photo and rank (photo, rank, index, label, probability);

@@ -11,6 +11,7 @@ import jinja2
 
 from convscope.core.files import write_whole
 from convscope.core.progress import advance
+from convscope.core.ranges import Seed
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
 from convscope.results.details import PredictionsDetails
@@ -28,7 +29,7 @@ from convscope.verbs.predict import predict
 
 
 def report(
-    model: ModelLike, photo: PhotoLike, out: str = "report.html", *, seed: int = 0
+    model: ModelLike, photo: PhotoLike, out: str = "report.html", *, seed: Seed = 0
 ) -> Result:
     """What a network sees in a photo, as one HTML page with everything inlined.
 

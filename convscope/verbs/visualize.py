@@ -6,6 +6,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from convscope.core.ranges import (
+    Copies,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    Side,
+    Steps,
+)
 from convscope.errors import OptionError
 from convscope.networks.layer import Unit
 from convscope.networks.model import Model
@@ -30,28 +40,28 @@ def visualize(
     photo: PhotoLike = None,
     start: Literal["noise", "photo", "mean"] | None = None,
     preset: str = "distill",
-    steps: int | None = None,
-    size: int | tuple[int, int] | None = None,
-    seed: int = 0,
+    steps: Steps | None = None,
+    size: Side | tuple[Side, Side] | None = None,
+    seed: Seed = 0,
     optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: float | None = None,
+    rate: PositiveFloat | None = None,
     normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
     parameterization: str | None = None,
-    noise: float | None = None,
+    noise: NonNegativeFloat | None = None,
     transforms: str | None = None,
-    jitter: int | None = None,
+    jitter: NonNegativeInt | None = None,
     regularizers: str | None = None,
-    l2: float | None = None,
-    blur: float | None = None,
-    blur_every: int | None = None,
-    redirect: int | None = None,
-    patience: int | None = None,
-    snapshots: list[int] | None = None,
-    show_every: int | None = None,
-    diversity: int = 1,
-    diversity_weight: float = 100.0,
+    l2: NonNegativeFloat | None = None,
+    blur: NonNegativeFloat | None = None,
+    blur_every: PositiveInt | None = None,
+    redirect: NonNegativeInt | None = None,
+    patience: PositiveInt | None = None,
+    snapshots: list[PositiveInt] | None = None,
+    show_every: PositiveInt | None = None,
+    diversity: Copies = 1,
+    diversity_weight: NonNegativeFloat = 100.0,
     half: bool = False,
-    batch: int = BATCH,
+    batch: PositiveInt = BATCH,
 ) -> Result:
     """The picture that excites a unit most: what it looks for (Erhan et al., 2009; Olah et al.,
     2017).

@@ -117,7 +117,7 @@ def test_what_is_damaged_is_said_and_mended(capsys, tmp_path):
         (["atlas", "ls", "nowhere"], "no atlas at nowhere"),
         (
             ["atlas", "build", "--layers", "head", "--out", "a", "--batch", "many"],
-            "batch must be int",
+            "batch must be an integer",
         ),
         (["atlas", "examples", "--images", "nowhere", "--out", "a"], "no photos at nowhere"),
     ],

@@ -54,7 +54,7 @@ from convscope.errors import ConvscopeError, ImageError, InputError, OptionError
             "kernel_shap: 7 x 7 cells need at least 49 samples; 3 was given.",
         ),
         ("grad_cam", {"layer": "classifier"}, "Layer 'classifier' has no places"),
-        ("random_map", {"seed": "a"}, "seed must be an integer; 'a' was given."),
+        ("random_map", {"seed": "a"}, "explain: seed must be an integer from 0"),
         (
             "rise",
             {"masks": "many"},

@@ -265,7 +265,11 @@ def test_an_objective_that_cannot_reach_the_image(trunk):
             OptionError,
             "is for invert and dream and fool",
         ),
-        (lambda m: convscope.visualize(m, "third:1", steps=0), OptionError, "1 or more"),
+        (
+            lambda m: convscope.visualize(m, "third:1", steps=0),
+            OptionError,
+            "steps must be an integer from 1 to 1,000,000",
+        ),
         (
             lambda m: convscope.visualize(m, "third:1", transforms="shake(3)"),
             OptionError,
@@ -282,7 +286,11 @@ def test_an_objective_that_cannot_reach_the_image(trunk):
             TargetError,
             "2 targets were given for 1",
         ),
-        (lambda m: convscope.dream(m, PHOTO, octaves=0), OptionError, "octaves must be 1"),
+        (
+            lambda m: convscope.dream(m, PHOTO, octaves=0),
+            OptionError,
+            "octaves must be an integer from 1 to 64",
+        ),
     ],
 )
 def test_errors_are_one_sentence(call, error, sentence, trunk):
