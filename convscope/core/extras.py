@@ -28,3 +28,13 @@ def arrow() -> Any:
 def parquet() -> Any:
     """`pyarrow.parquet`."""
     return need("pyarrow.parquet")
+
+
+def open_parquet(file: Any) -> Any:
+    """A `pyarrow.parquet.ParquetFile` of an open file, whose page checksums are verified.
+
+    Read it with `use_threads=False`. Arrow's threads hold references to the Python file; one that
+    lets go of the last of them while the interpreter ends takes the lock of an interpreter that is
+    gone, and the process dies with "terminate called without an active exception".
+    """
+    return parquet().ParquetFile(file, page_checksum_verification=True, pre_buffer=False)

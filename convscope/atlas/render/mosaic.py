@@ -7,7 +7,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from convscope.atlas.store.reader import open_picture, parse_recipe
 from convscope.atlas.store.rows import CellColumns
+from convscope.errors import InputError
+
+MAX_PIXELS = 100_000_000
+"""Of the whole picture: an atlas may come from elsewhere, and a cell may claim any place."""
 
 EMPTIEST = 0.4
 """How large the emptiest cell is drawn beside the fullest (Carter et al., 2019, show by size how
@@ -39,12 +44,16 @@ def draw_mosaic(
     down = max(row["row"] for row in rows) - top + 1
     across = max(row["column"] for row in rows) - left + 1
     largest = max(row["count"] for row in rows)
-    side = max(json.loads(rows[0]["recipe"])["size"])
+    side = max(parse_recipe(rows[0]["recipe"])["size"])
+    if not 0 < across * down * side * side <= MAX_PIXELS:
+        raise InputError(
+            f"An activation atlas of {across} x {down} cells of {side} pixels is too large to draw."
+        )
     canvas = Image.new("RGBA", (across * side, down * side))
     for row, data in pictures:
         share = EMPTIEST + (1 - EMPTIEST) * (row["count"] / largest) ** 0.5
         scaled = max(1, round(side * share))
-        picture = Image.open(io.BytesIO(data)).convert("RGBA")
+        picture = open_picture(data).convert("RGBA")
         picture = picture.resize((scaled, scaled), Image.Resampling.LANCZOS)
         margin = (side - scaled) // 2
         canvas.paste(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from convscope.atlas.scan.top_k import TopK
-from convscope.core.extras import arrow, parquet
+from convscope.core.extras import arrow, open_parquet, parquet
 from convscope.photos.sources.entry import Entry
 
 _ARRAYS = ("value", "photo", "place", "reservoir_value", "reservoir_place")
@@ -110,8 +110,7 @@ class PassState:
         """What `to_bytes` wrote, or None where it is damaged."""
         pa = arrow()
         try:
-            file = parquet().ParquetFile(io.BytesIO(data), page_checksum_verification=True)
-            rows = file.read(use_threads=False).to_pylist()
+            rows = open_parquet(io.BytesIO(data)).read(use_threads=False).to_pylist()
             facts = json.loads(rows[-1]["data"])
             arrays: dict[str, dict[str, Any]] = {}
             for row in rows[:-1]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from itertools import groupby
 
@@ -13,7 +12,7 @@ from convscope.atlas.site import views
 from convscope.atlas.site.pages import render_page, render_script
 from convscope.atlas.site.views import LayerView, Link, MapLink, NetworkView, Pictured, SimilarUnit
 from convscope.atlas.store.file_names import unique_file_names
-from convscope.atlas.store.reader import LayerParts, Network, Reader, Row
+from convscope.atlas.store.reader import LayerParts, Network, Reader, Row, parse_recipe
 from convscope.atlas.store.rows import CellColumns, ExampleColumns, UnitColumns
 from convscope.atlas.store.staging import StagingFolder
 from convscope.atlas.store.tables import EXAMPLES, MAPS, UNITS
@@ -279,7 +278,7 @@ class NetworkPages:
             },
             count=len(rows),
             sampled=first["sampled"],
-            recipe=json.loads(first["recipe"]),
+            recipe=parse_recipe(first["recipe"]),
             seed=first["seed"],
             name=name,
         )

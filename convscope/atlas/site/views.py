@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
+from convscope.atlas.store.reader import parse_recipe
 from convscope.atlas.store.rows import ExampleColumns, UnitColumns
 from convscope.atlas.store.tables import ColumnsT
 
@@ -171,7 +172,7 @@ def _recipe_key(picture: Pictured[UnitColumns]) -> tuple[str, int]:
 
 def _recipe_group(pictures: list[Pictured[UnitColumns]]) -> RecipeGroup:
     first = pictures[0].row
-    recipe = json.loads(first["recipe"])
+    recipe = parse_recipe(first["recipe"])
     rows = [picture.row for picture in pictures]
     scores = [row["score"] for row in rows if row["score"] is not None and not row["dead"]]
     whole = recipe | {"seed": first["seed"], "recipe_version": first["recipe_version"]}
@@ -211,7 +212,7 @@ def shared_recipe(rows: Sequence[UnitColumns]) -> str:
     """The recipe in a line, where all units have the same."""
     if len({(row["recipe"], row["seed"]) for row in rows}) != 1:
         return ""
-    recipe = json.loads(rows[0]["recipe"])
+    recipe = parse_recipe(rows[0]["recipe"])
     height, width = recipe["size"]
     return (
         f"{recipe['preset']}, {recipe['steps']} steps, {width} x {height} px, seed"

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 MAX_LENGTH = 80
 """Characters of a name that are kept; a path in a site has three such parts."""
 
+MAX_FOLDER_LENGTH = 160
+"""Characters of a folder's or picture's name; file systems allow 255 bytes, staging adds some."""
+
 RESERVED = {
     "assets",
     "con",
@@ -27,7 +30,11 @@ _ENDINGS = (".html", ".js", ".css", ".json", ".png")
 
 def folder_name(name: str) -> str:
     """A name as its folder in an atlas is called; the columns hold the name as it is."""
-    return _UNSAFE_IN_FOLDER.sub("_", name).lstrip(".") or "_"
+    folder = _UNSAFE_IN_FOLDER.sub("_", name).lstrip(".") or "_"
+    if len(folder) <= MAX_FOLDER_LENGTH:
+        return folder
+    hashed = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    return f"{folder[:MAX_LENGTH]}~{hashed}"
 
 
 def network_folder(name: str, identity: str) -> str:

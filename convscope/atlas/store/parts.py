@@ -122,8 +122,23 @@ def read_header(file: Any, name: str) -> PartHeader | None:
         header = json.loads(metadata[KEY])
         version = int(header["schema"])
         if version == SCHEMA:
-            return PartHeader(header["rows"], header["failed"], tuple(header["jobs"]))
-    except (pa.ArrowException, OSError, EOFError, KeyError, ValueError, TypeError):
+            jobs = tuple(header["jobs"])
+            # A part from elsewhere may say anything: it is damaged unless these are numbers.
+            numbers = [header["rows"], header["failed"], *(job["rows"] for job in jobs)]
+            numbers += [job.get("first", 0) for job in jobs]
+            is_sound = jobs and all(isinstance(number, int) for number in numbers)
+            is_sound = is_sound and all(isinstance(job["job"], str) for job in jobs)
+            return PartHeader(header["rows"], header["failed"], jobs) if is_sound else None
+    except (
+        pa.ArrowException,
+        OSError,
+        EOFError,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):
         return None
     older = "an older" if version < SCHEMA else "a newer"
     raise InputError(

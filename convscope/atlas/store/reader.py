@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CACHED_PARTS = 8
 """Parts whose pictures are held in memory."""
 
+MAX_PICTURE_PIXELS = 4096 * 4096
+"""Pixels of the largest picture that is opened: an atlas may come from elsewhere."""
+
 
 class Row(Mapping[str, Any], Generic[ColumnsT]):
     """One row of a table by column name; `picture` is its image, read when it is asked for, and
@@ -67,8 +70,7 @@ class Row(Mapping[str, Any], Generic[ColumnsT]):
     @property
     def recipe(self) -> dict[str, Any]:
         """How the row was made."""
-        recipe: dict[str, Any] = json.loads(self["recipe"])
-        return recipe
+        return parse_recipe(self["recipe"])
 
     @property
     def bytes(self) -> bytes | None:
@@ -82,11 +84,7 @@ class Row(Mapping[str, Any], Generic[ColumnsT]):
         data = self.bytes
         if data is None:
             return None
-        from PIL import Image
-
-        picture = Image.open(io.BytesIO(data))
-        picture.load()
-        return picture
+        return open_picture(data)
 
 
 @dataclass
@@ -223,12 +221,53 @@ class Reader:
         rows: dict[tuple[object, ...], Row[ColumnsT]] = {}
         # A job's own part comes after merged ones in the listing, and is newer where both exist.
         for part in parts:
-            for position, values in enumerate(self.store.read(part, names).to_pylist()):
+            data = self.store.read(part, names)
+            if set(data.column_names) != set(names):
+                lacking = sorted(set(names).difference(data.column_names))
+                raise InputError(f"{part.path} lacks the columns {', '.join(lacking)}.")
+            for position, values in enumerate(data.to_pylist()):
                 key = tuple(values[name] for name in identity)
                 rows[key] = Row(self, part, position, values)
         return sorted(
             rows.values(), key=lambda row: tuple(_order(row[name]) for name in table.order)
         )
+
+
+def parse_recipe(text: str) -> dict[str, Any]:
+    """A row's recipe.
+
+    Raises:
+        InputError: it is no JSON object, as in an atlas that was tampered with.
+    """
+    try:
+        recipe = json.loads(text)
+    except (ValueError, RecursionError):
+        recipe = None
+    if not isinstance(recipe, dict):
+        raise InputError("A recipe in this atlas cannot be read; run convscope atlas verify.")
+    return recipe
+
+
+def open_picture(data: bytes) -> Image:
+    """A picture of a row: PNG or JPEG, of at most `MAX_PICTURE_PIXELS`.
+
+    Raises:
+        InputError: it is damaged, of another format, or too large to be a unit's picture.
+    """
+    from PIL import Image
+
+    try:
+        # Pillow guesses among dozens of formats otherwise, some of which start other programs.
+        picture = Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
+        if picture.width * picture.height > MAX_PICTURE_PIXELS:
+            raise InputError(
+                f"A picture in this atlas has {picture.width} x {picture.height} pixels, more than"
+                " any unit's picture; it was not opened."
+            )
+        picture.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"A picture in this atlas cannot be read: {error}") from None
+    return picture
 
 
 def natural_order(name: str) -> list[tuple[bool, int, str]]:

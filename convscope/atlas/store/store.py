@@ -24,7 +24,7 @@ from typing import Any
 
 from convscope.atlas.store.parts import PartHeader, read_header
 from convscope.atlas.store.tables import TABLES
-from convscope.core.extras import arrow, need, parquet
+from convscope.core.extras import arrow, need, open_parquet
 from convscope.core.files import write_whole
 from convscope.errors import ConvscopeError, InputError, OutputError
 
@@ -184,7 +184,7 @@ class Store:
         """
         try:
             with self.files.open(part.path, "rb") as file:
-                return parquet().ParquetFile(file, page_checksum_verification=True).read(columns)
+                return open_parquet(file).read(columns, use_threads=False)
         except FileNotFoundError:
             raise
         except (arrow().ArrowException, OSError, ValueError) as error:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
-from convscope.core.extras import arrow, parquet
+from convscope.core.extras import arrow, open_parquet
 from convscope.errors import InputError
 from convscope.photos.sources.entry import LABEL_COLUMNS, Entry, label_text, photo_bytes
 
@@ -41,11 +41,10 @@ class Parquet:
                 size = file.metadata.serialized_size
                 row = 0
                 for group in range(file.num_row_groups):
-                    labels = (
-                        file.read_row_group(group, columns=[label]).column(0).to_pylist()
-                        if label
-                        else []
-                    )
+                    labels = []
+                    if label:
+                        rows = file.read_row_group(group, columns=[label], use_threads=False)
+                        labels = rows.column(0).to_pylist()
                     for place in range(file.metadata.row_group(group).num_rows):
                         text = label_text(labels[place], names) if labels else None
                         yield Entry(
@@ -58,7 +57,7 @@ class Parquet:
 
     def _opened(self, path: str) -> Any:
         try:
-            return parquet().ParquetFile(self.files.open(path, "rb"))
+            return open_parquet(self.files.open(path, "rb"))
         except (arrow().ArrowException, OSError) as error:
             raise InputError(
                 f"{path} cannot be read as Parquet: {' '.join(str(error).split())}"
@@ -72,7 +71,7 @@ class Parquet:
             if values is None:
                 with self._opened(path) as file:
                     values = self._groups[(path, group)] = file.read_row_group(
-                        group, columns=[column]
+                        group, columns=[column], use_threads=False
                     ).column(0)
                 while len(self._groups) > MAX_ROW_GROUPS:
                     self._groups.popitem(last=False)
