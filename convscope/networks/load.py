@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import nn
 
-from convscope.errors import ConvscopeError, ModelError, OptionError, suggest
+from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks import options as given
 from convscope.networks.layout import Layout
 from convscope.networks.model import Model
@@ -208,15 +208,11 @@ def _bare(network: nn.Module, weights: bool | str | Path | None, options: dict[s
 
 
 def _check_labels(model: Model, labels: tuple[str, ...]) -> None:
-    """Labels must be as many as the classes; a network that cannot say how many it has is left to
-    the verbs."""
+    """Labels must be as many as the scores, or two for one score. A network that cannot be run like
+    this, or gives no class scores, is left to the verbs."""
     try:
-        classes = model.classes
-    except ConvscopeError:
-        raise
+        count = model.score_facts.count
     except Exception:
         return
-    if len(labels) != classes:
-        raise ModelError(
-            f"{model.name} has {classes} classes, but {len(labels)} labels were given."
-        )
+    if len(labels) != count and (count, len(labels)) != (1, 2):
+        raise ModelError(f"{model.name} has {count} classes, but {len(labels)} labels were given.")

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import ImageError, ModelError
-from convscope.networks.layout import Layout, first_tensor
+from convscope.networks.class_scores import ScoreFacts, class_scores, score_facts
+from convscope.networks.layout import Layout
 from convscope.networks.module_index import ModuleIndex, evaluation_mode
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.state import NetworkState
@@ -156,34 +157,35 @@ class Model:
                 network_input.permute(0, 2, 3, 1) if self.channels_last else network_input
             )
 
-    def scores(self, output: Any) -> Tensor:
-        """The class scores (n classes) in what the network returned.
+    def scores(self, output: Any, images: int | None = None) -> Tensor:
+        """The class scores (n classes) in what the network returned for `images` images.
+
+        A network with one output and two labels answers a question with yes or no: the score of
+        the first class is minus that of the second (or 1 minus it, of a probability).
 
         Raises:
-            ModelError: there is no such tensor in it.
+            ModelError: what it returned is not one score per class and image.
         """
-        scores = first_tensor(output.logits if hasattr(output, "logits") else output)
-        if scores is None:
-            raise ModelError(
-                f"{self.name} returned {type(output).__name__} without a tensor in it, so it has no"
-                " class scores."
-            )
-        if scores.ndim == 1:
-            scores = scores[:, None]
-        if scores.ndim == 4 and scores.shape[2:] == (1, 1):
-            scores = scores.flatten(1)
-        if scores.ndim != 2:
-            shape = " x ".join(map(str, scores.shape))
-            raise ModelError(
-                f"{self.name} returned a tensor of {shape}, not one score per class; give a"
-                " callable target that makes one score per image."
-            )
-        return scores.float()
+        scores = class_scores(output, self.name, images)
+        if not self._has_two_labels or scores.shape[1] != 1:
+            return scores
+        other = 1 - scores if self.head == "probability" else -scores
+        return torch.cat([other, scores], 1)
+
+    @property
+    def _has_two_labels(self) -> bool:
+        return self.labels is not None and len(self.labels) == 2
 
     @property
     def head(self) -> Head:
-        """How scores become probabilities: a single output is read through a sigmoid."""
-        return self._head or ("sigmoid" if self.classes == 1 else "softmax")
+        """How scores become probabilities: as it was said; else a single output is read through a
+        sigmoid, and outputs that are a distribution already are left as they are."""
+        if self._head is not None:
+            return self._head
+        facts = self.score_facts
+        if facts.is_probability:
+            return "probability"
+        return "sigmoid" if facts.count == 1 else "softmax"
 
     @head.setter
     def head(self, head: Head) -> None:
@@ -196,18 +198,25 @@ class Model:
         return scores.sigmoid() if self.head == "sigmoid" else scores.softmax(1)
 
     @property
-    def classes(self) -> int:
-        """How many scores the network gives; found by one run, and remembered."""
+    def score_facts(self) -> ScoreFacts:
+        """What one run on a gray image says about the network's scores; remembered."""
         key, memory = (self.state.structure, self.size, self.channels), self.state.memory
         with memory.lock:
-            if key not in memory.num_classes:
+            if key not in memory.score_facts:
                 with (
                     evaluation_mode(self.module_index),
                     torch.inference_mode(False),
                     torch.no_grad(),
                 ):
-                    memory.num_classes[key] = self.scores(self(self.gray_input())).shape[1]
-            return memory.num_classes[key]
+                    output = self(self.gray_input())
+                memory.score_facts[key] = score_facts(class_scores(output, self.name, 1))
+            return memory.score_facts[key]
+
+    @property
+    def classes(self) -> int:
+        """How many classes the network tells apart."""
+        count = self.score_facts.count
+        return 2 if count == 1 and self._has_two_labels else count
 
     def gray_input(self) -> Tensor:
         """A gray input of the network's own size, for dry runs."""

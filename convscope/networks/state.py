@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from convscope.networks.class_scores import ScoreFacts
 from convscope.networks.layer import Layers
 from convscope.networks.layout import Layout
 from convscope.networks.module_index import ModuleIndex
@@ -45,7 +46,7 @@ class NetworkMemory:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.num_classes: dict[Hashable, int] = {}
+        self.score_facts: dict[Hashable, ScoreFacts] = {}
         self._dry_runs: dict[Hashable, DryRun] = {}
         self._identities: dict[Preprocessing, tuple[Hashable, str]] = {}
         self._known: dict[type[object], object] = {}

@@ -91,7 +91,7 @@ class Probe:
 
     def scores(self, image: Tensor) -> Tensor:
         """Class scores (n classes); no gradient."""
-        return self.model.scores(self.output(image))
+        return self.model.scores(self.output(image), len(image))
 
     def activations(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Maps (n c h w) of the given layers; the network stops after the last of them.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from convscope.errors import ModelError
 from convscope.networks.layer import PASSING, Layer, Layers
 from convscope.networks.layout import AxisLayout, Layout, first_tensor
 from convscope.networks.layout_inference import LayoutInference
@@ -141,7 +142,10 @@ def _unread(model: Model, layers: Layers, layout: Layout, wrapped: set[str]) -> 
     with _held_still(model), torch.enable_grad():
         capture = Capture(names, layers, leaf=True, complete=True)
         with capture.hooks(model.modules):
-            scores = model.scores(run_network(model, model.noise_input()))
+            try:
+                scores = model.scores(run_network(model, model.noise_input()))
+            except ModelError:  # a detector or a segmenter has no class scores to ask about
+                return set()
         if not scores.requires_grad:
             return set()
         gradients = torch.autograd.grad(
