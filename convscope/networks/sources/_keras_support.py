@@ -45,16 +45,16 @@ def library() -> Any:
             if before is None
             else os.environ.update(KERAS_BACKEND=before)
         )
+    if keras.config.backend() != "torch":
+        raise ModelError(
+            f"Keras already runs on {keras.config.backend()} in this process, and Convscope needs"
+            " it on torch: set KERAS_BACKEND=torch before Keras is first imported."
+        )
     version = tuple(int(part) for part in keras.__version__.split(".")[:2])
     if version < SAFE_VERSION:
         raise ModelError(
             f"Keras {keras.__version__} can be made to run code by the files it opens; Convscope"
             f" needs {'.'.join(map(str, SAFE_VERSION))} or later: pip install -U keras."
-        )
-    if keras.config.backend() != "torch":
-        raise ModelError(
-            f"Keras already runs on {keras.config.backend()} in this process, and Convscope needs"
-            " it on torch: set KERAS_BACKEND=torch before Keras is first imported."
         )
     return keras
 
