@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from small_networks import Trunk
 from torch import Tensor, nn
 
 import convscope
 from convscope.errors import ModelError
 from convscope.networks.class_scores import class_scores
 from convscope.probe import Probe
+from tests.small_networks import Trunk
 
 SCORES = torch.tensor([[1.0, 2.0, 3.0]])
 BOXES = torch.rand(300, 4)
