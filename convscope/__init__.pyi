@@ -19,6 +19,7 @@ from .verbs.fool import fool
 from .verbs.intervene import intervene
 from .verbs.invert import invert
 from .verbs.layers import layers
+from .verbs.overview import overview
 from .verbs.place import place
 from .verbs.predict import predict
 from .verbs.report import report
@@ -49,6 +50,7 @@ __all__ = [
     "live",
     "load_image",
     "load_model",
+    "overview",
     "place",
     "predict",
     "report",

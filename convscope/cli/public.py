@@ -17,6 +17,7 @@ VERBS = {
     "report": "One page: what this network sees in this photo",
     "predict": "Look at a photo",
     "activations": "Look at a photo",
+    "overview": "Look at a photo",
     "explain": "Look at a photo",
     "place": "Look at a photo",
     "intervene": "Look at a photo",

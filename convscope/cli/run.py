@@ -11,7 +11,7 @@ import convscope
 from convscope.cli import show
 from convscope.cli.options import flag_of, model_schemas, values
 from convscope.cli.public import CHOOSERS, method_options
-from convscope.core.schema import Schema
+from convscope.core.schema import Parameter, Schema
 from convscope.core.validation import check
 from convscope.errors import OptionError, OutputError, suggest
 from convscope.photos.samples import PREFIX
@@ -28,7 +28,7 @@ def run_verb(schema: Schema, typed: dict[str, Any]) -> int:
     _check_out(out, schema.name)
     default_out = _default_name(schema.name, typed)
     positional = [
-        _positional(parameter.name, typed)
+        _positional(schema.name, parameter, typed)
         for parameter in schema.parameters
         if not parameter.keyword and parameter.name not in ("model", "out")
     ]
@@ -78,9 +78,11 @@ def _default_name(name: str, typed: dict[str, Any]) -> str:
     return f"{stem}{name}.png"
 
 
-def _positional(name: str, typed: dict[str, Any]) -> Any:
-    value = typed.pop(name, None)
-    if name == "result":
+def _positional(verb: str, parameter: Parameter, typed: dict[str, Any]) -> Any:
+    value = typed.pop(parameter.name, None)
+    if parameter.type is int:
+        return check(verb, parameter.name, int, value)
+    if parameter.name == "result":
         return Result.load(value)
     if isinstance(value, tuple):
         return value[0] if len(value) == 1 else list(value)

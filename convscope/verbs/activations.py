@@ -43,7 +43,7 @@ def activations(
         )
         activation = probe.activations(network_input(model, photo), names)
     table = [
-        _describe(index, name, maps)
+        describe(index, name, maps)
         for name, batch in activation.items()
         for index, maps in enumerate(batch.float())
     ]
@@ -51,7 +51,7 @@ def activations(
     return Result("activations", ActivationsDetails(), arrays, table, bytes_of(photo))
 
 
-def _describe(photo: int, layer: str, maps: Tensor) -> Row:
+def describe(photo: int, layer: str, maps: Tensor) -> Row:
     """The table row of one layer (`c h w`) on one photo."""
     flat = maps.flatten(1)
     strongest = flat.mean(1).argsort(descending=True, stable=True)[:STRONGEST].tolist()

@@ -39,12 +39,12 @@ def predict(model: Model, photo: PhotoLike, *, top: PositiveInt = 5) -> Result:
         "predict",
         PredictionsDetails(),
         {"score": to_numpy(scores), "probability": to_numpy(probabilities)},
-        _best_classes(model, probabilities, top),
+        best_classes(model, probabilities, top),
         bytes_of(photo),
     )
 
 
-def _best_classes(model: Model, probabilities: Tensor, top: int) -> list[Row]:
+def best_classes(model: Model, probabilities: Tensor, top: int) -> list[Row]:
     """The `top` classes of each photo, the most probable first."""
     return [
         {

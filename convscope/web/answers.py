@@ -23,12 +23,6 @@ LAYER_SIDE = 64
 TOP = 6
 
 
-def predictions(microscope: Microscope, photo: Any) -> list[dict[str, Any]]:
-    """The best classes of a photo."""
-    result = convscope.predict(microscope.model, photo, top=TOP)
-    return [row for row in result.table if row["photo"] == 0]
-
-
 def explanation(result: Result) -> dict[str, Any]:
     """The maps of `explain`, one for each target, ready to be laid over a photo."""
     details = result.details_as(AttributionDetails)
@@ -53,21 +47,15 @@ def explain(microscope: Microscope, photo: Any, arguments: dict[str, Any]) -> di
     return explanation(convscope.explain(microscope.model, photo, **arguments))
 
 
-def stages(
-    microscope: Microscope, photo: Any, layers: list[str], side: int
-) -> list[dict[str, Any]]:
+def stages(result: Result, layers: list[str], side: int) -> list[dict[str, Any]]:
     """Layers with their shapes, how much of each fires, and their channels as tiles."""
-    if not layers:
-        return []
-    result = convscope.activations(microscope.model, photo, layers=layers)
-    rows = {row["layer"]: row for row in result.table}
+    rows = {row["layer"]: row for row in result.table if "layer" in row}
     return [
         {
             "layer": name,
             "shape": list(result[name].shape[1:]),
             "inactive": rows[name]["inactive"],
             "zeros": rows[name]["zeros"],
-            "strongest": rows[name]["strongest"],
             "order": strongest_first(result[name][0]),
             "tiles": drawing.tiles(result, name, side=side),
         }
@@ -80,17 +68,19 @@ def look(
 ) -> dict[str, Any]:
     """All that the view of a photo shows at once; without the heat where the method is slow."""
     quick = schemas.is_quick(arguments.get("method", "grad_cam"))
-    chosen = microscope.stages if layers is None else layers
+    shown = microscope.stages if layers is None else layers
+    seen = convscope.overview(microscope.model, photo, layers=shown, top=TOP)
     return {
-        "predictions": predictions(microscope, photo),
+        "predictions": [row for row in seen.table if "probability" in row],
         "heat": explain(microscope, photo, arguments) if quick else None,
-        "stages": stages(microscope, photo, chosen, STAGE_SIDE),
+        "stages": stages(seen, shown, STAGE_SIDE),
     }
 
 
 def layer(microscope: Microscope, photo: Any, name: str) -> dict[str, Any]:
     """One layer on a photo."""
-    return stages(microscope, photo, [name], LAYER_SIDE)[0]
+    result = convscope.activations(microscope.model, photo, layers=[name])
+    return stages(result, [name], LAYER_SIDE)[0]
 
 
 def unit(microscope: Microscope, photo: Any, name: str) -> dict[str, Any]:

@@ -142,6 +142,7 @@ def _server(microscope: Any, access: Access) -> uvicorn.Server:
             server_header=False,
             proxy_headers=False,
             ws="none",
+            lifespan="off",
             timeout_keep_alive=30,
             h11_max_incomplete_event_size=32 * 2**10,
         )

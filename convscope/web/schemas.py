@@ -74,6 +74,8 @@ def _bounded(verb: str, parameter: Parameter, text: str) -> Any:
     # A unit's text is checked against the network's layers, not by an annotation.
     if parameter.name == "units":
         value: Any = text
+    elif parameter.name == "layers":
+        value = [part.strip() for part in text.split(",")]  # as the command line gives it
     else:
         value = check(verb, parameter.name, parameter.type, text)
     if parameter.name == "target":

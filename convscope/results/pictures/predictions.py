@@ -35,7 +35,9 @@ def predictions(result: Result, *, width: int = BAR_WIDTH) -> Image.Image:
     Args:
         width: pixels that stand for a probability of 1.
     """
-    rows = sorted(result.table, key=lambda row: (row["photo"], row["rank"]))
+    rows = sorted(
+        (row for row in result.table if "rank" in row), key=lambda row: (row["photo"], row["rank"])
+    )
     blocks = [
         _photo(result, photo, list(group), width)
         for photo, group in groupby(rows, key=lambda row: int(row["photo"]))

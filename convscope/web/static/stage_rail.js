@@ -26,6 +26,6 @@ export function stageRail(stages, context, photo, chosen = null) {
     h("span", { class: "shape" }, `${channels} × ${height} × ${width}`),
     h("span", { class: "meter", title: "Share of values above zero" }, h("span", { style: { width: cssWidth(fires) } })),
     h("span", { class: "fires" }, `${percent(fires, 0)} fires`),
-    h("span", { class: "few", "aria-hidden": "true" }, stage.strongest.filter((index) => index < stage.tiles.count).slice(0, SHOWN).map((index) => tile(stage.tiles, index)))));
+    h("span", { class: "few", "aria-hidden": "true" }, stage.order.filter((index) => index < stage.tiles.count).slice(0, SHOWN).map((index) => tile(stage.tiles, index)))));
   }));
 }
