@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import ClassVar, Literal, TypeAlias
 
+from typing_extensions import TypedDict
+
 from convscope.errors import OptionError, suggest
 
 View: TypeAlias = Literal[
@@ -56,9 +58,10 @@ class Details:
 
 @dataclass(frozen=True, kw_only=True)
 class ActivationsDetails(Details):
-    """Activations explain themselves: layer names and shapes are in the arrays."""
+    """The channels that are drawn at large; none means a grid of all of them."""
 
     view: ClassVar[View] = "activations"
+    channels: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +72,7 @@ class PredictionsDetails(Details):
     path: str | None = None
 
 
-@dataclass(frozen=True)
-class LayerTotals:
+class LayerTotals(TypedDict):
     """Sums over a table of layers: how many, their units, and the network's parameters."""
 
     layers: int

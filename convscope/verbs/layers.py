@@ -38,6 +38,10 @@ def layers(model: Model, *, match: str = "*") -> Result:
         }
         for layer in matching
     ]
-    totals = LayerTotals(len(table), sum(layer.units for layer in matching), layout.parameters)
+    totals = LayerTotals(
+        layers=len(table),
+        units=sum(layer.units for layer in matching),
+        parameters=layout.parameters,
+    )
     title = f"{model.name}: {len(table)} layers, {layout.parameters:,} parameters"
     return Result("layers", TableDetails(title=title, totals=totals), table=table)

@@ -15,6 +15,7 @@ from convscope.errors import (
     ModelError,
     NumericError,
     OptionError,
+    UnitError,
 )
 from convscope.networks.preprocessing import Preprocessing
 from tests.small_networks import ByHand, Trunk, assert_unchanged, snapshot
@@ -87,6 +88,23 @@ def test_activations_count_zeros_and_blanks():
     assert result.table[0]["zeros"] == pytest.approx(6 / 16)
     assert result.table[0]["blank"] == pytest.approx(2 / 4)
     assert result.table[0]["strongest"] == [2, 0, 3, 1]
+
+
+def test_default_layers_have_passed_their_nonlinearity(embedded, chelsea):
+    result = convscope.activations(embedded, chelsea)
+    assert len(result.table) == 3
+    for row in result.table:
+        assert row["zeros"] > 0.1, row["layer"]
+        assert result[row["layer"]].min() == 0, "ReLU6 gives nothing below zero"
+
+
+def test_one_channel_at_large(by_hand):
+    result = convscope.activations(by_hand, PHOTO, layers="conv", channels=1)
+    assert result["conv"].shape == (1, 2, 2, 2)
+    assert result.details.channels == [1]
+    assert result.picture().height > 600
+    with pytest.raises(UnitError, match=r"conv has 2 channels \(0 to 1\); 2 was given"):
+        convscope.activations(by_hand, PHOTO, layers="conv", channels=[0, 2])
 
 
 def test_explain_by_hand(by_hand):

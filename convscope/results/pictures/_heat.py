@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,11 @@ where cold heat is darker."""
 
 OUTLINE_PART, OUTLINE_GRAY = 400, 0.3
 """A dark line around what the network saw, this part of the photo's longer side wide."""
+
+
+DARK, LIGHT, DARKEST = 0.2, 0.35, 0.02
+"""A photo with a mean below the first is lightened under heat, by a power that brings its mean to
+about the second; one below the third is treated as if it had that mean."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,8 @@ def overlay_heat(
     nothing was asked.
     """
     pixels = to_rgb(photo).astype(np.float64) / 255
+    if alpha > 0 and is_dark(photo):
+        pixels = pixels ** (math.log(LIGHT) / math.log(max(float(pixels.mean()), DARKEST)))
     rows, columns = _whole_pixels(pixels.shape[:2], box)
     colored = color(_resized(heat, rows, columns), colors) / 255
     blended = np.empty_like(pixels)
@@ -104,6 +112,11 @@ def overlay_heat(
     ] = OUTLINE_GRAY
     blended[rows, columns] = (1 - alpha) * pixels[rows, columns] + alpha * colored
     return to_uint8(blended)
+
+
+def is_dark(photo: Pixels) -> bool:
+    """Whether a photo is so dark that cold heat could not be told from it."""
+    return float(photo.mean()) / 255 < DARK
 
 
 def draw_heat(

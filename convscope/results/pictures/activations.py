@@ -8,9 +8,18 @@ import numpy as np
 from PIL import Image
 
 from convscope.errors import OptionError
+from convscope.results.details import ActivationsDetails
 from convscope.results.pictures import register
+from convscope.results.pictures._bar import format_number
 from convscope.results.pictures._color import ACTIVATION, Map, Pixels, color_table
-from convscope.results.pictures._layout import MARGIN, add_margin, stack
+from convscope.results.pictures._layout import (
+    MARGIN,
+    Panel,
+    add_margin,
+    resize_to_fit,
+    sheet,
+    stack,
+)
 from convscope.results.pictures._text import FAINT, SMALLEST, draw_text, text_size
 from convscope.results.pictures._tile import GAIN, activation_tile, is_blank
 from convscope.results.result import Result
@@ -21,6 +30,9 @@ WIDTH = 1024
 FIRST = 256
 """Channels shown of a layer: 16 rows of 16. The last layers have thousands, and a page of them
 shows no more."""
+
+LARGE = 640
+"""The longer side of a single channel at large; of several, half of it."""
 
 GAP = 1
 BLANK = (214, 214, 214)
@@ -63,16 +75,12 @@ def activations(
             f"first and columns must be at least 1, but {first} and {columns} were given."
         )
     grids = []
+    channels = result.details_as(ActivationsDetails).channels
     for name in result:
         for index, maps in enumerate(result[name]):
             photo = f" \N{MIDDLE DOT} photo {index + 1}" if len(result[name]) > 1 else ""
-            dense = maps.shape[1:] == (1, 1)
-            picture = (
-                _strip(maps[:, 0, 0], gain, colors)
-                if dense
-                else _grid(maps[:first], columns, gain, colors)
-            )
-            grids.append((name + photo, _facts(maps, MOST_UNITS if dense else first), picture))
+            picture, facts = _draw_layer(maps, channels, first, columns, gain, colors)
+            grids.append((name + photo, facts, picture))
     width = max(picture.width for _, _, picture in grids)
     size = text_size(width)
     small = max(SMALLEST, size - 2)
@@ -92,6 +100,22 @@ def activations(
         " same value everywhere."
     )
     return add_margin(stack([*parts, draw_text(legend, width, small, ink=FAINT)], MARGIN))
+
+
+def _draw_layer(
+    maps: Map,
+    channels: list[int],
+    first: int | None,
+    columns: int | None,
+    gain: float,
+    colors: str,
+) -> tuple[Image.Image, str]:
+    """One layer (`c h w`) on one photo, and the line above it."""
+    if channels:
+        return _at_large(maps, channels, gain, colors), _facts(maps, None)
+    if maps.shape[1:] == (1, 1):
+        return _strip(maps[:, 0, 0], gain, colors), _facts(maps, MOST_UNITS)
+    return _grid(maps[:first], columns, gain, colors), _facts(maps, first)
 
 
 def _facts(maps: Map, first: int | None) -> str:
@@ -125,17 +149,39 @@ def _grid(maps: Map, columns: int | None, gain: float, colors: str) -> Image.Ima
     scale = math.floor(scale) if scale >= 1 else scale
     tile = (max(1, round(width * scale)), max(1, round(height * scale)))
     rows = math.ceil(channels / columns)
-    sheet = Image.new(
+    grid = Image.new(
         "RGB", (columns * (tile[0] + GAP) - GAP, rows * (tile[1] + GAP) - GAP), "white"
     )
     for index, channel in enumerate(maps):
         picture = Image.fromarray(_colored(channel, gain, colors))
         resampling = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX
-        sheet.paste(
+        grid.paste(
             picture.resize(tile, resampling),
             ((index % columns) * (tile[0] + GAP), (index // columns) * (tile[1] + GAP)),
         )
-    return sheet
+    return grid
+
+
+def _at_large(maps: Map, channels: list[int], gain: float, colors: str) -> Image.Image:
+    """Some channels (`c h w`), large, each with its range below."""
+    side = LARGE if len(channels) == 1 else LARGE // 2
+    panels = [
+        Panel(
+            resize_to_fit(_colored(maps[channel], gain, colors), max(side, *maps.shape[1:])),
+            f"channel {channel}",
+            _range(maps[channel]),
+        )
+        for channel in channels
+    ]
+    return sheet(panels, columns=min(len(panels), 3))
+
+
+def _range(channel: Map) -> str:
+    low, high = float(channel.min()), float(channel.max())
+    # A tenth of a percent of the range: finer digits cannot be seen in the colors.
+    scale = (high - low) / 10 or abs(high)
+    numbers = [format_number(value, scale) for value in (low, high, float(channel.mean()))]
+    return f"{numbers[0]} to {numbers[1]}, mean {numbers[2]}"
 
 
 def _colored(channel: Map, gain: float, colors: str) -> Pixels:

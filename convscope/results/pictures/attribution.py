@@ -18,6 +18,7 @@ from convscope.results.pictures._heat import (
     Heat,
     check_heat_options,
     draw_heat,
+    is_dark,
     overlay_heat,
     scale_heat,
 )
@@ -79,7 +80,7 @@ def attribution(
         pixels = items[0].overlay(alpha, colors) if style == "overlay" else items[0].alone(colors)
         return Image.fromarray(pixels)
     side = next((side for most, side in PANEL_SIDES if count <= most), PANEL_SIDES[-1][1])
-    kinds = _panel_kinds(style, details.space)
+    kinds = _panel_kinds(style)
     photo = items[0].photo
     width = side * len(kinds) + BAR_ROOM
     height = round(side * photo.shape[0] / max(photo.shape[:2])) + TITLE_ROOM
@@ -155,12 +156,12 @@ def _item(result: Result, details: AttributionDetails, index: int, percentile: f
 
 
 def _panel_kinds(
-    style: Literal["panels", "overlay", "heatmap"], space: Space
+    style: Literal["panels", "overlay", "heatmap"],
 ) -> tuple[PanelKind, ...]:
     """What stands side by side for each map."""
     if style != "panels":
         return (style,)
-    return ("photo", "heat", "overlay") if space == "input" else ("photo", "overlay")
+    return ("photo", "heat", "overlay")
 
 
 def _panels(
@@ -192,6 +193,8 @@ def _notes(items: list[_Item], signed: bool, alpha: float, percentile: float) ->
     else:
         notes = [f"Cut off at the {percentile:g}th percentile."]
     notes.append(f"Overlay: {alpha:.0%} heat.")
+    if any(is_dark(item.photo) for item in items) and not signed:
+        notes.append("The dark photo is lightened under the heat.")
     if any(item.is_cropped for item in items):
         notes.append("Faded gray border: cut off before the network saw it.")
     if max(item.photo.shape[2] if item.photo.ndim == 3 else 1 for item in items) > 3:

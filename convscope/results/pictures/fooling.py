@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from convscope.results.arrays import Array, Pixels
+from convscope.results.details import FoolingDetails
 from convscope.results.pictures import register
 from convscope.results.pictures._color import to_rgb, to_uint8
-from convscope.results.pictures._layout import Panel, sheet
+from convscope.results.pictures._layout import Panel, resize_to_fit, sheet, stack
+from convscope.results.pictures._snapshots import snapshot_strip
 from convscope.results.result import Result
+
+LEAST_SIDE = 224
+"""Smaller images are enlarged to come near to this."""
 
 AMPLIFIED = 10
 """How many times the change is enlarged in the last panel (CS231n)."""
@@ -26,7 +31,7 @@ def fooling(result: Result, *, plain: bool = False) -> Image.Image:
         plain: the fooled image alone, exact to the pixel; of several, the first.
     """
     if plain:
-        return _picture(result["image"][0])
+        return Image.fromarray(_pixels(result["image"][0]))
     panels = []
     for original, image, row in zip(result["original"], result["image"], result.table, strict=True):
         change = image - original
@@ -38,27 +43,50 @@ def fooling(result: Result, *, plain: bool = False) -> Image.Image:
         )
         panels += [
             Panel(
-                _picture(original), f"{row['before']}, {row['before_probability']:.1%}", "original"
+                _panel(original), f"{row['before']}, {row['before_probability']:.1%}", "original"
             ),
-            Panel(_picture(image), answer, verdict),
+            Panel(_panel(image), answer, verdict),
             Panel(
-                _picture(np.clip(change + 0.5, 0, 1)),
+                _panel(np.clip(change + 0.5, 0, 1)),
                 "difference",
                 f"L2 {row['l2']:.2f}, Linf {row['linf']:.3f}",
             ),
             Panel(
-                _picture(np.clip(AMPLIFIED * change + 0.5, 0, 1)),
+                _panel(np.clip(AMPLIFIED * change + 0.5, 0, 1)),
                 f"{AMPLIFIED} x difference",
                 "gray: unchanged",
             ),
         ]
-    return sheet(
-        panels,
-        columns=4,
-        notes="Every image is exact to 8 bits: the fooled one, saved, still fools.",
-    )
+    picture = sheet(panels, columns=4, notes=_notes(result))
+    if "snapshot" not in result:
+        return picture
+    details = result.details_as(FoolingDetails)
+    strip = snapshot_strip(result["snapshot"], details.snapshots, details.titles)
+    return stack([picture, strip], 0)
 
 
-def _picture(image: npt.NDArray[np.float32]) -> Image.Image:
-    """An image (`c h w` in [0, 1]) at its own size."""
-    return Image.fromarray(to_rgb(to_uint8(image.transpose(1, 2, 0))))
+def _notes(result: Result) -> str:
+    """What can be relied on: a fooled image fools as a file too; what is not fooled is said to be
+    so."""
+    fooled = [bool(row["fooled"]) for row in result.table]
+    notes = ["Every image is exact to 8 bits"]
+    if all(fooled):
+        notes[0] += ": the fooled one, saved, still fools."
+    elif any(fooled):
+        notes[0] += f"; {sum(fooled)} of {len(fooled)} fool the network, also when saved."
+    else:
+        notes[0] += "." if result.details_as(FoolingDetails).notes else "; none fools the network."
+    details = result.details_as(FoolingDetails)
+    notes += details.notes
+    if details.ended and details.ended.startswith("interrupted"):
+        notes.append(f"{details.ended.capitalize()}.")
+    return " ".join(notes)
+
+
+def _panel(image: Array) -> Image.Image:
+    """An image (`c h w` in [0, 1]), enlarged by a whole factor where it is small."""
+    return resize_to_fit(_pixels(image), max(LEAST_SIDE, *image.shape[-2:]))
+
+
+def _pixels(image: Array) -> Pixels:
+    return to_rgb(to_uint8(image.transpose(1, 2, 0)))

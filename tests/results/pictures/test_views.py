@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from convscope.errors import ConvscopeError, NumericError, OptionError
 from convscope.results.details import (
     ActivationsDetails,
     AttributionDetails,
+    FoolingDetails,
     ImagesDetails,
     PredictionsDetails,
     TableDetails,
@@ -58,6 +60,26 @@ def activations() -> Result:
     )
 
 
+def fooling(fooled: bool, side: int = 16, **details: Any) -> Result:
+    row = {
+        "photo": 0,
+        "fooled": fooled,
+        "steps": 3,
+        "target": "stingray",
+        "before": "cat",
+        "before_probability": 0.9,
+        "after": "stingray" if fooled else "cat",
+        "after_probability": 0.5,
+        "l2": 1.5,
+        "linf": 0.25,
+    }
+    image = RANDOM.random((1, 3, side, side), np.float32)
+    arrays = {"image": image, "original": image, "score": RANDOM.random((1, 3), np.float32)}
+    if "snapshots" in details:
+        arrays["snapshot"] = np.stack([image] * len(details["snapshots"]))
+    return Result("fool", FoolingDetails(titles=["cat"], **details), arrays, [row])
+
+
 PREDICTIONS = [
     {
         "photo": 0,
@@ -90,7 +112,12 @@ SAMPLES: dict[str, list[Result]] = {
         attribution(RANDOM.random((1, 4, 4)), PHOTO[..., :1], boxes=[], titles=[]),
         attribution(RANDOM.random((1, 4, 4)), np.repeat(PHOTO, 2, axis=2)),
     ],
-    "activations": [activations()],
+    "activations": [
+        activations(),
+        replace(activations(), details=ActivationsDetails(channels=[7])),
+        replace(activations(), details=ActivationsDetails(channels=[0, 3, 5, 7])),
+    ],
+    "fooling": [fooling(True), fooling(False), fooling(False, snapshots=[1, 5])],
     "images": [
         images(1),
         images(64, titles=[f"blocks.3:{i}" for i in range(64)]),
@@ -246,3 +273,67 @@ def test_curves() -> None:
 def test_long_tables_say_what_they_leave_out() -> None:
     long = Result("layers", TableDetails(), table=LAYERS * 100)
     assert long.picture().height < long.picture(first=None).height
+
+
+def test_a_dead_unit_does_not_turn_a_grid_into_numbers_and_a_legend() -> None:
+    from convscope.results.pictures.images import _labels
+
+    titles = [f"blocks.3:{index}" for index in range(64)]
+    titles[5] += " (dead)"
+    heading, labels, legend = _labels(titles, 64, 15)
+    assert heading == "blocks.3"
+    assert labels[4:7] == ["4", "5 \N{DAGGER}", "6"]
+    assert legend.count("\n") == 0
+    assert "dead" in legend
+
+
+def test_small_tiles_are_enlarged() -> None:
+    assert images(64, 3, 64).picture().width > 1000
+    assert fooling(True, side=64).picture().width > 4 * 192
+
+
+@pytest.mark.parametrize("fooled", [True, False])
+def test_a_picture_of_fooling_says_only_what_is_so(fooled: bool, monkeypatch: Any) -> None:
+    from convscope.results.pictures import fooling as view
+
+    written: list[str] = []
+    sheet = view.sheet
+    monkeypatch.setattr(view, "sheet", lambda *a, **k: written.append(k["notes"]) or sheet(*a, **k))
+    view.fooling(fooling(fooled))
+    assert ("still fools" in written[0]) is fooled
+    assert ("none fools" in written[0]) is not fooled
+
+
+def test_heat_on_a_dark_photo_is_readable() -> None:
+    """Cold and hot differ in brightness as they would over a photo of medium gray."""
+    maps = np.zeros((1, 2, 2))
+    maps[0, 0, 0] = 1
+    contrasts = []
+    for photo in (PHOTO // 16, np.full_like(PHOTO, 90)):
+        drawn = np.asarray(attribution(maps, photo).picture(style="overlay")).astype(int)
+        contrasts.append(drawn[:8, 16:24].mean() - drawn[-8:, 66:74].mean())
+    dark, medium = contrasts
+    assert dark > 0.8 * medium
+    lit = np.asarray(attribution(maps, PHOTO // 16).picture(style="overlay"))[-8:, 66:74]
+    assert lit.mean() > 3 * (PHOTO // 16).mean(), "the photo can be seen under cold heat"
+
+
+def test_a_panel_of_heat_alone_stands_beside_the_photo() -> None:
+    drawn = attribution(RANDOM.random((1, 7, 7))).picture()
+    assert drawn.width > 3 * 450
+
+
+def test_snapshots_stand_below_as_a_strip() -> None:
+    plain = images(2, titles=["a:1", "a:2"])
+    arrays: dict[str, Any] = plain.arrays | {"snapshot": np.stack([plain["image"]] * 40)}
+    details = ImagesDetails(titles=["a:1", "a:2"], snapshots=list(range(1, 41)))
+    strip = replace(plain, arrays=arrays, details=details).picture()
+    assert strip.height > plain.picture().height + 2 * 128
+    assert strip.width < 1700, "of many snapshots ten are drawn"
+
+
+def test_an_unknown_option_of_a_picture_is_refused() -> None:
+    with pytest.raises(OptionError, match="style"):
+        attribution(RANDOM.random((1, 4, 4))).picture(style="bogus")
+    with pytest.raises(OptionError, match="did you mean 'columns'"):
+        images(1).picture(colums=2)
