@@ -7,7 +7,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._captum import attribute, cells_of
 from convscope.attribution.baselines import baseline_of
-from convscope.core.ranges import PositiveInt
+from convscope.core.ranges import Cells, PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -18,7 +18,7 @@ def feature_ablation(
     image: Tensor,
     target: Target,
     *,
-    cells: PositiveInt = 7,
+    cells: Cells = 7,
     baseline: Literal["mean", "black", "white", "blur"] = "mean",
     batch: PositiveInt = 8,
 ) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._captum import attribute
 from convscope.attribution.baselines import baseline_of
-from convscope.core.ranges import NonNegativeFloat, PositiveInt
+from convscope.core.ranges import NonNegativeFloat, Runs
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -17,7 +17,7 @@ def gradient_shap(
     image: Tensor,
     target: Target,
     *,
-    samples: PositiveInt = 20,
+    samples: Runs = 20,
     noise: NonNegativeFloat = 0.1,
     generator: torch.Generator | None = None,
 ) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution.baselines import baseline_of
 from convscope.attribution.batches import channels_last, chunks, singles
-from convscope.core.ranges import PositiveInt
+from convscope.core.ranges import PositiveInt, Runs
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -21,7 +21,7 @@ def integrated_gradients(
     target: Target,
     *,
     baseline: Literal["mean", "black", "white", "blur"] = "mean",
-    steps: PositiveInt = 50,
+    steps: Runs = 50,
     batch: PositiveInt = 8,
 ) -> Tensor:
     """How the score's rise from an image without information is shared among the pixels

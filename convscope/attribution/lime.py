@@ -8,7 +8,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._captum import attribute, cells_of, enough
 from convscope.attribution.baselines import baseline_of
-from convscope.core.ranges import PositiveInt
+from convscope.core.ranges import Cells, PositiveInt, Runs
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -19,8 +19,8 @@ def lime(
     image: Tensor,
     target: Target,
     *,
-    cells: PositiveInt = 7,
-    samples: PositiveInt = 200,
+    cells: Cells = 7,
+    samples: Runs = 200,
     baseline: Literal["mean", "black", "white", "blur"] = "mean",
     batch: PositiveInt = 8,
     generator: torch.Generator | None = None,

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution.batches import singles
-from convscope.core.ranges import PositiveInt
+from convscope.core.ranges import Cells
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -16,7 +16,7 @@ def random_map(
     image: Tensor,
     target: Target,
     *,
-    cells: PositiveInt = 7,
+    cells: Cells = 7,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Nothing at all, evenly random: the floor that a method has to be better than.

@@ -8,7 +8,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution.batches import channels_last, chunks, singles
 from convscope.attribution.maps import enlarge
-from convscope.core.ranges import Fraction, PositiveInt
+from convscope.core.ranges import Cells, Fraction, PositiveInt, Runs
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -19,8 +19,8 @@ def rise(
     image: Tensor,
     target: Target,
     *,
-    masks: PositiveInt = 4000,
-    cells: PositiveInt = 7,
+    masks: Runs = 4000,
+    cells: Cells = 7,
     keep: Fraction = 0.5,
     batch: PositiveInt = 16,
     generator: torch.Generator | None = None,

@@ -6,7 +6,7 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution._noise import noisy
 from convscope.attribution.method import Method
-from convscope.core.ranges import NonNegativeFloat, PositiveInt
+from convscope.core.ranges import NonNegativeFloat, PositiveInt, Runs
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -19,7 +19,7 @@ def squaregrad(
     *,
     base: str = "saliency",
     inner: Method | None = None,
-    samples: PositiveInt = 25,
+    samples: Runs = 25,
     noise: NonNegativeFloat = 0.15,
     batch: PositiveInt = 8,
     generator: torch.Generator | None = None,

@@ -46,3 +46,14 @@ Tiles = Annotated[int, Ge(2), Le(16)]
 
 Threads = Annotated[int, Ge(1), Le(1_024)]
 """Threads of one process: torch aborts the process when the system refuses more."""
+
+Shift = Annotated[int, Ge(0), Le(4_096)]
+"""Pixels by which an image is moved or padded."""
+
+Zoom = Annotated[float, Gt(0), Le(16)]
+"""By how much an image is enlarged."""
+
+Percentile = Annotated[float, Gt(0), Le(100)]
+
+Rate = Annotated[float, Gt(0), Le(1e9)]
+"""Step size of an optimizer."""

@@ -30,7 +30,7 @@ def check(owner: str, name: str, annotation: Any, value: Any) -> Any:
     """
     from pydantic import ValidationError
 
-    plain = _without_numpy(value)
+    plain = _without_numpy(value, annotation)
     if isinstance(plain, str):
         plain = _from_text(annotation, plain)
     try:
@@ -151,12 +151,20 @@ def _instance_of(kind: type) -> Any:
     return Annotated[Any, AfterValidator(verify)]
 
 
-def _without_numpy(value: Any) -> Any:
-    """NumPy's scalars as Python's own, also within lists."""
+def _without_numpy(value: Any, annotation: Any = None) -> Any:
+    """NumPy's scalars as Python's own, also within lists; a row of numbers as a list where one is
+    wanted."""
     if type(value) in (list, tuple):
         return type(value)(_without_numpy(part) for part in value)
-    is_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
-    return value.item() if is_scalar and hasattr(value, "item") else value
+    if type(value).__module__ != "numpy":
+        return value
+    shape = getattr(value, "shape", None)
+    is_list = shape is not None and len(shape) == 1 and _takes_list(annotation)
+    return value.tolist() if shape == () or is_list else value
+
+
+def _takes_list(annotation: Any) -> bool:
+    return any(base(member) in (list, tuple, Sequence) for member in members(annotation))
 
 
 def _from_text(annotation: Any, text: str) -> Any:
@@ -170,7 +178,7 @@ def _from_text(annotation: Any, text: str) -> Any:
     if str in kinds or Literal in kinds or not _holds_numbers(annotation):
         return text
     parts = [_number(part.strip()) for part in text.strip("()[]").split(",") if part.strip()]
-    wants_list = any(kind in (list, tuple, Sequence) for kind in kinds)
+    wants_list = _takes_list(annotation)
     if wants_list and (len(parts) > 1 or not {int, float} & set(kinds)):
         return parts
     return parts[0] if len(parts) == 1 else text

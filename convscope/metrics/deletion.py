@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution.baselines import baseline_of
-from convscope.core.ranges import PositiveInt
+from convscope.core.ranges import PositiveInt, Runs
 from convscope.metrics import register
 from convscope.metrics.metric_input import MetricInput, area, order, swapped
 
@@ -16,7 +16,7 @@ def deletion(
     case: MetricInput,
     *,
     baseline: Literal["blur", "mean", "black", "white"] = "mean",
-    points: PositiveInt = 32,
+    points: Runs = 32,
     batch: PositiveInt = 16,
 ) -> Tensor:
     """How fast the class goes away when the hottest pixels are covered first (Petsiuk et al.,

@@ -3,12 +3,13 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from convscope.core.ranges import NonNegativeInt
 from convscope.metrics import register
 from convscope.metrics.metric_input import MetricInput
 
 
 @register(better="higher", needs="mask")
-def pointing(case: MetricInput, *, tolerance: int = 15) -> Tensor:
+def pointing(case: MetricInput, *, tolerance: NonNegativeInt = 15) -> Tensor:
     """Whether the hottest pixel lies on the object (Zhang et al., 2016).
 
     1 or 0 for each photo: the pointing game. A pixel within `tolerance` of the mask counts as on

@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from convscope.core.ranges import PositiveInt
 from convscope.errors import NoGradientError
 from convscope.metrics import register
 from convscope.metrics.metric_input import MetricInput
@@ -13,7 +14,7 @@ from convscope.questions.target import Target
 
 
 @register(better="lower", needs="method")
-def sanity(case: MetricInput, *, stages: int = 4) -> Tensor:
+def sanity(case: MetricInput, *, stages: PositiveInt = 4) -> Tensor:
     """Whether the map depends on what the network has learned (Adebayo et al., 2018).
 
     On a copy, the weights are made random again from the last layer backwards, in `stages` steps

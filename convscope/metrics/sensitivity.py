@@ -3,14 +3,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convscope.core.ranges import NonNegativeFloat, PositiveInt
+from convscope.core.ranges import NonNegativeFloat, Runs
 from convscope.metrics import register
 from convscope.metrics.metric_input import MetricInput
 
 
 @register(better="lower", needs="method")
 def sensitivity(
-    case: MetricInput, *, radius: NonNegativeFloat = 0.02, samples: PositiveInt = 10
+    case: MetricInput, *, radius: NonNegativeFloat = 0.02, samples: Runs = 10
 ) -> Tensor:
     """How much the map changes when the image changes by what nobody sees (max-sensitivity; Yeh et
     al., 2019).

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from convscope.core.validation import checked
 from convscope.errors import ModelError, suggest
 
 _REGISTERED = re.compile(
@@ -18,6 +19,7 @@ _EXPORTED = re.compile(r'"keras\.applications\.([A-Z]\w*)"')
 _EMBEDDED = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 
+@checked()
 def list_models(word: str = "", *, source: str | None = None) -> list[str]:
     """The networks that `load_model` knows by name, sorted, as `source:name`.
 

@@ -12,9 +12,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from convscope.errors import LayerError, UnitError, suggest
+from convscope.errors import LayerError, UnitError, shown, suggest
 
-_UNIT = re.compile(r"^(?P<layer>[^:]+):(?P<index>\d+)(?::(?P<row>\d+),(?P<column>\d+))?$")
+_NUMBER = "[0-9]{1,9}"
+_UNIT = re.compile(
+    rf"^(?P<layer>[^:]+):(?P<index>{_NUMBER})(?::(?P<row>{_NUMBER}),(?P<column>{_NUMBER}))?$"
+)
 
 PASSING = ("Identity", "Dropout", "Dropout2d", "DropPath", "StochasticDepth", "Permute")
 """Kinds that hand on what they are given when a network is not trained."""
@@ -129,7 +132,7 @@ class Layers(Mapping[str, Layer]):
         found = _UNIT.match(text.strip())
         if found is None:
             raise UnitError(
-                f"{text!r} is not a unit; write layer:index (as in {self.example()}) or"
+                f"{shown(text)} is not a unit; write layer:index (as in {self.example()}) or"
                 " layer:index:row,column."
             )
         name, index = found["layer"], int(found["index"])

@@ -15,6 +15,8 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import nn
 
+from convscope.core.ranges import Fraction, PositiveFloat, Side
+from convscope.core.validation import checked
 from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks import options as given
 from convscope.networks.layout import Layout
@@ -43,17 +45,18 @@ ModelLike: TypeAlias = Model | nn.Module | str | Path | None
 """What `load_model` takes: `source:name`, a file, a module, or nothing for the embedded network."""
 
 
+@checked("model", "mean_image")
 def load_model(
     model: ModelLike = None,
     *,
     weights: bool | str | Path | None = None,
-    size: int | Sequence[int] | None = None,
+    size: Side | Sequence[Side] | None = None,
     mean: Sequence[float] | float | None = None,
-    std: Sequence[float] | float | None = None,
-    scale: float | None = None,
+    std: Sequence[PositiveFloat] | PositiveFloat | None = None,
+    scale: PositiveFloat | None = None,
     bgr: bool | None = None,
     mean_image: Any = None,
-    crop: float | None = None,
+    crop: Fraction | None = None,
     interpolation: Literal["bicubic", "bilinear", "nearest"] | None = None,
     head: Literal["softmax", "sigmoid", "probability"] | None = None,
     labels: Sequence[str] | str | Path | None = None,

@@ -12,6 +12,8 @@ import torch
 from PIL import Image, ImageColor
 from torch import Tensor
 
+from convscope.core.ranges import Side
+from convscope.core.validation import checked
 from convscope.errors import ImageError, OptionError
 from convscope.photos import samples
 from convscope.photos.decode import check_file, decode_image, pil_to_image
@@ -25,8 +27,9 @@ PhotoLike: TypeAlias = Photo | Sequence["PhotoLike"]
 """One photo or several, in lists as they come."""
 
 
+@checked()
 def load_image(
-    *sources: PhotoLike, size: int | tuple[int, int] | None = None, background: str = "white"
+    *sources: PhotoLike, size: Side | tuple[Side, Side] | None = None, background: str = "white"
 ) -> Tensor:
     """Read one photo, or several of one size as a batch: float32, `n c h w`, in [0, 1], on the CPU.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from convscope.core.files import write_whole
+from convscope.core.validation import checked
 from convscope.errors import InputError, OptionError, OutputError, suggest
 from convscope.results import pictures
 from convscope.results.arrays import Array, Pixels
@@ -128,6 +129,7 @@ class Result:
             "provenance": self.provenance,
         }
 
+    @checked()
     def save(self, path: str | Path, **options: object) -> Path:
         """Save as a picture (`.png`), as everything (`.npz`, see `load`), as text (`.json`, without
         the arrays; `.csv`, only the table), or, where there are snapshots, as a moving picture
@@ -172,6 +174,7 @@ class Result:
         }
 
     @classmethod
+    @checked()
     def load(cls, path: str | Path) -> Result:
         """Read what `save("....npz")` wrote. No pickle is ever read.
 

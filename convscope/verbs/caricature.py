@@ -5,8 +5,8 @@ from typing import Literal
 from convscope.core.ranges import (
     NonNegativeFloat,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
+    Rate,
     Seed,
     Steps,
 )
@@ -32,7 +32,7 @@ def caricature(
     steps: Steps | None = None,
     seed: Seed = 0,
     optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: PositiveFloat | None = None,
+    rate: Rate | None = None,
     normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
     parameterization: str | None = None,
     noise: NonNegativeFloat | None = None,

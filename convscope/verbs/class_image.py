@@ -6,8 +6,8 @@ from typing import Literal
 from convscope.core.ranges import (
     NonNegativeFloat,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
+    Rate,
     Seed,
     Side,
     Steps,
@@ -36,7 +36,7 @@ def class_image(
     size: Side | tuple[Side, Side] | None = None,
     seed: Seed = 0,
     optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: PositiveFloat | None = None,
+    rate: Rate | None = None,
     normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
     parameterization: str | None = None,
     noise: NonNegativeFloat | None = None,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 def evaluate(
     model: Model,
     photo: PhotoLike,
-    result: Result | str,
+    result: Result | str | Path,
     *,
     metric: str | Sequence[str] = "insertion",
     target: TargetLike | Sequence[TargetLike] = None,
@@ -56,7 +57,7 @@ def evaluate(
         convscope.evaluate(model, "cat.jpg", result, metric="insertion,deletion")
         $ convscope evaluate cat.jpg heat.npz --metric insertion,deletion
     """
-    explanation = Result.load(result) if isinstance(result, str) else result
+    explanation = Result.load(result) if isinstance(result, (str, Path)) else result
     names = listed_names(metric, metrics.registry)
     check_metrics(names, options)
     heatmaps = heatmaps_in(explanation)

@@ -9,8 +9,8 @@ from torch import Tensor
 from convscope.core.ranges import (
     NonNegativeFloat,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
+    Rate,
     Seed,
     Steps,
 )
@@ -44,7 +44,7 @@ def fool(
     half: bool = False,
     seed: Seed = 0,
     optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: PositiveFloat | None = None,
+    rate: Rate | None = None,
     normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
     jitter: NonNegativeInt | None = None,
     regularizers: str | None = None,

@@ -10,8 +10,8 @@ from torch import Tensor
 from convscope.core.ranges import (
     NonNegativeFloat,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
+    Rate,
     Seed,
     Steps,
 )
@@ -43,7 +43,7 @@ def invert(
     steps: Steps | None = None,
     seed: Seed = 0,
     optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: PositiveFloat | None = None,
+    rate: Rate | None = None,
     normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
     parameterization: str | None = None,
     noise: NonNegativeFloat | None = None,

@@ -12,6 +12,7 @@ import jinja2
 from convscope.core.files import write_whole
 from convscope.core.progress import advance
 from convscope.core.ranges import Seed
+from convscope.core.validation import checked
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
 from convscope.results.details import PredictionsDetails
@@ -28,6 +29,7 @@ from convscope.verbs._verb import ModelLike, PhotoLike
 from convscope.verbs.predict import predict
 
 
+@checked("model", "photo")
 def report(
     model: ModelLike, photo: PhotoLike, out: str = "report.html", *, seed: Seed = 0
 ) -> Result:

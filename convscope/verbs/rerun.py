@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from convscope.core.interrupt import stop_after
+from convscope.core.validation import checked
 from convscope.errors import InputError, ModelError
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
@@ -26,8 +27,13 @@ from convscope.verbs._record import VERBS, check_record, outside_names
 logger = logging.getLogger("convscope")
 
 
+@checked()
 def rerun(
-    path: str, *, photo: str | None = None, device: str | None = None, trust: bool = False
+    path: str | Path,
+    *,
+    photo: str | Path | None = None,
+    device: str | None = None,
+    trust: bool = False,
 ) -> Result:
     """Run again what made a saved picture: the same verb on the same network and photo, with the
     same options and seed.
@@ -55,6 +61,7 @@ def rerun(
         convscope.rerun("cat-explain.png").save("again.png")
         $ convscope rerun cat-explain.png --out again.png
     """
+    path, photo = str(path), None if photo is None else str(photo)
     record = read_provenance(path)
     check_record(path, record)
     names = outside_names(record, with_photos=photo is None)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from PIL import Image
 
+from convscope.core.ranges import PositiveFloat, PositiveInt
 from convscope.errors import OptionError
 from convscope.results.details import ActivationsDetails
 from convscope.results.pictures import register
@@ -47,9 +48,9 @@ UNITS_PER_ROW, MOST_UNITS = 128, 16384
 def activations(
     result: Result,
     *,
-    first: int | None = FIRST,
-    columns: int | None = None,
-    gain: float = GAIN,
+    first: PositiveInt | None = FIRST,
+    columns: PositiveInt | None = None,
+    gain: PositiveFloat = GAIN,
     colors: str = ACTIVATION,
 ) -> Image.Image:
     """Every channel's map as a tile, layer below layer (Chollet, Deep Learning with Python, 5.4.1).

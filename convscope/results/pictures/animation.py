@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from PIL import Image
 
+from convscope.core.ranges import PositiveInt
 from convscope.errors import OptionError
 from convscope.results.details import ImagesDetails
 from convscope.results.pictures import register
@@ -18,7 +19,7 @@ HOLD = 8
 
 
 @register()
-def animation(result: Result, *, milliseconds: int = 120) -> Image.Image:
+def animation(result: Result, *, milliseconds: PositiveInt = 120) -> Image.Image:
     """The snapshots of an ascent one after the other, as a picture with several frames.
 
     Reads `snapshot` (`k n 3 h w` in [0, 1]) and from the details `snapshots`, the steps they were

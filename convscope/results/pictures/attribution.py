@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from PIL import Image
 
+from convscope.core.ranges import Percentile, UnitInterval
 from convscope.results.details import AttributionDetails, Box, Space
 from convscope.results.pictures import register
 from convscope.results.pictures._bar import color_bar
@@ -49,8 +50,8 @@ def attribution(
     *,
     style: Literal["panels", "overlay", "heatmap"] = "panels",
     colors: str | None = None,
-    alpha: float = ALPHA,
-    percentile: float = PERCENTILE,
+    alpha: UnitInterval = ALPHA,
+    percentile: Percentile = PERCENTILE,
 ) -> Image.Image:
     """Heat over the photo, with the scale beside it.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
+from convscope.core.ranges import Percentile, UnitInterval
 from convscope.results.details import ComparisonDetails, MethodRecord
 from convscope.results.pictures import register
 from convscope.results.pictures._bar import color_bar
@@ -40,8 +41,8 @@ def comparison(
     result: Result,
     *,
     colors: str | None = None,
-    alpha: float = ALPHA,
-    percentile: float = PERCENTILE,
+    alpha: UnitInterval = ALPHA,
+    percentile: Percentile = PERCENTILE,
 ) -> Image.Image:
     """One row per method, one column per target; the photo itself on top.
 

@@ -7,6 +7,7 @@ import re
 import numpy as np
 from PIL import Image
 
+from convscope.core.ranges import PositiveInt, Shift
 from convscope.errors import OptionError
 from convscope.results.details import ImagesDetails
 from convscope.results.pictures import register
@@ -43,8 +44,8 @@ UNIT = re.compile(r"[\w.]+:[\d,]+")
 def images(
     result: Result,
     *,
-    columns: int | None = None,
-    margin: int = MARGIN,
+    columns: PositiveInt | None = None,
+    margin: Shift = MARGIN,
     plain: bool = False,
     curve: bool = False,
 ) -> Image.Image:

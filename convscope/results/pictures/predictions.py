@@ -6,6 +6,7 @@ from itertools import groupby
 
 from PIL import Image, ImageDraw
 
+from convscope.core.ranges import Side
 from convscope.results.pictures import register
 from convscope.results.pictures._color import to_rgb
 from convscope.results.pictures._layout import (
@@ -27,7 +28,7 @@ SIZE = 16
 
 
 @register()
-def predictions(result: Result, *, width: int = BAR_WIDTH) -> Image.Image:
+def predictions(result: Result, *, width: Side = BAR_WIDTH) -> Image.Image:
     """Each photo with its best labels and their probabilities as bars.
 
     Reads the table: rows with `photo`, `rank`, `label`, `index` and `probability`.

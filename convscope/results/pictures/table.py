@@ -6,6 +6,7 @@ import math
 
 from PIL import Image, ImageDraw
 
+from convscope.core.ranges import PositiveInt
 from convscope.errors import OptionError
 from convscope.results.pictures import register
 from convscope.results.pictures._layout import add_margin, stack
@@ -30,7 +31,7 @@ STRIPE = "#f5f6f8"
 
 
 @register()
-def table(result: Result, *, first: int | None = FIRST) -> Image.Image:
+def table(result: Result, *, first: PositiveInt | None = FIRST) -> Image.Image:
     """The table of a result as a picture: numbers to the right, long text wrapped.
 
     Args:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from PIL import Image
 
+from convscope.core.ranges import PositiveFloat, PositiveInt, Side
 from convscope.errors import OptionError
 from convscope.results.pictures import register
 from convscope.results.pictures._color import ACTIVATION, Map, Pixels, check_finite, color_table
@@ -20,10 +21,10 @@ def tiles(
     result: Result,
     *,
     layer: str | None = None,
-    columns: int = 16,
-    side: int = 56,
-    first: int | None = FIRST,
-    gain: float = GAIN,
+    columns: PositiveInt = 16,
+    side: Side = 56,
+    first: PositiveInt | None = FIRST,
+    gain: PositiveFloat = GAIN,
     colors: str = ACTIVATION,
 ) -> Image.Image:
     """One layer's channels edge to edge, without titles: each tile scaled by itself as in

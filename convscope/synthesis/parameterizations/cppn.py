@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from convscope.core.ranges import Copies
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
 from convscope.synthesis.random import RandomStreams
@@ -27,8 +28,8 @@ def cppn(
     shape: tuple[int, int, int, int],
     streams: RandomStreams,
     *,
-    hidden: int = 24,
-    depth: int = 8,
+    hidden: Copies = 24,
+    depth: Copies = 8,
     start: Tensor | None = None,
 ) -> nn.Module:
     """A small network that paints: from a pixel's coordinates to its color (Mordvintsev et al.,

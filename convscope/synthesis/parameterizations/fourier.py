@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from convscope.core.ranges import NonNegativeFloat
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
 from convscope.synthesis.parameterizations._spectrum import Spectrum, entries
@@ -13,7 +14,7 @@ def fourier(
     shape: tuple[int, int, int, int],
     streams: RandomStreams,
     *,
-    sd: float = 0.01,
+    sd: NonNegativeFloat = 0.01,
     decay: float = 1.0,
     decorrelate: bool = True,
     start: Tensor | None = None,

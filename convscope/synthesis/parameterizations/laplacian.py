@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from convscope.core.ranges import NonNegativeFloat, PositiveInt
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
 from convscope.synthesis.random import RandomStreams
@@ -23,8 +24,8 @@ def laplacian(
     shape: tuple[int, int, int, int],
     streams: RandomStreams,
     *,
-    levels: int | None = None,
-    sd: float = 0.1,
+    levels: PositiveInt | None = None,
+    sd: NonNegativeFloat = 0.1,
     decay: float = 0.5,
     decorrelate: bool = True,
     start: Tensor | None = None,

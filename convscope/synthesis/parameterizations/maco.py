@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 
+from convscope.core.ranges import PositiveFloat
 from convscope.errors import OptionError
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
@@ -28,7 +29,7 @@ def maco(
     streams: RandomStreams,
     *,
     magnitude: str | None = None,
-    contrast: float = 1.0,
+    contrast: PositiveFloat = 1.0,
     decorrelate: bool = True,
     start: Tensor | None = None,
 ) -> nn.Module:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from convscope.core.ranges import NonNegativeFloat
 from convscope.networks.model import Model
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import EDGE
@@ -15,7 +16,7 @@ def network_pixels(
     streams: RandomStreams,
     *,
     model: Model,
-    noise: float = 1.0,
+    noise: NonNegativeFloat = 1.0,
     start: Tensor | None = None,
 ) -> nn.Module:
     """Pixels in the network's own units (after preprocessing), clipped to what valid pixels become

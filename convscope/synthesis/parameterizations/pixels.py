@@ -3,6 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from convscope.core.ranges import NonNegativeFloat, UnitInterval
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import EDGE
 from convscope.synthesis.random import RandomStreams
@@ -13,8 +14,8 @@ def pixels(
     shape: tuple[int, int, int, int],
     streams: RandomStreams,
     *,
-    noise: float = 20 / 255,
-    gray: float = 128 / 255,
+    noise: NonNegativeFloat = 20 / 255,
+    gray: UnitInterval = 128 / 255,
     clip: bool = True,
     start: Tensor | None = None,
 ) -> nn.Module:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from convscope.core.ranges import NonNegativeFloat, PositiveInt
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
 from convscope.synthesis.parameterizations._spectrum import Spectrum, entries
@@ -15,8 +16,8 @@ def shared(
     shape: tuple[int, int, int, int],
     streams: RandomStreams,
     *,
-    coarse: int = 8,
-    sd: float = 0.01,
+    coarse: PositiveInt = 8,
+    sd: NonNegativeFloat = 0.01,
     decay: float = 1.0,
     decorrelate: bool = True,
     start: Tensor | None = None,

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from convscope.core.ranges import UnitInterval
 from convscope.synthesis import parameterizations
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.random import RandomStreams
@@ -16,7 +17,7 @@ def transparent(
     streams: RandomStreams,
     *,
     base: str = "fourier",
-    opaque: float = 0.5,
+    opaque: UnitInterval = 0.5,
     start: Tensor | None = None,
 ) -> nn.Module:
     """Another parameterization with one channel more, the image's opacity (Mordvintsev et al.,

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from convscope.core.ranges import PositiveFloat
 from convscope.synthesis.regularizers import register
 from convscope.synthesis.transforms.blur import smooth
 
 
 @register()
-def blur_penalty(image: Tensor, *, sigma: float = 1.0) -> Tensor:
+def blur_penalty(image: Tensor, *, sigma: PositiveFloat = 1.0) -> Tensor:
     """The mean square difference to the image's own blurred self: less of the finest detail (Olah
     et al., 2017).
 

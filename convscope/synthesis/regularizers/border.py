@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from convscope.core.ranges import NonNegativeInt, UnitInterval
 from convscope.synthesis.regularizers import register
 
 
 @register()
-def border(image: Tensor, *, width: int = 8, gray: float = 0.5) -> Tensor:
+def border(image: Tensor, *, width: NonNegativeInt = 8, gray: UnitInterval = 0.5) -> Tensor:
     """The mean square distance from gray in a border: the picture moves to the middle (Lucid,
     2018).
 

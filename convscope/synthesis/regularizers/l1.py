@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from convscope.core.ranges import UnitInterval
 from convscope.synthesis.regularizers import register
 
 
 @register()
-def l1(image: Tensor, *, gray: float = 0.5) -> Tensor:
+def l1(image: Tensor, *, gray: UnitInterval = 0.5) -> Tensor:
     """The mean distance from gray: what need not be colored stays gray.
 
     Args:

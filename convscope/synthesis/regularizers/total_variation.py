@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from convscope.core.ranges import PositiveFloat
 from convscope.synthesis.regularizers import register
 
 EDGE = 1e-6
@@ -9,7 +10,7 @@ EDGE = 1e-6
 
 
 @register()
-def total_variation(image: Tensor, *, power: float = 1.0) -> Tensor:
+def total_variation(image: Tensor, *, power: PositiveFloat = 1.0) -> Tensor:
     """The mean over places of (dx^2 + dy^2)^(power / 2): fewer edges (Mahendran & Vedaldi, 2015:
     power 2).
 

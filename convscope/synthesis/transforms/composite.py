@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from convscope.core.ranges import NonNegativeFloat
 from convscope.synthesis.parameterizations._color import matrix, to_image
 from convscope.synthesis.parameterizations._spectrum import Spectrum, entries
 from convscope.synthesis.random import RandomStreams
@@ -9,7 +10,7 @@ from convscope.synthesis.transforms import register
 
 
 @register(alpha=True)
-def composite(images: Tensor, streams: RandomStreams, *, sd: float = 0.5) -> Tensor:
+def composite(images: Tensor, streams: RandomStreams, *, sd: NonNegativeFloat = 0.5) -> Tensor:
     """An image with opacity (n c+1 h w) on a new random background at each step, so that it must
     stand for itself.
 

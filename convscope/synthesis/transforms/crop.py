@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from convscope.core.ranges import Copies, Fraction, Side
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.transforms import register
 
@@ -21,11 +22,11 @@ def crop(
     images: Tensor,
     streams: RandomStreams,
     *,
-    count: int = 1,
-    low: float = 1.0,
-    high: float = 1.0,
+    count: Copies = 1,
+    low: Fraction = 1.0,
+    high: Fraction = 1.0,
     shrink: bool = False,
-    size: int | None = None,
+    size: Side | None = None,
 ) -> Tensor:
     """Random square crops, several of each image in a row, resized back (Fel et al., 2023).
 

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import torch
 
+from convscope.core.ranges import UnitInterval
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.transforms import Frame, register
 
 
 @register(affine=True)
-def flip(frame: Frame, streams: RandomStreams, *, probability: float = 0.5) -> Frame:
+def flip(frame: Frame, streams: RandomStreams, *, probability: UnitInterval = 0.5) -> Frame:
     """The image mirrored left to right, at random.
 
     Args:

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import torch
 
+from convscope.core.ranges import Shift
 from convscope.errors import OptionError
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.transforms import Frame, register
 
 
 @register(affine=True)
-def jitter(frame: Frame, streams: RandomStreams, *, pixels: int = 8) -> Frame:
+def jitter(frame: Frame, streams: RandomStreams, *, pixels: Shift = 8) -> Frame:
     """A random cut that is `pixels` smaller than the image, so that it moves by whole pixels
     (Mordvintsev et al., 2015; Lucid).
 

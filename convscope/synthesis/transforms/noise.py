@@ -2,13 +2,18 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from convscope.core.ranges import NonNegativeFloat
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.transforms import register
 
 
 @register()
 def noise(
-    images: Tensor, streams: RandomStreams, *, uniform: float = 0.0, normal: float = 0.0
+    images: Tensor,
+    streams: RandomStreams,
+    *,
+    uniform: NonNegativeFloat = 0.0,
+    normal: NonNegativeFloat = 0.0,
 ) -> Tensor:
     """A little noise on every pixel, so that the picture does not rest on exact values (Fel et al.,
     2023: 0.08).

@@ -4,13 +4,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from convscope.core.ranges import Shift, UnitInterval
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.transforms import register
 
 
 @register()
 def pad(
-    images: Tensor, streams: RandomStreams, *, pixels: int = 12, fill: float | None = 0.5
+    images: Tensor, streams: RandomStreams, *, pixels: Shift = 12, fill: UnitInterval | None = 0.5
 ) -> Tensor:
     """A border around the image, so that moving it does not cut it (Olah et al., 2017: 16; Lucid:
     12).

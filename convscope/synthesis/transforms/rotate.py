@@ -4,12 +4,13 @@ import math
 
 import torch
 
+from convscope.core.ranges import NonNegativeFloat
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.transforms import Frame, register
 
 
 @register(affine=True)
-def rotate(frame: Frame, streams: RandomStreams, *, degrees: float = 5.0) -> Frame:
+def rotate(frame: Frame, streams: RandomStreams, *, degrees: NonNegativeFloat = 5.0) -> Frame:
     """The image turned about its center, by up to `degrees` each way (Olah et al., 2017: 5; Lucid:
     10).
 

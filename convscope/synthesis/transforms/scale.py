@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import torch
 
+from convscope.core.ranges import Zoom
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.transforms import Frame, register
 
@@ -11,8 +12,8 @@ def scale(
     frame: Frame,
     streams: RandomStreams,
     *,
-    low: float = 0.9,
-    high: float = 1.1,
+    low: Zoom = 0.9,
+    high: Zoom = 1.1,
     choices: tuple[float, ...] | None = None,
 ) -> Frame:
     """The image enlarged or shrunk about its center (Olah et al., 2017).
