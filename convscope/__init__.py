@@ -8,8 +8,22 @@ Importing this package loads no torch: a name is fetched from its module when it
 names are listed in `__init__.pyi`.
 """
 
+import sys
+import types
+
 import lazy_loader
 
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+class _Package(types.ModuleType):
+    """Importing the folder `concepts/` would put a module where the verb of that name belongs."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "concepts" or not isinstance(value, types.ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

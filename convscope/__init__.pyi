@@ -12,6 +12,7 @@ from .verbs.activations import activations
 from .verbs.benchmark_attribution import benchmark_attribution
 from .verbs.caricature import caricature
 from .verbs.class_image import class_image
+from .verbs.concepts import concepts
 from .verbs.dream import dream
 from .verbs.evaluate import evaluate
 from .verbs.explain import explain
@@ -39,6 +40,7 @@ __all__ = [
     "benchmark_attribution",
     "caricature",
     "class_image",
+    "concepts",
     "dream",
     "evaluate",
     "explain",

@@ -20,6 +20,7 @@ VERBS = {
     "overview": "Look at a photo",
     "explain": "Look at a photo",
     "place": "Look at a photo",
+    "concepts": "Look at a photo",
     "intervene": "Look at a photo",
     "evaluate": "Look at a photo",
     "benchmark_attribution": "Look at a photo",

@@ -17,6 +17,7 @@ from convscope.results.result import Result
 from convscope.verbs.activations import activations
 from convscope.verbs.caricature import caricature
 from convscope.verbs.class_image import class_image
+from convscope.verbs.concepts import concepts
 from convscope.verbs.dream import dream
 from convscope.verbs.evaluate import evaluate
 from convscope.verbs.explain import explain
@@ -30,6 +31,7 @@ VERBS: Mapping[str, Callable[..., Result]] = {
     "activations": activations,
     "caricature": caricature,
     "class_image": class_image,
+    "concepts": concepts,
     "dream": dream,
     "evaluate": evaluate,
     "explain": explain,
@@ -58,6 +60,7 @@ LIMITS: Mapping[str, int] = {
     "first": 100_000,
     "margin": 1000,
     "octaves": 64,
+    "count": 4096,
     "samples": 1_000_000,
     "size": 8192,
     "steps": 100_000,

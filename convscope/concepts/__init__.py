@@ -1,0 +1,44 @@
+"""Concept methods: directions in a layer's space of channels that its activations are made of.
+
+A method is a function `(activations, count, *, seed, parameters) -> Factors` in a file of its own
+name. `activations` are N x c float32, one row for each place of each photo; the product of the
+factors' coefficients (N x k) and directions (k x c), plus their offset, is close to them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.core.registry import Registry
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ConceptTraits:
+    """What is known of a concept method: `clips`, that it reads negative activations as zero."""
+
+    clips: bool = False
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Coefficients (N k), directions (k c), and what is added to their product (c)."""
+
+    coefficients: Floats
+    directions: Floats
+    offset: Floats
+
+    @property
+    def reconstruction(self) -> Floats:
+        """The activations that the factors stand for (N c)."""
+        return np.asarray(self.coefficients @ self.directions + self.offset, np.float32)
+
+
+registry: Registry[ConceptTraits] = Registry(
+    __name__, "concept method", ConceptTraits, shared=("concept_set", "sobol", "tcav")
+)
+register = registry.register

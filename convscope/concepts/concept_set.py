@@ -1,0 +1,80 @@
+"""Concepts as they are kept: directions of a layer of a network, with how they were made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from convscope.concepts import Floats
+from convscope.core.files import write_whole
+from convscope.errors import InputError, OptionError
+from convscope.synthesis.objective import Objective, objective
+
+KIND = "convscope concepts"
+
+
+@dataclass(frozen=True)
+class ConceptSet:
+    """Directions (k c) in the channels of one layer; `provenance` says how they were made.
+
+    Example:
+        ConceptSet(directions, "blocks.5", {}).save("concepts.safetensors")
+        convscope.visualize(model, ConceptSet.load("concepts.safetensors").objective(3))
+    """
+
+    directions: Floats
+    layer: str
+    provenance: Mapping[str, object]
+
+    def __len__(self) -> int:
+        return len(self.directions)
+
+    def objective(self, index: int, power: float = 1.0) -> Objective:
+        """One concept as what an optimization raises: dot product x cosine^power.
+
+        Raises:
+            OptionError: there is no such concept.
+        """
+        if not 0 <= index < len(self):
+            raise OptionError(f"There are {len(self)} concepts, 0 to {len(self) - 1}; not {index}.")
+        vector = tuple(self.directions[index].tolist())
+        return objective("direction", layer=self.layer, vector=vector, power=power)
+
+    def save(self, path: str | Path) -> Path:
+        """Write a safetensors file, whole or not at all."""
+        from safetensors.numpy import save
+
+        facts = json.dumps({"layer": self.layer, "provenance": dict(self.provenance)})
+        metadata = {"kind": KIND, "facts": facts}
+        tensors = {"directions": np.ascontiguousarray(self.directions, np.float32)}
+        return write_whole(path, save(tensors, metadata))
+
+    @classmethod
+    def load(cls, path: str | Path) -> ConceptSet:
+        """Read what `save` wrote; nothing in the file is run.
+
+        Raises:
+            InputError: it is no such file, or its numbers are not finite.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(str(path), "np") as file:
+                metadata = file.metadata() or {}
+                facts = json.loads(metadata["facts"]) if metadata.get("kind") == KIND else {}
+                directions = file.get_tensor("directions")
+                layer, provenance = facts["layer"], facts["provenance"]
+        except FileNotFoundError:
+            raise InputError(f"There is no file {path}.") from None
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
+            raise InputError(f"{path} holds no concepts ({type(error).__name__}).") from None
+        is_matrix = directions.ndim == 2 and directions.dtype == np.float32
+        if not (is_matrix and isinstance(layer, str) and isinstance(provenance, dict)):
+            raise InputError(f"{path} holds no concepts: a matrix of float32 and a layer.")
+        if not np.isfinite(directions).all():
+            raise InputError(f"The concepts in {path} have numbers that are not finite.")
+        return cls(directions, layer, provenance)
