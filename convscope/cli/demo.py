@@ -19,6 +19,7 @@ def main() -> None:
             None, ["sample:chelsea", "sample:cat-and-coffee"], out="out/report.html"
         )
     print(f"The report is at {Path(str(result.details['path'])).resolve()}")
+    print("To look for yourself, in the browser: pip install 'convscope[live]'; convscope live")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from torch import Tensor
 from convscope.core.ranges import PositiveInt
 from convscope.errors import ImageError, OptionError
 from convscope.probe import Probe
+from convscope.probe.gradient import gradient_of
 from convscope.probe.inference_copy import inference_copy
 from convscope.questions.target import Target, TargetLike
 from convscope.results.arrays import to_numpy
@@ -135,11 +136,13 @@ def _class_terms(
 ) -> list[tuple[int, float]]:
     """The likeliest classes, and what the place adds to the score of each at one layer."""
     classes = scores.argsort(descending=True, stable=True)[:top].tolist()
-    batch = image.expand(len(classes), -1, -1, -1)
-    asked = Target.of(probe.model, classes)
-    _, contribution = _at_cells(
-        *probe.activation_and_gradient(batch, layer, asked), [share] * len(classes)
-    )
+    # One run to the layer, and what follows it once for each class.
+    run = probe.partial_forward(image, layer)
+    maps = run.maps.detach().repeat(len(classes), 1, 1, 1).requires_grad_()
+    with torch.enable_grad():
+        score = Target.of(probe.model, classes)(run(maps))
+        (gradient,) = gradient_of(score, [maps], f"layer {layer!r}")
+    _, contribution = _at_cells(maps.detach(), gradient, [share] * len(classes))
     return list(zip(classes, contribution.sum(1).tolist(), strict=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import threading
 from collections.abc import Callable, Sequence
@@ -14,7 +15,6 @@ from PIL import Image
 from torch import Tensor
 
 from convscope.networks.model import Model
-from convscope.photos.fingerprint import fingerprint
 from convscope.photos.load_image import load_image
 from convscope.photos.samples import PREFIX, SAMPLES
 from convscope.photos.upload import decode_upload
@@ -129,9 +129,9 @@ class Photos:
         return photo
 
     def add(self, data: bytes, name: str) -> Photo:
-        """Take in a photo that was sent; the same pixels are held once."""
+        """Take in a photo that was sent; the same file is held once."""
         image = decode_upload(data, most_pixels=UPLOAD_PIXELS)
-        number = f"upload-{fingerprint(image)[:24]}"
+        number = f"upload-{hashlib.sha256(data).hexdigest()[:24]}"
         photo = self._photo(number, name or "photo", None, image)
         with self._lock:
             self._uploads.put(number, photo, photo.pixels.nbytes + photo.fitted.nbytes)

@@ -1,6 +1,6 @@
 // "Copy command", "copy Python" and "save PNG" of a view: the server writes all three.
 
-import { ask, say, showError, Sentence } from "./api.js";
+import { ask, say, Sentence, showError } from "./api.js";
 import { h } from "./dom.js";
 
 export function actions(question, { work = () => false } = {}) {
@@ -10,7 +10,7 @@ export function actions(question, { work = () => false } = {}) {
       class: "quiet",
       onclick: async () => {
         try {
-          const recipe = await ask("recipe", question());
+          const recipe = await ask("recipe", await question());
           await toClipboard(recipe[name]);
           say(`${label} copied`);
         } catch (error) {
@@ -23,7 +23,7 @@ export function actions(question, { work = () => false } = {}) {
     class: "quiet",
     onclick: async () => {
       try {
-        const named = question();
+        const named = await question();
         const blob = await ask(work() ? "work/png" : "png", named, { as: "blob" });
         const link = h("a", { href: URL.createObjectURL(blob), download: `${named.photo ?? ""}${named.photo ? "-" : ""}${named.verb}.png` });
         link.click();

@@ -34,7 +34,7 @@ export async function camera(top, context) {
     h("h1", { class: "offscreen" }, "Camera"),
     h("div", { class: "columns" },
       h("section", { class: "stage", "aria-label": "Camera and heat" },
-        figure.element, h("div", { class: "tools" }, button, freeze, rate, actions(() => ({ verb: "explain", photo: context.params.frozen ?? server.photos[0].id, ...form.question() }))), form.element),
+        figure.element, h("div", { class: "tools" }, button, freeze, rate, actions(async () => ({ verb: "explain", photo: await frozen(), ...form.question() }))), form.element),
       h("section", { class: "side panel", "aria-label": "Answer" }, h("h2", {}, "The network says"), bars)),
     h("section", { class: "panel", "aria-label": "Tiles" }, h("div", { class: "tools" }, h("h2", {}, "One layer, live"), field("Layer", shown)), tiles));
   context.onClose(stop);
@@ -102,6 +102,13 @@ export async function camera(top, context) {
       rate.textContent = `${frames.toFixed(1)} frames a second`;
       rate.dataset.rate = frames.toFixed(2);
     }
+  }
+
+  // What is taken along is one frame, held as a photo from then on.
+  async function frozen() {
+    if (!feed.on) throw new Sentence("Start the camera first: this is about the frame it sees.");
+    const photo = await ask("photos", { name: "camera.jpg" }, { method: "POST", body: await grab(0.95) });
+    return photo.id;
   }
 
   async function keepFrame() {
