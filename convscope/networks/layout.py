@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -197,42 +197,48 @@ def image_size(image: Tensor) -> Size:
     return image.shape[-2], image.shape[-1]
 
 
-def first_tensor(output: Any) -> Tensor | None:
+def first_tensor(output: object) -> Tensor | None:
     """The tensor of a layer's or network's output: itself, or the first one in a tuple, list, dict
     or dataclass."""
     if isinstance(output, Tensor):
         return output
-    if isinstance(output, dict) or hasattr(output, "keys"):
-        output = [output[key] for key in output]
-    elif not isinstance(output, (tuple, list)):
-        output = list(vars(output).values()) if hasattr(output, "__dict__") else []
-    for part in output:
+    structure: Any = output  # what a network returns; asked by duck typing
+    parts: Iterable[object]
+    if isinstance(structure, dict) or hasattr(structure, "keys"):
+        parts = [structure[key] for key in structure]
+    elif isinstance(structure, (tuple, list)):
+        parts = structure
+    else:
+        parts = list(vars(structure).values()) if hasattr(structure, "__dict__") else []
+    for part in parts:
         found = first_tensor(part)
         if found is not None:
             return found
     return None
 
 
-def replace_first(output: Any, tensor: Tensor) -> Any:
+def replace_first(output: object, tensor: Tensor) -> object:
     """The same structure with its first tensor replaced."""
     if isinstance(output, Tensor):
         return tensor
-    if isinstance(output, dict) or hasattr(output, "keys"):
-        for key in output:
-            if first_tensor(output[key]) is not None:
-                changed = {other: output[other] for other in output}
-                changed[key] = replace_first(output[key], tensor)
-                return changed if type(output) is dict else type(output)(**changed)
-    if isinstance(output, (tuple, list)):
-        parts = list(output)
+    structure: Any = output  # what a network returns; asked by duck typing
+    if isinstance(structure, dict) or hasattr(structure, "keys"):
+        for key in structure:
+            if first_tensor(structure[key]) is not None:
+                changed = {other: structure[other] for other in structure}
+                changed[key] = replace_first(structure[key], tensor)
+                return changed if type(structure) is dict else type(structure)(**changed)
+    if isinstance(structure, (tuple, list)):
+        parts = list(structure)
         for place, part in enumerate(parts):
             if first_tensor(part) is not None:
                 parts[place] = replace_first(part, tensor)
                 break
-        return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
-    if dataclasses.is_dataclass(output) or hasattr(output, "__dict__"):
-        changed = copy.copy(output)
-        for key, part in vars(output).items():
+        kind = type(structure)
+        return kind(*parts) if hasattr(structure, "_fields") else kind(parts)
+    if dataclasses.is_dataclass(structure) or hasattr(structure, "__dict__"):
+        changed = copy.copy(structure)
+        for key, part in vars(structure).items():
             if first_tensor(part) is not None:
                 object.__setattr__(changed, key, replace_first(part, tensor))
                 break

@@ -119,14 +119,18 @@ class _Rectifiers(TorchFunctionMode):
         self.changed = 0
 
     def __torch_function__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+        self,
+        function: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
         kwargs = kwargs or {}
         read = _READERS.get(function)
         if read is None or not torch.is_grad_enabled():
             return function(*args, **kwargs)
         high, in_place = read(*args, **kwargs)
-        x = args[0] if args else kwargs["input"]
+        x: Any = args[0] if args else kwargs["input"]
         if high is None or not x.requires_grad:
             return function(*args, **kwargs)
         self.changed += 1
@@ -150,7 +154,7 @@ def _hardtanh(
 
 
 def _clamp(
-    input: Tensor, min: Any = None, max: Any = None, **kwargs: Any
+    input: Tensor, min: Any = None, max: Any = None, **kwargs: object
 ) -> tuple[float | None, bool]:
     plain = (
         isinstance(min, (int, float))

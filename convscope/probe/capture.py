@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -54,10 +53,10 @@ class Capture:
             for handle in handles:
                 handle.remove()
 
-    def _hook(self, base: str) -> Callable[[nn.Module, Any, Any], Any]:
+    def _hook(self, base: str) -> Callable[[nn.Module, object, object], object]:
         """The forward hook of one layer."""
 
-        def record(module: nn.Module, inputs: Any, output: Any) -> Any:
+        def record(module: nn.Module, inputs: object, output: object) -> object:
             self.calls[base] += 1
             names = self.wanted[base].get(self.calls[base])
             if names is None:

@@ -13,11 +13,15 @@ class FunctionOverrides(TorchFunctionMode):
     """Inside the block, a call of a function in `answers` is handed to its answer, which may call
     the function itself."""
 
-    def __init__(self, answers: Mapping[Any, Callable[..., Any]]) -> None:
+    def __init__(self, answers: Mapping[Any, Callable[..., object]]) -> None:
         super().__init__()
         self.answers = answers
 
     def __torch_function__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+        self,
+        function: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
         return self.answers.get(function, function)(*args, **(kwargs or {}))

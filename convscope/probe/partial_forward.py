@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from convscope.errors import ImageError, LayerError, ModelError
 from convscope.networks.layout import Layout, first_tensor, image_size, replace_first
@@ -43,7 +44,7 @@ class PartialForward:
         calls: int,
         image: Tensor,
         layer: str,
-        run: Callable[[Model, Tensor], Any],
+        run: Callable[[Model, Tensor], object],
         layout: Layout,
     ) -> None:
         self._model = model
@@ -54,13 +55,13 @@ class PartialForward:
         base, mark, call = layer.partition("#")
         self._module = model.modules[base]
         self._call = int(call) if mark else calls
-        self._records: dict[nn.Module, list[Any]] = {}
+        self._records: dict[nn.Module, list[object]] = {}
         with torch.no_grad():
             self.output, self._raw, self._layer_output = self._record()
         self.maps = layout.to_maps(self._raw, layer, image_size(image))
         self._way = self._cheapest_way()
 
-    def __call__(self, maps: Tensor) -> Any:
+    def __call__(self, maps: Tensor) -> object:
         """The network's raw output with the layer's maps (m c h w) in place of its own;
         differentiable where `maps` is."""
         with torch.set_grad_enabled(maps.requires_grad):
@@ -70,18 +71,18 @@ class PartialForward:
         """Class scores (m classes) with the layer's maps replaced by `maps` (m c h w)."""
         return self._model.scores(self(maps))
 
-    def _record(self) -> tuple[Any, Tensor, Any]:
+    def _record(self) -> tuple[object, Tensor, object]:
         """One run; of every module that ends before the layer does, the outermost one's output is
         kept."""
-        frames: list[list[tuple[nn.Module, Any]]] = [[]]
+        frames: list[list[tuple[nn.Module, object]]] = [[]]
         calls = 0
-        layer_output: list[tuple[Tensor, Any]] = []
+        layer_output: list[tuple[Tensor, object]] = []
 
-        def before(module: nn.Module, inputs: Any) -> None:
+        def before(module: nn.Module, inputs: object) -> None:
             if not layer_output:
                 frames.append([])
 
-        def after(module: nn.Module, inputs: Any, output: Any) -> None:
+        def after(module: nn.Module, inputs: object, output: object) -> None:
             nonlocal calls
             if layer_output:
                 return
@@ -98,7 +99,7 @@ class PartialForward:
                     return
             frames[-1].append((module, output))
 
-        handles: list[Any] = []
+        handles: list[RemovableHandle] = []
         try:
             for module in self._model.network.modules():
                 handles += [
@@ -139,14 +140,14 @@ class PartialForward:
                 return way
         return "whole"
 
-    def _replay(self, maps: Tensor, way: Replay) -> Any:
+    def _replay(self, maps: Tensor, way: Replay) -> object:
         """One run on `maps` with every recorded module answering from its record."""
         # A copy, since the network may go on in place.
         replacement = self._layout.from_maps(
             maps.to(self._raw.dtype), self._raw, self._layer, image_size(self._image)
         ).clone()
         answers = self._answers(replacement, maps.shape[0], way)
-        patched: list[tuple[nn.Module, Any]] = []
+        patched: list[tuple[nn.Module, Callable[..., object] | None]] = []
         try:
             for module, answer in answers.items():
                 patched.append((module, module.__dict__.get("forward")))
@@ -162,7 +163,7 @@ class PartialForward:
 
     def _answers(
         self, replacement: Tensor, count: int, way: Replay
-    ) -> dict[nn.Module, Callable[..., Any]]:
+    ) -> dict[nn.Module, Callable[..., object]]:
         """What stands in for the `forward` of each recorded module and of the layer in one replay
         of `count` images."""
         queues = (
@@ -172,15 +173,15 @@ class PartialForward:
         )
         calls = 0
 
-        def broadcast(output: Any) -> Any:
+        def broadcast(output: object) -> object:
             tensor = first_tensor(output)
             if tensor is None or tensor.shape[0] != 1:
                 return output
             wide = tensor.expand(count, *tensor.shape[1:])
             return replace_first(output, wide if way == "view" else wide.clone())
 
-        def answer(module: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
-            def run(*args: Any, **kwargs: Any) -> Any:
+        def answer(module: nn.Module, forward: Callable[..., object]) -> Callable[..., object]:
+            def run(*args: object, **kwargs: object) -> object:
                 nonlocal calls
                 queue = queues.get(module)
                 if queue:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,7 +44,7 @@ class Probe:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.last_output: Any = None
+        self.last_output: object = None
         self.notes: dict[str, list[float]] = {}
         self._stack = ExitStack()
         self._dry_run: DryRun | None = None
@@ -83,7 +82,7 @@ class Probe:
             self._dry_run = dry_run_of(self.model)
         return self._dry_run
 
-    def output(self, image: Tensor) -> Any:
+    def output(self, image: Tensor) -> object:
         """The network's raw output; no gradient."""
         with torch.no_grad():
             self.last_output = self.run(normal_tensor(image))
@@ -108,7 +107,7 @@ class Probe:
 
     def activations_and_output(
         self, image: Tensor, layers: Sequence[str]
-    ) -> tuple[dict[str, Tensor], Any]:
+    ) -> tuple[dict[str, Tensor], object]:
         """Maps of the given layers and the raw output of the same run; differentiable where `image`
         is."""
         with (
@@ -183,7 +182,7 @@ class Probe:
             self.model, calls, normal_tensor(image), layer, run_network, self.layout
         )
 
-    def run(self, image: Tensor, *, stop: bool = False) -> Any:
+    def run(self, image: Tensor, *, stop: bool = False) -> object:
         """Run the network; foreign errors become one sentence."""
         return run_network(self.model, image, stop=stop)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -12,7 +10,7 @@ from convscope.networks.model import Model
 from convscope.probe.capture import StopForward
 
 
-def run_network(model: Model, image: Tensor, *, stop: bool = False) -> Any:
+def run_network(model: Model, image: Tensor, *, stop: bool = False) -> object:
     """What the network returns for an input (n c h w), in bfloat16 where the model is set to it.
 
     Args:

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +79,7 @@ class _Recorder:
             for handle in handles:
                 handle.remove()
 
-    def _record(self, module: nn.Module, inputs: Any, output: Any) -> None:
+    def _record(self, module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         tensor = first_tensor(output)
         if (
             tensor is None

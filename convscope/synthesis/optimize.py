@@ -21,7 +21,7 @@ from convscope.synthesis.result import OptimizationResult, StopReason
 from convscope.synthesis.step import OptimizationStep
 from convscope.synthesis.transforms.blur import smooth
 
-StopCondition: TypeAlias = Callable[[Tensor, Any], bool]
+StopCondition: TypeAlias = Callable[[Tensor, object], bool]
 """Called after each step with the images that the network saw (n c h w in [0, 1]) and what it
 returned; True ends the optimization."""
 

@@ -4,7 +4,6 @@ subtract penalties."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +42,7 @@ class OptimizationStep:
         self.layers = list(dict.fromkeys(name for each in objectives for name in each.layers))
         self.reads_output = any(objective.reads_output for objective in objectives)
         self.resizes = False
-        self.output: Any = None
+        self.output: object = None
         self.has_gradient = torch.zeros(len(objectives), dtype=torch.bool)
         self._network_input: Tensor | None = None
 

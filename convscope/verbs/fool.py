@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -182,7 +182,7 @@ class _Watch:
         self.kept = image().detach().clone()
         self.steps = 0
 
-    def __call__(self, image: Tensor, output: Any) -> bool:
+    def __call__(self, image: Tensor, output: object) -> bool:
         model = self.probe.model
         says_target = model.scores(output).argmax(1) == self.targets
         places = (says_target & (self.fooled_at < 0)).nonzero()[:, 0]

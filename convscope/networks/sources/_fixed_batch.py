@@ -25,7 +25,7 @@ class OneAtATime(nn.Module):
         self.count = count
         self.name = name
 
-    def forward(self, images: Tensor) -> Any:
+    def forward(self, images: Tensor) -> object:
         """Run on `count` images.
 
         Raises:

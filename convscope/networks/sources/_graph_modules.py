@@ -8,7 +8,6 @@ import operator
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from torch import fx, nn
 
@@ -16,11 +15,11 @@ from torch import fx, nn
 class Operation(nn.Module):
     """One operation of a graph."""
 
-    def __init__(self, run: Callable[..., Any]) -> None:
+    def __init__(self, run: Callable[..., object]) -> None:
         super().__init__()
         self.run = run
 
-    def forward(self, *given: Any, **named: Any) -> Any:
+    def forward(self, *given: object, **named: object) -> object:
         """What the operation gives."""
         return self.run(*given, **named)
 

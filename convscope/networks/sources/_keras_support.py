@@ -25,7 +25,7 @@ SAFE_VERSION = (3, 12)
 CVE-2025-1550, -8747, -9905, -9906, -12058 and -12638)."""
 
 
-def library() -> Any:
+def library() -> object:
     """The Keras module, on torch.
 
     Raises:
@@ -73,7 +73,7 @@ class KerasNetwork(nn.Module):
         self.parts = nn.ModuleList(layers_of(network).values())
         self.register_state_dict_post_hook(_without_seeds)  # type: ignore[no-untyped-call]
 
-    def forward(self, images: Tensor) -> Any:
+    def forward(self, images: Tensor) -> object:
         """The network's output for n h w c (or n c h w, as it was made)."""
         import keras
 

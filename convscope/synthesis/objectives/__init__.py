@@ -63,7 +63,7 @@ class ForwardPass:
     model: Model
     image: Tensor
     maps: Maps = field(default_factory=Maps)
-    output: Any = None
+    output: object = None
     reference: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
