@@ -16,7 +16,7 @@ import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from convscope.core.schema import Schema
 from convscope.errors import OptionError
@@ -37,7 +37,7 @@ class _Package(ModuleType):
     """Importing `atlas/build.py` puts a module where the function of that name belongs; the
     function stays."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if isinstance(value, ModuleType) and callable(getattr(value, name, None)):
             value = getattr(value, name)
         super().__setattr__(name, value)
@@ -46,7 +46,7 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if not name.startswith("_") and name in verbs():
         return getattr(importlib.import_module(f"{__name__}.{name}"), name)
     raise AttributeError(f"module 'convscope.atlas' has no attribute {name!r}")

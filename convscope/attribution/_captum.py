@@ -7,7 +7,6 @@ import copy
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +44,7 @@ def attribute(
     target: Target,
     name: str,
     *,
-    arguments: Callable[[Tensor], dict[str, Any]],
+    arguments: Callable[[Tensor], dict[str, object]],
     copied: bool = False,
     generator: torch.Generator | None = None,
 ) -> Tensor:

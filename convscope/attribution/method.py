@@ -12,6 +12,7 @@ from torch import Tensor
 from convscope.attribution import reduce_channels, registry
 from convscope.attribution.maps import enlarge
 from convscope.attribution.method_options import parameters_of, with_base
+from convscope.core.types import Options
 from convscope.errors import OptionError
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
@@ -28,7 +29,7 @@ class Method:
     """
 
     name: str
-    options: dict[str, Any]
+    options: Options
     space: str
     heatmap: str
     single_run: bool
@@ -43,7 +44,7 @@ class Method:
         *,
         layer: str | Sequence[str] | None = None,
         seed: int = 0,
-        options: dict[str, Any] | None = None,
+        options: Options | None = None,
     ) -> Method:
         """Fill in a method's parameters: the given options checked, the rest from the model and the
         seed.
@@ -61,7 +62,7 @@ class Method:
             chosen_options = {k: v for k, v in chosen_options.items() if k in outer_names}
             inner = cls._wrapped(name, probe, layer, seed, chosen_options, inner_options)
         chosen_options.pop("layer", None)
-        values: dict[str, Any] = schema.validate(chosen_options)
+        values: Options = schema.validate(chosen_options)
         layers = inner.layers if inner is not None else ()
         if "layer" in parameters_of(name):
             layers = tuple(_layers(probe, layer))
@@ -95,8 +96,8 @@ class Method:
         probe: Probe,
         layer: str | Sequence[str] | None,
         seed: int,
-        options: dict[str, Any],
-        inner_options: dict[str, Any],
+        options: Options,
+        inner_options: Options,
     ) -> Method:
         """The method that a wrapper wraps."""
         base = with_base(name, options)[1]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from convscope.attribution import registry
+from convscope.core.types import Options
 from convscope.errors import OptionError, suggest
 
 
 def options_for(
-    name: str, layer: str | Sequence[str] | None, options: dict[str, Any], *, alone: bool
-) -> dict[str, Any]:
+    name: str, layer: str | Sequence[str] | None, options: Options, *, alone: bool
+) -> Options:
     """The layer and the options for one of several methods: those that it takes. A method alone
     gets all, and says what it cannot take."""
     if alone:
@@ -25,7 +25,7 @@ def options_for(
     }
 
 
-def check_options(names: Sequence[str], options: dict[str, Any]) -> None:
+def check_options(names: Sequence[str], options: Options) -> None:
     """Every option must be one that at least one of the methods, or the method it wraps, takes.
 
     Raises:
@@ -50,7 +50,7 @@ def parameters_of(name: str) -> set[str]:
     return {parameter.name for parameter in registry.schema(name).parameters}
 
 
-def with_base(name: str, options: dict[str, Any]) -> list[str]:
+def with_base(name: str, options: Options) -> list[str]:
     """A method, and the one it wraps where it is a wrapper."""
     if "inner" not in parameters_of(name):
         return [name]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from convscope.core.types import Options
 from convscope.errors import OptionError, suggest
 from convscope.metrics import registry
 from convscope.metrics.metric_input import MetricInput
@@ -15,7 +16,7 @@ from convscope.networks.model import Model
 from convscope.photos.load_image import load_photos
 
 
-def check_metrics(names: Sequence[str], options: dict[str, Any]) -> None:
+def check_metrics(names: Sequence[str], options: Options) -> None:
     """Every option must be one that at least one of the metrics takes.
 
     Raises:
@@ -27,7 +28,7 @@ def check_metrics(names: Sequence[str], options: dict[str, Any]) -> None:
         raise OptionError(f"{' and '.join(names)} has no option {option!r}; {hint}")
 
 
-def measure(case: MetricInput, name: str, options: dict[str, Any]) -> Tensor:
+def measure(case: MetricInput, name: str, options: Options) -> Tensor:
     """One metric on a case, one number per image; of the options, those that it takes."""
     schema = registry.schema(name)
     known = {parameter.name for parameter in schema.options}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +45,7 @@ class Model:
         *,
         name: str | None = None,
         spec: str | None = None,
-        options: dict[str, Any] | None = None,
+        options: dict[str, object] | None = None,
         preprocessing: Preprocessing | None = None,
         labels: Sequence[str] | None = None,
         channels: int = 3,

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from convscope.core.types import Options
 from convscope.errors import ConvscopeError, ModelError, OptionError
 from convscope.networks.preprocessing import Preprocessing
 
@@ -25,7 +26,7 @@ WHITE = 255.0
 """White in an 8-bit photo: `scale` is said for such pixels, `Preprocessing` works on [0, 1]."""
 
 
-def preprocessing(known: Preprocessing, channels: int, changes: dict[str, Any]) -> Preprocessing:
+def preprocessing(known: Preprocessing, channels: int, changes: Options) -> Preprocessing:
     """What a source knows, with what the user said in its place.
 
     Raises:

@@ -26,7 +26,7 @@ class Attention:
     shift: tuple[int, int]
 
 
-def run_with_attention(probe: Probe, image: Tensor, method: str) -> tuple[list[Attention], Any]:
+def run_with_attention(probe: Probe, image: Tensor, method: str) -> tuple[list[Attention], object]:
     """Every self-attention of one run, first to last, and the network's raw output, all
     differentiable where `image` is.
 
@@ -52,7 +52,7 @@ class _AttentionRecorder:
         self.attentions: list[Attention] = []
         self._shift = (0, 0)
 
-    def overrides(self) -> dict[Any, Callable[..., Any]]:
+    def overrides(self) -> dict[object, Callable[..., object]]:
         return {
             functional.scaled_dot_product_attention: self._fused,
             functional.multi_head_attention_forward: self._packed,

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from convscope.core.types import AutogradContext
 from convscope.errors import OptionError, RuleError
 
 Rule = Literal["guided", "deconvnet", "redirected"]
@@ -96,14 +97,14 @@ class _Ruled(torch.autograd.Function):
     """Clip to [0, high] forward, one of the rules backward."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, high: float, name: str, ascending: bool) -> Tensor:
+    def forward(ctx: AutogradContext, x: Tensor, high: float, name: str, ascending: bool) -> Tensor:
         ctx.save_for_backward(x)
         ctx.high, ctx.name, ctx.ascending = high, name, ascending
         return x.clamp(0, None if math.isinf(high) else high)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: AutogradContext, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
         on = (x > 0) & (x < ctx.high)
         return _RULES[ctx.name](x, gradient, on, ctx.high, ctx.ascending), None, None, None

@@ -43,7 +43,7 @@ class _Reads:
         self._calls: Counter[nn.Module] = Counter()
         self._readers: Counter[int] = Counter()
 
-    def record(self, module: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
+    def record(self, module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         """A forward hook."""
         self._calls[module] += 1
         is_norm = isinstance(module, nn.BatchNorm2d)

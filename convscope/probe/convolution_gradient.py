@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, pixel_shuffle
 
+from convscope.core.types import AutogradContext
+
 MAX_CHANNELS = 4
 """Channels in, up to which the dense form pays."""
 
@@ -140,12 +142,12 @@ class _Forward:
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, image: Tensor, convolution: _Forward) -> Tensor:
+    def forward(ctx: AutogradContext, image: Tensor, convolution: _Forward) -> Tensor:
         ctx.convolution, ctx.size, ctx.dtype = convolution, image.shape[-2:], image.dtype
         return convolution.run(image)
 
     @staticmethod
-    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: AutogradContext, *above: Tensor) -> tuple[Tensor, None]:
         return ctx.convolution.gradient(above[0], ctx.size).to(ctx.dtype), None
 
 

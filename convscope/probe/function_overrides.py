@@ -4,7 +4,6 @@ modules, and leaves nothing behind."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from torch.overrides import TorchFunctionMode
 
@@ -13,7 +12,7 @@ class FunctionOverrides(TorchFunctionMode):
     """Inside the block, a call of a function in `answers` is handed to its answer, which may call
     the function itself."""
 
-    def __init__(self, answers: Mapping[Any, Callable[..., object]]) -> None:
+    def __init__(self, answers: Mapping[object, Callable[..., object]]) -> None:
         super().__init__()
         self.answers = answers
 

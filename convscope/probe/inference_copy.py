@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -174,7 +173,7 @@ def _prepared(network: nn.Module, folded: Sequence[tuple[str, str]]) -> NetworkC
 def _duplicate(network: nn.Module) -> nn.Module:
     """A copy whose modules are its own and whose weights are still the original's memory, frozen
     and in evaluation mode."""
-    memo: dict[int, Any] = {}
+    memo: dict[int, object] = {}
     for tensor in [*network.parameters(), *network.buffers()]:
         shared = tensor.detach()
         memo[id(tensor)] = (

@@ -31,11 +31,11 @@ class NetworkFingerprint:
         sampled value."""
         return self._fingerprint == self._read(modules)
 
-    def _read(self, modules: dict[str, nn.Module]) -> tuple[Any, ...] | None:
+    def _read(self, modules: dict[str, nn.Module]) -> tuple[object, ...] | None:
         if len(self._readers) != len(modules):
             return None
         tensors: list[Tensor] = []
-        parts: list[Any] = []
+        parts: list[object] = []
         try:
             for (name, module), read in zip(modules.items(), self._readers, strict=True):
                 parts += (name, id(module), read(module.__dict__))

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from convscope.atlas.engines import register
 from convscope.core.extras import need
+from convscope.core.types import Foreign
 from convscope.errors import ConvscopeError, OptionError
 
 Item = TypeVar("Item")
@@ -22,7 +23,7 @@ WINDOW = 64
 """How many shards of photos Ray Data is given at once, so that listing millions of photos takes no
 memory."""
 
-Work = Callable[[Any], bytes]
+Work = Callable[[object], bytes]
 
 _work_cache: dict[str, Work] = {}
 """In a worker: the work it was sent, so that its network is prepared once and not once a job."""
@@ -33,7 +34,7 @@ class SharedWork:
     """How a worker gets its work: the reference (in a list, so that Ray does not resolve it), the
     worker's threads, and where modules are found."""
 
-    reference: list[Any]
+    reference: list[Foreign]
     threads: int
     paths: list[str]
 
@@ -99,7 +100,7 @@ def ray(
 
 
 def _run_tasks(
-    cluster: Any, work: SharedWork, items: Iterable[Item], needs: dict[str, Any]
+    cluster: Foreign, work: SharedWork, items: Iterable[Item], needs: dict[str, Foreign]
 ) -> Iterator[tuple[Item, bytes]]:
     """Every job a task; twice as many are handed out as can run, so that an interrupt has little to
     wait for."""
@@ -121,7 +122,7 @@ def _run_tasks(
 
 
 def _run_dataset(
-    cluster: Any, work: SharedWork, items: Iterable[Item], needs: dict[str, Any]
+    cluster: Foreign, work: SharedWork, items: Iterable[Item], needs: dict[str, Foreign]
 ) -> Iterator[tuple[Item, bytes]]:
     """Shards of photos as rows of a Ray dataset; one actor a worker reads and scans them."""
     data = need("ray.data", "ray")
@@ -155,11 +156,11 @@ def _run_job(work: SharedWork, item: object) -> bytes:
 class _Worker:
     """A Ray Data actor: it holds the network for as long as there are shards."""
 
-    def __init__(self, work: SharedWork, items: list[Any]) -> None:
+    def __init__(self, work: SharedWork, items: list[Foreign]) -> None:
         self.work = work.fetch()
         self.items = need("ray", "ray").get(items[0])
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, batch: dict[str, Foreign]) -> dict[str, Foreign]:
         return {
             "place": batch["place"],
             "data": [self.work(self.items[int(place)]) for place in batch["place"]],
@@ -167,14 +168,14 @@ class _Worker:
 
 
 @contextmanager
-def _connection(cluster: Any, address: str | None) -> Iterator[None]:
+def _connection(cluster: Foreign, address: str | None) -> Iterator[None]:
     """A connection to the cluster; one that was there before is used and stays."""
     if cluster.is_initialized():
         yield
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    local: dict[str, Any] = {} if address is not None else {"include_dashboard": False}
+    quiet: dict[str, Foreign] = {"log_to_driver": False, "logging_level": "ERROR"}
+    local: dict[str, Foreign] = {} if address is not None else {"include_dashboard": False}
     try:
         cluster.init(address=address, **quiet, **local)
     except ConnectionError as error:
@@ -187,7 +188,7 @@ def _connection(cluster: Any, address: str | None) -> Iterator[None]:
         cluster.shutdown()
 
 
-def _our_error(error: Any) -> BaseException:
+def _our_error(error: Foreign) -> BaseException:
     """What the job raised, where it is one of our sentences."""
     cause = getattr(error, "cause", None)
     while cause is not None and not isinstance(cause, ConvscopeError):

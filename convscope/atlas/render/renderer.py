@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -46,7 +45,7 @@ class Renderer:
         self.model = model
         self._prepared: tuple[tuple[str, bool], Model] | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {"model": self.model, "_prepared": None}
 
     def __call__(self, job: RenderJob) -> bytes:

@@ -4,7 +4,6 @@ unit."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +44,7 @@ class Scanner:
         self._prepared: Model | None = None
         self._reader: ReadAhead | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_prepared": None, "_reader": None}
 
     def __call__(self, shard: Shard) -> bytes:

@@ -6,16 +6,16 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from convscope.atlas.store.staging import StagingFolder
 from convscope.atlas.store.summary import pluralize
+from convscope.core.types import Foreign
 
 FOLDER = Path(__file__).parent
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Any:
+def _environment() -> Foreign:
     import jinja2
 
     loader = jinja2.FileSystemLoader(FOLDER)

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from convscope.atlas.store.reader import parse_recipe
 from convscope.atlas.store.rows import ExampleColumns, UnitColumns
@@ -72,7 +72,7 @@ class RecipeGroup:
     """The pictures of a unit by one recipe."""
 
     rows: Sequence[Pictured[UnitColumns]]
-    recipe: dict[str, Any]
+    recipe: dict[str, object]
     seed: int
     key: str
     score: float | None

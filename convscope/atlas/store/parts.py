@@ -13,13 +13,13 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from convscope.atlas.store.rows import Columns, JobEntry
 from convscope.atlas.store.tables import CHECKSUM, Table
 from convscope.core.extras import arrow, parquet
+from convscope.core.types import Foreign
 from convscope.errors import InputError
 
 SCHEMA = 1
@@ -52,7 +52,7 @@ def digest(data: object) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def float32(value: float | np.floating[Any]) -> float:
+def float32(value: float | np.floating[Foreign]) -> float:
     """A number as a float32 column holds it."""
     return float(np.float32(value))
 
@@ -81,7 +81,7 @@ def encode_rows(table: Table[Columns], rows: Sequence[Columns], jobs: Sequence[J
 
 
 def encode_table(
-    data: Any, table: Table[Columns], jobs: Sequence[JobEntry], failed: int = 0
+    data: Foreign, table: Table[Columns], jobs: Sequence[JobEntry], failed: int = 0
 ) -> bytes:
     """An Arrow table as the bytes of a part."""
     header = {
@@ -109,7 +109,7 @@ def encode_table(
     return buffer.getvalue()
 
 
-def read_header(file: Any, name: str) -> PartHeader | None:
+def read_header(file: Foreign, name: str) -> PartHeader | None:
     """What a part says about itself, from its footer alone; None where it is no whole Parquet file
     of ours.
 

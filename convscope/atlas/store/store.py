@@ -20,12 +20,12 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from convscope.atlas.store.parts import PartHeader, read_header
 from convscope.atlas.store.tables import TABLES
 from convscope.core.extras import arrow, need, open_parquet
 from convscope.core.files import write_whole
+from convscope.core.types import Foreign
 from convscope.errors import ConvscopeError, InputError, OutputError
 
 ATOMIC_PROTOCOLS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "memory"}
@@ -176,7 +176,7 @@ class Store:
             for job in header.job_hashes
         }
 
-    def read(self, part: Part, columns: list[str] | None = None) -> Any:
+    def read(self, part: Part, columns: list[str] | None = None) -> Foreign:
         """A part as an Arrow table.
 
         Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -14,14 +13,14 @@ class Summary:
 
     sentence: str
     table: Sequence[Mapping[str, object]] = field(default_factory=list)
-    details: dict[str, Any] = field(default_factory=dict)
+    details: Mapping[str, object] = field(default_factory=dict)
     ok: bool = True
     stopped: bool = False
 
     def __str__(self) -> str:
         return self.sentence
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> object:
         return self.details[name]
 
     def json(self) -> dict[str, object]:

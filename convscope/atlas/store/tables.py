@@ -4,7 +4,7 @@ and what tells one row from another."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from convscope.atlas.store.rows import (
     CellColumns,
@@ -14,6 +14,7 @@ from convscope.atlas.store.rows import (
     UnitColumns,
 )
 from convscope.core.extras import arrow
+from convscope.core.types import Foreign
 
 CHECKSUM = "checksum"
 """The column that holds a row's checksum."""
@@ -31,7 +32,7 @@ class Table(Generic[ColumnsT]):
     order: tuple[str, ...]
     identity: tuple[str, ...]
 
-    def schema(self) -> Any:
+    def schema(self) -> Foreign:
         """The Arrow schema, without metadata."""
         pa = arrow()
         kinds = {

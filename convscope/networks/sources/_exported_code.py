@@ -12,7 +12,6 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch.export.pt2_archive._package import PT2ArchiveReader
@@ -94,7 +93,7 @@ def _code_in_pickle(data: bytes, name: str) -> str | None:
     return None
 
 
-def _code_in_graph(graph: Any) -> str | None:
+def _code_in_graph(graph: object) -> str | None:
     for key, value in _items(graph):
         if key == "target" and isinstance(value, str) and "." in value:
             operation = _OPERATION.fullmatch(value)
@@ -109,7 +108,7 @@ def _code_in_graph(graph: Any) -> str | None:
     return None
 
 
-def _items(value: Any) -> Iterator[tuple[str, Any]]:
+def _items(value: object) -> Iterator[tuple[str, object]]:
     """All keys and values of nested JSON, without recursion: it may be nested deeply on purpose."""
     pending = [value]
     while pending:

@@ -4,7 +4,6 @@ sound."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +38,7 @@ class OneAtATime(nn.Module):
         return self.network(images)
 
 
-def accepts_any_batch_size(network: Callable[[Tensor], Any], shape: tuple[int, ...]) -> bool:
+def accepts_any_batch_size(network: Callable[[Tensor], object], shape: tuple[int, ...]) -> bool:
     """Whether two images in one batch give what each gives alone; `shape` is that of one image's
     input."""
     images = torch.rand((2, *shape[1:]), generator=torch.Generator().manual_seed(0))

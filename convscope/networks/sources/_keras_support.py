@@ -7,11 +7,11 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
+from convscope.core.types import Foreign
 from convscope.errors import ExtraError, ModelError
 from convscope.networks.model import Head
 from convscope.networks.preprocessing import Preprocessing
@@ -66,7 +66,7 @@ class KerasNetwork(nn.Module):
     # The name that identities have held since the first version, so that old records still fit.
     identity_name = "Seated"
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Foreign) -> None:
         super().__init__()
         self.network = network
         # Keras keeps its layers where PyTorch does not look for modules.
@@ -81,13 +81,15 @@ class KerasNetwork(nn.Module):
             return self.network(images, training=False)
 
 
-def _without_seeds(module: nn.Module, state: dict[str, Any], prefix: str, more: Any) -> None:
+def _without_seeds(
+    module: nn.Module, state: dict[str, Foreign], prefix: str, more: Foreign
+) -> None:
     """A dropout's random state is another one at every start, and no weight."""
     for name in [name for name in state if "seed_generator" in name]:
         del state[name]
 
 
-def layers_of(network: Any, prefix: str = "") -> dict[str, nn.Module]:
+def layers_of(network: Foreign, prefix: str = "") -> dict[str, nn.Module]:
     """Keras's layer names -> layers; those of a nested network behind its name and a slash."""
     found: dict[str, nn.Module] = {}
     for layer in network.layers:
@@ -100,7 +102,7 @@ def layers_of(network: Any, prefix: str = "") -> dict[str, nn.Module]:
     return found
 
 
-def split_head(keras: Any, network: Any) -> Head | None:
+def split_head(keras: Foreign, network: Foreign) -> Head | None:
     """Take a softmax or sigmoid off the end; how scores become probabilities then."""
     last = network.outputs[0]._keras_history.operation
     if getattr(last, "layers", None):
@@ -109,7 +111,7 @@ def split_head(keras: Any, network: Any) -> Head | None:
     if type(last).__name__ == "Softmax":
         last.call = lambda inputs, mask=None: inputs
         return "softmax"
-    heads: dict[Any, Head] = {
+    heads: dict[Foreign, Head] = {
         keras.activations.softmax: "softmax",
         keras.activations.sigmoid: "sigmoid",
     }
@@ -120,7 +122,10 @@ def split_head(keras: Any, network: Any) -> Head | None:
 
 
 def preprocessing_of(
-    network: Any, prepare: Callable[[Any], Any] | None, known: Preprocessing, channels: int
+    network: Foreign,
+    prepare: Callable[[Foreign], Foreign] | None,
+    known: Preprocessing,
+    channels: int,
 ) -> Preprocessing:
     """What the network wants of pixels: as `preprocess_input` does it, measured on three colors, or
     as its layers say."""

@@ -4,11 +4,12 @@ that is a layer."""
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import torch
 from onnx2pytorch import operations
 from torch import Tensor, nn
+
+from convscope.core.types import Foreign
 
 
 class Gather(nn.Module):
@@ -28,11 +29,11 @@ class Gather(nn.Module):
 class Slice(nn.Module):
     """Cut along some axes."""
 
-    def __init__(self, axes: Any, starts: Any, ends: Any, steps: Any) -> None:
+    def __init__(self, axes: Foreign, starts: Foreign, ends: Foreign, steps: Foreign) -> None:
         super().__init__()
         self.given = (starts, ends, axes, steps)
 
-    def forward(self, data: Tensor, *given: Any) -> Tensor:
+    def forward(self, data: Tensor, *given: Foreign) -> Tensor:
         """The part of `data` from starts to ends."""
         known = [
             first if first is not None else second

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
 
+from convscope.core.types import Options
 from convscope.errors import ModelError, suggest
 from convscope.networks.load import full_spec, load_model
 from convscope.networks.model import Model
@@ -69,7 +69,7 @@ def card(name: str, *, weights: bool | str | None = None, trust: bool = False) -
     return model
 
 
-def _check_architecture(name: str, architecture: str, options: dict[str, Any], trust: bool) -> None:
+def _check_architecture(name: str, architecture: str, options: Options, trust: bool) -> None:
     """A card names a network, not another card; and code only where it is trusted."""
     if full_spec(architecture).startswith("card:"):
         raise ModelError(
@@ -81,7 +81,7 @@ def _check_architecture(name: str, architecture: str, options: dict[str, Any], t
             require_trust(trust, name, f"it names Python code ({text!r}) that would be imported")
 
 
-def _options(written: dict[str, Any], name: str, architecture: str) -> dict[str, Any]:
+def _options(written: Options, name: str, architecture: str) -> Options:
     """Everything but the architecture, in one level; a misspelt key is named."""
     inner = written.get("preprocessing", {})
     if not isinstance(inner, dict):

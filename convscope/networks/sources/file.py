@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Ge
 
+from convscope.core.types import Options
 from convscope.errors import ModelError
 from convscope.networks.model import Model
 from convscope.networks.sources import register, registry
@@ -58,7 +59,7 @@ def file(
             f"arch is written timm:NAME, torchvision:NAME or python:MODULE:FUNCTION; {arch!r} was"
             " given."
         )
-    given: dict[str, Any] = {
+    given: Options = {
         key: value
         for key, value in (("classes", classes), ("channels", channels))
         if value is not None

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
+from convscope.core.types import Foreign, Options
 from convscope.errors import ExtraError, ModelError
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import Interpolation, Preprocessing
@@ -40,9 +40,9 @@ def hf(name: str, *, weights: bool | str | None = None) -> Model:
     try:
         with hub(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            config: Any = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+            config: Foreign = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
             if weights is None or weights is True:
-                network: Any = transformers.AutoModelForImageClassification.from_pretrained(
+                network: Foreign = transformers.AutoModelForImageClassification.from_pretrained(
                     name, dtype="auto", trust_remote_code=False
                 )
             else:
@@ -85,10 +85,10 @@ def hf(name: str, *, weights: bool | str | None = None) -> Model:
     )
 
 
-def _processor(transformers: Any, name: str) -> dict[str, Any]:
+def _processor(transformers: Foreign, name: str) -> Options:
     """The stored settings of the image processor; nothing where the folder has none."""
     try:
-        settings: dict[str, Any] = transformers.AutoImageProcessor.from_pretrained(
+        settings: Options = transformers.AutoImageProcessor.from_pretrained(
             name, trust_remote_code=False
         ).to_dict()
     except (OSError, ValueError, ImportError):
@@ -96,7 +96,7 @@ def _processor(transformers: Any, name: str) -> dict[str, Any]:
     return settings
 
 
-def _preprocessing(processor: dict[str, Any], config: Any) -> Preprocessing:
+def _preprocessing(processor: Options, config: Foreign) -> Preprocessing:
     """The processor's steps: resize, center crop, rescale to [0, 1], subtract the mean and divide
     by the deviation."""
     own = getattr(config, "image_size", None) or USUAL_SIDE
@@ -120,7 +120,7 @@ def _preprocessing(processor: dict[str, Any], config: Any) -> Preprocessing:
     )
 
 
-def _sides(given: Any, other: Any) -> tuple[int, int]:
+def _sides(given: Foreign, other: Foreign) -> tuple[int, int]:
     if isinstance(given, dict):
         if "height" in given:
             return int(given["height"]), int(given["width"])

@@ -3,10 +3,11 @@ from __future__ import annotations
 import random
 import warnings
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge
 
+from convscope.core.types import Foreign
 from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks.layout import Layout
 from convscope.networks.model import Model
@@ -71,7 +72,7 @@ def keras(
     if mode is not None:
         from keras.src.applications import imagenet_utils
 
-        def prepare(pixels: Any) -> Any:
+        def prepare(pixels: Foreign) -> Foreign:
             return imagenet_utils.preprocess_input(pixels, data_format="channels_last", mode=mode)
 
     preprocessing = Preprocessing(
@@ -93,7 +94,7 @@ def keras(
     )
 
 
-def _from_file(keras: Any, name: str) -> Any:
+def _from_file(keras: Foreign, name: str) -> Foreign:
     if not Path(name).is_file():
         raise ModelError(f"There is no Keras file {name!r}.")
     try:
@@ -123,8 +124,8 @@ def _from_file(keras: Any, name: str) -> Any:
 
 
 def _application(
-    keras: Any, name: str, weights: bool | str | None, classes: int | None
-) -> tuple[Any, Any]:
+    keras: Foreign, name: str, weights: bool | str | None, classes: int | None
+) -> tuple[Foreign, Foreign]:
     """A network of `keras.applications` and its `preprocess_input`."""
     import inspect
 
@@ -132,7 +133,7 @@ def _application(
     if name not in known:
         raise ModelError(f"keras.applications has no network {name!r}; {suggest(name, known)}")
     make = getattr(keras.applications, name)
-    wanted: Any = "imagenet" if weights in (None, True) else (weights or None)
+    wanted: Foreign = "imagenet" if weights in (None, True) else (weights or None)
     if wanted == "imagenet" and classes not in (None, 1000):
         raise OptionError(
             "Keras's own weights have 1000 classes; give classes= together with weights=."
@@ -159,7 +160,7 @@ def _application(
     return network, inspect.getmodule(make).preprocess_input  # type: ignore[union-attr]
 
 
-def _imagenet(network: Any) -> list[str] | None:
+def _imagenet(network: Foreign) -> list[str] | None:
     """Keras's ImageNet classes are in the usual order."""
     from timm.data import ImageNetInfo
 

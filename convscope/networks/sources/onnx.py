@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
 
+from convscope.core.types import Foreign
 from convscope.errors import ExtraError, ModelError
 from convscope.networks.model import Head, Model
 from convscope.networks.preprocessing import Preprocessing
@@ -82,7 +82,7 @@ def onnx(name: str, *, weights: bool | str | None = None) -> Model:
     )
 
 
-def _input(graph: Any, name: str) -> tuple[list[int | None], bool]:
+def _input(graph: Foreign, name: str) -> tuple[list[int | None], bool]:
     """The shape of the one image input (None where it is free), and whether its channels come
     last."""
     weights = {tensor.name for tensor in graph.initializer}
@@ -101,7 +101,7 @@ def _input(graph: Any, name: str) -> tuple[list[int | None], bool]:
     return shape, last
 
 
-def _simplify(graph: Any) -> None:
+def _simplify(graph: Foreign) -> None:
     """Constants and copies of weights become weights, as the converter wants them; what only
     training reads goes."""
     weights = {tensor.name: tensor for tensor in graph.initializer}
@@ -125,7 +125,7 @@ def _simplify(graph: Any) -> None:
     graph.node.extend(kept)
 
 
-def _split_head(graph: Any) -> Head | None:
+def _split_head(graph: Foreign) -> Head | None:
     """Take a softmax or sigmoid off the end; what the scores become then."""
     last = next((node for node in graph.node if graph.output[0].name in node.output), None)
     if (
@@ -139,7 +139,7 @@ def _split_head(graph: Any) -> Head | None:
     return HEADS[last.op_type]
 
 
-def _loosen(graph: Any) -> None:
+def _loosen(graph: Foreign) -> None:
     """Let the first axis of every reshape follow the input where it was fixed to one image."""
     weights = {tensor.name: tensor for tensor in graph.initializer}
     for place, node in enumerate(graph.node):
@@ -161,7 +161,7 @@ def _loosen(graph: Any) -> None:
             node.input[1] = own
 
 
-def _convert(stored: Any, name: str) -> tuple[nn.Module, dict[str, nn.Module]]:
+def _convert(stored: Foreign, name: str) -> tuple[nn.Module, dict[str, nn.Module]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
+from convscope.core.types import Foreign
 from convscope.errors import ModelError
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
@@ -63,7 +63,7 @@ def _unreadable(name: str, error: Exception) -> ModelError:
     )
 
 
-def from_program(program: Any, path: str, *, flat: bool = False) -> Model:
+def from_program(program: Foreign, path: str, *, flat: bool = False) -> Model:
     """A Model of an exported program; a `flat` one lost its modules, so that each of its operations
     becomes a layer.
 
@@ -87,7 +87,9 @@ def from_program(program: Any, path: str, *, flat: bool = False) -> Model:
     shape = (1, channels or 3, height or 224, width or 224)
     if batch == 1:
         _loosen(program)
-    network: Any = program.module(check_guards=False) if flat else torch.export.unflatten(program)
+    network: Foreign = (
+        program.module(check_guards=False) if flat else torch.export.unflatten(program)
+    )
     if flat:
         modules = operations_as_modules(network)
     else:
@@ -105,7 +107,7 @@ def from_program(program: Any, path: str, *, flat: bool = False) -> Model:
     )
 
 
-def _loosen(program: Any) -> None:
+def _loosen(program: Foreign) -> None:
     """Let the first axis of every view follow the input where it was fixed to one image."""
     for node in program.graph.nodes:
         if node.op == "call_function" and node.target in _VIEWS:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import timm as library
 from annotated_types import Ge
 from timm.data import ImageNetInfo
 
+from convscope.core.types import Foreign, Options
 from convscope.errors import ModelError, suggest
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
@@ -38,7 +39,7 @@ def timm(
             f"timm has no network {name!r};"
             f" {suggest(name.partition('.')[0], library.list_models())}"
         )
-    own: dict[str, Any] = {
+    own: Options = {
         key: value
         for key, value in (("num_classes", classes), ("in_chans", channels))
         if value is not None
@@ -53,7 +54,7 @@ def timm(
                 " weights=PATH for a local file."
             )
         with hub():
-            network: Any = with_trained_weights(
+            network: Foreign = with_trained_weights(
                 f"timm:{name}", lambda: library.create_model(name, pretrained=True, **own)
             )
     else:
@@ -80,7 +81,7 @@ def timm(
     )
 
 
-def _labels(known: dict[str, Any], network: Any) -> list[str] | None:
+def _labels(known: Options, network: Foreign) -> list[str] | None:
     """ImageNet's labels where the head has its classes, or those that came with the weights."""
     classes = getattr(network, "num_classes", None)
     if known.get("label_names") and len(known["label_names"]) == classes:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Ge
 from torchvision import models as library
 
+from convscope.core.types import Options
 from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
@@ -50,7 +51,7 @@ def torchvision(
             f"torchvision:{name}", lambda: library.get_model(name, weights=default)
         )
     else:
-        own: dict[str, Any] = OWN_INITIALIZATION.get(name, {}) | (
+        own: Options = OWN_INITIALIZATION.get(name, {}) | (
             {} if classes is None else {"num_classes": classes}
         )
         network = random_weights(lambda: library.get_model(name, weights=None, **own))

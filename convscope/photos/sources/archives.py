@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Iterator
-from typing import Any
 
+from convscope.core.types import Foreign
 from convscope.errors import InputError
 from convscope.photos.sources.entry import ENDINGS, LABEL_COLUMNS, Entry
 
@@ -15,7 +15,7 @@ class Archives:
     """Webdataset archives: plain tar files in which NAME.jpg, NAME.cls and NAME.json belong
     together."""
 
-    def __init__(self, files: Any, paths: list[str]) -> None:
+    def __init__(self, files: Foreign, paths: list[str]) -> None:
         self.files, self.paths = files, paths
 
     def walk(self) -> Iterator[Entry]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from convscope.core.types import Foreign
 from convscope.errors import ImageError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -23,14 +23,14 @@ class Entry:
     name: str
     size: int
     label: str | None
-    place: tuple[Any, ...]
+    place: tuple[Foreign, ...]
 
-    def to_json(self) -> list[Any]:
+    def to_json(self) -> list[Foreign]:
         """Plain data; `Entry(*data)` reads it but for `place`."""
         return [self.name, self.size, self.label, list(self.place)]
 
     @classmethod
-    def from_json(cls, data: list[Any]) -> Entry:
+    def from_json(cls, data: list[Foreign]) -> Entry:
         """The entry that `to_json` wrote."""
         return cls(data[0], data[1], data[2], tuple(data[3]))
 
@@ -44,7 +44,7 @@ def label_text(value: object, names: list[str] | None) -> str | None:
     return str(value)
 
 
-def photo_bytes(cell: Any, name: str) -> bytes:
+def photo_bytes(cell: Foreign, name: str) -> bytes:
     """The bytes in a cell: as they are, or in a struct, or at the path that stands there."""
     if isinstance(cell, dict):
         if cell.get("bytes") is None and cell.get("path"):

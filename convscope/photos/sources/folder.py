@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from convscope.core.types import Foreign
 from convscope.photos.sources.entry import ENDINGS, Entry
 
 
@@ -12,7 +12,7 @@ class Folder:
     """All pictures under a folder; a photo's label is the name of the folder it is in, if that is
     below the one given."""
 
-    def __init__(self, files: Any, root: str) -> None:
+    def __init__(self, files: Foreign, root: str) -> None:
         self.files, self.root = files, root.rstrip("/")
 
     def walk(self) -> Iterator[Entry]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 from convscope.core.extras import need
+from convscope.core.types import Foreign
 from convscope.errors import InputError
 from convscope.photos.sources.entry import LABEL_COLUMNS, Entry, label_text, photo_bytes
 
@@ -16,16 +16,16 @@ class HuggingFace:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._data: Any = None
+        self._data: Foreign = None
         self._lock = threading.Lock()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, Foreign]:
         return {"text": self.text}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, Foreign]) -> None:
         self.__init__(state["text"])  # type: ignore[misc]
 
-    def _loaded(self) -> tuple[Any, str, str | None, list[str] | None]:
+    def _loaded(self) -> tuple[Foreign, str, str | None, list[str] | None]:
         with self._lock:
             if self._data is None:
                 datasets = need("datasets")
@@ -54,7 +54,7 @@ class HuggingFace:
                     label,
                     names,
                 )
-            loaded: tuple[Any, str, str | None, list[str] | None] = self._data
+            loaded: tuple[Foreign, str, str | None, list[str] | None] = self._data
             return loaded
 
     def walk(self) -> Iterator[Entry]:

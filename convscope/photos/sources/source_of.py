@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from convscope.core.extras import need
+from convscope.core.types import Foreign
 from convscope.errors import ImageError, InputError
 from convscope.photos.sources.archives import Archives
 from convscope.photos.sources.entry import ENDINGS
@@ -58,7 +59,7 @@ def source_of(images: str) -> Source:
     )
 
 
-def _folder(files: Any, path: str, text: str) -> Source:
+def _folder(files: Foreign, path: str, text: str) -> Source:
     """A folder of pictures, or else of Parquet files or archives."""
     folder = Folder(files, path)
     if next(folder.walk(), None) is not None:

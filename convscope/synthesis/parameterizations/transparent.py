@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -35,7 +33,7 @@ def transparent(
         convscope.visualize(model, "blocks.3:11", preset="transparent")
     """
     count, channels, height, width = shape
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     if start is not None:
         full = start.new_full((len(start), 1, height, width), opaque)
         options["start"] = (

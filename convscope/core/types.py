@@ -1,0 +1,14 @@
+"""The few places where a type is not known, by name: what lies behind each is someone else's."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+Foreign: TypeAlias = Any
+"""A module or an object of an optional library without types (Keras, ONNX, pyarrow, Ray ...)."""
+
+Options: TypeAlias = dict[str, Any]
+"""Options by name, as a user gives them; the schema of their function checks each value."""
+
+AutogradContext: TypeAlias = Any
+"""The `ctx` of a `torch.autograd.Function`, to which anything may be attached."""
