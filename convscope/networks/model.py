@@ -150,14 +150,14 @@ class Model:
         """Network input back to an image in [0, 1]."""
         return self.preprocessing.denormalize(network_input.float())
 
-    def __call__(self, network_input: Tensor) -> Any:
+    def __call__(self, network_input: Tensor) -> object:
         """Run the network on an input (n c h w); the raw output."""
         with self.state.memory.lock:
             return self.network(
                 network_input.permute(0, 2, 3, 1) if self.channels_last else network_input
             )
 
-    def scores(self, output: Any, images: int | None = None) -> Tensor:
+    def scores(self, output: object, images: int | None = None) -> Tensor:
         """The class scores (n classes) in what the network returned for `images` images.
 
         A network with one output and two labels answers a question with yes or no: the score of
