@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 
 from convscope.core.ranges import PositiveFloat
+from convscope.core.types import AutogradContext
 from convscope.errors import OptionError
 from convscope.synthesis.parameterizations import register
 from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
@@ -123,14 +123,14 @@ class _Standardized(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, center: Tensor, spread: Tensor) -> Tensor:
+    def forward(ctx: AutogradContext, values: Tensor, center: Tensor, spread: Tensor) -> Tensor:
         mean, deviation = _moments(values)
         ratio = spread / deviation
         ctx.save_for_backward(values, mean, deviation, ratio)
         return torch.addcmul(center - mean * ratio, values, ratio)
 
     @staticmethod
-    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: AutogradContext, *above: Tensor) -> tuple[Tensor, None, None]:
         values, mean, deviation, ratio = ctx.saved_tensors
         (given,) = above
         places = (1, 2, 3)
@@ -154,13 +154,13 @@ class _Turned(torch.autograd.Function):
     """A spectrum of this magnitude and phase, whose gradient is asked for at the phase alone."""
 
     @staticmethod
-    def forward(ctx: Any, magnitude: Tensor, phase: Tensor) -> Tensor:
+    def forward(ctx: AutogradContext, magnitude: Tensor, phase: Tensor) -> Tensor:
         real, imaginary = phase.cos().mul_(magnitude), phase.sin().mul_(magnitude)
         ctx.save_for_backward(real, imaginary)
         return torch.complex(real, imaginary)
 
     @staticmethod
-    def backward(ctx: Any, *above: Tensor) -> tuple[None, Tensor]:
+    def backward(ctx: AutogradContext, *above: Tensor) -> tuple[None, Tensor]:
         real, imaginary = ctx.saved_tensors
         return None, (above[0].imag * real).addcmul_(above[0].real, imaginary, value=-1)
 
