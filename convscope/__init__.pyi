@@ -8,6 +8,7 @@ from .networks.model import Model
 from .photos.load_image import load_image
 from .probe import Probe
 from .results.result import Result
+from .verbs.activation_grid import activation_grid
 from .verbs.activations import activations
 from .verbs.benchmark_attribution import benchmark_attribution
 from .verbs.caricature import caricature
@@ -35,6 +36,7 @@ __all__ = [
     "Model",
     "Probe",
     "Result",
+    "activation_grid",
     "activations",
     "atlas",
     "benchmark_attribution",

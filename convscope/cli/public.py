@@ -21,6 +21,7 @@ VERBS = {
     "explain": "Look at a photo",
     "place": "Look at a photo",
     "concepts": "Look at a photo",
+    "activation_grid": "Make pictures by gradient ascent",
     "intervene": "Look at a photo",
     "evaluate": "Look at a photo",
     "benchmark_attribution": "Look at a photo",

@@ -14,6 +14,7 @@ from convscope.photos.samples import PREFIX
 from convscope.results import pictures
 from convscope.results.provenance import SCHEMA, Json, Provenance
 from convscope.results.result import Result
+from convscope.verbs.activation_grid import activation_grid
 from convscope.verbs.activations import activations
 from convscope.verbs.caricature import caricature
 from convscope.verbs.class_image import class_image
@@ -28,6 +29,7 @@ from convscope.verbs.predict import predict
 from convscope.verbs.visualize import visualize
 
 VERBS: Mapping[str, Callable[..., Result]] = {
+    "activation_grid": activation_grid,
     "activations": activations,
     "caricature": caricature,
     "class_image": class_image,
@@ -60,6 +62,7 @@ LIMITS: Mapping[str, int] = {
     "first": 100_000,
     "margin": 1000,
     "octaves": 64,
+    "cells": 64,
     "count": 4096,
     "samples": 1_000_000,
     "size": 8192,
