@@ -110,9 +110,10 @@ class OptimizationStep:
         """The scores less what is penalized in the images."""
         value = score
         for name, weight, options in self.penalties:
-            in_network_units = regularizers.registry.traits(name).network_units
-            subject = self.probe.model.preprocess(image) if in_network_units else image
-            value = value - weight * regularizers.registry.get(name)(subject, **options)
+            traits = regularizers.registry.traits(name)
+            subject = self.probe.model.preprocess(image) if traits.network_units else image
+            penalty = regularizers.registry.get(name)(subject, **options)
+            value = value - weight * traits.scale * penalty
         return value
 
     def gradient(

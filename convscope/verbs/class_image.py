@@ -31,7 +31,7 @@ def class_image(
     model: Model,
     target: int | str | Sequence[int | str],
     *,
-    preset: str = "simonyan",
+    preset: str = "distill",
     steps: Steps | None = None,
     size: Side | tuple[Side, Side] | None = None,
     seed: Seed = 0,
@@ -57,13 +57,13 @@ def class_image(
     2013).
 
     Ascends the unnormalized score. `result["image"]` is n 3 h w in [0, 1], `result["score"]` n
-    steps. The preset `simonyan` is the paper's way with CS231n's numbers; `distill` gives clearer
-    pictures.
+    steps. A table row a class has the network's answer to the picture.
 
     Args:
         model: what `load_model` takes.
         target: a class index, a label or an unambiguous part of one, or a list of these.
-        preset: simonyan (224 px), simonyan64 (64 px), distill, maco ...
+        preset: distill, whose pictures other networks recognize best; simonyan, the paper's way
+            with CS231n's numbers (those for 64 px on a network of up to 96 px); maco ...
         steps: how many steps; the preset's number by default.
         size: height and width of the picture in pixels; the network's own by default.
         seed: of the one random generator.

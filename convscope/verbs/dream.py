@@ -33,7 +33,7 @@ from convscope.synthesis.presets import SMALL_NETWORK
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.result import OptimizationResult
 from convscope.synthesis.settings import Overrides, Settings
-from convscope.verbs._synthesis import late_layer, notes_of
+from convscope.verbs._synthesis import late_layer, notes_of, title_of
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 TILE = 512
@@ -134,13 +134,14 @@ def dream(
         "show_every": show_every,
         "tile": tile,
     }
-    preset = Settings(preset, "dream", model.preprocessing, **overrides).name
-    defaults = Settings(preset, "dream", model.preprocessing, **overrides).preset
+    chosen = Settings(preset, "dream", model.preprocessing, **overrides)
+    preset, defaults = chosen.name, chosen.preset
     if tile < SMALLEST_TILE:
         raise OptionError(f"tile must be {SMALLEST_TILE} or more; {tile} was given.")
     with Probe(model) as probe:
         original = _photo(probe, photo[0], size, defaults.network_size)
-        goal = _objective(layer or late_layer(probe), defaults.objective, probe)
+        parsed = parse(layer or late_layer(probe), probe)
+        goal, title = _objective(parsed, defaults.objective), title_of(parsed, probe)
     sizes = _octave_sizes(
         (original.shape[-2], original.shape[-1]),
         defaults.octaves if octaves is None else octaves,
@@ -170,7 +171,7 @@ def dream(
     if image.shape != original.shape:  # interrupted before the photo's own size was reached
         image = original + interpolate(detail, original.shape[-2:], mode="bicubic")
     return _result(
-        _Dream(goal.title, original, image.clamp(0, 1), results), sizes, bytes_of(photo), preset
+        _Dream(title, original, image.clamp(0, 1), results), sizes, bytes_of(photo), preset
     )
 
 
@@ -253,9 +254,8 @@ def _photo(
     return _resized(original, size)
 
 
-def _objective(text: str, whole_layer: str | None, probe: Probe) -> Objective:
+def _objective(parsed: Objective, whole_layer: str | None) -> Objective:
     """What is raised: a unit, a sum, or a whole layer by the preset's own formula."""
-    parsed = parse(text, probe)
     term = parsed.terms[0]
     if whole_layer is None or len(parsed.terms) > 1 or term.kind != "layer":
         return parsed

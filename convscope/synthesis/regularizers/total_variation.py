@@ -9,7 +9,7 @@ EDGE = 1e-6
 """Keeps the root's slope finite where neighbors are equal."""
 
 
-@register()
+@register(scale=200.0)
 def total_variation(image: Tensor, *, power: PositiveFloat = 1.0) -> Tensor:
     """The mean over places of (dx^2 + dy^2)^(power / 2): fewer edges (Mahendran & Vedaldi, 2015:
     power 2).
