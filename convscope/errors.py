@@ -101,6 +101,14 @@ def shown(value: object, *, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+def printable(text: str) -> str:
+    """Text for a terminal: control characters, direction marks and lone surrogates, which a file or
+    a label may have in its name, are written as escapes."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text
+    )
+
+
 def suggest(given: str, known: Iterable[str], *, most: int = 5) -> str:
     """The half sentence that helps after a misspelt name: near misses, or else what exists."""
     names = list(known)

@@ -37,6 +37,8 @@ def run(code: str, folder: Path | None = None) -> str:
         "import convscope; dir(convscope)",
         "from convscope.cli import main; assert main(['--help']) == 0",
         "from convscope.cli import main; assert main(['explain', '--help']) == 0",
+        "from convscope.cli import main; assert main(['presets']) == 0",
+        "from convscope.cli import main; assert main(['predict', 'no.jpg']) == 2",
         "from convscope.cli import main; assert main(['nonsense']) == 2",
     ],
 )

@@ -49,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(sentence: str) -> int:
-    print(f"convscope: {sentence}", file=sys.stderr)
+    from convscope.errors import printable
+
+    print(f"convscope: {printable(sentence)}", file=sys.stderr)
     return 2
 
 

@@ -11,6 +11,7 @@ import click
 import convscope
 from convscope.cli.atlas import Atlas
 from convscope.cli.help import write_options, write_text
+from convscope.cli.listings import SUMMARIES, Listing
 from convscope.cli.live import Live
 from convscope.cli.options import (
     help_option,
@@ -19,6 +20,7 @@ from convscope.cli.options import (
     option,
     version_option,
 )
+from convscope.cli.paths import STDOUT, check_inputs, check_output
 from convscope.cli.public import CHOOSERS, VERBS, method_options, schema_of
 from convscope.core.docstring import command_lines
 from convscope.core.schema import Schema
@@ -29,6 +31,12 @@ _SEVERAL = ("photo", "units", "target")
 """Arguments that may be given several times."""
 
 LIVE_HEADING = "Look for yourself, in the browser"
+ENDINGS = (".png", ".npz", ".json", ".csv", ".gif", ".webp")
+"""What a result can be saved as."""
+
+PAGES = ("report",)
+"""Verbs that write a page."""
+
 ATLAS_HEADING = "Make an atlas"
 EXAMPLES_SHOWN = 6
 
@@ -45,10 +53,12 @@ class Verbs(click.Group):
         self.params.append(version_option(convscope.__version__))
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return [*VERBS, "live", "atlas"]
+        return [*VERBS, *SUMMARIES, "live", "atlas"]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         name = name.replace("-", "_")
+        if name in SUMMARIES:
+            return Listing(name)
         if name == "atlas":
             return Atlas()
         if name == "live":
@@ -71,6 +81,8 @@ class Verbs(click.Group):
                 formatter.write_dl([(name, schema_of(name).summary) for name in names])
         with formatter.section(LIVE_HEADING):
             formatter.write_dl([("live", schema_of("live").summary)])
+        with formatter.section("Lists"):
+            formatter.write_dl([(name, text.replace("`", "")) for name, text in SUMMARIES.items()])
         with formatter.section(ATLAS_HEADING):
             formatter.write_dl([("atlas", Atlas().short_help or "")])
         with formatter.section("Examples"):
@@ -129,6 +141,12 @@ class Verb(click.Command):
         return {each.name: each for group in self.groups.values() for each in group}.values()
 
     def _run(self, **typed: Any) -> int:
+        photos = [name for name in typed.get("photo") or () if isinstance(name, str)]
+        check_inputs(photos)
+        if typed["out"] not in (None, STDOUT):
+            read = [*photos, *filter(None, (typed.get("result"), typed.get("path")))]
+            endings = (".html",) if self.schema.name in PAGES else ENDINGS
+            check_output(typed["out"], read, endings)
         from convscope.cli.run import run_verb
 
         return run_verb(self.schema, typed)

@@ -74,3 +74,8 @@ def method_options(verb: Schema, name: str) -> list[Parameter]:
     known = {parameter.name for parameter in verb.parameters}
     registry = CHOOSERS[verb.name][1]
     return [parameter for parameter in registry.schema(name).options if parameter.name not in known]
+
+
+def preset_files() -> list[Path]:
+    """The files of the presets, by name."""
+    return sorted((_ROOT / "synthesis" / "presets").glob("*.toml"))

@@ -10,13 +10,13 @@ from typing import Any
 import convscope
 from convscope.cli import show
 from convscope.cli.options import flag_of, model_schemas, values
+from convscope.cli.paths import STDOUT, default_output
 from convscope.cli.public import CHOOSERS, method_options
 from convscope.core.schema import Parameter, Schema
 from convscope.core.validation import check
-from convscope.errors import OptionError, OutputError, suggest
-from convscope.photos.samples import PREFIX
+from convscope.errors import OptionError, suggest
 from convscope.results import pictures
-from convscope.results.result import ENDINGS, Result
+from convscope.results.result import Result
 
 TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "activations")
 """Verbs whose answer is read in the terminal."""
@@ -25,8 +25,9 @@ TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "a
 def run_verb(schema: Schema, typed: dict[str, Any]) -> int:
     """Run one verb with what was typed; the exit code."""
     out = typed.pop("out")
-    _check_out(out, schema.name)
-    default_out = _default_name(schema.name, typed)
+    photos = typed.get("photo") or ()
+    default_out = default_output(schema.name, photos)
+    _check_drawing(typed["draw"])
     positional = [
         _positional(schema.name, parameter, typed)
         for parameter in schema.parameters
@@ -52,30 +53,37 @@ def _write(name: str, result: Any, out: str, typed: dict[str, Any], *, is_defaul
         show.lines(result, as_json=typed["as_json"])
         return 0
     drawing = _drawing(result, typed["draw"])
+    if out == STDOUT:
+        sys.stdout.buffer.write(result.png(**drawing))
+        return _exit_code(result)
     writes = not is_default or (name not in TABLES and not typed["as_json"])
     path = None
     if writes:
         path = result.save(out, **(drawing if Path(out).suffix.lower() == ".png" else {}))
-    ended = str(result.details.get("ended") or "")
-    if ended.startswith("interrupted"):
-        print(f"convscope: {ended}; what was made so far is kept.", file=sys.stderr)
     if typed["as_json"]:
         print(json.dumps(result.json(), indent=2, ensure_ascii=False))
-        return 0
-    if not typed["quiet"]:
+        return _exit_code(result)
+    # Where the table is the answer, being quiet leaves out only what is beside it.
+    if not typed["quiet"] or name in TABLES:
         show.table(result)
     if path is not None:
         print(path)
     if result.note and not typed["quiet"]:
         print(result.note, file=sys.stderr)
-    return 0
+    return _exit_code(result)
 
 
-def _default_name(name: str, typed: dict[str, Any]) -> str:
-    """Where a picture goes when nobody said: named after the photo and the verb, in this folder."""
-    photos = typed.get("photo") or ()
-    stem = Path(photos[0].removeprefix(PREFIX)).stem + "-" if photos else ""
-    return f"{stem}{name}.png"
+def _exit_code(result: Result) -> int:
+    """130 and a sentence where Ctrl-C ended the work early, else 0."""
+    stopped = result.provenance.get("interrupted")
+    if stopped is None:
+        return 0
+    print(
+        f"convscope: interrupted after {stopped['after']} of {stopped['of']} steps; what was made"
+        " so far is kept.",
+        file=sys.stderr,
+    )
+    return 130
 
 
 def _positional(verb: str, parameter: Parameter, typed: dict[str, Any]) -> Any:
@@ -155,10 +163,18 @@ def _drawing(result: Result, typed: tuple[str, ...]) -> dict[str, Any]:
     return pictures.registry.schema(result.view).validate(pairs) if pairs else {}
 
 
-def _check_out(out: str | None, name: str) -> None:
-    """Refuse an ending that cannot be written before any work is done."""
-    allowed = (".html",) if name == "report" else ENDINGS
-    if out is not None and Path(out).suffix.lower() not in allowed:
-        raise OutputError(f"--out {out}: the name must end in {' or '.join(allowed)}.")
-    if out is not None and Path(out).is_dir():
-        raise OutputError(f"--out {out} is a folder; give the name of a file.")
+def _check_drawing(typed: tuple[str, ...]) -> None:
+    """Refuse an option that no picture has, before any work is done."""
+    known = {
+        parameter.name
+        for view in pictures.registry
+        for parameter in pictures.registry.schema(view).options
+    }
+    for text in typed:
+        name, equals, _ = text.partition("=")
+        if not equals:
+            raise OptionError(
+                f"--draw is written NAME=VALUE (as in style=overlay); {text} was given."
+            )
+        if name not in known:
+            raise OptionError(f"--draw: no picture has an option {name!r}; {suggest(name, known)}")

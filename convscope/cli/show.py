@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convscope.core.progress import Reporter, report_to
+from convscope.errors import printable
 from convscope.results.details import TableDetails
 from convscope.results.result import Result
 
@@ -39,7 +40,7 @@ def progress(quiet: bool, *, lines: float | None = None) -> Iterator[None]:
         with report_to(_logged(lines or 0.0)):
             yield
         return
-    named = TextColumn("{task.description}")
+    named = TextColumn("{task.description}", markup=False)
     columns = (
         named,
         BarColumn(),
@@ -109,13 +110,15 @@ def table(result: Result) -> None:
     if not result.table:
         return
     title = result.details.title if isinstance(result.details, TableDetails) else None
-    drawn = Table(title=title, title_justify="left")
+    drawn = Table(title=None if title is None else Text(printable(title)), title_justify="left")
     for name, value in result.table[0].items():
         drawn.add_column(
-            name, justify="right" if isinstance(value, (int, float)) else "left", overflow="fold"
+            Text(printable(name)),
+            justify="right" if isinstance(value, (int, float)) else "left",
+            overflow="fold",
         )
     for row in result.table:
-        drawn.add_row(*(_cell(name, value) for name, value in row.items()))
+        drawn.add_row(*(Text(printable(_cell(name, value))) for name, value in row.items()))
     _console().print(drawn)
 
 
@@ -125,7 +128,7 @@ def lines(answer: Any, *, as_json: bool) -> None:
         print(json.dumps(answer))
         return
     for name in answer:
-        print(name)
+        print(printable(name))
 
 
 def _console() -> Console:

@@ -4,6 +4,7 @@ half of one."""
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -16,22 +17,24 @@ def write_whole(path: str | Path, data: bytes) -> Path:
     Raises:
         OutputError: the place cannot be written; nothing is left behind.
     """
-    path = Path(path)
+    named = path = Path(path)
+    # A link stays a link: what it points to is written.
+    path = Path(os.path.realpath(path))
     aside: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.chmod(aside, 0o666 & ~_umask())
+        os.chmod(aside, stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask())
         os.replace(aside, path)
         aside = None
     except OSError as error:
-        raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
+        raise OutputError(f"Cannot write {named}: {error.strerror or error}.") from error
     finally:
         if aside is not None and os.path.exists(aside):
             os.unlink(aside)
-    return path
+    return named
 
 
 def _umask() -> int:

@@ -103,7 +103,10 @@ BAD = [
         ["explain", "sample:chelsea", "-o", "x.bmp"],
         "must end in .png or .npz or .json or .csv or .gif or .webp",
     ),
-    (["explain", "sample:chelsea", "--draw", "color=red"], "attribution has no option 'color'"),
+    (
+        ["explain", "sample:chelsea", "--draw", "color=red"],
+        "has an option 'color'; did you mean 'colors'",
+    ),
     (["explain", "sample:nobody"], "no sample photo"),
     (["predict", "sample:chelsea", "--model", "nowhere:x"], "no model source 'nowhere'"),
     (["predict", "sample:chelsea", "--model", "torchvision:vgg160"], "did you mean 'vgg16'"),
@@ -140,7 +143,7 @@ def test_every_verb_is_public_and_every_public_verb_has_a_command():
     public = {
         name
         for name in convscope.__all__
-        if name.islower() and name not in ("atlas", "load_model", "load_image")
+        if name.islower() and name not in ("atlas", "live", "load_model", "load_image")
     }
     assert {ALIASES.get(name, name) for name in VERBS} == public
 
@@ -163,3 +166,79 @@ def test_help_shows_examples_that_parse(name, capsys):
         ).parse_args(words[2:])
     for option in schema.options:
         assert option.help, f"{name} does not say what {option.name} is"
+
+
+def test_an_input_is_never_overwritten(folder, capsys):
+    Image.new("RGB", (64, 64), "gray").save("a.png")
+    before = (folder / "a.png").read_bytes()
+    assert main(["explain", "a.png", "--out", "a.png"]) == 2
+    assert "would overwrite what is read" in capsys.readouterr().err
+    assert (folder / "a.png").read_bytes() == before
+
+
+def test_two_photos_of_one_name_make_two_pictures(folder, capsys):
+    for place, color in (("one", "gray"), ("two", "white")):
+        (folder / place).mkdir()
+        Image.new("RGB", (64, 64), color).save(folder / place / "cat.png")
+        assert main(["explain", f"{place}/cat.png", "--target", "281", "--method", "saliency"]) == 0
+    assert capsys.readouterr().out.split() == ["cat-explain.png", "cat-explain-2.png"]
+
+
+def test_a_link_and_a_mode_are_kept(folder):
+    (folder / "real.json").write_text("{}")
+    (folder / "real.json").chmod(0o600)
+    (folder / "link.json").symlink_to("real.json")
+    assert main(["predict", "sample:chelsea", "-o", "link.json"]) == 0
+    assert (folder / "link.json").is_symlink()
+    assert (folder / "real.json").stat().st_mode & 0o777 == 0o600
+    assert json.loads((folder / "real.json").read_text())["verb"] == "predict"
+
+
+def test_quiet_still_prints_an_answer_that_is_a_table(capsys):
+    assert main(["predict", "sample:chelsea", "-q"]) == 0
+    assert "tabby" in capsys.readouterr().out
+
+
+def test_a_picture_to_standard_output(capsysbinary):
+    assert main(["explain", "sample:chelsea", "--method", "saliency", "--out", "-"]) == 0
+    assert capsysbinary.readouterr().out.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["predict", "chelsea.jpg"], "There is no file chelsea.jpg"),
+        (["explain", "sample:chelsea", "--draw", "styl=overlay"], "did you mean 'style'"),
+        (
+            ["explain", "sample:chelsea", "--out", f"{__file__}/x.png"],
+            "cannot be written",
+        ),
+        (["predict", "sample:chelsea", "--model", "resnet50"], "is timm:resnet50 or torchvision:r"),
+    ],
+)
+def test_found_before_the_work(arguments, sentence, capsys):
+    assert main(arguments) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_names_are_harmless_in_the_terminal(capsys):
+    from convscope.cli import show
+
+    show.rows([{"[red]layer[/bold]": "[red]x[/red]\x1b[31m\u202e\ud800"}])
+    printed = capsys.readouterr().out
+    assert "[red]x[/red]" in printed
+    assert "[red]layer[/bold]" in printed
+    assert "\x1b" not in printed
+    assert "\\x1b[31m\\u202e\\ud800" in printed
+    assert main(["predict", "a\x1b[31mb.jpg"]) == 2
+    assert "a\\x1b[31mb.jpg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("listing", "name"), [("methods", "grad_cam"), ("metrics", "insertion"), ("presets", "distill")]
+)
+def test_lists(listing, name, capsys):
+    assert main([listing]) == 0
+    assert f"{name} " in capsys.readouterr().out
+    assert main([listing, "--json"]) == 0
+    assert all(json.loads(capsys.readouterr().out).values())

@@ -1,0 +1,81 @@
+"""What is read and written, looked at before any work is done and before torch is loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from convscope.errors import ImageError, InputError, OutputError, suggest
+
+PREFIX = "sample:"
+"""That of `photos/samples.py`, which loads NumPy."""
+
+STDOUT = "-"
+"""Written as --out: the answer goes to standard output."""
+
+
+def check_inputs(photos: Sequence[str]) -> None:
+    """Refuse photos that are not there.
+
+    Raises:
+        ImageError: a file that does not exist.
+    """
+    for photo in photos:
+        path = Path(photo)
+        if photo.startswith(PREFIX) or path.exists():
+            continue
+        try:
+            near = [str(path.parent / name) for name in os.listdir(path.parent)]
+        except OSError:
+            near = []
+        hint = suggest(photo, near)
+        raise ImageError(
+            f"There is no file {photo}"
+            + (f"; {hint}" if hint.startswith("did you mean") else ", and no sample: photo either.")
+        )
+
+
+def check_output(out: str, inputs: Sequence[str], endings: Sequence[str]) -> None:
+    """Refuse a place that cannot be written, or that would overwrite what is read.
+
+    Raises:
+        OutputError: another ending, a folder, an input, or a folder that may not be written.
+    """
+    path = Path(out)
+    if path.suffix.lower() not in endings:
+        raise OutputError(f"--out {out}: the name must end in {' or '.join(endings)}.")
+    if path.is_dir():
+        raise OutputError(f"--out {out} is a folder; give the name of a file.")
+    for source in inputs:
+        if path.exists() and Path(source).exists() and path.samefile(source):
+            raise OutputError(f"--out {out} would overwrite what is read; give another name.")
+    parent = path.parent
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise OutputError(f"--out {out} cannot be written: {parent} is not a folder to write in.")
+
+
+def default_output(verb: str, photos: Sequence[str]) -> str:
+    """Where a picture goes when nobody said: named after the photo and the verb, in this folder.
+
+    A picture that another photo was drawn into is never overwritten: the name gets a number.
+    """
+    stem = f"{Path(photos[0].removeprefix(PREFIX)).stem}-{verb}" if photos else verb
+    name, number = f"{stem}.png", 2
+    while photos and Path(name).exists() and not _is_made_from(name, photos[0]):
+        name, number = f"{stem}-{number}.png", number + 1
+    return name
+
+
+def _is_made_from(picture: str, photo: str) -> bool:
+    """Whether a picture was made from that photo, by what it says itself."""
+    from convscope.results.png import read_provenance
+
+    wanted = photo if photo.startswith(PREFIX) else str(Path(photo).resolve())
+    try:
+        records = read_provenance(picture)["photos"]
+    except (InputError, KeyError):
+        return False
+    return bool(records) and records[0]["path"] == wanted
