@@ -75,12 +75,6 @@ def place(
             _class_terms(probe, image[at : at + 1], names[-1], share, scores[at], top)
             for at, share in enumerate(shares)
         ]
-    rows: list[Row] = []
-    for at, title in enumerate(asked.titles()):
-        for name in names:
-            activation, contribution = (array[at] for array in arrays[name])
-            rows += _unit_rows(at, title, name, activation, contribution, top)
-        rows += _class_rows(model, at, title, names[-1], classes[at])
     return Result(
         "place",
         TableDetails(title=f"Row {row}, column {column}"),
@@ -89,9 +83,28 @@ def place(
             for name in names
             for kind, array in zip(("activation", "contribution"), arrays[name], strict=True)
         },
-        rows,
+        [
+            row
+            for at, title in enumerate(asked.titles())
+            for row in _rows(model, at, title, arrays, classes[at], top)
+        ],
         bytes_of(photo),
     )
+
+
+def _rows(
+    model: Model,
+    photo: int,
+    target: str,
+    arrays: dict[str, tuple[Tensor, Tensor]],
+    classes: list[tuple[int, float]],
+    top: int,
+) -> list[Row]:
+    """The table of one photo: the units of every layer, then the classes."""
+    rows: list[Row] = []
+    for layer, (activation, contribution) in arrays.items():
+        rows += _unit_rows(photo, target, layer, activation[photo], contribution[photo], top)
+    return rows + _class_rows(model, photo, target, list(arrays)[-1], classes)
 
 
 def _layer_names(probe: Probe, layers: Sequence[str] | str | None) -> list[str]:
