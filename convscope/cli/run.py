@@ -42,6 +42,9 @@ def run_verb(schema: Schema, typed: dict[str, Any]) -> int:
         if any(parameter.name == "model" for parameter in schema.parameters):
             positional.insert(0, load_typed_model(typed))
         answer = getattr(convscope, schema.name)(*positional, **options)
+    if schema.name == "report":
+        print(answer.details["path"])
+        return 0
     if isinstance(answer, Path):
         print(answer)
         return 0

@@ -18,6 +18,12 @@ from convscope.results.provenance import Json
 SCHEMA = 1
 """Version of the layout."""
 
+DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, AttributeError)
+"""What reading a file that is cut, changed or forged may raise."""
+
+LARGEST = 4 * 2**30
+"""Bytes that a file may unpack to: 5,000 photos explained with ten methods have half of it."""
+
 
 def to_npz(
     head: Mapping[str, Json], arrays: Mapping[str, Array], photos: Sequence[Pixels]
@@ -39,6 +45,7 @@ def read_npz(path: str | Path) -> tuple[dict[str, Json], dict[str, Array], list[
     """
     try:
         with open(path, "rb") as stored, np.load(stored, allow_pickle=False) as file:
+            _require_small(path, file.zip)
             head: dict[str, Json] = json.loads(str(file["head"]))
             if head["schema"] > SCHEMA:
                 raise InputError(
@@ -46,15 +53,59 @@ def read_npz(path: str | Path) -> tuple[dict[str, Json], dict[str, Array], list[
                     f" reads {SCHEMA}); update Convscope."
                 )
             arrays = {
-                name.removeprefix("array/"): file[name]
+                name.removeprefix("array/"): _numbers(file[name])
                 for name in file.files
                 if name.startswith("array/")
             }
             photo_count = sum(name.startswith("photo/") for name in file.files)
-            return head, arrays, [file[f"photo/{index}"] for index in range(photo_count)]
+            photos = [_pixels(file[f"photo/{index}"]) for index in range(photo_count)]
+            return head, arrays, photos
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except MemoryError:
+        raise InputError(f"{path} claims more than fits in memory, and is refused.") from None
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        RecursionError,
+        AttributeError,
+        TypeError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a result that Convscope saved as .npz.") from None
+
+
+def _require_small(path: str | Path, archive: zipfile.ZipFile | None) -> None:
+    """Refuse an archive that says it unpacks to more than anybody saves."""
+    claimed = sum(entry.file_size for entry in archive.infolist()) if archive else 0
+    if claimed > LARGEST:
+        raise InputError(
+            f"{path} says it unpacks to {claimed / 2**30:.0f} GiB, and is refused; at most"
+            f" {LARGEST // 2**30} GiB are read."
+        )
+
+
+def _numbers(array: Array) -> Array:
+    """An array of numbers, as float32.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    if array.dtype.kind not in "fiub":
+        raise ValueError("no numbers")
+    return np.ascontiguousarray(array, np.float32)
+
+
+def _pixels(array: Pixels) -> Pixels:
+    """A photo: `h w c`, uint8.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if array.dtype != np.uint8 or array.ndim != 3 or 0 in array.shape:
+        raise ValueError("no photo")
+    return array

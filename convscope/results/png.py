@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from convscope.errors import InputError
-from convscope.results.provenance import Json, Provenance, to_text, versions
+from convscope.results.provenance import Json, Provenance, check_provenance, to_text, versions
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,7 +42,7 @@ def read_provenance(path: str | Path) -> Provenance:
     Raises:
         InputError: the file cannot be read, claims too many pixels, or carries no provenance.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     text = _open(path)[1]
     if text is None:
@@ -50,10 +50,9 @@ def read_provenance(path: str | Path) -> Provenance:
             f"{path} carries no provenance: it was not saved by Convscope, or a program"
             " stripped it."
         )
-    checker: TypeAdapter[Provenance] = TypeAdapter(Provenance)
     try:
         record: Json = json.loads(text, parse_constant=_refuse)
-        return checker.validate_python(record, strict=True)
+        return check_provenance(record)
     except (ValueError, RecursionError) as error:
         where = ""
         if isinstance(error, ValidationError):

@@ -123,11 +123,37 @@ def to_json(value: object) -> Json:
     return f"<{getattr(value, '__qualname__', type(value).__name__)}>"
 
 
+def check_provenance(value: Json) -> Provenance:
+    """A provenance that was read from a file; what it has beyond the known keys is dropped.
+
+    Raises:
+        ValueError: a part that has not its type.
+    """
+    from pydantic import TypeAdapter
+
+    checker: TypeAdapter[Provenance] = TypeAdapter(Provenance)
+    return checker.validate_python(value, strict=True)
+
+
+def check_rows(value: Json) -> list[Row]:
+    """A table that was read from a file.
+
+    Raises:
+        ValueError: it is no list of objects.
+    """
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise ValueError("no table")
+    return value
+
+
+def encodable(text: str) -> bytes:
+    """Text in UTF-8; lone surrogates, which UTF-8 does not have, as JSON and Python write them."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def to_text(provenance: Provenance) -> str:
     """The part that identifies the result, as one line of JSON with sorted keys: what a picture
     carries."""
-    return json.dumps(
-        {key: value for key, value in provenance.items() if key != "seconds"},
-        sort_keys=True,
-        ensure_ascii=False,
-    )
+    kept = {key: value for key, value in provenance.items() if key != "seconds"}
+    # In a JSON string a backslash is doubled, so an escaped surrogate cannot be mistaken for text.
+    return encodable(json.dumps(kept, sort_keys=True, ensure_ascii=False)).decode()

@@ -15,15 +15,25 @@ from convscope.errors import InputError, OptionError, OutputError, suggest
 from convscope.results import pictures
 from convscope.results.arrays import Array, Pixels
 from convscope.results.csv_table import to_csv
-from convscope.results.details import Details, View, details_from_json
+from convscope.results.details import Details, MapDetails, View, details_from_json
+from convscope.results.documents import to_html, to_jpeg, to_pdf, to_svg
 from convscope.results.npz import read_npz, to_npz
 from convscope.results.png import to_png
-from convscope.results.provenance import Json, Provenance, Row, to_json
+from convscope.results.provenance import (
+    Json,
+    Provenance,
+    Row,
+    check_provenance,
+    check_rows,
+    encodable,
+    to_json,
+    to_text,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ENDINGS = (".png", ".npz", ".json", ".csv", ".gif", ".webp")
+ENDINGS = (".png", ".jpg", ".jpeg", ".pdf", ".svg", ".npz", ".json", ".csv", ".gif", ".webp")
 """What `Result.save` can write."""
 
 ANIMATIONS = (".gif", ".webp")
@@ -102,6 +112,9 @@ class Result:
         kept = {key: value for key, value in self.provenance.items() if key != "seconds"}
         return {"made_by": kept}
 
+    def _repr_html_(self) -> str:
+        return to_html(self.png() if self.view != "table" else None, self.table, self.note)
+
     def _repr_png_(self) -> bytes:
         return self.png()
 
@@ -131,9 +144,9 @@ class Result:
 
     @checked()
     def save(self, path: str | Path, **options: object) -> Path:
-        """Save as a picture (`.png`), as everything (`.npz`, see `load`), as text (`.json`, without
-        the arrays; `.csv`, only the table), or, where there are snapshots, as a moving picture
-        (`.gif`, `.webp`).
+        """Save as a picture (`.png`, which `rerun` reads; `.jpg`, `.pdf`, `.svg`), as everything
+        (`.npz`, see `load`), as text (`.json`, without the arrays; `.csv`, only the table), or,
+        where there are snapshots, as a moving picture (`.gif`, `.webp`).
 
         Raises:
             OutputError: another ending, or a place that cannot be written; nothing half-written is
@@ -142,8 +155,14 @@ class Result:
         suffix = Path(path).suffix.lower()
         if suffix == ".png":
             data = self.png(**options)
+        elif suffix in (".jpg", ".jpeg"):
+            data = to_jpeg(self.picture(None, **options), self.provenance)
+        elif suffix == ".pdf":
+            data = to_pdf(self.picture(None, **options))
+        elif suffix == ".svg":
+            data = to_svg(self.png(**options), to_text(self.provenance))
         elif suffix == ".json":
-            data = json.dumps(self.json(), indent=2, ensure_ascii=False).encode()
+            data = encodable(json.dumps(self.json(), indent=2, ensure_ascii=False))
         elif suffix == ".csv":
             data = to_csv(self.table)
         elif suffix == ".npz":
@@ -185,6 +204,23 @@ class Result:
         head, arrays, photos = read_npz(path)
         try:
             details = details_from_json(head["view"], head["details"])
-            return cls(head["verb"], details, arrays, head["table"], photos, head["provenance"])
-        except (ValueError, KeyError, TypeError):
+            table, record = check_rows(head["table"]), check_provenance(head["provenance"])
+            result = cls(str(head["verb"]), details, arrays, table, photos, record)
+            _require_consistent(result)
+            return result
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{path} is not a result that Convscope saved as .npz.") from None
+
+
+def _require_consistent(result: Result) -> None:
+    """Details that point at maps and photos which are there.
+
+    Raises:
+        ValueError: they do not.
+    """
+    details = result.details
+    if isinstance(details, MapDetails):
+        counts = {len(details.titles), len(details.boxes), len(details.photo_of)}
+        counts |= {len(array) for name, array in result.arrays.items() if "heatmap" in name}
+        if len(counts) > 1 or not all(0 <= at < len(result.photos) for at in details.photo_of):
+            raise ValueError("maps without their photos")

@@ -155,7 +155,10 @@ def answer_section(model: Model, photo: PhotoLike, seed: int) -> Answer:
 def layer_sections(model: Model, photo: PhotoLike, seed: int) -> list[LayerSection]:
     """An early, a middle and a late layer: their maps, how sparse they are, and their strongest
     units beside their patterns."""
-    result = activations(model, photo)
+    with Probe(model) as probe:
+        # The stages' own outputs: behind a closed nonlinearity a unit gives no gradient to climb.
+        stages = probe.layers.spread(3)
+    result = activations(model, photo, layers=stages)
     return [_layer_section(model, result, row, seed) for row in result.table]
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import jinja2
 
 from convscope.core.files import write_whole
+from convscope.core.interrupt import count_steps
 from convscope.core.progress import advance
 from convscope.core.ranges import Seed
+from convscope.core.text import visible
 from convscope.core.validation import checked
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
@@ -67,9 +69,13 @@ def report(
         "dream": lambda: dream_section(model, first, seed),
     }
     parts = {}
-    for done, (name, section) in enumerate(sections.items()):
-        advance("report", done, len(sections))
-        parts[name] = section()
+    # Ctrl-C in one section ends the page: half of it would pass for the whole.
+    with count_steps() as steps:
+        for done, (name, section) in enumerate(sections.items()):
+            advance("report", done, len(sections))
+            parts[name] = section()
+        if steps.is_interrupted:
+            raise KeyboardInterrupt
     page = _template().render(
         title=f"What {model.name} sees",
         **parts,
@@ -77,7 +83,7 @@ def report(
         command=_command(model, predicted, out, seed),
         seed=seed,
     )
-    path = write_whole(out, page.encode())
+    path = write_whole(out, visible(page).encode())
     advance("report", len(sections), len(sections))
     record = predicted.provenance.copy()
     record["verb"], record["arguments"] = "report", {"out": str(out), "seed": seed}

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import base64
+import io
 import json
+import zipfile
+from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -9,7 +14,7 @@ from PIL import Image
 import convscope
 from convscope.core.files import write_whole
 from convscope.errors import InputError, OptionError, OutputError
-from convscope.results.details import ImagesDetails
+from convscope.results.details import ImagesDetails, PredictionsDetails, TableDetails
 from convscope.results.png import PNG_KEY, read_provenance
 from convscope.results.result import Result
 
@@ -150,3 +155,131 @@ def test_rerun_says_what_is_missing(embedded, chelsea, tmp_path):
     )
     with pytest.raises(InputError, match="an object that only existed in memory"):
         convscope.rerun(str(path))
+
+
+@pytest.mark.parametrize("ending", ["jpg", "jpeg", "pdf", "svg"])
+def test_other_documents(ending, result, tmp_path):
+    data = result.save(tmp_path / f"r.{ending}").read_bytes()
+    if ending == "pdf":
+        assert data.startswith(b"%PDF")
+    elif ending == "svg":
+        root = ElementTree.fromstring(data)
+        held = root[1].attrib["href"].partition("base64,")[2]
+        with Image.open(io.BytesIO(base64.b64decode(held))) as picture:
+            assert (str(picture.width), str(picture.height)) == (
+                root.attrib["width"],
+                root.attrib["height"],
+            )
+    else:
+        with Image.open(io.BytesIO(data)) as picture:
+            assert picture.format == "JPEG"
+            assert json.loads(picture.info["comment"])["verb"] == "visualize"
+
+
+def test_a_notebook_shows_pictures_and_tables(result):
+    assert result._repr_html_().startswith('<img src="data:image/png;base64,')
+    rows = [{"label": "<b>cat</b>", "value": 0.123456, "shape": [1, 2]}] * 60
+    shown = Result("layers", TableDetails(), table=rows, note="a & b")._repr_html_()
+    assert "<img" not in shown
+    assert "<td>&lt;b&gt;cat&lt;/b&gt;</td><td>0.1235</td><td>1, 2</td>" in shown
+    assert "first 50 of 60" in shown
+    assert "a &amp; b" in shown
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "[/bold][red]x[/red]",
+    "lone \udc80 surrogate",
+    "turned \u202e around",
+    "null \x00 bell \x07 escape \x1b[31m",
+    "a/../../b",
+    "long " * 2000,
+    "x" * 10_000,
+    "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_names_are_harmless_everywhere(name, result, tmp_path):
+    odd = replace(
+        result,
+        details=ImagesDetails(titles=[name]),
+        table=[{"label": name}],
+        provenance={"verb": "visualize", "arguments": {"target": name}},
+    )
+    for ending in ("png", "jpg", "pdf", "svg", "csv", "json", "npz"):
+        assert odd.save(tmp_path / f"r.{ending}").stat().st_size > 0
+    assert read_provenance(tmp_path / "r.png")["arguments"]["target"] == name
+    again = Result.load(tmp_path / "r.npz")
+    assert (again.details.titles, again.table) == ([name], [{"label": name}])
+    ElementTree.fromstring((tmp_path / "r.svg").read_bytes())
+    shown = odd._repr_html_()
+    assert "<script>" not in shown
+    assert not {"\udc80", "\u202e", "\x00", "\x1b"} & set(shown)
+    table = replace(odd, details=TableDetails(title=name))
+    for view in (table, replace(odd, details=PredictionsDetails())):
+        row = {"photo": 0, "rank": 1, "label": name, "index": 0, "probability": 0.5}
+        assert max(replace(view, table=[row]).picture().size) < 5000
+    assert odd.picture().height < 5000
+
+
+def forged_npz(path, head, **members):
+    np.savez(path, head=np.array(head if isinstance(head, str) else json.dumps(head)), **members)
+    return path
+
+
+GOOD = {
+    "schema": 1,
+    "verb": "explain",
+    "view": "attribution",
+    "table": [],
+    "details": {"titles": ["a"], "photo_of": [0], "boxes": [[0, 0, 1, 1]], "method": "grad_cam"},
+    "provenance": {},
+}
+PHOTO = np.zeros((4, 4, 3), np.uint8)
+MAP = np.zeros((1, 2, 2), np.float32)
+
+
+def test_a_forged_file_that_is_good_loads(tmp_path):
+    members = {"array/heatmap": MAP, "photo/0": PHOTO}
+    assert Result.load(forged_npz(tmp_path / "r.npz", GOOD, **members)).details.titles == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("head", "members"),
+    [
+        ("[" * 100_000, {}),
+        ("null", {}),
+        ([], {}),
+        ({**GOOD, "view": "../../etc"}, {}),
+        ({**GOOD, "view": ["images"]}, {}),
+        ({**GOOD, "details": []}, {}),
+        ({**GOOD, "details": {**GOOD["details"], "titles": 3}}, {}),
+        ({**GOOD, "details": {**GOOD["details"], "photo_of": [10**9]}}, {}),
+        ({**GOOD, "details": {**GOOD["details"], "photo_of": [-1]}}, {}),
+        ({**GOOD, "details": {**GOOD["details"], "boxes": []}}, {}),
+        ({**GOOD, "table": {"a": 1}}, {}),
+        ({**GOOD, "table": [1]}, {}),
+        ({**GOOD, "provenance": {"arguments": 3}}, {}),
+        ({**GOOD, "schema": "new"}, {}),
+        (GOOD, {"array/heatmap": np.array(["text"])}),
+        (GOOD, {"photo/0": np.zeros((2, 2), np.float32)}),
+        (GOOD, {"photo/0": PHOTO[:0]}),
+    ],
+)
+def test_hostile_results_are_refused(head, members, tmp_path):
+    given = {"array/heatmap": MAP, "photo/0": PHOTO} | members
+    with pytest.raises(InputError, match="not a result"):
+        Result.load(forged_npz(tmp_path / "r.npz", head, **given))
+
+
+def test_a_result_that_claims_more_than_fits_is_refused(tmp_path):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": (10**13,)}
+    )
+    forged_npz(tmp_path / "r.npz", GOOD)
+    with zipfile.ZipFile(tmp_path / "r.npz", "a") as archive:
+        archive.writestr("array/heatmap.npy", header.getvalue())
+    with pytest.raises(InputError, match=r"fits in memory|not a result"):
+        Result.load(tmp_path / "r.npz")

@@ -6,10 +6,20 @@ import math
 
 from PIL import Image, ImageDraw
 
+from convscope.core.text import visible
 from convscope.errors import NumericError
 from convscope.results.pictures._bar import format_number
 from convscope.results.pictures._color import Map
-from convscope.results.pictures._text import FAINT, INK, PAPER, RULE, font, line_height, text_size
+from convscope.results.pictures._text import (
+    FAINT,
+    INK,
+    MOST_CHARACTERS,
+    PAPER,
+    RULE,
+    font,
+    line_height,
+    text_size,
+)
 
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 """Colors of lines that color-blind readers can tell apart (Okabe and Ito, 2008)."""
@@ -59,5 +69,11 @@ def curve_picture(scores: Map, names: list[str], width: int) -> Image.Image:
         if named:
             row = top + height + step * (index + 1) + step // 2
             draw.line((left, row, left + 24, row), fill=ink, width=3)
-            draw.text((left + 32, row), names[index], fill=INK, font=face, anchor="lm")
+            draw.text(
+                (left + 32, row),
+                visible(names[index])[:MOST_CHARACTERS],
+                fill=INK,
+                font=face,
+                anchor="lm",
+            )
     return picture

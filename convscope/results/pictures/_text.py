@@ -1,4 +1,4 @@
-"""Text as pictures: wrapped or made smaller, never cut."""
+"""Text as pictures: wrapped or made smaller, and cut only where nobody would read on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
+from convscope.core.text import visible
+
 PAPER, INK, FAINT, RULE = "#ffffff", "#1a1a1a", "#5c5c5c", "#d9d9d9"
 """Background, text, secondary text (contrast 6.7 to 1 on white), and lines."""
 
@@ -17,6 +19,9 @@ TEXT, SMALLEST, LARGEST = 15, 11, 30
 
 FULL_WIDTH = 1000
 """Sheets wider than this will be shown smaller, so their text grows with them."""
+
+MOST_CHARACTERS = 1000
+"""A longer line is cut: a label of 10,000 characters would fill a page."""
 
 Font: TypeAlias = ImageFont.FreeTypeFont
 
@@ -40,7 +45,7 @@ def wrap_text(words: str, face: Font, width: int) -> list[str]:
     """Text broken into lines at most `width` wide: at spaces, or inside a word that is wider than
     that by itself."""
     lines: list[str] = []
-    for paragraph in words.splitlines() or [""]:
+    for paragraph in _shown(words).splitlines() or [""]:
         line = ""
         for word in paragraph.split():
             if line and face.getlength(f"{line} {word}") <= width:
@@ -63,7 +68,15 @@ def wrap_text(words: str, face: Font, width: int) -> list[str]:
 
 def words_fit(words: str, width: int, size: int, bold: bool = False) -> bool:
     """Whether every word fits on a line of its own."""
-    return all(font(size, bold).getlength(word) <= width for word in words.split())
+    return all(font(size, bold).getlength(word) <= width for word in _shown(words).split())
+
+
+def _shown(words: str) -> str:
+    """Text without invisible characters, each of its lines of a length that can be read."""
+    lines = visible(words).splitlines()
+    return "\n".join(
+        line if len(line) <= MOST_CHARACTERS else f"{line[:MOST_CHARACTERS]} ..." for line in lines
+    )
 
 
 def draw_text(

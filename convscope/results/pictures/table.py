@@ -7,12 +7,14 @@ import math
 from PIL import Image, ImageDraw
 
 from convscope.core.ranges import PositiveInt
+from convscope.core.text import visible
 from convscope.errors import OptionError
 from convscope.results.pictures import register
 from convscope.results.pictures._layout import add_margin, stack
 from convscope.results.pictures._text import (
     FAINT,
     INK,
+    MOST_CHARACTERS,
     PAPER,
     RULE,
     draw_text,
@@ -89,7 +91,7 @@ def _cell_text(value: object) -> str:
             " \N{MULTIPLICATION SIGN} " if all(isinstance(entry, int) for entry in value) else ", "
         )
         return joint.join(_cell_text(entry) for entry in value)
-    return str(value)
+    return visible(str(value))[:MOST_CHARACTERS]
 
 
 def _width(column: list[str]) -> int:

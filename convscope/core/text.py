@@ -1,0 +1,17 @@
+"""Text from elsewhere - labels, layer and file names - made harmless to show."""
+
+from __future__ import annotations
+
+import re
+
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, but for tab and line feed
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what turns the direction of writing
+    "\ud800-\udfff]"  # lone surrogates, which no encoding has
+)
+
+
+def visible(text: str) -> str:
+    """The same text with a replacement character for each control character, mark of direction and
+    lone surrogate, so that it can neither hide nor break anything around it."""
+    return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
