@@ -8,6 +8,7 @@ from .networks.model import Model
 from .photos.load_image import load_image
 from .probe import Probe
 from .results.result import Result
+from .synthesis.objective import interpolate
 from .verbs.activation_grid import activation_grid
 from .verbs.activations import activations
 from .verbs.benchmark_attribution import benchmark_attribution
@@ -47,6 +48,7 @@ __all__ = [
     "evaluate",
     "explain",
     "fool",
+    "interpolate",
     "intervene",
     "invert",
     "layers",

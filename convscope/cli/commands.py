@@ -123,6 +123,13 @@ class Verb(click.Command):
             for parameter in self.schema.options
             if parameter.name not in _NOT_FROM_THE_COMMAND_LINE
         ]
+        self.groups["Options"] += [
+            click.Option(
+                ["--photo"], multiple=True, metavar="PATH", help=f"{parameter.help} (repeatable)"
+            )
+            for parameter in self.schema.parameters
+            if parameter.keyword and parameter.name == "photo"
+        ]
         if self.schema.name in CHOOSERS:
             chooser, registry = CHOOSERS[self.schema.name]
             for name in registry:

@@ -38,6 +38,8 @@ def run_verb(schema: Schema, typed: dict[str, Any]) -> int:
         options |= _method_options(schema, options, typed)
     if schema.name == "report":
         options["out"] = out or "report.html"
+    if typed.get("photo"):  # of a verb that can do without one, and therefore has --photo
+        options["photo"] = list(typed["photo"])
     with show.progress(typed["quiet"] or typed["as_json"]):
         if any(parameter.name == "model" for parameter in schema.parameters):
             positional.insert(0, load_typed_model(typed))
