@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -17,6 +18,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from convscope.networks.checksum import checksum
 from convscope.networks.class_scores import ScoreFacts
 from convscope.networks.layer import Layers
 from convscope.networks.layout import Layout
@@ -50,6 +52,30 @@ class NetworkMemory:
         self._dry_runs: dict[Hashable, DryRun] = {}
         self._identities: dict[Preprocessing, tuple[Hashable, str]] = {}
         self._known: dict[type[object], object] = {}
+        self._checksum: tuple[float, ...] | None = None
+        self._calls = 0
+
+    @contextmanager
+    def one_call(self) -> Iterator[None]:
+        """For the length of one call of a verb: the weights are read once to see whether they
+        changed, and not at every step."""
+        # Also of a call within a call: what lies between may have changed weights.
+        self._checksum = None
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            self._checksum = None
+
+    def checksum(self, tensors: Iterable[Tensor]) -> tuple[float, ...]:
+        """The checksum of the network's tensors as they are now."""
+        with self.lock:
+            if self._calls == 0:
+                return checksum(tensors)
+            if self._checksum is None:
+                self._checksum = checksum(tensors)
+            return self._checksum
 
     def dry_run(self, key: Hashable, run: Callable[[], DryRun]) -> DryRun:
         """The dry run of that key; `run` makes it the first time."""
@@ -71,6 +97,7 @@ class NetworkMemory:
         version = (
             id(mean),
             *((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors.values()),
+            self.checksum(network_tensors(network)),
         )
         known = self._identities.get(preprocessing)
         if known is None or known[0] != version:
@@ -86,6 +113,16 @@ class NetworkMemory:
     def keep(self, value: object) -> None:
         """Remember something about the network, in place of the last value of that type."""
         self._known[type(value)] = value
+
+
+def network_tensors(network: nn.Module) -> list[Tensor]:
+    """All parameters and buffers, each once for every place where it stands."""
+    return [
+        tensor
+        for module in network.modules()
+        for tensor in (*module._parameters.values(), *module._buffers.values())
+        if tensor is not None
+    ]
 
 
 def _hash(network: nn.Module, tensors: dict[str, Tensor], preprocessing: Preprocessing) -> str:
@@ -159,11 +196,25 @@ class NetworkState:
 
     @property
     def structure(self) -> Hashable:
-        """Stands for the network's modules and their names; another value where one of them was
-        replaced."""
-        if not self.is_frozen:
-            _ = self.module_index
-        return self._structure
+        """Stands for the network's modules, their names, the shapes of their weights, and methods
+        that were put in the place of their `forward`."""
+        if self.is_frozen:
+            return self._structure
+        modules = self.module_index.modules
+        shapes = tuple(
+            weight.shape
+            for module in modules.values()
+            for weight in module._parameters.values()
+            if weight is not None
+        )
+        return self._structure, shapes, replaced_forwards(modules.values())
+
+
+def replaced_forwards(modules: Iterable[nn.Module]) -> tuple[int, ...]:
+    """The methods that stand in a module itself, in the place of its class's `forward`."""
+    return tuple(
+        id(module.__dict__["forward"]) for module in modules if "forward" in module.__dict__
+    )
 
 
 def _memory_of(network: nn.Module) -> NetworkMemory:

@@ -10,16 +10,17 @@ folding changes are shared with it, so that little memory is taken twice.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as torch_modules
 
 from convscope.networks.layout import first_tensor
 from convscope.networks.model import Model
 from convscope.networks.module_index import ModuleIndex
-from convscope.networks.state import NetworkState
+from convscope.networks.state import NetworkState, replaced_forwards
 from convscope.probe.batch_norm_folding import fold_batch_norms, foldable_pairs
 from convscope.probe.convolution_gradient import install
 from convscope.probe.network_fingerprint import NetworkFingerprint
@@ -81,8 +82,8 @@ def inference_copy(model: Model, layers: Sequence[str] = (), *, half: bool = Fal
     while the network stays as it is.
 
     The network itself is returned where no copy can be made, where it has hooks of its own, or
-    where the copy gave something else. A change of a weight through `weight.data` is noticed only
-    if it touches one of a few sampled values.
+    where the copy gave something else. A change of the network, also through `weight.data`, is
+    noticed: the answer is that of the network as it is now.
 
     Args:
         model: the network; it is left alone.
@@ -98,20 +99,32 @@ def inference_copy(model: Model, layers: Sequence[str] = (), *, half: bool = Fal
     memory = model.state.memory
     with memory.lock, torch.inference_mode(False):
         modules = model.module_index.modules
-        if any(
-            module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
-            for module in modules.values()
-        ):
+        # A copy could not be trusted to run what was put around or in place of its modules.
+        if _has_hooks(modules.values()) or replaced_forwards(modules.values()):
             return plain
         cache = memory.recall(CopyCache)
         if cache is None or not cache.fingerprint.matches(modules):
-            cache = CopyCache(NetworkFingerprint(modules))
+            cache = CopyCache(NetworkFingerprint(modules, memory))
             memory.keep(cache)
         key = tuple(layers)
         network_copy = cache.by_layers.get(key) or _copy_for(model, modules, cache, layers)
         cache.by_layers[key] = network_copy
     return (
         plain if network_copy.unequal_layers.intersection(layers) else network_copy.as_model(plain)
+    )
+
+
+def _has_hooks(modules: Iterable[nn.Module]) -> bool:
+    """Whether somebody listens in, at one of the modules or at all of them."""
+    return bool(
+        torch_modules._global_forward_hooks
+        or torch_modules._global_forward_pre_hooks
+        or torch_modules._global_backward_hooks
+        or torch_modules._global_backward_pre_hooks
+        or any(
+            module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
+            for module in modules
+        )
     )
 
 

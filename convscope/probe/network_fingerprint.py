@@ -1,4 +1,4 @@
-"""Whether a network is still the same: its modules, their tensors, their settings, a few values."""
+"""Whether a network is still the same: its modules, their tensors, their settings, all values."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-NUM_SAMPLED = 64
-"""Values of each of three tensors that are compared, to notice a change through `weight.data`."""
+from convscope.networks.state import NetworkMemory
 
 _WATCHED = frozenset({int, float, bool, str, tuple, type(None)})
 """Types of a module's own attributes that are watched for changes (a stride, a momentum, an
@@ -22,13 +21,14 @@ class NetworkFingerprint:
     Reading takes a few hundredths of a forward pass, so it is done at every call of a verb.
     """
 
-    def __init__(self, modules: dict[str, nn.Module]) -> None:
+    def __init__(self, modules: dict[str, nn.Module], memory: NetworkMemory) -> None:
+        self._checksum = memory.checksum
         self._readers = [_reader(module) for module in modules.values()]
         self._fingerprint = self._read(modules)
 
     def matches(self, modules: dict[str, nn.Module]) -> bool:
-        """Whether nothing changed; a change through `weight.data` is noticed only if it touches a
-        sampled value."""
+        """Whether nothing changed, also not through `weight.data` or an array that shares its
+        memory."""
         return self._fingerprint == self._read(modules)
 
     def _read(self, modules: dict[str, nn.Module]) -> tuple[object, ...] | None:
@@ -47,12 +47,7 @@ class NetworkFingerprint:
         except KeyError:
             return None
         parts += [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors]
-        sampled = [
-            tensor
-            for tensor in tensors[:1] + tensors[len(tensors) // 2 :][:1] + tensors[-1:]
-            if tensor.is_floating_point()
-        ]
-        return *parts, *(tensor.detach().flatten()[:NUM_SAMPLED].tolist() for tensor in sampled)
+        return *parts, self._checksum(tensors)
 
 
 def _reader(module: nn.Module) -> Callable[[dict[str, Any]], Any]:

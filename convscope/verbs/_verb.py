@@ -67,8 +67,9 @@ def verb(
         elif needs_photo:
             raise ImageError("No photo was given; give a path, a PIL image, an array or a tensor.")
         model = arguments["model"] = load_model(arguments["model"])
-        with count_steps() as steps:
+        with count_steps() as steps, model.state.memory.one_call():
             result = function(*bound.args, **bound.kwargs)
+            identity = model.identity
         _require_finite(function.__name__, result)
         record = provenance.describe(
             function.__name__,
@@ -77,7 +78,7 @@ def verb(
                 "name": model.name,
                 "spec": model.spec,
                 "options": provenance.to_json(model.options),
-                "weights": model.identity,
+                "weights": identity,
             },
             photos=photos,
             device=str(model.device),

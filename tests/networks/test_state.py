@@ -40,9 +40,10 @@ def trunk():
 def test_the_second_call_makes_no_dry_run(trunk):
     network, model = trunk
     photo = torch.rand(1, 3, 32, 32)
+    runs = counted(network)
     with Probe(model) as probe:
         layer = probe.layers.last_spatial()
-    runs = counted(network)
+    runs.clear()
     convscope.activations(model, photo, layers=[layer])
     assert len(runs) == 1
     convscope.activations(copy.copy(model), photo, layers=[layer])
