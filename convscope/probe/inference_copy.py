@@ -103,7 +103,7 @@ def inference_copy(model: Model, layers: Sequence[str] = (), *, half: bool = Fal
         if _has_hooks(modules.values()) or replaced_forwards(modules.values()):
             return plain
         cache = memory.recall(CopyCache)
-        if cache is None or not cache.fingerprint.matches(modules):
+        if cache is None or not cache.fingerprint.matches(modules, memory):
             cache = CopyCache(NetworkFingerprint(modules, memory))
             memory.keep(cache)
         key = tuple(layers)

@@ -22,16 +22,17 @@ class NetworkFingerprint:
     """
 
     def __init__(self, modules: dict[str, nn.Module], memory: NetworkMemory) -> None:
-        self._checksum = memory.checksum
         self._readers = [_reader(module) for module in modules.values()]
-        self._fingerprint = self._read(modules)
+        self._fingerprint = self._read(modules, memory)
 
-    def matches(self, modules: dict[str, nn.Module]) -> bool:
+    def matches(self, modules: dict[str, nn.Module], memory: NetworkMemory) -> bool:
         """Whether nothing changed, also not through `weight.data` or an array that shares its
         memory."""
-        return self._fingerprint == self._read(modules)
+        return self._fingerprint == self._read(modules, memory)
 
-    def _read(self, modules: dict[str, nn.Module]) -> tuple[object, ...] | None:
+    def _read(
+        self, modules: dict[str, nn.Module], memory: NetworkMemory
+    ) -> tuple[object, ...] | None:
         if len(self._readers) != len(modules):
             return None
         tensors: list[Tensor] = []
@@ -47,7 +48,7 @@ class NetworkFingerprint:
         except KeyError:
             return None
         parts += [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors]
-        return *parts, self._checksum(tensors)
+        return *parts, memory.checksum(tensors)
 
 
 def _reader(module: nn.Module) -> Callable[[dict[str, Any]], Any]:
