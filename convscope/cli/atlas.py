@@ -15,6 +15,7 @@ from convscope.cli.help import write_options, write_text
 from convscope.cli.options import help_option, model_options, option, values
 from convscope.core.docstring import command_lines
 from convscope.core.schema import Parameter, Schema
+from convscope.core.types import Options
 from convscope.core.validation import check
 from convscope.errors import OptionError, suggest
 
@@ -146,7 +147,7 @@ class AtlasVerb(click.Command):
         return check(self.schema.name, parameter.name, parameter.type, text)
 
 
-def _say(report: Any, typed: dict[str, Any]) -> int:
+def _say(report: Any, typed: Options) -> int:
     """Print what came of it: 0, 2 where something is left to mend, 130 after Ctrl-C."""
     from convscope.cli import show
 

@@ -11,6 +11,7 @@ from convscope.cli.complete import complete_model
 from convscope.cli.public import schema_of
 from convscope.core.annotations import base, members
 from convscope.core.schema import REQUIRED, Parameter, Schema
+from convscope.core.types import Options
 from convscope.core.validation import check
 from convscope.networks.sources import registry as sources
 
@@ -56,7 +57,7 @@ def metavar(parameter: Parameter) -> str:
 
 def values(
     parameters: tuple[Parameter, ...] | list[Parameter], typed: Mapping[str, Any], owner: str
-) -> dict[str, Any]:
+) -> Options:
     """The options that were typed, converted; the others are left out, so that the function's own
     defaults hold."""
     converted = {}

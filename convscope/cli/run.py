@@ -13,6 +13,7 @@ from convscope.cli.options import flag_of, model_schemas, values
 from convscope.cli.paths import STDOUT, default_output
 from convscope.cli.public import CHOOSERS, method_options
 from convscope.core.schema import Parameter, Schema
+from convscope.core.types import Options
 from convscope.core.validation import check
 from convscope.errors import OptionError, suggest
 from convscope.results import pictures
@@ -22,7 +23,7 @@ TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "a
 """Verbs whose answer is read in the terminal."""
 
 
-def run_verb(schema: Schema, typed: dict[str, Any]) -> int:
+def run_verb(schema: Schema, typed: Options) -> int:
     """Run one verb with what was typed; the exit code."""
     out = typed.pop("out")
     photos = typed.get("photo") or ()
@@ -53,7 +54,7 @@ def run_verb(schema: Schema, typed: dict[str, Any]) -> int:
     return _write(schema.name, answer, out or default_out, typed, is_default=out is None)
 
 
-def _write(name: str, result: Any, out: str, typed: dict[str, Any], *, is_default: bool) -> int:
+def _write(name: str, result: Any, out: str, typed: Options, *, is_default: bool) -> int:
     if not isinstance(result, Result):
         show.lines(result, as_json=typed["as_json"])
         return 0
@@ -91,7 +92,7 @@ def _exit_code(result: Result) -> int:
     return 130
 
 
-def _positional(verb: str, parameter: Parameter, typed: dict[str, Any]) -> Any:
+def _positional(verb: str, parameter: Parameter, typed: Options) -> Any:
     value = typed.pop(parameter.name, None)
     if parameter.type is int:
         return check(verb, parameter.name, int, value)
@@ -102,7 +103,7 @@ def _positional(verb: str, parameter: Parameter, typed: dict[str, Any]) -> Any:
     return value
 
 
-def load_typed_model(typed: dict[str, Any]) -> Any:
+def load_typed_model(typed: Options) -> Any:
     """The network that the options name.
 
     Raises:
@@ -136,9 +137,7 @@ def load_typed_model(typed: dict[str, Any]) -> Any:
     )
 
 
-def _method_options(
-    schema: Schema, options: dict[str, Any], typed: dict[str, Any]
-) -> dict[str, Any]:
+def _method_options(schema: Schema, options: Options, typed: Options) -> Options:
     """The options that belong to the chosen methods.
 
     Raises:
@@ -152,7 +151,7 @@ def _method_options(
     names = (
         chosen if isinstance(chosen, list) else [part.strip() for part in str(chosen).split(",")]
     )
-    accepted: dict[str, Any] = {}
+    accepted: Options = {}
     for name in names:
         accepted |= values(method_options(schema, name), typed, name)
     others = {parameter.name for name in registry for parameter in method_options(schema, name)}
@@ -162,7 +161,7 @@ def _method_options(
     return accepted
 
 
-def _drawing(result: Result, typed: tuple[str, ...]) -> dict[str, Any]:
+def _drawing(result: Result, typed: tuple[str, ...]) -> Options:
     """The `--draw NAME=VALUE` options, checked against the picture that draws this result."""
     pairs = dict(text.partition("=")[::2] for text in typed)
     return pictures.registry.schema(result.view).validate(pairs) if pairs else {}

@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convscope.core.progress import Reporter, report_to
+from convscope.core.types import Options
 from convscope.errors import printable
 from convscope.results.details import TableDetails
 from convscope.results.result import Result
@@ -50,7 +51,7 @@ def progress(quiet: bool, *, lines: float | None = None) -> Iterator[None]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, Any] = {}
+        tasks: Options = {}
 
         def report(what: str, done: int, total: int) -> None:
             if what not in tasks:
@@ -100,7 +101,7 @@ def _logged(every: float) -> Reporter:
     return report
 
 
-def rows(found: list[dict[str, Any]]) -> None:
+def rows(found: list[Options]) -> None:
     """Rows as a table."""
     table(Result("", TableDetails(), table=found))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
+from convscope.core.types import Foreign
 from convscope.errors import ExtraError
 
 
-def need(module: str, extra: str = "atlas") -> Any:
+def need(module: str, extra: str = "atlas") -> Foreign:
     """A module of an optional package.
 
     Raises:
@@ -20,17 +20,17 @@ def need(module: str, extra: str = "atlas") -> Any:
         raise ExtraError(module.partition(".")[0], extra) from None
 
 
-def arrow() -> Any:
+def arrow() -> Foreign:
     """`pyarrow`."""
     return need("pyarrow")
 
 
-def parquet() -> Any:
+def parquet() -> Foreign:
     """`pyarrow.parquet`."""
     return need("pyarrow.parquet")
 
 
-def open_parquet(file: Any) -> Any:
+def open_parquet(file: Foreign) -> Foreign:
     """A `pyarrow.parquet.ParquetFile` of an open file, whose page checksums are verified.
 
     Read it with `use_threads=False`. Arrow's threads hold references to the Python file; one that

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
         advance(what, done, total)
 
 
-Viewer = Callable[[str, int, int, Callable[[], Any]], None]
+Viewer = Callable[[str, int, int, Callable[[], object]], None]
 """Called after a step with what is being done, how many steps are done, how many there are, and a
 function that gives the pictures so far (a tensor, n c h w in [0, 1])."""
 
@@ -57,7 +57,7 @@ def show_to(viewer: Viewer) -> Iterator[None]:
         _viewer.reset(token)
 
 
-def offer(what: str, done: int, total: int, pictures: Callable[[], Any]) -> None:
+def offer(what: str, done: int, total: int, pictures: Callable[[], object]) -> None:
     """Let a viewer look at unfinished pictures; they are made only if it asks for them."""
     viewer = _viewer.get()
     if viewer is not None:

@@ -122,7 +122,7 @@ class Schema:
 def _schemas_in(path: Path, changed: int) -> dict[str, Schema]:
     """All functions and classes at the top of a file; `changed` is its time stamp, so that an
     edited file is read anew."""
-    constants: dict[str, Any] = {}
+    constants: dict[str, object] = {}
     schemas = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         match node:
@@ -139,7 +139,7 @@ def _schemas_in(path: Path, changed: int) -> dict[str, Schema]:
     return schemas
 
 
-def _schema_of_class(node: ast.ClassDef, constants: dict[str, Any]) -> Schema | None:
+def _schema_of_class(node: ast.ClassDef, constants: dict[str, object]) -> Schema | None:
     """A class called like a function: its `__init__`, described by the docstring of the class."""
     for part in node.body:
         if isinstance(part, ast.FunctionDef) and part.name == "__init__":
@@ -153,7 +153,7 @@ def _schema_of_class(node: ast.ClassDef, constants: dict[str, Any]) -> Schema | 
     return None
 
 
-def _schema_of(node: ast.FunctionDef, constants: dict[str, Any]) -> Schema:
+def _schema_of(node: ast.FunctionDef, constants: dict[str, object]) -> Schema:
     doc = ast.get_docstring(node) or ""
     helps = docstring.argument_help(doc)
     positional = [*node.args.posonlyargs, *node.args.args]
@@ -177,7 +177,7 @@ def _schema_of(node: ast.FunctionDef, constants: dict[str, Any]) -> Schema:
     )
 
 
-def _default(node: ast.expr, constants: dict[str, Any]) -> Any:
+def _default(node: ast.expr, constants: dict[str, object]) -> Any:
     """The value of a default: a literal, a named constant of the file, or else its source text."""
     if isinstance(node, ast.Name) and node.id in constants:
         return constants[node.id]

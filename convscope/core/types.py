@@ -12,3 +12,6 @@ Options: TypeAlias = dict[str, Any]
 
 AutogradContext: TypeAlias = Any
 """The `ctx` of a `torch.autograd.Function`, to which anything may be attached."""
+
+JsonObject: TypeAlias = dict[str, Any]
+"""An object as JSON holds it."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from convscope.core.interrupt import StepCount, count_steps
+from convscope.core.types import Options
 from convscope.core.validation import check_arguments
 from convscope.errors import ImageError, NumericError
 from convscope.networks.load import ModelLike as ModelLike
@@ -113,10 +114,10 @@ def _require_finite(name: str, result: Result) -> None:
             )
 
 
-def _flat(arguments: dict[str, Any]) -> dict[str, Any]:
+def _flat(arguments: Options) -> Options:
     """Arguments with what came through `**options` beside the named ones."""
     found = {name: value for name, value in arguments.items() if name != "options"}
-    more: dict[str, Any] = arguments.get("options", {})
+    more: Options = arguments.get("options", {})
     return found | more
 
 

@@ -13,6 +13,7 @@ from convscope.attribution.method import Method
 from convscope.attribution.method_options import check_options, options_for
 from convscope.core import progress
 from convscope.core.ranges import Runs, Seed, Tiles
+from convscope.core.types import Options
 from convscope.errors import OptionError, suggest
 from convscope.metrics.measure import measure
 from convscope.metrics.metric_input import MetricInput
@@ -122,7 +123,7 @@ def _measure_method(
     metric_names: list[str],
     layer: str | None,
     seed: int,
-    options: dict[str, Any],
+    options: Options,
 ) -> tuple[dict[str, list[float]], float]:
     """All metrics of one method over all pictures, and the seconds an explanation took."""
     values: dict[str, list[float]] = {metric_name: [] for metric_name in metric_names}
@@ -175,7 +176,7 @@ def _usual_methods(probe: Probe) -> list[str]:
     ]
 
 
-def _without_metric_options(options: dict[str, Any], metric_names: list[str]) -> dict[str, Any]:
+def _without_metric_options(options: Options, metric_names: list[str]) -> Options:
     """The options that are for the methods."""
     for_metrics = {
         parameter.name

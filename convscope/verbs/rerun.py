@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from convscope.core.interrupt import stop_after
+from convscope.core.types import Options
 from convscope.core.validation import checked
 from convscope.errors import InputError, ModelError
 from convscope.networks.load import load_model
@@ -103,7 +103,7 @@ def _run(
     record: Provenance,
     model: Model,
     photo: str | None,
-    arguments: dict[str, Any] | None = None,
+    arguments: Options | None = None,
 ) -> Result:
     """The verb of a record with its own arguments, stopped where it was interrupted."""
     arguments = dict(record["arguments"]) if arguments is None else arguments

@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 import convscope
+from convscope.core.types import JsonObject
 from convscope.errors import ConvscopeError
 from convscope.results.details import AttributionDetails
 from convscope.results.pictures.tiles import strongest_first
@@ -23,7 +24,7 @@ LAYER_SIDE = 64
 TOP = 6
 
 
-def explanation(result: Result) -> dict[str, Any]:
+def explanation(result: Result) -> JsonObject:
     """The maps of `explain`, one for each target, ready to be laid over a photo."""
     details = result.details_as(AttributionDetails)
     maps = zip(details.titles, details.targets, result["heatmap"], strict=True)
@@ -42,12 +43,12 @@ def explanation(result: Result) -> dict[str, Any]:
     }
 
 
-def explain(microscope: Microscope, photo: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+def explain(microscope: Microscope, photo: Any, arguments: JsonObject) -> JsonObject:
     """Where in the photo the answer comes from."""
     return explanation(convscope.explain(microscope.model, photo, **arguments))
 
 
-def stages(result: Result, layers: list[str], side: int) -> list[dict[str, Any]]:
+def stages(result: Result, layers: list[str], side: int) -> list[JsonObject]:
     """Layers with their shapes, how much of each fires, and their channels as tiles."""
     rows = {row["layer"]: row for row in result.table if "layer" in row}
     return [
@@ -64,8 +65,8 @@ def stages(result: Result, layers: list[str], side: int) -> list[dict[str, Any]]
 
 
 def look(
-    microscope: Microscope, photo: Any, arguments: dict[str, Any], layers: list[str] | None = None
-) -> dict[str, Any]:
+    microscope: Microscope, photo: Any, arguments: JsonObject, layers: list[str] | None = None
+) -> JsonObject:
     """All that the view of a photo shows at once; without the heat where the method is slow."""
     quick = schemas.is_quick(arguments.get("method", "grad_cam"))
     shown = microscope.stages if layers is None else layers
@@ -77,13 +78,13 @@ def look(
     }
 
 
-def layer(microscope: Microscope, photo: Any, name: str) -> dict[str, Any]:
+def layer(microscope: Microscope, photo: Any, name: str) -> JsonObject:
     """One layer on a photo."""
     result = convscope.activations(microscope.model, photo, layers=[name])
     return stages(result, [name], LAYER_SIDE)[0]
 
 
-def unit(microscope: Microscope, photo: Any, name: str) -> dict[str, Any]:
+def unit(microscope: Microscope, photo: Any, name: str) -> JsonObject:
     """Where a unit fires on a photo, and what the atlas knows of it."""
     chosen = microscope.layers.unit(name)
     found = microscope.layers[chosen.layer]
@@ -100,7 +101,7 @@ def unit(microscope: Microscope, photo: Any, name: str) -> dict[str, Any]:
     }
 
 
-def _in_atlas(microscope: Microscope, layer_name: str, index: int) -> dict[str, Any] | None:
+def _in_atlas(microscope: Microscope, layer_name: str, index: int) -> JsonObject | None:
     """A unit's pictures, best photos and similar units."""
     atlas = microscope.atlas
     if atlas is None:
@@ -149,16 +150,16 @@ def _embedded(data: bytes | None) -> str:
     return f"data:image/{kind};base64," + base64.b64encode(data or b"").decode()
 
 
-def intervention(microscope: Microscope, photo: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+def intervention(microscope: Microscope, photo: Any, arguments: JsonObject) -> JsonObject:
     """The answer with a unit silenced or strengthened."""
     result = convscope.intervene(microscope.model, photo, **{"top": TOP, **arguments})
-    lists: dict[str, list[dict[str, Any]]] = {"answer": [], "raises": [], "lowers": []}
+    lists: dict[str, list[JsonObject]] = {"answer": [], "raises": [], "lowers": []}
     for row in result.table:
         lists[row["list"]].append(row)
     return lists
 
 
-def place(microscope: Microscope, photo: Photo, arguments: dict[str, Any]) -> dict[str, Any]:
+def place(microscope: Microscope, photo: Photo, arguments: JsonObject) -> JsonObject:
     """What one place of a photo excites and says."""
     result = convscope.place(microscope.model, photo.pixels, **arguments)
     rows = result.table
@@ -183,7 +184,7 @@ def place(microscope: Microscope, photo: Photo, arguments: dict[str, Any]) -> di
     }
 
 
-def png(microscope: Microscope, photo: Photo | None, verb: str, arguments: dict[str, Any]) -> bytes:
+def png(microscope: Microscope, photo: Photo | None, verb: str, arguments: JsonObject) -> bytes:
     """The picture of a verb, byte for byte as the command line writes it."""
     named = dict(arguments)
     given: list[Any] = [] if photo is None else [photo.exact]

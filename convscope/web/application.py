@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -46,7 +45,7 @@ def create_app(microscope: Microscope, access: Access) -> Guard:
     app.add_exception_handler(Exception, _unexpected)
     _add_pages(app)
     quick, long = QuickRoutes(microscope), LongRoutes(microscope)
-    asked: dict[str, Callable[..., Any]] = {
+    asked: dict[str, Callable[..., object]] = {
         "state": quick.state,
         "photos/{number}": quick.photo,
         "photos/{number}/thumbnail": quick.thumbnail,
@@ -61,7 +60,7 @@ def create_app(microscope: Microscope, access: Access) -> Guard:
         "work": long.watch,
         "work/png": long.png,
     }
-    sent: dict[str, Callable[..., Any]] = {
+    sent: dict[str, Callable[..., object]] = {
         "photos": quick.add_photo,
         "frame": quick.frame,
         "work/stop": long.stop,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import math
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from convscope.core.types import JsonObject
 from convscope.results.arrays import Array
 from convscope.results.details import ImagesDetails, Space
 from convscope.results.pictures import color, scale_heat
@@ -35,7 +35,7 @@ def numbers(values: Array) -> str:
     return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode()
 
 
-def heat(values: Array, space: Space, *, signed: bool = False) -> dict[str, Any]:
+def heat(values: Array, space: Space, *, signed: bool = False) -> JsonObject:
     """A map (`h w`) colored as in the picture of `explain`, and its values."""
     drawn = scale_heat(values, space, signed=signed)
     colors = SIGNED if drawn.low < 0 else HEAT
@@ -53,7 +53,7 @@ def heat(values: Array, space: Space, *, signed: bool = False) -> dict[str, Any]
     }
 
 
-def tiles(result: Result, layer: str, *, side: int) -> dict[str, Any]:
+def tiles(result: Result, layer: str, *, side: int) -> JsonObject:
     """The channels of a layer as one picture of equal tiles in rows."""
     channels, height, width = result[layer].shape[1:]
     count = min(channels, MOST_TILES)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 from fastapi.responses import Response
 
+from convscope.core.types import JsonObject
 from convscope.web.errors import Refusal
 
 T = TypeVar("T")
@@ -19,12 +20,14 @@ LONGEST_NAME = 80
 """Characters kept of the name of a photo that was sent."""
 
 
-def json_bytes(data: Any) -> bytes:
+def json_bytes(data: object) -> bytes:
     """Data as JSON; no NaN, which browsers do not read."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def json_response(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_response(
+    data: object, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     """Data as an answer."""
     return Response(json_bytes(data), status, headers, media_type="application/json")
 
@@ -35,7 +38,7 @@ def download(body: bytes, name: str) -> Response:
     return Response(body, headers=headers, media_type="image/png")
 
 
-def event_bytes(event: dict[str, Any]) -> bytes:
+def event_bytes(event: JsonObject) -> bytes:
     """One event of a stream."""
     return f"event: {event['event']}\ndata: ".encode() + json_bytes(event) + b"\n\n"
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from convscope.core.progress import report_to, show_to
+from convscope.core.types import JsonObject
 from convscope.errors import ConvscopeError
 from convscope.results.result import Result
 from convscope.web.cache import Cache
@@ -36,7 +37,7 @@ LAST = ("done", "failed")
 STOPPED = "-stopped"
 """Ends the key of a result that is not whole."""
 
-Event = dict[str, Any]
+Event = JsonObject
 
 
 @dataclass(eq=False)
@@ -77,7 +78,7 @@ class LongLane:
         self._work: dict[str, Work] = {}
         self._streams = 0
 
-    def submit(self, call: Callable[[], Any]) -> Future[Any]:
+    def submit(self, call: Callable[[], object]) -> Future[Any]:
         """Run something in the thread of long work (to prepare it)."""
         return self._pool.submit(call)
 
@@ -199,8 +200,8 @@ class LongLane:
 
         return report
 
-    def _viewer(self, work: Work) -> Callable[[str, int, int, Callable[[], Any]], None]:
-        def view(what: str, done: int, total: int, images: Callable[[], Any]) -> None:
+    def _viewer(self, work: Work) -> Callable[[str, int, int, Callable[[], object]], None]:
+        def view(what: str, done: int, total: int, images: Callable[[], object]) -> None:
             now = time.monotonic()
             if done in AT_ONCE or now - work.shown_at >= SECONDS_BETWEEN:
                 work.shown_at = now

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
+from convscope.core.types import JsonObject
 from convscope.results.details import ImagesDetails
 from convscope.results.result import Result
 from convscope.web import answers, drawing
@@ -71,7 +71,7 @@ class LongRoutes:
         return key, microscope.on_copy(asked.verb, units if len(units) > 1 else units[0], **named)
 
 
-def _finished(result: Result) -> dict[str, Any]:
+def _finished(result: Result) -> JsonObject:
     """What the last event says of a result."""
     if result.verb == "explain":
         return {"explanation": answers.explanation(result)}

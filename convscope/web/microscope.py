@@ -12,6 +12,7 @@ import torch
 
 import convscope
 from convscope.atlas.atlas import Atlas
+from convscope.core.types import JsonObject
 from convscope.errors import ConvscopeError
 from convscope.networks.layer import Layers
 from convscope.networks.model import Model
@@ -70,7 +71,7 @@ class Microscope:
         self.quick.close()
         self.long.close()
 
-    def key(self, verb: str, photo: str | None, arguments: dict[str, Any], extra: str = "") -> str:
+    def key(self, verb: str, photo: str | None, arguments: JsonObject, extra: str = "") -> str:
         """What tells a question from others: the parts of a provenance that are known before."""
         parts = {
             "verb": verb,
@@ -83,7 +84,7 @@ class Microscope:
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:40]
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> JsonObject:
         """What the page needs to know before it asks anything."""
         model = self.model
         try:
@@ -110,7 +111,7 @@ class Microscope:
             "picture": PICTURE,
         }
 
-    def _atlas_state(self) -> dict[str, Any] | None:
+    def _atlas_state(self) -> JsonObject | None:
         if self.atlas is None:
             return None
         return {"layers": self.atlas.layers()}

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 from torch import Tensor
 
+from convscope.core.types import JsonObject
 from convscope.networks.model import Model
 from convscope.photos.load_image import load_image
 from convscope.photos.samples import PREFIX, SAMPLES
@@ -47,7 +48,7 @@ class Photo:
     display: bytes
     thumbnail: bytes
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """What the page needs to know."""
         height, width = self.pixels.shape[:2]
         return {
@@ -103,7 +104,7 @@ class Photos:
             _jpeg(pixels, THUMBNAIL_SIDE),
         )
 
-    def names(self) -> list[dict[str, Any]]:
+    def names(self) -> list[JsonObject]:
         """The photos that the page offers: the user's own first, then the samples."""
         own = [photo for number, photo in self._loaded.items() if number not in self._lazy]
         return [{"id": photo.id, "name": photo.name} for photo in own] + [

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import Request
 
+from convscope.core.types import JsonObject
 from convscope.web import recipes, schemas
 from convscope.web.errors import Refusal
 from convscope.web.microscope import Microscope
@@ -19,7 +19,7 @@ class Question:
     """A verb with checked arguments, and the photo it is asked about."""
 
     verb: str
-    arguments: dict[str, Any]
+    arguments: JsonObject
     photo: Photo | None
 
     @property
@@ -45,7 +45,7 @@ async def question_of(
 
 def checked_arguments(
     microscope: Microscope, request: Request, verb: str, others: tuple[str, ...]
-) -> tuple[dict[str, Any], dict[str, str]]:
+) -> tuple[JsonObject, dict[str, str]]:
     """The arguments of a verb, and what else the request holds under the names in `others`."""
     query = dict(request.query_params)
     if len(request.query_params.multi_items()) != len(query):
@@ -70,7 +70,7 @@ def layer_of(microscope: Microscope, name: str) -> str:
     return name if "#" in name else layer.name
 
 
-def units_of(value: Any) -> list[str]:
+def units_of(value: object) -> list[str]:
     """Units as a list, from text with commas; the comma of a neuron's place does not part them."""
     if value is None:
         return []
@@ -87,7 +87,7 @@ async def photo_of(microscope: Microscope, number: str) -> Photo:
     return held if held is not None else await asyncio.to_thread(photos.get, number)
 
 
-def _listed(value: Any) -> list[str]:
+def _listed(value: object) -> list[str]:
     if value is None:
         return []
     texts = value if isinstance(value, (list, tuple)) else str(value).split(",")

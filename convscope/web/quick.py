@@ -74,7 +74,7 @@ class QuickLane:
             self.cache.put(key, answer, len(answer.body))
         return answer
 
-    def submit(self, work: Callable[[], Any]) -> Future[Any]:
+    def submit(self, work: Callable[[], object]) -> Future[Any]:
         """Put work into the queue.
 
         Raises:

@@ -162,12 +162,12 @@ class QuickRoutes:
         return self.microscope.key(asked.verb, number, asked.arguments, route)
 
     async def _about(
-        self, request: Request, route: str, asked: Question, work: Callable[[], Any]
+        self, request: Request, route: str, asked: Question, work: Callable[[], object]
     ) -> Response:
         return await self._answer(request, self._key(route, asked), work)
 
     async def _answer(
-        self, request: Request, key: str, work: Callable[[], Any], *, keep: bool = True
+        self, request: Request, key: str, work: Callable[[], object], *, keep: bool = True
     ) -> Response:
         answer = self.microscope.quick.answer(key, lambda: Answer(json_bytes(work())), keep=keep)
         found = await while_open(request, answer)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import Any
 
+from convscope.core.types import JsonObject
 from convscope.networks.model import Model
 from convscope.web.photos import Photo
 
@@ -25,11 +25,11 @@ class Call:
 
     verb: str
     photo: str | None
-    arguments: dict[str, Any]
+    arguments: JsonObject
     out: str
 
     @classmethod
-    def of(cls, verb: str, photo: Photo | None, arguments: dict[str, Any]) -> Call:
+    def of(cls, verb: str, photo: Photo | None, arguments: JsonObject) -> Call:
         """The call that a question stands for."""
         source = photo.source if photo is not None else None
         stem = photo.name.rpartition(".")[0] or photo.name if photo is not None and source else ""
@@ -83,7 +83,7 @@ def _model_words(model: Model) -> list[str]:
     return spec
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A value as the command line reads it."""
     if isinstance(value, (list, tuple)):
         return ",".join(_text(part) for part in value)

@@ -9,6 +9,7 @@ import convscope
 from convscope.attribution import registry as methods
 from convscope.core.annotations import base, members
 from convscope.core.schema import Parameter, Schema
+from convscope.core.types import JsonObject
 from convscope.core.validation import check
 from convscope.errors import OptionError, TargetError, suggest
 from convscope.synthesis import presets
@@ -32,7 +33,7 @@ MOST_TARGETS = 8
 """Of one question; a label may hold some of these commas itself."""
 
 
-def arguments(verb: str, query: Mapping[str, str]) -> dict[str, Any]:
+def arguments(verb: str, query: Mapping[str, str]) -> JsonObject:
     """The arguments of a verb from a request, converted and checked by its signature.
 
     Raises:
@@ -49,7 +50,7 @@ def arguments(verb: str, query: Mapping[str, str]) -> dict[str, Any]:
             for parameter in methods.schema(method).options
             if parameter.name not in known
         }
-    checked: dict[str, Any] = {}
+    checked: JsonObject = {}
     for name, text in query.items():
         if name not in known:
             raise OptionError(f"{verb} has no option {name!r}; {suggest(name, known)}")
@@ -73,7 +74,7 @@ def _bounded(verb: str, parameter: Parameter, text: str) -> Any:
         raise OptionError(f"{verb}: {parameter.name} is too long ({len(text)} characters).")
     # A unit's text is checked against the network's layers, not by an annotation.
     if parameter.name == "units":
-        value: Any = text
+        value: object = text
     elif parameter.name == "layers":
         value = [part.strip() for part in text.split(",")]  # as the command line gives it
     else:
@@ -107,7 +108,7 @@ def _check_target(text: str) -> None:
         raise TargetError(f"At most {MOST_TARGETS} targets can be asked for at once.")
 
 
-def form(parameter: Parameter) -> dict[str, Any]:
+def form(parameter: Parameter) -> JsonObject:
     """One option as a field of a form."""
     kinds = {base(member) for member in members(parameter.type)} - {type(None)}
     if parameter.choices:
@@ -128,7 +129,7 @@ def form(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def method_forms() -> list[dict[str, Any]]:
+def method_forms() -> list[JsonObject]:
     """The attribution methods with their forms."""
     found = []
     for name in methods:
