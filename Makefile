@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check docs gallery bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -12,11 +12,19 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: $(VENV)/.ready-dev
+check: docs $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+# The site, in build/site. A warning is an error; nothing is fetched.
+docs: $(VENV)/.ready-dev
+	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --quiet --strict
+
+# Runs the code of each gallery page in full and writes the pictures that the page shows.
+gallery: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.gallery
 
 bench: $(VENV)/.ready-bench
 	$(BIN)/python -m benchmarks $(BENCH)

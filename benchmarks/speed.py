@@ -36,6 +36,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks._duel import Patience, Row, Setting
+from benchmarks.readme import filled
 from convscope.core.files import write_whole
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -243,6 +244,9 @@ def save(folder: Path, rows: list[Row], about: dict[str, Any]) -> None:
     write_whole(folder / "speed.json", json.dumps(data, indent=1).encode())
     write_whole(folder / "speed.md", markdown(rows, about).encode())
     write_whole(folder / "speed.png", picture(rows))
+    if folder.resolve() == DOCS.resolve():
+        readme = folder.parent / "README.md"
+        write_whole(readme, filled(readme.read_text()).encode())
 
 
 def main() -> int:
