@@ -77,7 +77,7 @@ def main() -> None:
     names = [
         name
         for name in registry
-        if registry.traits(name).needs != "attention" and name not in ("cam", "lrp")
+        if registry.traits(name).needs is None and name not in ("cam", "lrp")
     ]
     result = None
     for title in sorted(

@@ -36,7 +36,7 @@ class MethodTraits:
 
     space: Space
     heatmap: Reduction = "sum"
-    needs: Literal["attention"] | None = None
+    needs: Literal["attention", "detection"] | None = None
     extra: str | None = None
     single_run: bool = False
     positive: bool = False

@@ -8,7 +8,7 @@ from convscope.attribution.grad_cam import grad_cam
 from convscope.core.ranges import PositiveInt
 from convscope.errors import TargetError
 from convscope.probe import Probe
-from convscope.questions.target import Choice, Target
+from convscope.questions.target import Choice, Question, Target
 
 
 @register(space="layer", single_run=True)
@@ -39,7 +39,7 @@ def finer_cam(
     Example:
         convscope.explain(model, "cat.jpg", method="finer_cam", target="tabby")
     """
-    if any(choice.function or choice.against is not None for choice in target.choices):
+    if not all(_is_one_class(choice) for choice in target.choices):
         raise TargetError(
             "Finer-CAM compares a class with the classes like it: give one class of a network with"
             " several."
@@ -53,7 +53,8 @@ def finer_cam(
                 "Finer-CAM compares a class with the classes like it: give one class of a network"
                 " with several."
             )
-        names = [choice.index for choice in target.resolved(output).expand(len(scores)).choices]
+        choices = target.resolved(output).expand(len(scores)).choices
+        names = [choice.index for choice in choices if isinstance(choice, Choice)]
         class_index = torch.tensor(names, device=scores.device)[:, None]
         near = (
             (scores - scores.gather(1, class_index))
@@ -67,3 +68,7 @@ def finer_cam(
         return class_scores.gather(1, class_index)[:, 0] - strength * rival_score
 
     return grad_cam(probe, image, Target(probe.model, (Choice(function=finer),)), layer=layer)
+
+
+def _is_one_class(question: Question) -> bool:
+    return isinstance(question, Choice) and not question.function and question.against is None

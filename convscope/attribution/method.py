@@ -13,7 +13,8 @@ from convscope.attribution import reduce_channels, registry
 from convscope.attribution.maps import enlarge
 from convscope.attribution.method_options import parameters_of, with_base
 from convscope.core.types import Options
-from convscope.errors import OptionError
+from convscope.errors import NoGradientError, OptionError
+from convscope.networks.layer import Layers
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.questions.target import Target
@@ -137,10 +138,7 @@ class Method:
         if len(self.layers) < 2 or "inner" in self.options:
             single_map: Tensor = function(probe, image, target, **self.options)
             return single_map
-        maps = [
-            function(probe, image, target, **{**self.options, "layer": layer}).clamp_min(0)
-            for layer in self.layers
-        ]
+        maps = self._maps_of_layers(function, probe, image, target)
         finest = max((part.shape[-2:] for part in maps), key=lambda size: size[0] * size[1])
         scaled = [
             part / part.amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo(part.dtype).tiny)
@@ -148,11 +146,30 @@ class Method:
         ]
         return torch.stack([enlarge(part, finest) for part in scaled]).mean(0)
 
+    def _maps_of_layers(
+        self, function: Any, probe: Probe, image: Tensor, target: Target
+    ) -> list[Tensor]:
+        """The positive part of every layer's map; zero at a layer that this answer does not read
+        (of a feature pyramid, a box comes from one level)."""
+        maps: list[Tensor] = []
+        unread: NoGradientError | None = None
+        for layer in self.layers:
+            try:
+                layer_map = function(probe, image, target, **{**self.options, "layer": layer})
+                maps.append(layer_map.clamp_min(0))
+            except NoGradientError as error:
+                unread = error
+                size = probe.layers[layer].shape[1:]
+                maps.append(torch.zeros(len(image), 1, *size, device=image.device))
+        if unread is not None and not any(bool(layer_map.any()) for layer_map in maps):
+            raise unread
+        return maps
+
 
 def _layers(probe: Probe, layer: str | Sequence[str] | None) -> list[str]:
     """The wanted layers by name; the default one where none is given."""
     if layer is None:
-        default = probe.layers.last_spatial()
+        default = _backbone_layer(probe) or probe.layers.last_spatial()
         if default is None:
             raise OptionError(
                 f"{probe.model.name} has no layer with places in it; use a method that looks at the"
@@ -172,3 +189,14 @@ def _layers(probe: Probe, layer: str | Sequence[str] | None) -> list[str]:
                 f" one with places is {spatial!r}."
             )
     return list(dict.fromkeys(names))
+
+
+def _backbone_layer(probe: Probe) -> str | None:
+    """Of a detector or segmenter with a backbone, the last layer of it, before any pyramid: what
+    follows works on proposals, queries or finished scores, not on places of the image."""
+    rows = [
+        layer for name, layer in probe.layers.items() if "backbone." in name and ".fpn" not in name
+    ]
+    if not rows or probe.model.task not in ("detection", "segmentation"):
+        return None
+    return Layers(rows, probe.layers.parameters).last_spatial()

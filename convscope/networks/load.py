@@ -24,6 +24,7 @@ from convscope.networks.layout import Layout
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import registry
+from convscope.networks.task import Task
 
 DEFAULT = "embedded"
 
@@ -61,6 +62,8 @@ def load_model(
     interpolation: Literal["bicubic", "bilinear", "nearest"] | None = None,
     head: Literal["softmax", "sigmoid", "probability"] | None = None,
     labels: Sequence[str] | str | Path | None = None,
+    task: Task | None = None,
+    inputs: dict[str, Any] | None = None,
     device: str | None = None,
     trust: bool = False,
     **options: Any,
@@ -89,6 +92,10 @@ def load_model(
         interpolation: how a photo is resized.
         head: how the last scores become probabilities; `probability` says that they already are.
         labels: the class names, or a text file with one a line.
+        task: what the output means (classification, multi-label, regression, detection,
+            segmentation, embedding), where one run cannot show it: several sigmoids, or a
+            regression.
+        inputs: what a module takes beside the image, by name; it stays the same for all images.
         device: where to run, such as "cpu" or "cuda".
         trust: open files that run code when they are opened (TorchScript, cards that name Python,
             .pt2 archives with pickles); say so only of files whose author you know.
@@ -125,6 +132,12 @@ def load_model(
     changes = {name: value for name, value in changes.items() if value is not None}
     if changes:
         loaded.preprocessing = given.preprocessing(loaded.preprocessing, loaded.channels, changes)
+    if task is not None:
+        loaded.task = task
+        changes["task"] = task
+    if inputs is not None:
+        loaded.inputs = dict(inputs)
+        changes["inputs"] = dict.fromkeys(inputs, "<in memory>")
     if head is not None:
         loaded.head = head
         changes["head"] = head

@@ -13,10 +13,19 @@ from torch import Tensor, nn
 
 from convscope.errors import ImageError, ModelError
 from convscope.networks.class_scores import ScoreFacts, class_scores, score_facts
-from convscope.networks.layout import Layout
+from convscope.networks.layout import Layout, first_tensor, replace_first
 from convscope.networks.module_index import ModuleIndex, evaluation_mode
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.state import NetworkState
+from convscope.networks.task import (
+    Task,
+    batch_size,
+    detections,
+    detector_classes,
+    embedding,
+    infer_task,
+    segmentation,
+)
 
 Head = Literal["softmax", "sigmoid", "probability"]
 
@@ -37,6 +46,8 @@ class Model:
         layout: how a layer's output becomes maps.
         modules: layer name -> module, where `named_modules()` is not the right list.
         channels_last: whether the network takes n h w c.
+        task: what the output means; by default what one run shows.
+        inputs: what the network takes beside the image, by name.
     """
 
     def __init__(
@@ -53,6 +64,8 @@ class Model:
         layout: Layout | None = None,
         modules: dict[str, nn.Module] | None = None,
         channels_last: bool = False,
+        task: Task | None = None,
+        inputs: dict[str, Any] | None = None,
     ) -> None:
         self.state = NetworkState(_normal(without_wrappers(network)), modules)
         self.name = name or type(self.network).__name__
@@ -64,7 +77,12 @@ class Model:
         self.layout = layout or Layout()
         self.channels_last = channels_last
         self._head = head
+        self._task = task
+        self.inputs = dict(inputs or {})
         self.half = False
+        self.output_layer: str | None = None
+        """Where it is set, running the network gives this layer's output (for questions about
+        units)."""
 
     def __repr__(self) -> str:
         return f"<Model {self.name}, {self.preprocessing.size[0]} x {self.preprocessing.size[1]}>"
@@ -152,36 +170,98 @@ class Model:
 
     def __call__(self, network_input: Tensor) -> object:
         """Run the network on an input (n c h w); the raw output."""
+        image = network_input.permute(0, 2, 3, 1) if self.channels_last else network_input
         with self.state.memory.lock:
-            return self.network(
-                network_input.permute(0, 2, 3, 1) if self.channels_last else network_input
-            )
+            if self.output_layer is None:
+                return self.network(image, **self.inputs)
+            return self._run_to_layer(image, self.output_layer)
+
+    def _run_to_layer(self, image: Tensor, layer: str) -> Any:
+        outputs: list[Any] = []
+
+        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+            tensor = first_tensor(output)
+            # A copy, since the network may go on in place.
+            outputs.append(output if tensor is None else replace_first(output, tensor.clone()))
+
+        handle = self.modules[layer].register_forward_hook(keep)
+        try:
+            self.network(image, **self.inputs)
+        finally:
+            handle.remove()
+        return outputs[-1]
+
+    @property
+    def task(self) -> Task:
+        """What the output means: as the user says, or as one run shows."""
+        if self._task is not None:
+            return self._task
+        key, memory = ("task", self.state.structure), self.state.memory
+        with memory.lock:
+            if key not in memory.tasks:
+                memory.tasks[key] = self.task_of(self._dry_output())
+            return memory.tasks[key]
+
+    @task.setter
+    def task(self, task: Task) -> None:
+        self._task = task
+
+    def task_of(self, output: Any) -> Task:
+        """The task that an output shows, where the user did not say it; no run is needed."""
+        return self._task or infer_task(self.network, output)
 
     def scores(self, output: object, images: int | None = None) -> Tensor:
-        """The class scores (n classes) in what the network returned for `images` images.
+        """One score per class (n classes) in what the network returned for `images` images.
 
         A network with one output and two labels answers a question with yes or no: the score of
-        the first class is minus that of the second (or 1 minus it, of a probability).
+        the first class is minus that of the second (or 1 minus it, of a probability). A detector's
+        score is its surest detection of the class, a segmenter's the mean over all places, that of
+        a network without a head its embedding.
 
         Raises:
             ModelError: what it returned is not one score per class and image.
         """
-        scores = class_scores(output, self.name, images)
+        scores = self._raw_scores(output, images)
         if not self._has_two_labels or scores.shape[1] != 1:
             return scores
         other = 1 - scores if self.head == "probability" else -scores
         return torch.cat([other, scores], 1)
 
+    def _raw_scores(self, output: Any, images: int | None) -> Tensor:
+        task = self.task_of(output)
+        if task == "detection":
+            return self._surest(output)
+        if task == "segmentation":
+            return segmentation(output).mean((2, 3))
+        if task == "embedding":
+            return embedding(output)
+        return class_scores(output, self.name, images)
+
     @property
     def _has_two_labels(self) -> bool:
-        return self.labels is not None and len(self.labels) == 2
+        return self.labels is not None and len(self.labels) == 2 and self._task != "regression"
+
+    def _surest(self, output: Any) -> Tensor:
+        rows = []
+        for image in range(batch_size(output)):
+            scores = detections(output, image, self.num_detected_classes).scores
+            rows.append(scores.amax(0) if len(scores) else scores.new_zeros(scores.shape[1]))
+        return torch.stack(rows).float()
+
+    @property
+    def num_detected_classes(self) -> int | None:
+        """How many classes a detector tells apart, where that does not show in its output."""
+        return detector_classes(self.network) or (len(self.labels) if self.labels else None)
 
     @property
     def head(self) -> Head:
-        """How scores become probabilities: as it was said; else a single output is read through a
-        sigmoid, and outputs that are a distribution already are left as they are."""
+        """How scores become probabilities: as it was said; else several labels, or a single output,
+        are read through a sigmoid, and outputs that are a distribution already are left as they
+        are."""
         if self._head is not None:
             return self._head
+        if self._task == "multi-label":
+            return "sigmoid"
         facts = self.score_facts
         if facts.is_probability:
             return "probability"
@@ -193,7 +273,7 @@ class Model:
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """Class probabilities (n classes) from scores."""
-        if self.head == "probability":
+        if self._task == "regression" or self.head == "probability":
             return scores
         return scores.sigmoid() if self.head == "sigmoid" else scores.softmax(1)
 
@@ -203,13 +283,8 @@ class Model:
         key, memory = (self.state.structure, self.size, self.channels), self.state.memory
         with memory.lock:
             if key not in memory.score_facts:
-                with (
-                    evaluation_mode(self.module_index),
-                    torch.inference_mode(False),
-                    torch.no_grad(),
-                ):
-                    output = self(self.gray_input())
-                memory.score_facts[key] = score_facts(class_scores(output, self.name, 1))
+                scores = self._raw_scores(self._dry_output(), 1)
+                memory.score_facts[key] = score_facts(scores)
             return memory.score_facts[key]
 
     @property
@@ -217,6 +292,10 @@ class Model:
         """How many classes the network tells apart."""
         count = self.score_facts.count
         return 2 if count == 1 and self._has_two_labels else count
+
+    def _dry_output(self) -> Any:
+        with evaluation_mode(self.module_index), torch.inference_mode(False), torch.no_grad():
+            return self(self.gray_input())
 
     def gray_input(self) -> Tensor:
         """A gray input of the network's own size, for dry runs."""

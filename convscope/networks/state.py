@@ -24,6 +24,7 @@ from convscope.networks.layer import Layers
 from convscope.networks.layout import Layout
 from convscope.networks.module_index import ModuleIndex
 from convscope.networks.preprocessing import Preprocessing
+from convscope.networks.task import Task
 
 Known = TypeVar("Known")
 
@@ -49,6 +50,7 @@ class NetworkMemory:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.score_facts: dict[Hashable, ScoreFacts] = {}
+        self.tasks: dict[Hashable, Task] = {}
         self._dry_runs: dict[Hashable, DryRun] = {}
         self._identities: dict[Preprocessing, tuple[Hashable, str]] = {}
         self._known: dict[type[object], object] = {}

@@ -106,6 +106,8 @@ def inference_copy(model: Model, layers: Sequence[str] = (), *, half: bool = Fal
         if cache is None or not cache.fingerprint.matches(modules, memory):
             cache = CopyCache(NetworkFingerprint(modules, memory))
             memory.keep(cache)
+        if model.output_layer is not None:
+            layers = [*layers, model.output_layer]
         key = tuple(layers)
         network_copy = cache.by_layers.get(key) or _copy_for(model, modules, cache, layers)
         cache.by_layers[key] = network_copy
@@ -222,7 +224,7 @@ def _agree(
     """Whether both give the same on a random image: at the layers, or at the end where none is
     named."""
     plain = copy.copy(model)
-    plain.half = False
+    plain.half, plain.output_layer = False, None
     pairs: list[tuple[Tensor | None, Tensor | None]] = []
     with Probe(plain) as original, Probe(network_copy.as_model(plain)) as copied:
         image = _noise(model, size)

@@ -18,11 +18,14 @@ View: TypeAlias = Literal[
     "activations",
     "attribution",
     "comparison",
+    "detections",
     "fooling",
     "images",
     "measurements",
     "predictions",
+    "segmentation",
     "table",
+    "values",
 ]
 """The pictures that a result can be drawn as; the file of that name in `pictures/` draws it."""
 
@@ -72,6 +75,29 @@ class PredictionsDetails(Details):
     path: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class DetectionsDetails(Details):
+    """Detections stand in the table, in pixels of the photo."""
+
+    view: ClassVar[View] = "detections"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationDetails(Details):
+    """The part of each photo that the network saw, and the names of the classes by number."""
+
+    view: ClassVar[View] = "segmentation"
+    boxes: list[Box] = field(default_factory=list)
+    labels: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValuesDetails(Details):
+    """Values of a regression, or the size of an embedding, stand in the table."""
+
+    view: ClassVar[View] = "values"
+
+
 class LayerTotals(TypedDict):
     """Sums over a table of layers: how many, their units, and the network's parameters."""
 
@@ -91,10 +117,12 @@ class TableDetails(Details):
 
 @dataclass(frozen=True)
 class TargetRecord:
-    """A class that was asked about, and the one subtracted from it."""
+    """A class that was asked about, and the one subtracted from it; or another question, in
+    words."""
 
     index: int | None
     against: int | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -190,11 +218,14 @@ CLASSES: Mapping[str, type[Details]] = {
         ActivationsDetails,
         AttributionDetails,
         ComparisonDetails,
+        DetectionsDetails,
         FoolingDetails,
         ImagesDetails,
         MeasurementsDetails,
         PredictionsDetails,
+        SegmentationDetails,
         TableDetails,
+        ValuesDetails,
     )
 }
 """View to the class of its details."""

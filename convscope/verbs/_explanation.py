@@ -9,6 +9,7 @@ from convscope.attribution.method_options import options_for
 from convscope.errors import OptionError, TargetError
 from convscope.networks.model import Model
 from convscope.probe import Probe
+from convscope.questions.grammar import parse_question
 from convscope.questions.target import Choice, Target, TargetLike
 from convscope.results.arrays import Array
 from convscope.results.details import AttributionDetails, ComparisonDetails, MapDetails
@@ -38,7 +39,9 @@ def target_in(result: Result, model: Model, given: TargetLike | Sequence[TargetL
     if given is not None:
         return Target.of(model, given)
     choices = [
-        Choice(record.index, record.against)
+        parse_question(model, record.text)
+        if record.text is not None
+        else Choice(record.index, record.against)
         for record in result.details_as(MapDetails).targets
         if record is not None
     ]

@@ -172,7 +172,7 @@ def _usual_methods(probe: Probe) -> list[str]:
     return [
         name
         for name, trait in traits.items()
-        if not trait.extra and (attends or trait.needs != "attention")
+        if not trait.extra and (trait.needs is None or (attends and trait.needs == "attention"))
     ]
 
 

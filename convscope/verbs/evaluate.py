@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.verbs._explanation import heatmaps_in, method_in, target_in
 from convscope.verbs._names import listed_names
+from convscope.verbs._questions import ask
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 
@@ -65,9 +67,14 @@ def evaluate(
     _require_same_photos(explanation, photo, photo_of)
     table: list[Row] = []
     arrays: dict[str, Array] = {}
-    with Probe(model) as probe:
+    with ExitStack() as stack:
+        probe = stack.enter_context(Probe(model))
         image = network_input(model, photo)[photo_of]
         targets = target_in(explanation, model, target).expand(len(image))
+        asked, targets = ask(probe, targets, image, [photo[index] for index in photo_of])
+        probe = stack.enter_context(Probe(asked))
+        if targets.open:
+            targets = targets.resolved(probe.output(image))
         masks = masks_of(model, mask, photo, photo_of)
         for method, heatmap in heatmaps.items():
             case = MetricInput.of(

@@ -13,7 +13,7 @@ from convscope.core.ranges import Seed
 from convscope.errors import TargetError
 from convscope.networks.model import Model
 from convscope.probe import Probe
-from convscope.questions.target import Target, TargetLike
+from convscope.questions.target import Choice, Question, Target, TargetLike
 from convscope.results.arrays import Array, to_numpy
 from convscope.results.details import (
     AttributionDetails,
@@ -25,6 +25,7 @@ from convscope.results.details import (
 from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.verbs._names import listed_names
+from convscope.verbs._questions import ask
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 
@@ -52,8 +53,10 @@ def explain(
         model: what `load_model` takes.
         photo: a path, PIL image, array or tensor, or a list of these.
         method: the attribution method, or several, as a list or separated by commas.
-        target: a class index, a label or an unambiguous part of one, "a vs b", or a callable;
-            several as a list or separated by commas; by default the top prediction.
+        target: a class index, a label or an unambiguous part of one, "a vs b", a question in
+            words (box:2, mask:road, pixel:120,88@cat, value:1, like:photo2.jpg, unit:blocks.3:11),
+            or a callable; several as a list or separated by commas; by default the network's own
+            answer.
         layer: for the methods that look at a layer, or several to fuse; by default the last one
             whose output still has places.
         seed: of the one random generator, for the methods that draw random numbers.
@@ -80,19 +83,25 @@ def explain(
         photo_of = list(range(len(photo)))
         if len(photo) == 1 and len(targets) > 1:
             image, photo_of = image.expand(len(targets), -1, -1, -1), [0] * len(targets)
-        maps, targets = _run(probe, methods, image, targets.expand(len(image)))
-        table = _measured(probe.notes, photo_of, targets.titles())
+        asked, targets = ask(probe, targets, image, [photo[index] for index in photo_of])
+        with Probe(asked) as reader:
+            maps, targets = _run(reader, methods, image, targets.expand(len(image)))
+            table = _measured(reader.notes, photo_of, targets.titles())
     shared = MapDetails(
         titles=targets.titles(),
         photo_of=photo_of,
         boxes=[model.preprocessing.box(*photo[index].shape[-2:]) for index in photo_of],
-        targets=[
-            None if choice.function else TargetRecord(choice.index, choice.against)
-            for choice in targets.choices
-        ],
+        targets=[_record(question) for question in targets.choices],
     )
     details = _details(shared, methods)
     return Result("explain", details, _arrays(methods, maps), table, bytes_of(photo))
+
+
+def _record(question: Question) -> TargetRecord | None:
+    """A question as a result keeps it; None for a callable, which no file can hold."""
+    if not isinstance(question, Choice):
+        return TargetRecord(None, text=str(question))
+    return None if question.function else TargetRecord(question.index, question.against)
 
 
 def _run(

@@ -18,8 +18,9 @@ USUAL_SIDE = 224
 
 @register()
 def hf(name: str, *, weights: bool | str | None = None) -> Model:
-    """An image classifier of Hugging Face: an id or a local folder; preprocessing from its image
-    processor, labels from `id2label`.
+    """An image network of Hugging Face (classifier, detector, segmenter, CLIP, or a backbone
+    without a head): an id or a local folder; preprocessing from its image processor, labels from
+    `id2label`.
 
     Args:
         weights: False for random weights, or a local file; by default the hub's own, downloaded on
@@ -41,16 +42,11 @@ def hf(name: str, *, weights: bool | str | None = None) -> Model:
         with hub(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             config: Foreign = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+            kind = _auto_class(transformers, config)
             if weights is None or weights is True:
-                network: Foreign = transformers.AutoModelForImageClassification.from_pretrained(
-                    name, dtype="auto", trust_remote_code=False
-                )
+                network: Foreign = kind.from_pretrained(name, dtype="auto", trust_remote_code=False)
             else:
-                network = random_weights(
-                    lambda: transformers.AutoModelForImageClassification.from_config(
-                        config, trust_remote_code=False
-                    )
-                )
+                network = random_weights(lambda: kind.from_config(config, trust_remote_code=False))
             processor = _processor(transformers, name)
     except Exception as error:
         said = " ".join(str(error).split())
@@ -83,6 +79,25 @@ def hf(name: str, *, weights: bool | str | None = None) -> Model:
         labels=labels,
         channels=int(getattr(config, "num_channels", None) or 3),
     )
+
+
+AUTO_CLASSES = (
+    ("ForImageClassification", "AutoModelForImageClassification"),
+    ("ForObjectDetection", "AutoModelForObjectDetection"),
+    ("ForSemanticSegmentation", "AutoModelForSemanticSegmentation"),
+    ("ForUniversalSegmentation", "AutoModelForUniversalSegmentation"),
+    ("Model", "AutoModel"),
+)
+"""What the name of an architecture ends in -> the class of transformers that loads it."""
+
+
+def _auto_class(transformers: Foreign, config: Foreign) -> Foreign:
+    """What loads the network that the configuration names; a classifier where it names none."""
+    architectures = getattr(config, "architectures", None) or ["ForImageClassification"]
+    for ending, name in AUTO_CLASSES:
+        if architectures[0].endswith(ending):
+            return getattr(transformers, name)
+    return transformers.AutoModelForImageClassification
 
 
 def _processor(transformers: Foreign, name: str) -> Options:

@@ -16,12 +16,19 @@ OWN_INITIALIZATION = {"googlenet": {"init_weights": True}, "inception_v3": {"ini
 """Networks that warn unless they are told whether to draw their weights as the paper did."""
 
 
+DETECTOR_SIZE = (480, 480)
+"""What a detector sees of a photo; it resizes that by itself (to 800 or 320 pixels)."""
+
+MODULES = (library, library.detection, library.segmentation)
+"""Where torchvision keeps the kinds of networks that look at one image."""
+
+
 @register()
 def torchvision(
     name: str, *, weights: bool | str | None = None, classes: Annotated[int, Ge(1)] | None = None
 ) -> Model:
-    """A classifier of torchvision; preprocessing and labels come from its default weights'
-    metadata.
+    """A classifier, detector or segmenter of torchvision; preprocessing and labels come from its
+    default weights' metadata.
 
     Args:
         weights: False for random weights, or a local file; by default torchvision's own, downloaded
@@ -31,9 +38,9 @@ def torchvision(
     Example:
         convscope.load_model("torchvision:vgg16", weights=False)
     """
-    names = library.list_models(module=library)
+    names = [name for module in MODULES for name in library.list_models(module=module)]
     if name not in names:
-        raise ModelError(f"torchvision has no classifier {name!r}; {suggest(name, names)}")
+        raise ModelError(f"torchvision has no image network {name!r}; {suggest(name, names)}")
     choices = library.get_model_weights(name)
     default = choices.DEFAULT if len(choices) else None
     if weights is None or weights is True:
@@ -51,9 +58,11 @@ def torchvision(
             f"torchvision:{name}", lambda: library.get_model(name, weights=default)
         )
     else:
-        own: Options = OWN_INITIALIZATION.get(name, {}) | (
-            {} if classes is None else {"num_classes": classes}
-        )
+        own: Options = dict(OWN_INITIALIZATION.get(name, {}))
+        if classes is not None:
+            own["num_classes"] = classes
+        if name not in library.list_models(module=library):
+            own["weights_backbone"] = None
         network = random_weights(lambda: library.get_model(name, weights=None, **own))
     if isinstance(weights, str):
         load_weights(network, weights)
@@ -64,7 +73,16 @@ def torchvision(
             preprocessing=Preprocessing(mean=IMAGENET_MEAN, std=IMAGENET_STD),
         )
     transforms = default.transforms()
-    crop = transforms.crop_size[0]
+    if not hasattr(transforms, "mean"):  # a detector normalizes by itself
+        preprocessing = Preprocessing(DETECTOR_SIZE, interpolation="bilinear")
+        return Model(
+            network,
+            name=f"torchvision {name}",
+            preprocessing=preprocessing,
+            labels=_labels(default, classes),
+            task="detection",
+        )
+    crop = getattr(transforms, "crop_size", transforms.resize_size)[0]
     preprocessing = Preprocessing(
         (crop, crop),
         crop / transforms.resize_size[0],
@@ -72,7 +90,16 @@ def torchvision(
         tuple(transforms.mean),
         tuple(transforms.std),
     )
-    labels = (
-        default.meta["categories"] if classes in (None, len(default.meta["categories"])) else None
+    return Model(
+        network,
+        name=f"torchvision {name}",
+        preprocessing=preprocessing,
+        labels=_labels(default, classes),
+        task="segmentation" if name in library.list_models(module=library.segmentation) else None,
     )
-    return Model(network, name=f"torchvision {name}", preprocessing=preprocessing, labels=labels)
+
+
+def _labels(default: Foreign, classes: int | None) -> list[str] | None:
+    """The names of the classes that the default weights know, if the head has as many."""
+    categories: list[str] = default.meta["categories"]
+    return categories if classes in (None, len(categories)) else None
