@@ -52,7 +52,7 @@ def predict(model: Model, photo: PhotoLike, *, top: PositiveInt = 5) -> Result:
         return _detections(model, output, photo, image_size(image), top)
     if task == "segmentation":
         return _segmentation(model, output, photo, top)
-    scores = model.scores(output)
+    scores = model.scores(output, len(image))
     if task == "regression":
         rows = _values(model, scores)
         return Result(
