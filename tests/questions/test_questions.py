@@ -195,7 +195,7 @@ def test_evaluate_asks_the_same_question(detector, photo):
 
 def test_inputs_beside_the_image(photo):
     class Two(Trunk):
-        def forward(self, image, scale):
+        def forward(self, image, scale):  # type: ignore[override]
             return super().forward(image) * scale
 
     torch.manual_seed(0)
