@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from convscope.core.types import Foreign
 from convscope.errors import ImageError, ModelError
 from convscope.networks.class_scores import ScoreFacts, class_scores, score_facts
 from convscope.networks.layout import Layout, first_tensor, replace_first
@@ -65,7 +66,7 @@ class Model:
         modules: dict[str, nn.Module] | None = None,
         channels_last: bool = False,
         task: Task | None = None,
-        inputs: dict[str, Any] | None = None,
+        inputs: dict[str, Foreign] | None = None,
     ) -> None:
         self.state = NetworkState(_normal(without_wrappers(network)), modules)
         self.name = name or type(self.network).__name__
@@ -176,10 +177,10 @@ class Model:
                 return self.network(image, **self.inputs)
             return self._run_to_layer(image, self.output_layer)
 
-    def _run_to_layer(self, image: Tensor, layer: str) -> Any:
-        outputs: list[Any] = []
+    def _run_to_layer(self, image: Tensor, layer: str) -> Foreign:
+        outputs: list[Foreign] = []
 
-        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+        def keep(module: nn.Module, inputs: Foreign, output: Foreign) -> None:
             tensor = first_tensor(output)
             # A copy, since the network may go on in place.
             outputs.append(output if tensor is None else replace_first(output, tensor.clone()))
@@ -206,7 +207,7 @@ class Model:
     def task(self, task: Task) -> None:
         self._task = task
 
-    def task_of(self, output: Any) -> Task:
+    def task_of(self, output: Foreign) -> Task:
         """The task that an output shows, where the user did not say it; no run is needed."""
         return self._task or infer_task(self.network, output)
 
@@ -227,7 +228,7 @@ class Model:
         other = 1 - scores if self.head == "probability" else -scores
         return torch.cat([other, scores], 1)
 
-    def _raw_scores(self, output: Any, images: int | None) -> Tensor:
+    def _raw_scores(self, output: Foreign, images: int | None) -> Tensor:
         task = self.task_of(output)
         if task == "detection":
             return self._surest(output)
@@ -241,7 +242,7 @@ class Model:
     def _has_two_labels(self) -> bool:
         return self.labels is not None and len(self.labels) == 2 and self._task != "regression"
 
-    def _surest(self, output: Any) -> Tensor:
+    def _surest(self, output: Foreign) -> Tensor:
         rows = []
         for image in range(batch_size(output)):
             scores = detections(output, image, self.num_detected_classes).scores
@@ -293,7 +294,7 @@ class Model:
         count = self.score_facts.count
         return 2 if count == 1 and self._has_two_labels else count
 
-    def _dry_output(self) -> Any:
+    def _dry_output(self) -> Foreign:
         with evaluation_mode(self.module_index), torch.inference_mode(False), torch.no_grad():
             return self(self.gray_input())
 

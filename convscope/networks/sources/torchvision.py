@@ -5,7 +5,7 @@ from typing import Annotated
 from annotated_types import Ge
 from torchvision import models as library
 
-from convscope.core.types import Options
+from convscope.core.types import Foreign, Options
 from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
