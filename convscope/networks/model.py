@@ -3,7 +3,6 @@ identity."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Literal
@@ -12,21 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from convscope.core.types import Foreign
-from convscope.errors import ImageError, ModelError
+from convscope.errors import ModelError
 from convscope.networks.class_scores import ScoreFacts, class_scores, score_facts
-from convscope.networks.layout import Layout, first_tensor, replace_first
+from convscope.networks.layout import Layout
+from convscope.networks.match_channels import match_channels
 from convscope.networks.module_index import ModuleIndex, evaluation_mode
+from convscope.networks.output_at import output_at
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.state import NetworkState
 from convscope.networks.task import (
     Task,
-    batch_size,
-    detections,
     detector_classes,
     embedding,
     infer_task,
     segmentation,
+    surest_detections,
 )
+from convscope.networks.unwrap import with_normal_weights, without_wrappers
 
 Head = Literal["softmax", "sigmoid", "probability"]
 
@@ -68,7 +69,7 @@ class Model:
         task: Task | None = None,
         inputs: dict[str, Foreign] | None = None,
     ) -> None:
-        self.state = NetworkState(_normal(without_wrappers(network)), modules)
+        self.state = NetworkState(with_normal_weights(without_wrappers(network)), modules)
         self.name = name or type(self.network).__name__
         self.spec = spec
         self.options = options or {}
@@ -145,21 +146,9 @@ class Model:
         return self.preprocessing.fit(self.match_channels(photo).to(self.device))
 
     def match_channels(self, photo: Tensor) -> Tensor:
-        """A photo (n c h w) with the network's number of channels: gray is repeated, color averaged
-        where one is wanted.
-
-        Raises:
-            ImageError: there is no such way.
-        """
-        if photo.shape[1] == self.channels:
-            return photo
-        if self.channels == 1 and photo.shape[1] == 3:
-            return photo.mean(1, keepdim=True)
-        if self.channels == 3 and photo.shape[1] == 1:
-            return photo.expand(-1, 3, -1, -1)
-        raise ImageError(
-            f"The photo has {photo.shape[1]} channel(s), but {self.name} takes {self.channels}."
-        )
+        """A photo (n c h w) with the network's number of channels; raises an ImageError where
+        there is no such way."""
+        return match_channels(photo, self.channels, self.name)
 
     def preprocess(self, image: Tensor) -> Tensor:
         """Image in [0, 1] (n c h w) to network input, in the weights' type; differentiable."""
@@ -175,22 +164,7 @@ class Model:
         with self.state.memory.lock:
             if self.output_layer is None:
                 return self.network(image, **self.inputs)
-            return self._run_to_layer(image, self.output_layer)
-
-    def _run_to_layer(self, image: Tensor, layer: str) -> Foreign:
-        outputs: list[Foreign] = []
-
-        def keep(module: nn.Module, inputs: Foreign, output: Foreign) -> None:
-            tensor = first_tensor(output)
-            # A copy, since the network may go on in place.
-            outputs.append(output if tensor is None else replace_first(output, tensor.clone()))
-
-        handle = self.modules[layer].register_forward_hook(keep)
-        try:
-            self.network(image, **self.inputs)
-        finally:
-            handle.remove()
-        return outputs[-1]
+            return output_at(self.network, self.modules[self.output_layer], image, self.inputs)
 
     @property
     def task(self) -> Task:
@@ -231,7 +205,7 @@ class Model:
     def _raw_scores(self, output: Foreign, images: int | None) -> Tensor:
         task = self.task_of(output)
         if task == "detection":
-            return self._surest(output)
+            return surest_detections(output, self.num_detected_classes)
         if task == "segmentation":
             return segmentation(output).mean((2, 3))
         if task == "embedding":
@@ -241,13 +215,6 @@ class Model:
     @property
     def _has_two_labels(self) -> bool:
         return self.labels is not None and len(self.labels) == 2 and self._task != "regression"
-
-    def _surest(self, output: Foreign) -> Tensor:
-        rows = []
-        for image in range(batch_size(output)):
-            scores = detections(output, image, self.num_detected_classes).scores
-            rows.append(scores.amax(0) if len(scores) else scores.new_zeros(scores.shape[1]))
-        return torch.stack(rows).float()
 
     @property
     def num_detected_classes(self) -> int | None:
@@ -334,24 +301,3 @@ class Model:
                 f"The device {str(device)!r} cannot be used: {str(error).splitlines()[0]}"
             ) from None
         return self
-
-
-def without_wrappers(network: nn.Module) -> nn.Module:
-    """The network inside DataParallel, DistributedDataParallel or torch.compile wrappers, so that
-    names and hooks fit."""
-    while True:
-        if isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-            network = network.module
-        elif isinstance(getattr(network, "_orig_mod", None), nn.Module):
-            network = network._orig_mod  # type: ignore[assignment]
-        else:
-            return network
-
-
-def _normal(network: nn.Module) -> nn.Module:
-    """A network built under `inference_mode` has weights that no gradient can pass; work on a copy
-    of such a one."""
-    if not any(tensor.is_inference() for tensor in [*network.parameters(), *network.buffers()]):
-        return network
-    with torch.inference_mode(False):
-        return copy.deepcopy(network)

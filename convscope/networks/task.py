@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import ops
 
+from convscope.core.types import Foreign
 from convscope.errors import ModelError
 from convscope.networks.layout import first_tensor
 
@@ -185,3 +186,12 @@ def _field(output: Any, name: str) -> Any:
     if isinstance(output, Mapping):
         return output.get(name)
     return None if isinstance(output, (Tensor, list, tuple)) else getattr(output, name, None)
+
+
+def surest_detections(output: Foreign, num_classes: int | None) -> Tensor:
+    """The score of the surest detection of each class (n classes); 0 where there is none."""
+    rows = []
+    for image in range(batch_size(output)):
+        scores = detections(output, image, num_classes).scores
+        rows.append(scores.amax(0) if len(scores) else scores.new_zeros(scores.shape[1]))
+    return torch.stack(rows).float()
