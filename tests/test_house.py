@@ -12,7 +12,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # What is still too large, with its size of today. An entry may shrink or go, none may be added.
 LARGE_FILES: dict[str, int] = {
-    "networks/model.py": 357,
+    "networks/model.py": 303,
     "synthesis/grammar.py": 327,
     "verbs/dream.py": 303,
 }
