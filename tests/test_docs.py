@@ -28,6 +28,12 @@ def quick(code: str) -> str:
     return re.sub(r"(steps=|--steps )\d+", r"\g<1>2", code)
 
 
+slow = pytest.mark.skipif(
+    not os.environ.get("CONVSCOPE_SLOW_TESTS"), reason="minutes; `make test-slow` runs it"
+)
+
+
+@slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -64,6 +70,7 @@ def test_the_numbers_of_the_readme_are_those_of_the_benchmarks():
     assert filled(text) == text, "python -m benchmarks.readme writes them"
 
 
+@slow
 def test_the_recipes_of_contributing_work(tmp_path):
     """Each file of a recipe is put into one copy of the package; then their examples run there."""
     shutil.copytree(

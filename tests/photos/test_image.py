@@ -317,7 +317,7 @@ def test_batches() -> None:
 def test_wrong_options() -> None:
     with pytest.raises(OptionError, match="color"):
         load_image(DATA, background="whyte")
-    with pytest.raises(OptionError, match="at least 1"):
+    with pytest.raises(OptionError, match="from 1 to"):
         load_image(DATA, size=0)
     with pytest.raises(OptionError, match="crop_fraction"):
         resize_shorter_and_crop(load_image(DATA), (4, 4), crop_fraction=0)
