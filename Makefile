@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check docs gallery bench clean
+.PHONY: demo test test-slow check docs gallery bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -11,6 +11,10 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Also the pages of the documentation, the recipes of CONTRIBUTING and the wheel: ten minutes more.
+test-slow: $(VENV)/.ready-dev
+	CONVSCOPE_SLOW_TESTS=1 $(BIN)/python -m pytest -n 2 tests/test_docs.py tests/test_wheel.py
 
 check: docs $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .

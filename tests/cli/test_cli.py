@@ -139,6 +139,9 @@ def test_no_arguments_shows_the_help(capsys):
     assert "explain" in capsys.readouterr().err
 
 
+NOT_VERBS = ("atlas", "interpolate", "live", "load_model", "load_image")
+
+
 def test_every_verb_is_public_and_every_public_verb_has_a_command():
     public = {
         name
