@@ -92,7 +92,7 @@ def single(server: Live, client: httpx.Client) -> dict[str, list[float]]:
 def first_picture(client: httpx.Client, unit: int) -> float:
     """Seconds until the first unfinished picture of a unit; then the page is closed."""
     started = time.perf_counter()
-    with client.stream("GET", f"/api/work?verb=visualize&units=blocks.3:{unit}") as response:
+    with client.stream("GET", f"/api/job?verb=visualize&units=blocks.3:{unit}") as response:
         for line in response.iter_lines():
             if line == "event: picture":
                 break

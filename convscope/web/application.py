@@ -57,13 +57,13 @@ def create_app(microscope: Microscope, access: Access) -> Guard:
         "place": quick.place,
         "png": quick.png,
         "recipe": quick.recipe,
-        "work": long.watch,
-        "work/png": long.png,
+        "job": long.watch,
+        "job/png": long.png,
     }
     sent: dict[str, Callable[..., object]] = {
         "photos": quick.add_photo,
         "frame": quick.frame,
-        "work/stop": long.stop,
+        "job/stop": long.stop,
     }
     for method, routes in (("GET", asked), ("POST", sent)):
         for path, handler in routes.items():

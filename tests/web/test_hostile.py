@@ -89,7 +89,7 @@ def test_another_site_may_not_ask(client, headers):
     refused(client.get("/api/state", headers=headers), 403)
 
 
-@pytest.mark.parametrize("path", ["/api/photos", "/api/frame", "/api/work/stop"])
+@pytest.mark.parametrize("path", ["/api/photos", "/api/frame", "/api/job/stop"])
 @pytest.mark.parametrize("headers", [{}, {"origin": "http://evil.example"}, {"origin": "null"}])
 def test_another_site_may_not_send(client, path, headers):
     refused(client.post(path, content=b"x", headers=headers), 403)
@@ -227,7 +227,7 @@ def test_an_argument_is_checked(client, query):
     ],
 )
 def test_long_work_is_checked_before_it_begins(client, microscope, query):
-    refused(client.get(f"/api/work?{query}"), 400, 404)
+    refused(client.get(f"/api/job?{query}"), 400, 404)
     assert microscope.long.running() == 0
 
 

@@ -83,7 +83,7 @@ def test_the_users_network_is_left_alone():
         ):
             assert httpx.get(f"{server.address}api/{path}", timeout=60).status_code == 200
         query = "verb=visualize&units=0:1&steps=2&size=8"
-        assert "event: done" in httpx.get(f"{server.address}api/work?{query}", timeout=60).text
+        assert "event: done" in httpx.get(f"{server.address}api/job?{query}", timeout=60).text
         recipe = httpx.get(f"{server.address}api/recipe?verb=predict&photo=sample-coffee").json()
         assert "# model: the network" in recipe["python"]
     assert network.training

@@ -134,7 +134,7 @@ def test_the_copied_python_runs(client, tmp_path, monkeypatch):
 
 def test_a_unit_s_picture_comes_in_steps_and_is_kept(client, microscope, tmp_path):
     query = "verb=visualize&units=blocks.2:5&steps=6&size=48"
-    with client.stream("GET", f"/api/work?{query}") as response:
+    with client.stream("GET", f"/api/job?{query}") as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         seen = events(response)
     kinds = [event["event"] for event in seen]
@@ -145,9 +145,9 @@ def test_a_unit_s_picture_comes_in_steps_and_is_kept(client, microscope, tmp_pat
     assert steps == sorted(steps)
     assert picture(seen[-1]["image"]).size == (48, 48)
     assert seen[-1]["ended"] is None
-    with client.stream("GET", f"/api/work?{query}") as response:
+    with client.stream("GET", f"/api/job?{query}") as response:
         assert [event["event"] for event in events(response)] == ["done"]
-    saved = client.get(f"/api/work/png?{query}").content
+    saved = client.get(f"/api/job/png?{query}").content
     out = tmp_path / "unit.png"
     given = ["--preset", "quick", "--steps", "6", "--size", "48", "--quiet"]
     words = ["visualize", "blocks.2:5", *given, "--out"]
@@ -156,7 +156,7 @@ def test_a_unit_s_picture_comes_in_steps_and_is_kept(client, microscope, tmp_pat
 
 
 def test_the_preview_of_the_last_step_is_the_picture(client):
-    with client.stream("GET", "/api/work?verb=visualize&units=blocks.2:6&steps=4&size=32") as got:
+    with client.stream("GET", "/api/job?verb=visualize&units=blocks.2:6&steps=4&size=32") as got:
         seen = events(got)
     last = [event for event in seen if event["event"] == "picture"][-1]
     assert last["step"] == 4
@@ -165,7 +165,7 @@ def test_the_preview_of_the_last_step_is_the_picture(client):
 
 def test_a_slow_method_as_work(client, embedded, chelsea):
     query = f"verb=explain&{CAT}&method=occlusion&target=281&window=112&stride=112"
-    with client.stream("GET", f"/api/work?{query}") as response:
+    with client.stream("GET", f"/api/job?{query}") as response:
         seen = events(response)
     if seen[-1]["event"] == "failed":
         pytest.fail(seen[-1]["error"])
@@ -178,7 +178,7 @@ def test_stopping_keeps_what_was_made(client, microscope):
     seen = []
 
     def watch():
-        with client.stream("GET", f"/api/work?{query}") as response:
+        with client.stream("GET", f"/api/job?{query}") as response:
             seen.extend(events(response))
 
     thread = threading.Thread(target=watch)
@@ -191,12 +191,12 @@ def test_stopping_keeps_what_was_made(client, microscope):
         work = next(iter(microscope.long._work.values()), None)
         if work is None or (work.latest or {}).get("event") == "picture":
             break
-    assert client.post(f"/api/work/stop?{query}", headers=ORIGIN).json() == {"stopped": True}
+    assert client.post(f"/api/job/stop?{query}", headers=ORIGIN).json() == {"stopped": True}
     thread.join(60)
     assert seen[-1]["event"] == "done"
     assert seen[-1]["ended"].startswith("interrupted after")
     assert seen[-1]["step"] < 1000
-    saved = client.get(f"/api/work/png?{query}")
+    saved = client.get(f"/api/job/png?{query}")
     assert saved.status_code == 200
 
 
@@ -207,7 +207,7 @@ def test_a_full_queue_is_429_and_a_sentence(client, microscope, monkeypatch):
     assert busy.headers["retry-after"] == "1"
     assert "try again" in busy.json()["error"]
     monkeypatch.setattr(microscope.long, "limit", 0)
-    assert client.get("/api/work?verb=visualize&units=blocks.4:9&steps=9").status_code == 429
+    assert client.get("/api/job?verb=visualize&units=blocks.4:9&steps=9").status_code == 429
     monkeypatch.setattr(microscope.quick, "limit", QUICK_QUEUE)
     monkeypatch.setattr(microscope.long, "limit", LONG_QUEUE)
     assert client.get(f"/api/look?{CAT}&target=700").status_code == 200

@@ -24,7 +24,7 @@ export function actions(question, { work = () => false } = {}) {
     onclick: async () => {
       try {
         const named = await question();
-        const blob = await ask(work() ? "work/png" : "png", named, { as: "blob" });
+        const blob = await ask(work() ? "job/png" : "png", named, { as: "blob" });
         const link = h("a", { href: URL.createObjectURL(blob), download: `${named.photo ?? ""}${named.photo ? "-" : ""}${named.verb}.png` });
         link.click();
         setTimeout(() => URL.revokeObjectURL(link.href), 10000);

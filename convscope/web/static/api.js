@@ -90,7 +90,7 @@ export function connection() {
 
 // Long work as events. `stop` ends it at the server and keeps what was made so far.
 export function work(parameters, on) {
-  const url = address("work", parameters);
+  const url = address("job", parameters);
   const source = new EventSource(url);
   for (const name of ["waiting", "progress", "picture", "done", "failed"]) {
     source.addEventListener(name, (message) => {
@@ -112,6 +112,6 @@ export function work(parameters, on) {
   };
   return {
     close: () => source.close(),
-    stop: () => ask("work/stop", parameters, { method: "POST" }).catch(showError),
+    stop: () => ask("job/stop", parameters, { method: "POST" }).catch(showError),
   };
 }
