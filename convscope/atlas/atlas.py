@@ -193,7 +193,7 @@ class Atlas:
         networks = self._listed()
         wanted = self._wanted_model
         if wanted is None and len(networks) > 1:
-            names = ", ".join(f"{each.model} ({each.model_id[:8]})" for each in networks)
+            names = ", ".join(f"{network.model} ({network.model_id[:8]})" for network in networks)
             raise OptionError(
                 f"The atlas holds {len(networks)} networks: {names}; say which with model=."
             )

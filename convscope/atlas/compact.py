@@ -73,13 +73,15 @@ def compact(directory: str, *, megabytes: int = 128) -> Summary:
 
 def _remove_leftovers(store: Store, parts: list[HeadedPart]) -> list[HeadedPart]:
     """Remove the parts whose every job is in a merged one; the others."""
-    merged = {job for each in parts if each.part.job is None for job in each.header.job_hashes}
+    merged = {
+        job for opened in parts if opened.part.job is None for job in opened.header.job_hashes
+    }
     needed = []
-    for each in parts:
-        if each.part.job is not None and merged.issuperset(each.header.job_hashes):
-            store.remove(each.part.path)
+    for opened in parts:
+        if opened.part.job is not None and merged.issuperset(opened.header.job_hashes):
+            store.remove(opened.part.path)
         else:
-            needed.append(each)
+            needed.append(opened)
     return needed
 
 

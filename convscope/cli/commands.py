@@ -138,10 +138,10 @@ class Verb(click.Command):
                     option(parameter) for parameter in method_options(self.schema, name)
                 ]
         if any(parameter.name == "model" for parameter in self.schema.parameters):
-            taken = {
+            used_flags = {
                 flag for options in self.groups.values() for each in options for flag in each.opts
             }
-            self.groups["Model"] = list(model_options(taken))
+            self.groups["Model"] = list(model_options(used_flags))
         self.groups["Output"] = _output_options()
         # Methods may share an option's name: each shows it in its own section, the command has it
         # once.

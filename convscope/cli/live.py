@@ -16,18 +16,18 @@ class Live(click.Command):
 
     def __init__(self) -> None:
         self.schema = schema_of("live")
-        own = [option(parameter) for parameter in self.schema.options]
-        taken = {flag for each in own for flag in each.opts}
+        live_options = [option(parameter) for parameter in self.schema.options]
+        used_flags = {flag for item in live_options for flag in item.opts}
         self.groups = {
-            "Options": [*own, help_option()],
-            "Model": list(model_options(taken)),
+            "Options": [*live_options, help_option()],
+            "Model": list(model_options(used_flags)),
         }
         super().__init__(
             "live", callback=self._run, help=self.schema.doc, short_help=self.schema.summary
         )
         self.params = [
             click.Argument(["photos"], nargs=-1, metavar="[PHOTO]..."),
-            *(each for group in self.groups.values() for each in group),
+            *(item for group in self.groups.values() for item in group),
         ]
 
     def format_help_text(self, context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -77,7 +77,7 @@ def model_schemas(source: str | None = None) -> list[Schema]:
     return [schema_of("load_model"), *(sources.schema(name) for name in names)]
 
 
-def model_options(taken: set[str]) -> Iterator[click.Option]:
+def model_options(used_flags: set[str]) -> Iterator[click.Option]:
     """The options that say which network and how it is loaded; one whose flag is in `taken` is
     called --input-..."""
     yield click.Option(
@@ -92,7 +92,7 @@ def model_options(taken: set[str]) -> Iterator[click.Option]:
             if flag in seen:
                 continue
             seen.add(flag)
-            flag = f"--input-{flag[2:]}" if flag in taken else flag
+            flag = f"--input-{flag[2:]}" if flag in used_flags else flag
             source = "" if schema.name == "load_model" else f" ({schema.name}:)"
             yield click.Option(
                 [flag, f"model_{parameter.name}"],

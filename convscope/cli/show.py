@@ -74,19 +74,19 @@ class _Rate(ProgressColumn):
 def _logged(every: float) -> Reporter:
     """A reporter for logs: of the outermost work a line at its beginning, then every so many
     seconds, and at its end."""
-    begun: dict[str, tuple[float, int]] = {}
+    started: dict[str, tuple[float, int]] = {}
     said: dict[str, float] = {}
 
     def report(what: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if what not in begun:
-            if any(name != what for name in begun):
+        if what not in started:
+            if any(name != what for name in started):
                 return
-            begun[what] = (now, done)
+            started[what] = (now, done)
             said[what] = now
         elif now - said[what] < every and done < total:
             return
-        since, first = begun[what]
+        since, first = started[what]
         rate = (done - first) / (now - since) if now > since else 0.0
         left = f", {(total - done) / rate / 60:.1f} min left" if rate and done < total else ""
         print(
@@ -96,7 +96,7 @@ def _logged(every: float) -> Reporter:
         )
         said[what] = now
         if done >= total:
-            del begun[what]
+            del started[what]
 
     return report
 

@@ -103,8 +103,8 @@ def swapped(image: Tensor, other: Tensor, pixels: Tensor, steps: int) -> Tensor:
     counts = torch.linspace(0, len(pixels), steps + 1).round().long()
     rank = torch.empty_like(pixels)
     rank[pixels] = torch.arange(len(pixels), device=pixels.device)
-    taken = (rank[None] < counts.to(pixels.device)[:, None]).view(steps + 1, 1, *image.shape[-2:])
-    return torch.where(taken, other, image)
+    masks = (rank[None] < counts.to(pixels.device)[:, None]).view(steps + 1, 1, *image.shape[-2:])
+    return torch.where(masks, other, image)
 
 
 def area(curve: Tensor) -> Tensor:

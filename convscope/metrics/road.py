@@ -44,7 +44,7 @@ def road(case: MetricInput, *, shares: str = "20,40,60,80") -> Tensor:
             "road: shares must be percentages above 0 and below 100, separated by commas;"
             f" {shares!r} was given."
         )
-    found = []
+    scores = []
     for image, target, heatmap in case:
         pixels = order(heatmap)
         generator = torch.Generator().manual_seed(case.seed)
@@ -54,8 +54,8 @@ def road(case: MetricInput, *, shares: str = "20,40,60,80") -> Tensor:
             for ranked in (pixels.flip(0), pixels)
         ]
         score = target.as_probability()(case.probe.output(torch.cat(images))).view(-1, 2)
-        found.append(((score[:, 0] - score[:, 1]) / 2).mean())
-    return torch.stack(found)
+        scores.append(((score[:, 0] - score[:, 1]) / 2).mean())
+    return torch.stack(scores)
 
 
 def imputed(image: Tensor, pixels: Tensor, generator: torch.Generator) -> Tensor:
@@ -73,12 +73,12 @@ def imputed(image: Tensor, pixels: Tensor, generator: torch.Generator) -> Tensor
     place = np.flatnonzero(removed >= 0)
     rows, columns, weights, known = [], [], [], np.zeros((len(place), len(values)))
     total = np.zeros(len(place))
-    own = removed[place]
+    removed_pixels = removed[place]
     for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)):
         row, column = place // width + down, place % width + right
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
         weight = NEAR if 0 in (down, right) else DIAGONAL
-        neighbor, here = (row * width + column)[inside], own[inside]
+        neighbor, here = (row * width + column)[inside], removed_pixels[inside]
         total[here] += weight
         open_ = removed[neighbor] >= 0
         rows.append(here[open_])

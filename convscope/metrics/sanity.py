@@ -39,7 +39,7 @@ def sanity(case: MetricInput, *, stages: PositiveInt = 4) -> Tensor:
     stages = min(stages, len(layers))
     target = Target(model, case.target.choices)
     before = method.heatmap_of(method(case.probe, case.image, case.target)).abs().flatten(1)
-    found = []
+    similarities = []
     with torch.random.fork_rng(), Probe(model) as probe:
         torch.manual_seed(case.seed)
         for stage in range(stages):
@@ -54,7 +54,7 @@ def sanity(case: MetricInput, *, stages: PositiveInt = 4) -> Tensor:
                 NoGradientError
             ):  # what is left of the network answers nothing, and neither does the method
                 after = torch.zeros_like(before)
-            found.append(
+            similarities.append(
                 torch.stack(
                     [
                         _rank_correlation(one, other)
@@ -62,7 +62,7 @@ def sanity(case: MetricInput, *, stages: PositiveInt = 4) -> Tensor:
                     ]
                 )
             )
-    return torch.stack(found).mean(0)
+    return torch.stack(similarities).mean(0)
 
 
 def _randomize(layer: nn.Module) -> None:

@@ -46,13 +46,13 @@ def list_models(word: str = "", *, source: str | None = None) -> list[str]:
         if source in (None, each)
         for name in read()
     )
-    found = [name for name in names if word.lower() in name.lower()]
-    if not found:
+    matches = [name for name in names if word.lower() in name.lower()]
+    if not matches:
         raise ModelError(
             f"No network's name has {word!r} in it;"
             f" {suggest(word, [name.partition(':')[2] for name in names])}"
         )
-    return found
+    return matches
 
 
 def _embedded() -> Iterator[str]:

@@ -114,13 +114,13 @@ class Layers(Mapping[str, Layer]):
         if not any(mark in pattern for mark in "*?["):
             self[pattern]
             return [pattern]
-        found = [name for name in self._layers if fnmatchcase(name, pattern)]
-        if not found:
+        matches = [name for name in self._layers if fnmatchcase(name, pattern)]
+        if not matches:
             raise LayerError(
                 f"No layer of the network fits {pattern!r};"
                 f" {suggest(pattern.strip('*?.'), self._layers)}"
             )
-        return found
+        return matches
 
     def unit(self, text: str) -> Unit:
         """A unit or neuron from its text, checked against the layer's shape.
@@ -129,21 +129,21 @@ class Layers(Mapping[str, Layer]):
             LayerError: no such layer.
             UnitError: the text is no unit, or the layer has fewer units or places.
         """
-        found = _UNIT.match(text.strip())
-        if found is None:
+        match = _UNIT.match(text.strip())
+        if match is None:
             raise UnitError(
                 f"{shown(text)} is not a unit; write layer:index (as in {self.example()}) or"
                 " layer:index:row,column."
             )
-        name, index = found["layer"], int(found["index"])
+        name, index = match["layer"], int(match["index"])
         units, height, width = self[name].shape
         if index >= units:
             raise UnitError(
                 f"Layer {name!r} has {units} units, 0 to {units - 1}; {index} was given."
             )
-        if found["row"] is None:
+        if match["row"] is None:
             return Unit(name, index)
-        row, column = int(found["row"]), int(found["column"])
+        row, column = int(match["row"]), int(match["column"])
         if row >= height or column >= width:
             raise UnitError(
                 f"Layer {name!r} has {height} x {width} places; row {row}, column {column} was"

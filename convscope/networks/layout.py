@@ -97,12 +97,14 @@ class Layout:
                 return maps.movedim(1, axis_layout.channel)
             return maps.reshape(maps.shape[0], *like.shape[1:])
         tokens, _ = self._tokens(like, axis_layout, name, image_size)
-        given = maps.flatten(2).transpose(1, 2)
+        tokens_of_maps = maps.flatten(2).transpose(1, 2)
         kept = tokens.expand(maps.shape[0], -1, -1)
         if axis_layout.places is None:
-            whole = torch.cat([kept[:, : axis_layout.extra], given], dim=1)
+            whole = torch.cat([kept[:, : axis_layout.extra], tokens_of_maps], dim=1)
         else:
-            whole = kept.index_copy(1, axis_layout.places.to(kept.device), given.to(kept.dtype))
+            whole = kept.index_copy(
+                1, axis_layout.places.to(kept.device), tokens_of_maps.to(kept.dtype)
+            )
         order = _order(axis_layout, like.ndim)
         inner = [like.shape[axis] for axis in order]
         return whole.reshape(-1, *inner[1:]).permute(
@@ -166,17 +168,17 @@ class Layout:
             and int(axis_layout.places.max()) < tokens.shape[1]
         ):
             return tokens, axis_layout.grid
-        found = (
+        grid = (
             self.token_grid(tokens.shape[1], image_size, axis_layout.extra, axis_layout.extra)
             if axis_layout.places is None and axis_layout.parts == 1
             else None
         )
-        if found is None and (axis_layout.places is not None or axis_layout.parts > 1):
+        if grid is None and (axis_layout.places is not None or axis_layout.parts > 1):
             raise LayerError(
                 f"Layer {name!r} works in windows, which are known for the network's own size only;"
                 " use that size."
             )
-        return tokens, found[1] if found else (tokens.shape[1] - axis_layout.extra, 1)
+        return tokens, grid[1] if grid else (tokens.shape[1] - axis_layout.extra, 1)
 
 
 def _order(axis_layout: AxisLayout, dimensions: int) -> list[int]:
@@ -211,9 +213,9 @@ def first_tensor(output: object) -> Tensor | None:
     else:
         parts = list(vars(structure).values()) if hasattr(structure, "__dict__") else []
     for part in parts:
-        found = first_tensor(part)
-        if found is not None:
-            return found
+        tensor = first_tensor(part)
+        if tensor is not None:
+            return tensor
     return None
 
 

@@ -42,13 +42,13 @@ class LayoutInference:
         self._recent: deque[tuple[Tensor, tuple[int, int]]] = deque(maxlen=REMEMBERED)
         self._windows: dict[tuple[int, ...], tuple[Tensor, tuple[int, int]]] = {}
 
-    def before_module(self, module: nn.Module, given: object) -> None:
+    def before_module(self, module: nn.Module, inputs: object) -> None:
         """To be called before a module runs: windows are known by what goes into them."""
-        entered = first_tensor(given)
+        entered = first_tensor(inputs)
         if entered is not None and entered.ndim > 2:
             self._look_up(entered)
 
-    def infer(self, module: nn.Module, given: object, output: Tensor) -> AxisLayout:
+    def infer(self, module: nn.Module, inputs: object, output: Tensor) -> AxisLayout:
         """The form of what `module` made of `given`; to be called in the order in which modules
         end."""
         if output.ndim > 2:

@@ -202,10 +202,10 @@ def _asks_for_trust(source: str) -> bool:
 def _bare(network: nn.Module, weights: bool | str | Path | None, options: dict[str, Any]) -> Model:
     from convscope.networks.weights import load_weights
 
-    own = {"name", "channels", "layout", "channels_last"}
-    for name in options.keys() - own:
+    model_options = {"name", "channels", "layout", "channels_last"}
+    for name in options.keys() - model_options:
         known = [
-            *own,
+            *model_options,
             *(
                 name
                 for name, one in inspect.signature(load_model).parameters.items()

@@ -79,8 +79,8 @@ def evaluation_mode(module_index: ModuleIndex) -> Iterator[None]:
 
 
 def _set_mode(module: nn.Module, training: bool) -> None:
-    own = module.__dict__
-    if "training" in own:
-        own["training"] = training
+    attributes = module.__dict__
+    if "training" in attributes:
+        attributes["training"] = training
     else:  # a scripted module keeps it elsewhere
         module.training = training

@@ -32,82 +32,80 @@ def preprocessing(known: Preprocessing, channels: int, changes: Options) -> Prep
     Raises:
         OptionError: a value that does not fit; ModelError: a mean image that cannot be read.
     """
-    found = dict(changes)
+    values = dict(changes)
     if "size" in changes:
-        found = {"crop": 1.0} | found | {"size": size(changes["size"])}
+        values = {"crop": 1.0} | values | {"size": size(changes["size"])}
     for name in ("mean", "std"):
         if name in changes:
-            found[name] = per_channel(changes[name], name, channels)
-    if 0.0 in found.get("std", ()):
+            values[name] = per_channel(changes[name], name, channels)
+    if 0.0 in values.get("std", ()):
         raise OptionError("std has a zero in it, and nothing can be divided by that.")
     if "scale" in changes:
         if not float(changes["scale"]) > 0:
             raise OptionError(
                 f"scale must be above 0 (1/255, or 1); {changes['scale']!r} was given."
             )
-        found["scale"] = float(changes["scale"]) * WHITE
-    if not 0 < float(found.get("crop", 1.0)) <= 1:
+        values["scale"] = float(changes["scale"]) * WHITE
+    if not 0 < float(values.get("crop", 1.0)) <= 1:
         raise OptionError(
             f"crop is the share of the photo that is seen, above 0 and up to 1; {changes['crop']!r}"
             " was given."
         )
-    if found.get("interpolation", "bicubic") not in ("bicubic", "bilinear", "nearest"):
+    if values.get("interpolation", "bicubic") not in ("bicubic", "bilinear", "nearest"):
         raise OptionError(
             f"interpolation is bicubic, bilinear or nearest; {changes['interpolation']!r} was"
             " given."
         )
     if "mean_image" in changes:
-        found["mean_image"] = mean_image(
-            changes["mean_image"], channels, found.get("scale", known.scale)
+        values["mean_image"] = mean_image(
+            changes["mean_image"], channels, values.get("scale", known.scale)
         )
-    return replace(known, **found)
+    return replace(known, **values)
 
 
-def size(given: int | Sequence[int]) -> tuple[int, int]:
+def size(side: int | Sequence[int]) -> tuple[int, int]:
     """Height and width from one number or two."""
-    found = (given, given) if isinstance(given, int) else tuple(given)
-    if len(found) not in (1, 2) or min(found) < 1:
-        raise OptionError(
-            f"size is one number or height and width, 1 or more; {given!r} was given."
-        )
-    return int(found[0]), int(found[-1])
+    sides = (side, side) if isinstance(side, int) else tuple(side)
+    if len(sides) not in (1, 2) or min(sides) < 1:
+        raise OptionError(f"size is one number or height and width, 1 or more; {side!r} was given.")
+    return int(sides[0]), int(sides[-1])
 
 
 def per_channel(values: Sequence[float] | float, what: str, channels: int) -> tuple[float, ...]:
     """One number for all channels or one for each."""
-    found = (
+    numbers = (
         (float(values),)
         if isinstance(values, (int, float))
         else tuple(float(value) for value in values)
     )
-    if len(found) not in (1, channels):
+    if len(numbers) not in (1, channels):
         raise OptionError(
-            f"{what} needs 1 or {channels} number(s), one per channel; {len(found)} were given."
+            f"{what} needs 1 or {channels} number(s), one per channel; {len(numbers)} were given."
         )
-    return found
+    return numbers
 
 
-def labels(given: Sequence[str] | str | Path) -> tuple[str, ...]:
+def labels(source: Sequence[str] | str | Path) -> tuple[str, ...]:
     """Class names, from a list or a text file with one a line."""
-    if not isinstance(given, (str, Path)):
-        return tuple(str(label) for label in given)
+    if not isinstance(source, (str, Path)):
+        return tuple(str(label) for label in source)
     try:
         return tuple(
             line.strip()
-            for line in Path(given).read_text(encoding="utf-8").splitlines()
+            for line in Path(source).read_text(encoding="utf-8").splitlines()
             if line.strip()
         )
     except OSError as error:
         raise ModelError(
-            f"The labels file {str(given)!r} cannot be read: {error.strerror or error}."
+            f"The labels file {str(source)!r} cannot be read: {error.strerror or error}."
         ) from None
     except UnicodeDecodeError:
         raise ModelError(
-            f"The labels file {str(given)!r} is not a text file (UTF-8, one label a line)."
+            f"The labels file {str(source)!r} is not a text file (UTF-8, one label a line)."
         ) from None
 
 
-def mean_image(given: Any, channels: int, scale: float) -> Tensor:
+def mean_image(source: Any, channels: int, scale: float) -> Tensor:
     """A mean image (c h w) from a .npy or .npz file, a picture (then in the units that `scale`
     makes of [0, 1]), an array or a tensor.
 
@@ -115,21 +113,21 @@ def mean_image(given: Any, channels: int, scale: float) -> Tensor:
         ModelError: it cannot be read, or has another number of channels.
     """
     where = "The mean image"
-    if isinstance(given, (str, Path)):
-        where = f"The mean image {str(given)!r}"
+    if isinstance(source, (str, Path)):
+        where = f"The mean image {str(source)!r}"
         try:
-            found = (
-                _stored_array(given)
-                if str(given).endswith((".npy", ".npz"))
-                else _picture(given) * scale
+            image = (
+                _stored_array(source)
+                if str(source).endswith((".npy", ".npz"))
+                else _picture(source) * scale
             )
         except ConvscopeError as error:
             raise ModelError(f"{where} cannot be used: {error}") from None
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise ModelError(f"{where} cannot be read: {error}.") from None
     else:
-        found = given
-    tensor = torch.as_tensor(found, dtype=torch.float32)
+        image = source
+    tensor = torch.as_tensor(image, dtype=torch.float32)
     tensor = tensor[None] if tensor.ndim == 2 else tensor
     if tensor.ndim == 3 and tensor.shape[0] != channels and tensor.shape[-1] == channels:
         tensor = tensor.permute(2, 0, 1)

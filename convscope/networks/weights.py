@@ -61,9 +61,9 @@ def read_weights(path: str) -> dict[str, Tensor]:
         if path.endswith(".safetensors"):
             from safetensors.torch import load_file
 
-            found: Any = load_file(path)
+            stored: Any = load_file(path)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            stored = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{path!r} is not plain weights (it holds objects that would run code, or is damaged),"
@@ -75,15 +75,15 @@ def read_weights(path: str) -> dict[str, Tensor]:
             " another format."
         ) from error
     for key in ("state_dict", "model_state_dict", "model", "ema_state_dict"):
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
+        if isinstance(stored, dict) and isinstance(stored.get(key), dict):
+            stored = stored[key]
     if (
-        not isinstance(found, dict)
-        or not found
-        or not all(isinstance(value, Tensor) for value in found.values())
+        not isinstance(stored, dict)
+        or not stored
+        or not all(isinstance(value, Tensor) for value in stored.values())
     ):
         raise ModelError(f"{path!r} holds no state dict (names and tensors).")
-    return found
+    return stored
 
 
 def load_weights(network: nn.Module, path: str) -> None:
@@ -93,16 +93,19 @@ def load_weights(network: nn.Module, path: str) -> None:
     Raises:
         ModelError: keys are missing, left over, or of another shape; the message names them.
     """
-    found, own = read_weights(path), network.state_dict()
-    prefix = _prefix(found, own)
-    found = {
-        key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)
+    stored, expected = read_weights(path), network.state_dict()
+    prefix = _prefix(stored, expected)
+    stored = {
+        key.removeprefix(prefix): value for key, value in stored.items() if key.startswith(prefix)
     }
-    missing, unexpected = sorted(own.keys() - found.keys()), sorted(found.keys() - own.keys())
+    missing, unexpected = (
+        sorted(expected.keys() - stored.keys()),
+        sorted(stored.keys() - expected.keys()),
+    )
     wrong = [
-        f"{key} {_shape(found[key])} for {_shape(own[key])}"
-        for key in own
-        if key in found and own[key].shape != found[key].shape
+        f"{key} {_shape(stored[key])} for {_shape(expected[key])}"
+        for key in expected
+        if key in stored and expected[key].shape != stored[key].shape
     ]
     missing = [key for key in missing if not key.endswith("num_batches_tracked")]
     parts = [
@@ -119,19 +122,21 @@ def load_weights(network: nn.Module, path: str) -> None:
         raise ModelError(
             f"The weights in {path!r} do not fit {type(network).__name__}: {'; '.join(parts)}{hint}"
         )
-    network.load_state_dict(found, strict=False)
+    network.load_state_dict(stored, strict=False)
 
 
-def _prefix(found: dict[str, Tensor], own: dict[str, Tensor]) -> str:
+def _prefix(stored: dict[str, Tensor], expected: dict[str, Tensor]) -> str:
     """What stands before the network's own keys in a checkpoint; keys without it belong to
     something else (a loss, say)."""
-    fitting = Counter(key.removesuffix(name) for name in own for key in _ending_with(found, name))
+    fitting = Counter(
+        key.removesuffix(name) for name in expected for key in _ending_with(stored, name)
+    )
     return max(fitting, key=lambda prefix: (fitting[prefix], -len(prefix)), default="")
 
 
-def _ending_with(found: dict[str, Tensor], name: str) -> list[str]:
+def _ending_with(stored: dict[str, Tensor], name: str) -> list[str]:
     tail = "." + name
-    return [key for key in found if key == name or key.endswith(tail)]
+    return [key for key in stored if key == name or key.endswith(tail)]
 
 
 def _shape(tensor: Tensor) -> str:

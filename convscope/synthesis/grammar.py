@@ -151,12 +151,12 @@ def _unit(text: str, start: int, layer: str) -> _Token:
     """A layer with what follows its colon."""
     end = start + len(layer)
     units = None
-    if found := _RANGE.match(text, end):
-        units = (0, None) if found["all"] else (int(found["first"]), int(found["last"]))
+    if match := _RANGE.match(text, end):
+        units = (0, None) if match["all"] else (int(match["first"]), int(match["last"]))
     else:
-        found = _PLACE.match(text, end) or _INDEX.match(text, end)
-    if found:
-        end = found.end()
+        match = _PLACE.match(text, end) or _INDEX.match(text, end)
+    if match:
+        end = match.end()
     if text.startswith(":", end) or text[end - 1] == ":":
         raise UnitError(
             "A unit is written layer:index or layer:index:row,column; a number is missing here."

@@ -64,8 +64,8 @@ class Padam(torch.optim.Optimizer):
             .addcmul_(weight.grad, weight.grad, value=1 - remembered)
         )
         mean = second.flatten(1).mean(1).view(-1, *[1] * (weight.ndim - 1))
-        own = (second / mean.clamp_min(TINY)).clamp_min_(TINY).pow_(group["power"] / 2)
+        denominator = (second / mean.clamp_min(TINY)).clamp_min_(TINY).pow_(group["power"] / 2)
         scale = ((1 - remembered ** state["step"]) / mean.clamp_min(TINY)).sqrt() / (
             1 - kept ** state["step"]
         )
-        weight.addcdiv_(first * scale, own, value=-group["lr"])
+        weight.addcdiv_(first * scale, denominator, value=-group["lr"])

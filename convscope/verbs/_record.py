@@ -191,15 +191,15 @@ def _check_verb(record: Provenance) -> None:
         check_record("The explanation", explanation)
     _check_bounds(arguments)
     _check_bounds(record.get("picture", {}))
-    given = dict(arguments) | {"model": None}
+    values = dict(arguments) | {"model": None}
     if record["photos"]:
-        given["photo"] = None
+        values["photo"] = None
     function = getattr(VERBS[name], "__wrapped__", VERBS[name])
     target = arguments.get("target")
     for entry in target if isinstance(target, list) else [target]:
         if not isinstance(entry, (int, str, type(None))):
             raise InputError(f"it asks about the target {shown(entry)}.")
-    bound = check_arguments(function, (), given, unchecked=READ_BY_THE_VERB)
+    bound = check_arguments(function, (), values, unchecked=READ_BY_THE_VERB)
     _check_options(name, bound.arguments)
     _check_picture(name, record.get("picture", {}))
 

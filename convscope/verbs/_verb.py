@@ -116,9 +116,9 @@ def _require_finite(name: str, result: Result) -> None:
 
 def _flat(arguments: Options) -> Options:
     """Arguments with what came through `**options` beside the named ones."""
-    found = {name: value for name, value in arguments.items() if name != "options"}
+    values = {name: value for name, value in arguments.items() if name != "options"}
     more: Options = arguments.get("options", {})
-    return found | more
+    return values | more
 
 
 def _paths(source: Any) -> list[str | None]:
@@ -127,7 +127,7 @@ def _paths(source: Any) -> list[str | None]:
     if isinstance(source, (str, Path)):
         return [str(source) if str(source).startswith(PREFIX) else str(Path(source).resolve())]
     if isinstance(source, (list, tuple)):
-        return [path for each in source for path in _paths(each)]
+        return [path for photo in source for path in _paths(photo)]
     return [None] * len(load_photos(source))
 
 

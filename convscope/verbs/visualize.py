@@ -198,5 +198,5 @@ def _start_image(
 
 def _reference(photos: Tensor, objectives: Sequence[Objective], probe: Probe) -> dict[str, Tensor]:
     """The photos' own maps at every layer that the objectives read."""
-    layers = list(dict.fromkeys(name for each in objectives for name in each.layers))
+    layers = list(dict.fromkeys(name for objective in objectives for name in objective.layers))
     return probe.activations(probe.model.preprocess(photos), layers)

@@ -87,15 +87,15 @@ def layer(microscope: Microscope, photo: Any, name: str) -> JsonObject:
 def unit(microscope: Microscope, photo: Any, name: str) -> JsonObject:
     """Where a unit fires on a photo, and what the atlas knows of it."""
     chosen = microscope.layers.unit(name)
-    found = microscope.layers[chosen.layer]
+    layer = microscope.layers[chosen.layer]
     result = convscope.activations(microscope.model, photo, layers=[chosen.layer])
     fires = result[chosen.layer][0, chosen.index]
     return {
         "unit": f"{chosen.layer}:{chosen.index}",
         "layer": chosen.layer,
         "index": chosen.index,
-        "units": found.units,
-        "shape": list(found.shape),
+        "units": layer.units,
+        "shape": list(layer.shape),
         "fires": drawing.heat(fires, "layer"),
         "atlas": _in_atlas(microscope, chosen.layer, chosen.index),
     }
@@ -187,7 +187,7 @@ def place(microscope: Microscope, photo: Photo, arguments: JsonObject) -> JsonOb
 def png(microscope: Microscope, photo: Photo | None, verb: str, arguments: JsonObject) -> bytes:
     """The picture of a verb, byte for byte as the command line writes it."""
     named = dict(arguments)
-    given: list[Any] = [] if photo is None else [photo.exact]
-    given += [named.pop(name) for name in ("unit", "row", "column", "units") if name in named]
-    result: Result = getattr(convscope, verb)(microscope.model, *given, **named)
+    args: list[Any] = [] if photo is None else [photo.exact]
+    args += [named.pop(name) for name in ("unit", "row", "column", "units") if name in named]
+    result: Result = getattr(convscope, verb)(microscope.model, *args, **named)
     return result.png()

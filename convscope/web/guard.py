@@ -123,15 +123,15 @@ class Guard:
         return None
 
     def _is_known(self, scope: Scope, headers: dict[str, list[str]]) -> bool:
-        given = [self._token_in(scope)]
+        tokens = [self._token_in(scope)]
         for header in headers.get("cookie", []):
             try:
                 morsel = SimpleCookie(header).get(self.access.cookie)
             except CookieError:
                 continue
-            given.append(morsel.value if morsel is not None else None)
+            tokens.append(morsel.value if morsel is not None else None)
         wanted = (self.access.token or "").encode()
-        return any(secrets.compare_digest((one or "").encode(), wanted) for one in given)
+        return any(secrets.compare_digest((token or "").encode(), wanted) for token in tokens)
 
     def _token_in(self, scope: Scope) -> str | None:
         """The token in the address of a page, or None."""
@@ -190,10 +190,10 @@ class Guard:
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
     """Header values by name, all of each."""
-    found: dict[str, list[str]] = {}
+    headers: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
-        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-    return found
+        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return headers
 
 
 def _split(header: str) -> tuple[str, int | None]:

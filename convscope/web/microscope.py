@@ -120,6 +120,6 @@ class Microscope:
         """An unfinished picture for the page."""
         return drawing.images(to_numpy(images))
 
-    def on_copy(self, verb: str, *given: Any, **named: Any) -> Callable[[], Any]:
+    def on_copy(self, verb: str, *args: Any, **kwargs: Any) -> Callable[[], Any]:
         """A call of a verb with the network of the thread of long work."""
-        return lambda: getattr(convscope, verb)(self.private_copy(), *given, **named)
+        return lambda: getattr(convscope, verb)(self.private_copy(), *args, **kwargs)

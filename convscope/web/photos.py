@@ -106,8 +106,8 @@ class Photos:
 
     def names(self) -> list[JsonObject]:
         """The photos that the page offers: the user's own first, then the samples."""
-        own = [photo for number, photo in self._loaded.items() if number not in self._lazy]
-        return [{"id": photo.id, "name": photo.name} for photo in own] + [
+        uploads = [photo for number, photo in self._loaded.items() if number not in self._lazy]
+        return [{"id": photo.id, "name": photo.name} for photo in uploads] + [
             {"id": number, "name": number.removeprefix("sample-")} for number in self._lazy
         ]
 

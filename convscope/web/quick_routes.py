@@ -170,8 +170,8 @@ class QuickRoutes:
         self, request: Request, key: str, work: Callable[[], object], *, keep: bool = True
     ) -> Response:
         answer = self.microscope.quick.answer(key, lambda: Answer(json_bytes(work())), keep=keep)
-        found = await while_open(request, answer)
-        return Response(found.body, media_type=found.media_type)
+        data = await while_open(request, answer)
+        return Response(data.body, media_type=data.media_type)
 
 
 def _photo(asked: Question) -> Any:

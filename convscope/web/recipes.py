@@ -59,9 +59,9 @@ def command(model: Model, call: Call) -> str:
 def python(model: Model, call: Call) -> str:
     """The same as Python."""
     named = dict(call.arguments)
-    given = [] if call.verb in WITHOUT_PHOTO else [repr(call.photo or IN_MEMORY)]
-    given += [repr(named.pop(name)) for name in POSITIONAL.get(call.verb, ())]
-    given += [f"{name}={value!r}" for name, value in named.items()]
+    arguments = [] if call.verb in WITHOUT_PHOTO else [repr(call.photo or IN_MEMORY)]
+    arguments += [repr(named.pop(name)) for name in POSITIONAL.get(call.verb, ())]
+    arguments += [f"{name}={value!r}" for name, value in named.items()]
     loaded = ", ".join(
         [repr(model.spec)] * (model.spec is not None)
         + [f"{name}={value!r}" for name, value in sorted(model.options.items())]
@@ -69,7 +69,7 @@ def python(model: Model, call: Call) -> str:
     first = f"model = convscope.load_model({loaded})"
     if model.spec is None:
         first = f"# model: the network {model.name!r} of your program"
-    last = f"convscope.{call.verb}(model, {', '.join(given)}).save({call.out!r})"
+    last = f"convscope.{call.verb}(model, {', '.join(arguments)}).save({call.out!r})"
     return f"import convscope\n\n{first}\n{last}\n"
 
 

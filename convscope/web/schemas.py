@@ -131,12 +131,12 @@ def form(parameter: Parameter) -> JsonObject:
 
 def method_forms() -> list[JsonObject]:
     """The attribution methods with their forms."""
-    found = []
+    forms = []
     for name in methods:
         schema, traits = methods.schema(name), methods.traits(name)
         if traits.needs is not None or traits.extra is not None:
             continue
-        found.append(
+        forms.append(
             {
                 "name": name,
                 "summary": schema.summary,
@@ -148,7 +148,7 @@ def method_forms() -> list[JsonObject]:
                 ],
             }
         )
-    return found
+    return forms
 
 
 def is_quick(method: str) -> bool:

@@ -137,7 +137,7 @@ def test_shared_base_is_in_every_image_and_does_not_depend_on_the_order():
     assert [weight.shape[0] for weight in parameterization.parameters()] == [1, 3]
     parameterization()[0].sum().backward()
     assert parameterization.base.spectrum.grad.any()
-    assert not parameterization.own.spectrum.grad[1:].any()
+    assert not parameterization.residual.spectrum.grad[1:].any()
     turned = make("shared", (3, 3, 24, 24), "cab")
     torch.testing.assert_close(turned(), parameterization()[[2, 0, 1]], atol=1e-6, rtol=0)
 

@@ -208,7 +208,7 @@ class NetworkPages:
         """The page of one unit."""
         layer = self.network.layers[place].name
         links = [(f"{unit}.html", str(unit)) for unit in self.units[place]]
-        values = [each.row["value"] for each in examples if each.row["kind"] == "top"]
+        values = [example.row["value"] for example in examples if example.row["kind"] == "top"]
         self._write_page(
             f"{self.folders[layer]}/{tile.unit}.html",
             "unit.html",

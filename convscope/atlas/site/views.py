@@ -264,6 +264,6 @@ def by_unit(
 ) -> dict[int, list[Pictured[UnitColumnsT]]]:
     """Rows by their unit; a unit without any has an empty list."""
     grouped: dict[int, list[Pictured[UnitColumnsT]]] = defaultdict(list)
-    for each in pictured:
-        grouped[each.row["unit"]].append(each)
+    for view in pictured:
+        grouped[view.row["unit"]].append(view)
     return grouped

@@ -31,13 +31,13 @@ class StagingFolder:
             raise OutputError(f"A site is written into a local folder; {out} is a URL.")
         self.out = Path(out)
         try:
-            taken = self.out.exists() and (
+            is_foreign = self.out.exists() and (
                 not self.out.is_dir()
                 or (any(self.out.iterdir()) and not (self.out / MARK).is_file())
             )
         except OSError as error:
             raise self._failed(error) from None
-        if taken:
+        if is_foreign:
             raise OutputError(
                 f"{out} holds something other than a site, which would be lost; choose another"
                 " folder."

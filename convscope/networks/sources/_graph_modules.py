@@ -19,9 +19,9 @@ class Operation(nn.Module):
         super().__init__()
         self.run = run
 
-    def forward(self, *given: object, **named: object) -> object:
+    def forward(self, *args: object, **kwargs: object) -> object:
         """What the operation gives."""
-        return self.run(*given, **named)
+        return self.run(*args, **kwargs)
 
     def _get_name(self) -> str:
         return str(getattr(self.run, "__name__", self.run)).partition(".")[0]
@@ -33,22 +33,22 @@ def operations_as_modules(graph: fx.GraphModule) -> dict[str, nn.Module]:
     An operation with weights has the name of the module they belonged to ("layer1.0.conv1"), any
     other its own.
     """
-    found: dict[str, nn.Module] = {}
+    modules: dict[str, nn.Module] = {}
     for node in list(graph.graph.nodes):
         if node.op != "call_function" or node.target is operator.getitem:
             continue
         owners = [
-            str(each.target).rpartition(".")[0]
-            for each in node.all_input_nodes
-            if each.op == "get_attr"
+            str(input_node.target).rpartition(".")[0]
+            for input_node in node.all_input_nodes
+            if input_node.op == "get_attr"
         ]
-        name = owners[0] if owners and owners[0] and owners[0] not in found else node.name
-        place = f"operation_{len(found)}"
-        found[name] = Operation(node.target)
-        graph.add_submodule(place, found[name])
+        name = owners[0] if owners and owners[0] and owners[0] not in modules else node.name
+        place = f"operation_{len(modules)}"
+        modules[name] = Operation(node.target)
+        graph.add_submodule(place, modules[name])
         node.op, node.target = "call_module", place
     graph.recompile()
-    return found
+    return modules
 
 
 @contextmanager

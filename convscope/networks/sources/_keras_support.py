@@ -91,15 +91,15 @@ def _without_seeds(
 
 def layers_of(network: Foreign, prefix: str = "") -> dict[str, nn.Module]:
     """Keras's layer names -> layers; those of a nested network behind its name and a slash."""
-    found: dict[str, nn.Module] = {}
+    layers: dict[str, nn.Module] = {}
     for layer in network.layers:
         if type(layer).__name__ == "InputLayer":
             continue
-        found |= (
+        layers |= (
             layers_of(layer, f"{prefix}{layer.name}/") if getattr(layer, "layers", None) else {}
         )
-        found[f"{prefix}{layer.name}"] = layer
-    return found
+        layers[f"{prefix}{layer.name}"] = layer
+    return layers
 
 
 def split_head(keras: Foreign, network: Foreign) -> Head | None:
@@ -130,8 +130,10 @@ def preprocessing_of(
     """What the network wants of pixels: as `preprocess_input` does it, measured on three colors, or
     as its layers say."""
     if prepare is None:
-        own = any(type(layer).__name__ in SCALING for layer in layers_of(network).values())
-        return replace(known, scale=255.0 if own else 1.0)
+        scales_itself = any(
+            type(layer).__name__ in SCALING for layer in layers_of(network).values()
+        )
+        return replace(known, scale=255.0 if scales_itself else 1.0)
     if channels != 3:
         raise ModelError(
             f"Keras's preprocess_input is for three channels; this network takes {channels}: leave"
@@ -140,10 +142,10 @@ def preprocessing_of(
     pixels = np.zeros((1, 4, 1, 3), dtype=np.float32)
     for channel in range(3):
         pixels[0, channel + 1, 0, channel] = 255.0
-    made = np.array(prepare(pixels.copy()))[0, :, 0]
-    rise = (made[1:] - made[0]) / 255.0
+    prepared = np.array(prepare(pixels.copy()))[0, :, 0]
+    rise = (prepared[1:] - prepared[0]) / 255.0
     bgr = bool(rise[0, 2] != 0)
     slope = np.diag(rise[:, ::-1] if bgr else rise)
-    std = tuple(float(1 / one) for one in (slope[::-1] if bgr else slope))
-    mean = tuple(float(-start * one) for start, one in zip(made[0], std, strict=True))
+    std = tuple(float(1 / factor) for factor in (slope[::-1] if bgr else slope))
+    mean = tuple(float(-start * factor) for start, factor in zip(prepared[0], std, strict=True))
     return replace(known, scale=255.0, bgr=bgr, mean=mean, std=std)

@@ -22,8 +22,8 @@ class Gather(nn.Module):
     def forward(self, data: Tensor, indices: Tensor) -> Tensor:
         """data with `axis` replaced by the shape of `indices`."""
         axis = self.axis % data.ndim
-        found = data.index_select(axis, indices.long().flatten())
-        return found.reshape(*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
+        selected = data.index_select(axis, indices.long().flatten())
+        return selected.reshape(*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
 
 
 class Slice(nn.Module):
@@ -33,14 +33,14 @@ class Slice(nn.Module):
         super().__init__()
         self.given = (starts, ends, axes, steps)
 
-    def forward(self, data: Tensor, *given: Foreign) -> Tensor:
+    def forward(self, data: Tensor, *dynamic: Foreign) -> Tensor:
         """The part of `data` from starts to ends."""
         known = [
             first if first is not None else second
-            for first, second in zip([*given, None, None, None, None], self.given, strict=False)
+            for first, second in zip([*dynamic, None, None, None, None], self.given, strict=False)
         ]
         starts, ends, axes, steps = (
-            None if part is None else [int(one) for one in part] for part in known
+            None if part is None else [int(number) for number in part] for part in known
         )
         assert starts is not None
         assert ends is not None
@@ -81,11 +81,15 @@ class Concat(nn.Module):
 def replace_operations(network: nn.Module, mapping: dict[str, str]) -> None:
     """Put these operations in place of the converter's."""
     for name in mapping.values():
-        found = getattr(network, name)
-        if isinstance(found, partial) and found.func is torch.cat:
+        operation = getattr(network, name)
+        if isinstance(operation, partial) and operation.func is torch.cat:
             delattr(network, name)
-            setattr(network, name, Concat(found.keywords.get("dim", 0)))
-        elif isinstance(found, operations.Gather):
-            setattr(network, name, Gather(found.dim))
-        elif isinstance(found, operations.Slice):
-            setattr(network, name, Slice(found.dim, found.starts, found.ends, found.steps))
+            setattr(network, name, Concat(operation.keywords.get("dim", 0)))
+        elif isinstance(operation, operations.Gather):
+            setattr(network, name, Gather(operation.dim))
+        elif isinstance(operation, operations.Slice):
+            setattr(
+                network,
+                name,
+                Slice(operation.dim, operation.starts, operation.ends, operation.steps),
+            )

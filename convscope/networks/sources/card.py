@@ -90,12 +90,12 @@ def _options(written: Options, name: str, architecture: str) -> Options:
             " [preprocessing]."
         )
     source = architecture.partition(":")[0]
-    own = (
+    card_options = (
         [option.name for option in registry.schema(source).options if option.name != "trust"]
         if source in registry
         else []
     )
-    for keys, known in ((inner, PREPROCESSING), (written, (*OTHERS, *own))):
+    for keys, known in ((inner, PREPROCESSING), (written, (*OTHERS, *card_options))):
         for key in keys:
             if key not in known:
                 raise ModelError(

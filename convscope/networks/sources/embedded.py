@@ -52,11 +52,11 @@ def embedded(name: str, *, weights: bool | str | None = None) -> Model:
             raise ExtraError(package.replace("_", "-"), "embedded")
         holder = getattr(import_module(package), f"EfficientnetLite{number}ModelFile")
         stored = torch.load(holder.get_model_file_path(), map_location="cpu", weights_only=True)
-        own = network.state_dict()
+        network_state = network.state_dict()
         network.load_state_dict(
             {
-                key: value.reshape(own[key].shape)
-                for key, value in zip(own, stored.values(), strict=True)
+                key: value.reshape(network_state[key].shape)
+                for key, value in zip(network_state, stored.values(), strict=True)
             }
         )
     info = ImageNetInfo()

@@ -59,13 +59,13 @@ def file(
             f"arch is written timm:NAME, torchvision:NAME or python:MODULE:FUNCTION; {arch!r} was"
             " given."
         )
-    given: Options = {
+    preprocessing_options: Options = {
         key: value
         for key, value in (("classes", classes), ("channels", channels))
         if value is not None
     }
-    given = registry.schema(source).validate(given)
-    model: Model = registry.get(source)(rest, weights=name, **given)
+    preprocessing_options = registry.schema(source).validate(preprocessing_options)
+    model: Model = registry.get(source)(rest, weights=name, **preprocessing_options)
     model.name = Path(name).stem
     return model
 

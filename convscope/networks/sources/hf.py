@@ -114,8 +114,8 @@ def _processor(transformers: Foreign, name: str) -> Options:
 def _preprocessing(processor: Options, config: Foreign) -> Preprocessing:
     """The processor's steps: resize, center crop, rescale to [0, 1], subtract the mean and divide
     by the deviation."""
-    own = getattr(config, "image_size", None) or USUAL_SIDE
-    resized = _sides(processor.get("size") if processor.get("do_resize", True) else None, own)
+    side = getattr(config, "image_size", None) or USUAL_SIDE
+    resized = _sides(processor.get("size") if processor.get("do_resize", True) else None, side)
     cropped = (
         _sides(processor.get("crop_size"), resized) if processor.get("do_center_crop") else resized
     )
@@ -135,14 +135,14 @@ def _preprocessing(processor: Options, config: Foreign) -> Preprocessing:
     )
 
 
-def _sides(given: Foreign, other: Foreign) -> tuple[int, int]:
-    if isinstance(given, dict):
-        if "height" in given:
-            return int(given["height"]), int(given["width"])
-        given = given.get("shortest_edge")
-    found = given or other
+def _sides(size: Foreign, fallback: Foreign) -> tuple[int, int]:
+    if isinstance(size, dict):
+        if "height" in size:
+            return int(size["height"]), int(size["width"])
+        size = size.get("shortest_edge")
+    sides = size or fallback
     return (
-        (int(found), int(found))
-        if isinstance(found, (int, float))
-        else (int(found[0]), int(found[1]))
+        (int(sides), int(sides))
+        if isinstance(sides, (int, float))
+        else (int(sides[0]), int(sides[1]))
     )

@@ -61,7 +61,7 @@ def keras(
                 "A Keras file has its own weights and classes; leave out weights= and classes=."
             )
         network = _from_file(keras, name)
-    inputs = [tuple(one.shape) for one in network.inputs]
+    inputs = [tuple(tensor.shape) for tensor in network.inputs]
     if len(inputs) != 1 or len(inputs[0]) != 4:
         raise ModelError(
             f"keras:{name} takes {len(inputs)} input(s) of {inputs}, not one batch of images."

@@ -156,9 +156,9 @@ def _loosen(graph: Foreign) -> None:
                 )
             ):
                 continue
-            own = f"{node.input[1]}_of_{place}"
-            graph.initializer.append(numpy_helper.from_array(sides, own))
-            node.input[1] = own
+            copy_name = f"{node.input[1]}_of_{place}"
+            graph.initializer.append(numpy_helper.from_array(sides, copy_name))
+            node.input[1] = copy_name
 
 
 def _convert(stored: Foreign, name: str) -> tuple[nn.Module, dict[str, nn.Module]]:

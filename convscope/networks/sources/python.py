@@ -41,7 +41,7 @@ def python(
             f"python:{name} cannot be found: {error}. It is written python:MODULE:FUNCTION, and"
             " MODULE must be installed."
         ) from None
-    given = {}
+    arguments = {}
     try:
         takes = inspect.signature(make).parameters
         for value, words in (
@@ -55,8 +55,8 @@ def python(
                     " passed on."
                 )
             if value is not None:
-                given[str(word)] = value
-        network = random_weights(lambda: make(**given))
+                arguments[str(word)] = value
+        network = random_weights(lambda: make(**arguments))
     except ConvscopeError:
         raise
     except Exception as error:

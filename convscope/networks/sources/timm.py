@@ -39,7 +39,7 @@ def timm(
             f"timm has no network {name!r};"
             f" {suggest(name.partition('.')[0], library.list_models())}"
         )
-    own: Options = {
+    network_options: Options = {
         key: value
         for key, value in (("num_classes", classes), ("in_chans", channels))
         if value is not None
@@ -55,10 +55,13 @@ def timm(
             )
         with hub():
             network: Foreign = with_trained_weights(
-                f"timm:{name}", lambda: library.create_model(name, pretrained=True, **own)
+                f"timm:{name}",
+                lambda: library.create_model(name, pretrained=True, **network_options),
             )
     else:
-        network = random_weights(lambda: library.create_model(name, pretrained=False, **own))
+        network = random_weights(
+            lambda: library.create_model(name, pretrained=False, **network_options)
+        )
     if isinstance(weights, str):
         load_weights(network, weights)
     known = network.pretrained_cfg

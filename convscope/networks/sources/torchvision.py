@@ -58,12 +58,12 @@ def torchvision(
             f"torchvision:{name}", lambda: library.get_model(name, weights=default)
         )
     else:
-        own: Options = dict(OWN_INITIALIZATION.get(name, {}))
+        network_options: Options = dict(OWN_INITIALIZATION.get(name, {}))
         if classes is not None:
-            own["num_classes"] = classes
+            network_options["num_classes"] = classes
         if name not in library.list_models(module=library):
-            own["weights_backbone"] = None
-        network = random_weights(lambda: library.get_model(name, weights=None, **own))
+            network_options["weights_backbone"] = None
+        network = random_weights(lambda: library.get_model(name, weights=None, **network_options))
     if isinstance(weights, str):
         load_weights(network, weights)
     if default is None:

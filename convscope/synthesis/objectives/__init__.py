@@ -141,13 +141,13 @@ def evaluate(objectives: Sequence[Objective], forward: ForwardPass) -> Tensor:
     total = torch.zeros(len(objectives), device=forward.image.device)
     for (kind, shared, _, _), members in groups.items():
         places = [place for place, _, _ in members]
-        own = {
+        per_image = {
             name: torch.tensor([each[name] for _, _, each in members], device=total.device)
             for name in members[0][2]
         }
-        found = registry.get(kind)(forward.part(places), **dict(shared), **own)
+        scores = registry.get(kind)(forward.part(places), **dict(shared), **per_image)
         weights = torch.tensor([weight for _, weight, _ in members], device=total.device)
         total = total.index_add(
-            0, torch.tensor(places, device=total.device), found.float() * weights
+            0, torch.tensor(places, device=total.device), scores.float() * weights
         )
     return total

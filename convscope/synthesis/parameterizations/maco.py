@@ -57,13 +57,18 @@ def maco(
     if start is not None:
         values = from_image(start, colors)
         spectrum = torch.fft.rfft2(values)
-        own = None if magnitude is None else _read(magnitude, channels, height, width).to(values)
+        stored = None if magnitude is None else _read(magnitude, channels, height, width).to(values)
         phase, spread = spectrum.angle(), values.std((1, 2, 3), keepdim=True, correction=0)
         center = values.mean((1, 2, 3), keepdim=True)
         return _Maco(
-            phase, spectrum.abs() if own is None else own, colors, (height, width), center, spread
+            phase,
+            spectrum.abs() if stored is None else stored,
+            colors,
+            (height, width),
+            center,
+            spread,
         )
-    own = (
+    stored = (
         inverse(height, width).expand(channels, -1, -1)
         if magnitude is None
         else _read(magnitude, channels, height, width)
@@ -72,7 +77,7 @@ def maco(
     # there; uniform ones do not.
     phase = streams.uniform(channels, height, width // 2 + 1, low=-math.pi, high=math.pi)
     center = phase.new_zeros(count, 1, 1, 1)
-    return _Maco(phase, own.to(phase), colors, (height, width), center, center + contrast)
+    return _Maco(phase, stored.to(phase), colors, (height, width), center, center + contrast)
 
 
 class _Maco(nn.Module):
@@ -183,10 +188,10 @@ def measure_magnitude(
         photos.float(), (MEASURED, MEASURED), mode="bilinear", antialias=True, align_corners=False
     )
     values = from_image(square, matrix(photos.shape[1], decorrelate).to(photos.device))
-    found: Tensor = torch.fft.rfft2(values - values.mean((2, 3), keepdim=True)).abs().mean(0)
+    magnitude: Tensor = torch.fft.rfft2(values - values.mean((2, 3), keepdim=True)).abs().mean(0)
     if path is not None:
-        np.save(path, found.cpu().numpy(), allow_pickle=False)
-    return found
+        np.save(path, magnitude.cpu().numpy(), allow_pickle=False)
+    return magnitude
 
 
 def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -210,11 +215,11 @@ def _read(path: str, channels: int, height: int, width: int) -> Tensor:
             f"The magnitude in {path} has shape {array.shape}; {channels} channels of a real"
             " spectrum are needed."
         )
-    found = torch.from_numpy(array.astype(np.float32))
-    rows, columns = found.shape[1], (found.shape[2] - 1) * 2
+    spectrum = torch.from_numpy(array.astype(np.float32))
+    rows, columns = spectrum.shape[1], (spectrum.shape[2] - 1) * 2
     # Times the frequency it is nearly flat, so that it can be interpolated; the rows are brought in
     # order for it.
-    flat = (found * frequencies(rows, columns)).roll(rows // 2, 1)
+    flat = (spectrum * frequencies(rows, columns)).roll(rows // 2, 1)
     # Half a cycle per pixel is the grid's border.
     down = torch.fft.fftfreq(height)[:, None].expand(height, width // 2 + 1) * 2
     right = torch.fft.rfftfreq(width)[None].expand(height, -1) * 4 - 1

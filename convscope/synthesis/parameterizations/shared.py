@@ -48,26 +48,26 @@ def shared(
             streams.normal(*entries(channels, *small)).double().sum(0, keepdim=True) / count**0.5
         )
         base = Spectrum(sd * drawn.float(), small, decay)
-        own = Spectrum(
+        residual = Spectrum(
             sd * streams.normal(*entries(channels, height, width)), (height, width), decay
         )
     else:
         values = from_image(start, colors)
         common = interpolate(values.mean(0, keepdim=True), small, mode="area")
-        base, own = (
+        base, residual = (
             Spectrum.of(common, decay),
             Spectrum.of(values - larger(common, (height, width)), decay),
         )
-    return _Shared(base, own, colors)
+    return _Shared(base, residual, colors)
 
 
 class _Shared(nn.Module):
     colors: Tensor
 
-    def __init__(self, base: Spectrum, own: Spectrum, colors: Tensor) -> None:
+    def __init__(self, base: Spectrum, residual: Spectrum, colors: Tensor) -> None:
         super().__init__()
-        self.base, self.own = base, own
+        self.base, self.residual = base, residual
         self.register_buffer("colors", colors)
 
     def forward(self) -> Tensor:
-        return to_image(self.own() + larger(self.base(), self.own.size), self.colors)
+        return to_image(self.residual() + larger(self.base(), self.residual.size), self.colors)

@@ -39,7 +39,7 @@ def transparent(
         options["start"] = (
             start if start.shape[1] == channels + 1 else torch.cat([start, full], dim=1)
         )
-    made: nn.Module = parameterizations.registry.get(base)(
+    base_image: nn.Module = parameterizations.registry.get(base)(
         (count, channels + 1, height, width), streams, **options
     )
-    return made
+    return base_image

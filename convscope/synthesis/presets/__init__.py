@@ -216,8 +216,8 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def _for_verb(tables: dict[str, Any], verb: str) -> dict[str, Any]:
     common = {key: value for key, value in tables.items() if key not in VERBS}
-    own = tables.get(verb, {})
-    return common | own if isinstance(own, dict) else common
+    changes = tables.get(verb, {})
+    return common | changes if isinstance(changes, dict) else common
 
 
 def _first_fault(error: ValidationError) -> str:
