@@ -49,11 +49,11 @@ class Duel:
                 each * (max(len(above), len(below)) if len(each) == 1 else 1)
                 for each in (above, below)
             )
-        found = sorted(a / b for a, b in zip(above, below, strict=True))
-        if len(found) == 1:
-            return found[0], found[0], found[0]
-        low, _, high = statistics.quantiles(found, n=4, method="inclusive")
-        return statistics.median(found), low, high
+        entries = sorted(a / b for a, b in zip(above, below, strict=True))
+        if len(entries) == 1:
+            return entries[0], entries[0], entries[0]
+        low, _, high = statistics.quantiles(entries, n=4, method="inclusive")
+        return statistics.median(entries), low, high
 
 
 def timed(run: Run, device: torch.device | str = "cpu") -> float:
@@ -84,13 +84,13 @@ def duel(
     """All contestants in turns, after one run each that does not count (but for those that are too
     slow to run twice)."""
     first = {name: timed(run, device) for name, run in contestants.items()}
-    found = Duel(
+    entries = Duel(
         {name: [] for name in contestants},
         {name for name, seconds in first.items() if seconds > patience.long},
     )
-    for name in found.once:
-        found.times[name].append(first[name])
-    again = [name for name in contestants if name not in found.once]
+    for name in entries.once:
+        entries.times[name].append(first[name])
+    again = [name for name in contestants if name not in entries.once]
     began = time.perf_counter()
     done = 0
     while again and (
@@ -98,9 +98,9 @@ def duel(
         or (done < patience.most and time.perf_counter() - began < patience.seconds)
     ):
         for name in again:
-            found.times[name].append(timed(contestants[name], device))
+            entries.times[name].append(timed(contestants[name], device))
         done += 1
-    return found
+    return entries
 
 
 @dataclass
@@ -161,7 +161,7 @@ def rows(
 ) -> list[Row]:
     """A row for each peer in a duel; one without a peer where there is none."""
     over = made.ratio(ours, limit) if limit else None
-    found = []
+    entries = []
     peers = [name for name in made.times if name != ours and not name.startswith(("ours", "limit"))]
     for peer in peers or [""]:
         aim = wanted.get(peer) if isinstance(wanted, dict) else wanted
@@ -182,8 +182,8 @@ def rows(
         row.limit, row.over_limit = (made.seconds(limit) if limit else None), over
         if peer:
             row.peer_seconds, row.ratio = made.seconds(peer), made.ratio(peer, ours)
-        found.append(row)
-    return found
+        entries.append(row)
+    return entries
 
 
 @dataclass(frozen=True)

@@ -91,10 +91,10 @@ def build(given: argparse.Namespace) -> None:
         seconds: dict[str, list[float]] = {"atlas": [], "bare": []}
         for _ in range(given.repeats):
             with tempfile.TemporaryDirectory() as folder, limited(name, count):
-                begun = time.perf_counter()
+                started = time.perf_counter()
                 atlas.build(model, name, folder, steps=given.steps, size=given.size)
-                seconds["atlas"].append(time.perf_counter() - begun)
-            begun = time.perf_counter()
+                seconds["atlas"].append(time.perf_counter() - started)
+            started = time.perf_counter()
             with Probe(model) as probe:
                 optimize_batches(
                     probe,
@@ -102,7 +102,7 @@ def build(given: argparse.Namespace) -> None:
                     Settings("distill", "visualize", steps=given.steps, size=given.size),
                     BatchOptions(seed=0, batch=16),
                 )
-            seconds["bare"].append(time.perf_counter() - begun)
+            seconds["bare"].append(time.perf_counter() - started)
         best = {key: min(values) / count for key, values in seconds.items()}
         for key, value in best.items():
             total[key] += value * layers[name].units
@@ -192,7 +192,7 @@ def forward(
         half=False,
     )
     network = scanner.prepare() if prepared else model
-    begun = time.perf_counter()
+    started = time.perf_counter()
     alone = 0.0
     with Probe(network) as probe:
         for shard in announced(shards(scanner.source, set()), scanner.announce):
@@ -202,7 +202,7 @@ def forward(
                 probe.output(image)
                 alone += time.perf_counter() - start
     scanner.close()
-    return time.perf_counter() - begun, alone
+    return time.perf_counter() - started, alone
 
 
 def linear(given: argparse.Namespace) -> None:
@@ -290,7 +290,7 @@ def kill(given: argparse.Namespace) -> None:
             )
             assert child.stdout is not None
             assert child.stdout.readline() == "ready\n"
-            begun = time.perf_counter()
+            started = time.perf_counter()
             try:
                 child.wait(after)
             except subprocess.TimeoutExpired:
@@ -298,7 +298,7 @@ def kill(given: argparse.Namespace) -> None:
                 child.wait()
                 return None
             assert child.stdout.read() == "done\n", "the child failed"
-            return time.perf_counter() - begun
+            return time.perf_counter() - started
 
         whole = run("whole", None)
         assert whole is not None
@@ -388,12 +388,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--engine", default="local")
     parser.add_argument("--out", default="docs/atlas_linear.png")
-    given = parser.parse_args()
-    if given.threads:
-        torch.set_num_threads(given.threads)
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     {"build": build, "examples": examples, "linear": linear, "kill": kill, "workers": workers}[
-        given.what
-    ](given)
+        arguments.what
+    ](arguments)
 
 
 if __name__ == "__main__":

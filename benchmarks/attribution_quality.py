@@ -69,11 +69,11 @@ def main() -> None:
     parser.add_argument(
         "--finished", action="store_true", help="run nothing: only what is in --parts"
     )
-    given = parser.parse_args()
-    if given.threads:
-        torch.set_num_threads(given.threads)
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     model = convscope.load_model()
-    common = {"metric": METRICS, "grids": given.grids, "alpha_masks": True, "points": 10}
+    common = {"metric": METRICS, "grids": arguments.grids, "alpha_masks": True, "points": 10}
     names = [
         name
         for name in registry
@@ -85,13 +85,13 @@ def main() -> None:
     ):
         options: dict[str, Any] = SPECIAL.get(title, {"methods": title})
         options = {**options, **FEWER.get(title, {})}
-        part = Path(given.parts) / f"{title}.npz" if given.parts else None
+        part = Path(arguments.parts) / f"{title}.npz" if arguments.parts else None
         if part is not None and part.is_file():
             one = convscope.Result.load(part)
-        elif given.finished:
+        elif arguments.finished:
             continue
         else:
-            one = convscope.benchmark_attribution(model, given.folder, **common, **options)
+            one = convscope.benchmark_attribution(model, arguments.folder, **common, **options)
             one.table[0]["method"] = title
             details = replace(one.details_as(MeasurementsDetails), methods=[title])
             one = replace(one, details=details)
@@ -105,7 +105,7 @@ def main() -> None:
         result = one if result is None else merged(result, one)
     assert result is not None
     result.table.sort(key=lambda row: -row["grid_pointing"])
-    out = Path(given.out)
+    out = Path(arguments.out)
     result.save(out / "attribution.png")
     result.save(out / "attribution.csv")
     page = out / "attribution.md"

@@ -68,14 +68,15 @@ def visualize() -> None:
         *[(each, 0) for each in units],
         *[(each, 1) for each in classes],
     ]
-    made = [
+    entries = [
         convscope.visualize(None, units, steps=192),
         convscope.visualize(
             None, [f"logit({each})" for each in classes], steps=192, transforms=wide
         ),
     ]
     panels = [
-        Panel(drawn(made[which], place % 4), title) for place, (title, which) in enumerate(results)
+        Panel(drawn(entries[which], place % 4), title)
+        for place, (title, which) in enumerate(results)
     ]
     save("visualize", sheet(panels, columns=3))
 

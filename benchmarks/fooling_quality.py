@@ -81,20 +81,20 @@ def pgd(model: Model, original: Tensor, wanted: Tensor) -> Tensor:
     import foolbox
 
     network = foolbox.PyTorchModel(Classifier(model).eval(), bounds=(0, 1))
-    found = original.clone()
+    entries = original.clone()
     left = torch.ones(len(original), dtype=torch.bool)
     for bound in BOUNDS:
         places = left.nonzero()[:, 0]
         for part in places.split(16):
             criterion = foolbox.criteria.TargetedMisclassification(wanted[part])
-            _, made, success = foolbox.attacks.L2PGD(steps=PGD_STEPS)(
+            _, output, success = foolbox.attacks.L2PGD(steps=PGD_STEPS)(
                 network, original[part], criterion, epsilons=bound
             )
-            found[part] = made
+            entries[part] = output
             left[part[success]] = False
         if not bool(left.any()):
             break
-    return found
+    return entries
 
 
 def deep_fool(model: Model, original: Tensor, before: Tensor) -> Tensor:
@@ -125,30 +125,30 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--threads", type=int)
     options.add_argument("--out", type=Path, default=Path("fooling_quality.json"))
-    given = options.parse_args()
-    if given.threads:
-        torch.set_num_threads(given.threads)
+    arguments = options.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     model = convscope.load_model()
-    seen = photos(given.photos, model.size[0])
-    original = rounded(torch.cat([seen[place % len(seen)] for place in range(given.pairs)]))
+    seen = photos(arguments.photos, model.size[0])
+    original = rounded(torch.cat([seen[place % len(seen)] for place in range(arguments.pairs)]))
     wanted = torch.randint(
-        model.classes, (given.pairs,), generator=torch.Generator().manual_seed(given.seed)
+        model.classes, (arguments.pairs,), generator=torch.Generator().manual_seed(arguments.seed)
     )
     with Probe(model) as probe:
         before = torch.cat(
             [probe.scores(model.preprocess(part)).argmax(1) for part in original.split(16)]
         )
     ours, steps, kept = [], [], []
-    for first in range(0, given.pairs, 20):
-        made = convscope.fool(
+    for first in range(0, arguments.pairs, 20):
+        result = convscope.fool(
             model,
             list(original[first : first + 20].split(1)),
             target=wanted[first : first + 20].tolist(),
         )
-        ours.append(torch.from_numpy(made["image"]))
-        steps += [row["steps"] for row in made.table]
-        kept.append(made)
-    found = {
+        ours.append(torch.from_numpy(result["image"]))
+        steps += [row["steps"] for row in result.table]
+        kept.append(result)
+    table = {
         "convscope": (
             describe(model, torch.cat(ours), original, wanted, before)
             | {
@@ -161,18 +161,18 @@ def main() -> None:
         path = Path(folder) / "fooled.png"
         kept[0].save(path, plain=True)
         again = convscope.predict(model, path, top=1).table[0]["index"]
-        found["convscope"]["first_saved_png_still_fools"] = again == int(wanted[0])
-    print(found, flush=True)
-    few = slice(given.peer_pairs)
+        table["convscope"]["first_saved_png_still_fools"] = again == int(wanted[0])
+    print(table, flush=True)
+    few = slice(arguments.peer_pairs)
     part = original[few], wanted[few], before[few]
-    found["convscope_on_the_peers_pairs"] = describe(model, torch.cat(ours)[few], *part)
-    found["foolbox_l2_pgd"] = describe(model, pgd(model, part[0], part[1]), *part)
-    found["foolbox_deep_fool_untargeted"] = describe(
+    table["convscope_on_the_peers_pairs"] = describe(model, torch.cat(ours)[few], *part)
+    table["foolbox_l2_pgd"] = describe(model, pgd(model, part[0], part[1]), *part)
+    table["foolbox_deep_fool_untargeted"] = describe(
         model, deep_fool(model, part[0], part[2]), part[0], None, part[2]
     )
-    for name, row in found.items():
+    for name, row in table.items():
         print(name, row, flush=True)
-    write_whole(given.out, json.dumps({"pairs": given.pairs, **found}, indent=2).encode())
+    write_whole(arguments.out, json.dumps({"pairs": arguments.pairs, **table}, indent=2).encode())
 
 
 if __name__ == "__main__":

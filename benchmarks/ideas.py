@@ -173,8 +173,8 @@ def compiled(fast: Model, layer: str) -> dict[str, Run]:
 
     def run(what: Any) -> None:
         leaf = image.detach().requires_grad_()
-        found = what(leaf)[layer]
-        torch.autograd.grad(found, leaf, torch.ones_like(found))
+        entries = what(leaf)[layer]
+        torch.autograd.grad(entries, leaf, torch.ones_like(entries))
 
     fused = torch.compile(short)
     return {"compiled": lambda: run(fused), "not compiled": lambda: run(short)}
@@ -194,12 +194,12 @@ def measure(name: str, layer: str, patience: Patience, with_compile: bool) -> di
     half = made(model, layer, half=True)
     runs["half"] = step(half, layer, units)
     runs["half, one"] = step(half, layer, units[:1])
-    found = duel(runs, patience)
+    timing = duel(runs, patience)
     ratios = {
-        idea: found.ratio(idea, "")[0] for idea in runs if idea and not idea.startswith("half")
+        idea: timing.ratio(idea, "")[0] for idea in runs if idea and not idea.startswith("half")
     }
-    ratios["bfloat16"] = found.ratio("", "half")[0]
-    ratios["eight images at once, in bfloat16"] = found.ratio("half, one", "half")[0]
+    ratios["bfloat16"] = timing.ratio("", "half")[0]
+    ratios["eight images at once, in bfloat16"] = timing.ratio("half, one", "half")[0]
     if with_compile and (pair := compiled(fast, layer)):
         began = time.perf_counter()
         pair["compiled"]()
@@ -244,13 +244,13 @@ def main() -> None:
     options.add_argument(
         "--out", type=Path, help="a page in Markdown; the text between its marks is exchanged"
     )
-    given = options.parse_args()
-    torch.set_num_threads(given.threads)
+    arguments = options.parse_args()
+    torch.set_num_threads(arguments.threads)
     found: dict[str, dict[str, float]] = {}
     for name, layer in CELLS:
-        if given.cells in f"{name} {layer}":
+        if arguments.cells in f"{name} {layer}":
             found[f"{name} {layer}"] = measure(
-                name, layer, Patience(given.rounds, given.rounds), given.compile
+                name, layer, Patience(arguments.rounds, arguments.rounds), arguments.compile
             )
             print(
                 f"{name} {layer}: "
@@ -260,10 +260,10 @@ def main() -> None:
                 flush=True,
             )
     print(table(found))
-    if given.out:
-        before, mark, rest = given.out.read_text().partition("<!-- table -->")
+    if arguments.out:
+        before, mark, rest = arguments.out.read_text().partition("<!-- table -->")
         write_whole(
-            given.out,
+            arguments.out,
             f"{before}{mark}\n\n{table(found)}\n<!-- end of table"
             f" -->{rest.partition('<!-- end of table -->')[2]}".encode(),
         )

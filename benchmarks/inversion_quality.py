@@ -36,22 +36,27 @@ def main() -> None:
     options.add_argument("--threads", type=int)
     options.add_argument("--out", type=Path, default=Path("inversion_quality.json"))
     options.add_argument("--sheet", type=Path)
-    given = options.parse_args()
-    if given.threads:
-        torch.set_num_threads(given.threads)
+    arguments = options.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     model = convscope.load_model()
-    seen = model.fit(convscope.load_image(given.photo))[0].permute(1, 2, 0).numpy()
+    seen = model.fit(convscope.load_image(arguments.photo))[0].permute(1, 2, 0).numpy()
     rows, panels = [], [Panel(Image.fromarray(to_uint8(seen)), "photo")]
     for layer in LAYERS:
-        made = convscope.invert(model, given.photo, layer=layer, steps=given.steps)
+        inverted = convscope.invert(model, arguments.photo, layer=layer, steps=arguments.steps)
         plain = [
             convscope.invert(
-                model, given.photo, layer=layer, steps=given.steps, preset="plain", rate=rate
+                model,
+                arguments.photo,
+                layer=layer,
+                steps=arguments.steps,
+                preset="plain",
+                rate=rate,
             )
             for rate in RATES
         ]
         best = min(plain, key=lambda result: float(result["error"][0]))
-        images = [result["image"][0].transpose(1, 2, 0) for result in (made, best)]
+        images = [result["image"][0].transpose(1, 2, 0) for result in (inverted, best)]
         likeness = [
             float(structural_similarity(seen, image, channel_axis=2, data_range=1.0))
             for image in images
@@ -59,7 +64,7 @@ def main() -> None:
         rows.append(
             {
                 "layer": layer,
-                "error": float(made["error"][0]),
+                "error": float(inverted["error"][0]),
                 "ssim": likeness[0],
                 "plain_error": float(best["error"][0]),
                 "plain_ssim": likeness[1],
@@ -81,15 +86,17 @@ def main() -> None:
         )
         print(rows[-1], flush=True)
     write_whole(
-        given.out,
-        json.dumps({"photo": given.photo, "steps": given.steps, "rows": rows}, indent=2).encode(),
+        arguments.out,
+        json.dumps(
+            {"photo": arguments.photo, "steps": arguments.steps, "rows": rows}, indent=2
+        ).encode(),
     )
-    if given.sheet:
-        given.sheet.parent.mkdir(parents=True, exist_ok=True)
+    if arguments.sheet:
+        arguments.sheet.parent.mkdir(parents=True, exist_ok=True)
         columns = [panels[0], *panels[1::2], panels[0], *panels[2::2]]
         picture = sheet(columns, columns=len(LAYERS) + 1).convert("RGB")
         picture.thumbnail((1500, 1500))
-        picture.save(given.sheet, quality=84, optimize=True)
+        picture.save(arguments.sheet, quality=84, optimize=True)
 
 
 if __name__ == "__main__":

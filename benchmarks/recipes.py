@@ -409,21 +409,21 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=10)
     options.add_argument("--out", type=Path, default=None)
     options.add_argument("--sheet", type=Path, default=None)
-    given = options.parse_args()
+    arguments = options.parse_args()
     rows, pictures = [], []
     with tempfile.TemporaryDirectory() as folder:
         known = networks(Path(folder))
-        for name in given.networks.split(",") if given.networks else known:
+        for name in arguments.networks.split(",") if arguments.networks else known:
             network = known[name]()
             for job in JOBS:
-                row, both = compared(job, network, given.steps)
+                row, both = compared(job, network, arguments.steps)
                 rows.append(row)
                 pictures.append((f"{job}, {network.name}", both))
                 print(" | ".join(row.values()), flush=True)
-    if given.out:
-        write_whole(given.out, markdown(rows, given.steps).encode())
-    if given.sheet:
-        sheet(pictures).save(given.sheet, quality=88)
+    if arguments.out:
+        write_whole(arguments.out, markdown(rows, arguments.steps).encode())
+    if arguments.sheet:
+        sheet(pictures).save(arguments.sheet, quality=88)
 
 
 if __name__ == "__main__":

@@ -54,33 +54,33 @@ def main() -> None:
     )
     options.add_argument("--out", type=Path, default=Path("same_score.json"))
     options.add_argument("--sheet", type=Path)
-    given = options.parse_args()
-    torch.set_num_threads(given.threads)
+    arguments = options.parse_args()
+    torch.set_num_threads(arguments.threads)
     model = convscope.load_model()
     rows, pictures = [], []
     for layer in LAYERS:
         units = [f"{layer}:{unit}" for unit in UNITS]
-        steps = Settings(given.preset, "visualize").steps
+        steps = Settings(arguments.preset, "visualize").steps
         marks = list(range(EVERY, steps + 1, EVERY))
-        made = convscope.visualize(
+        result = convscope.visualize(
             model,
             units,
-            preset=given.preset,
+            preset=arguments.preset,
             size=SIZE,
             seed=SEED,
-            half=not given.full,
+            half=not arguments.full,
             snapshots=marks,
         )
         for place, unit in enumerate(units):
             key = f"lucent-{STEPS}-{SIZE}-{SEED}-{unit}"
             theirs = kept(
-                given.cache, key, lambda unit=unit: lucents(model, unit, STEPS, SIZE, SEED)
+                arguments.cache, key, lambda unit=unit: lucents(model, unit, STEPS, SIZE, SEED)
             )
             wanted = {name: JUDGES[name](model, unit, theirs) for name in NEUTRAL}
             curves = {
                 name: [
                     JUDGES[name](model, unit, torch.from_numpy(shot[place : place + 1]))
-                    for shot in made["snapshot"]
+                    for shot in result["snapshot"]
                 ]
                 for name in NEUTRAL
             }
@@ -92,7 +92,7 @@ def main() -> None:
                 ),
                 None,
             )
-            ours = torch.from_numpy(made["image"][place : place + 1])
+            ours = torch.from_numpy(result["image"][place : place + 1])
             rows.append(
                 {
                     "unit": unit,
@@ -118,12 +118,12 @@ def main() -> None:
             )
         contestants = {
             "ours": ascent.ours(
-                model, layer, list(UNITS), 3, half=not given.full, preset=given.preset
+                model, layer, list(UNITS), 3, half=not arguments.full, preset=arguments.preset
             ),
             "Lucent": ascent.lucents(network_of("embedded"), layer, list(UNITS), 1),
             "Lucent, alone": ascent.lucents(network_of("embedded"), layer, [UNITS[0]], 1),
         }
-        timed = duel(contestants, Patience(given.rounds, given.rounds))
+        timed = duel(contestants, Patience(arguments.rounds, arguments.rounds))
         each = [
             min(batch / len(UNITS), alone) / (own / len(UNITS))
             for own, batch, alone in zip(
@@ -158,12 +158,14 @@ def main() -> None:
     }
     print(summary)
     write_whole(
-        given.out,
-        json.dumps({"summary": summary, "half": not given.full, "rows": rows}, indent=2).encode(),
+        arguments.out,
+        json.dumps(
+            {"summary": summary, "half": not arguments.full, "rows": rows}, indent=2
+        ).encode(),
     )
-    if given.sheet:
+    if arguments.sheet:
         ours, theirs = (torch.cat(part) for part in zip(*pictures, strict=True))
-        draw([row["unit"] for row in rows], ours, theirs, rows, given.sheet)
+        draw([row["unit"] for row in rows], ours, theirs, rows, arguments.sheet)
 
 
 if __name__ == "__main__":

@@ -182,10 +182,10 @@ def picture(rows: list[Row]) -> bytes:
     chart.axvline(1, color="black", lw=0.6)
     chart.set_xlabel("times faster than the peer (quartiles; a black mark is what was wanted)")
     for row in curves:
-        counts, taken = zip(*row.curve, strict=True)
+        counts, seconds_of = zip(*row.curve, strict=True)
         axes[0][1].plot(
             counts,
-            [each / taken[0] for each in taken],
+            [each / seconds_of[0] for each in seconds_of],
             "o-",
             label=row.job.removeprefix("a line in "),
         )
@@ -202,13 +202,13 @@ def picture(rows: list[Row]) -> bytes:
 
 def versions() -> dict[str, str]:
     """The peers' versions."""
-    found = {}
+    table = {}
     for name in PEERS:
         try:
-            found[name] = version(name)
+            table[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return table
 
 
 def earlier(folder: Path) -> list[Row]:
@@ -216,9 +216,10 @@ def earlier(folder: Path) -> list[Row]:
     path = folder / "speed.json"
     if not path.exists():
         return []
-    given = json.loads(path.read_text())["rows"]
+    values = json.loads(path.read_text())["rows"]
     return [
-        Row(**{key: _tuples(value) for key, value in row.items() if key != "held"}) for row in given
+        Row(**{key: _tuples(value) for key, value in row.items() if key != "held"})
+        for row in values
     ]
 
 
@@ -272,29 +273,33 @@ def main() -> int:
         "--threads", type=int, default=1, help="threads of torch, the same for all"
     )
     options.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = options.parse_args()
-    torch.set_num_threads(given.threads)
-    setting = Setting(given.device, given.quick, QUICK if given.quick else FULL, given.slow)
+    arguments = options.parse_args()
+    torch.set_num_threads(arguments.threads)
+    setting = Setting(
+        arguments.device, arguments.quick, QUICK if arguments.quick else FULL, arguments.slow
+    )
     name = (
         torch.cuda.get_device_name()
-        if given.device == "cuda"
+        if arguments.device == "cuda"
         else f"{platform.machine()} processor"
     )
     about = {
         "torch": torch.__version__,
         "device": name,
-        "threads": given.threads,
-        "quick": given.quick,
+        "threads": arguments.threads,
+        "quick": arguments.quick,
         "peers": versions(),
     }
-    groups = [group for group in GROUPS if given.rows and given.rows in group] or list(GROUPS)
-    folder = given.out or (DOCS if not given.quick and not given.rows else None)
+    groups = [group for group in GROUPS if arguments.rows and arguments.rows in group] or list(
+        GROUPS
+    )
+    folder = arguments.out or (DOCS if not arguments.quick and not arguments.rows else None)
     began = time.perf_counter()
     rows: list[Row] = []
-    before = earlier(folder) if given.rows and folder else []
+    before = earlier(folder) if arguments.rows and folder else []
     for group in groups:
         for row in import_module(f"benchmarks.speed_rows.{group}").run(setting):
-            if wanted(row, given.rows):
+            if wanted(row, arguments.rows):
                 rows.append(row)
                 print("  ".join(cell for cell in cells(row) if cell), flush=True)
         if folder is not None:

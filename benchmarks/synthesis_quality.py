@@ -58,7 +58,7 @@ def lucents(model: Model, unit: str, steps: int, size: int, seed: int) -> Tensor
         following = [*network.blocks, network.conv_head][int(layer[-1]) + 1]
         following.register_forward_pre_hook(stop)
     wanted = objectives.channel(layer.replace(".", "_"), int(index))
-    made = render.render_vis(
+    result = render.render_vis(
         network,
         wanted,
         lambda: param.image(size),
@@ -68,7 +68,7 @@ def lucents(model: Model, unit: str, steps: int, size: int, seed: int) -> Tensor
         progress=False,
         show_image=False,
     )
-    return torch.from_numpy(made[-1].transpose(0, 3, 1, 2).copy())
+    return torch.from_numpy(result[-1].transpose(0, 3, 1, 2).copy())
 
 
 def stop(module: Any, given: Any) -> None:
@@ -82,12 +82,12 @@ def kept(folder: Path | None, name: str, make: Callable[[], Tensor]) -> Tensor:
     if path is not None and path.exists():
         return torch.from_numpy(np.load(path))
     began = time.perf_counter()
-    made = make()
+    output = make()
     print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, made.numpy())
-    return made
+        np.save(path, output.numpy())
+    return output
 
 
 def score(model: Model, unit: str, image: Tensor) -> dict[str, float]:
@@ -160,28 +160,35 @@ def main() -> None:
     options.add_argument("--out", type=Path, default=Path("docs/quality.json"))
     options.add_argument("--sheet", type=Path)
     options.add_argument("--threads", type=int, help="threads for both")
-    given = options.parse_args()
-    if given.threads:
-        torch.set_num_threads(given.threads)
+    arguments = options.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     model = convscope.load_model()
     # From all layers in turn, so that a part of the whole is a fair sample.
-    units = [unit for first in range(4) for unit in targets()[first::4]][: given.most]
-    key = f"{given.steps}-{given.size}-{given.seed}"
+    units = [unit for first in range(4) for unit in targets()[first::4]][: arguments.most]
+    key = f"{arguments.steps}-{arguments.size}-{arguments.seed}"
     theirs = torch.cat(
         [
             kept(
-                given.cache,
+                arguments.cache,
                 f"lucent-{key}-{unit}",
-                lambda unit=unit: lucents(model, unit, given.steps, given.size, given.seed),
+                lambda unit=unit: lucents(
+                    model, unit, arguments.steps, arguments.size, arguments.seed
+                ),
             )
             for unit in units
         ]
     )
-    if given.only_lucent:
+    if arguments.only_lucent:
         return
     ours = torch.from_numpy(
         convscope.visualize(
-            model, units, preset="distill", steps=given.steps, size=given.size, seed=given.seed
+            model,
+            units,
+            preset="distill",
+            steps=arguments.steps,
+            size=arguments.size,
+            seed=arguments.seed,
         )["image"]
     )
     rows: list[Row] = []
@@ -203,14 +210,14 @@ def main() -> None:
         )
     summary = summary_of(rows)
     about = (
-        f"{len(units)} targets of the embedded network, {given.steps} steps of `distill` and of"
-        f" Lucent at {given.size} px, torch {torch.__version__}. Above 1: ours is higher."
+        f"{len(units)} targets of the embedded network, {arguments.steps} steps of `distill` and of"
+        f" Lucent at {arguments.size} px, torch {torch.__version__}. Above 1: ours is higher."
     )
-    write_whole(given.out, json.dumps({"summary": summary, "rows": rows}, indent=1).encode())
-    write_whole(given.out.with_suffix(".md"), markdown(summary, about).encode())
+    write_whole(arguments.out, json.dumps({"summary": summary, "rows": rows}, indent=1).encode())
+    write_whole(arguments.out.with_suffix(".md"), markdown(summary, about).encode())
     print(markdown(summary, about))
-    if given.sheet:
-        draw(units, ours, theirs, rows, given.sheet)
+    if arguments.sheet:
+        draw(units, ours, theirs, rows, arguments.sheet)
 
 
 def draw(units: list[str], ours: Tensor, theirs: Tensor, rows: list[Row], path: Path) -> None:

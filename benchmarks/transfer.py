@@ -75,52 +75,52 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--out", type=Path, default=Path("transfer.json"))
     options.add_argument("--sheet", type=Path)
-    given = options.parse_args()
+    arguments = options.parse_args()
     model = convscope.load_model()
     judges = [convscope.load_model(name) for name in JUDGES]
     ways: dict[str, dict[str, Any]] = {
         "distill": {"preset": "distill"},
         "maco": {
             "preset": "maco",
-            "size": given.size,
-            "transforms": f"crop({given.crops},0.05,0.5,true,224) noise(0.02,0.04)",
+            "size": arguments.size,
+            "transforms": f"crop({arguments.crops},0.05,0.5,true,224) noise(0.02,0.04)",
         },
     }
-    classes = CLASSES[:: given.every]
+    classes = CLASSES[:: arguments.every]
     rows: list[dict[str, Any]] = []
     panels = []
     for name, changes in ways.items():
         for first in range(0, len(classes), TOGETHER):
             some = classes[first : first + TOGETHER]
             began = time.perf_counter()
-            made = convscope.visualize(
+            result = convscope.visualize(
                 model,
                 [f"logit({index})" for index in some],
-                steps=given.steps,
-                seed=given.seed,
+                steps=arguments.steps,
+                seed=arguments.seed,
                 **changes,
             )
             seconds = (time.perf_counter() - began) / len(some)
-            for index, image in zip(some, made["image"], strict=True):
+            for index, image in zip(some, result["image"], strict=True):
                 pixels = Image.fromarray(to_uint8(image.transpose(1, 2, 0)))
-                found = [rank(judge, pixels, index) for judge in judges]
+                entries = [rank(judge, pixels, index) for judge in judges]
                 inside = [rank(judge, middle(pixels), index)[0] for judge in judges]
                 row = {
                     "way": name,
                     "class": index,
                     "label": model.label(index),
-                    "rank": [place for place, _ in found],
+                    "rank": [place for place, _ in entries],
                     "middle": inside,
                 }
                 rows.append(
                     {
                         **row,
-                        "probability": [round(value, 4) for _, value in found],
+                        "probability": [round(value, 4) for _, value in entries],
                         "seconds": round(seconds, 1),
                     }
                 )
                 print(rows[-1], flush=True)
-                said = ", ".join(str(place) for place, _ in found)
+                said = ", ".join(str(place) for place, _ in entries)
                 panels.append(
                     Panel(
                         pixels.resize((160, 160), Image.Resampling.LANCZOS),
@@ -141,15 +141,15 @@ def main() -> None:
             whole = {
                 "summary": summary,
                 "rows": rows,
-                "steps": given.steps,
-                "crops": given.crops,
-                "size": given.size,
+                "steps": arguments.steps,
+                "crops": arguments.crops,
+                "size": arguments.size,
             }
-            write_whole(given.out, json.dumps(whole, indent=2).encode())
+            write_whole(arguments.out, json.dumps(whole, indent=2).encode())
     print(summary)
-    if given.sheet:
-        given.sheet.parent.mkdir(parents=True, exist_ok=True)
-        sheet(panels, columns=6).convert("RGB").save(given.sheet, quality=82)
+    if arguments.sheet:
+        arguments.sheet.parent.mkdir(parents=True, exist_ok=True)
+        sheet(panels, columns=6).convert("RGB").save(arguments.sheet, quality=82)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ def digits() -> tuple[Tensor, Tensor]:
     """All 1,797 digits, n 1 8 8 in [0, 1], and their classes."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    return torch.from_numpy(found.images).float()[:, None] / 16, torch.from_numpy(found.target)
+    actual = load_digits()
+    return torch.from_numpy(actual.images).float()[:, None] / 16, torch.from_numpy(actual.target)
 
 
 @lru_cache(maxsize=1)

@@ -57,5 +57,5 @@ def grad_cam_peer(
         cam(input_tensor=image.clone(), targets=[ClassifierOutputTarget(index)] * len(image))
         cam.activations_and_grads.release()
     network.zero_grad(set_to_none=True)
-    found = torch.as_tensor(seen["map"]).detach()
-    return found[:, 0] if name == "FullGrad" else found
+    actual = torch.as_tensor(seen["map"]).detach()
+    return actual[:, 0] if name == "FullGrad" else actual

@@ -29,12 +29,12 @@ LAYERS = {
 def model_of(name: str, device: str = "cpu") -> Model:
     """Random weights but for the embedded network, drawn from one seed."""
     torch.manual_seed(0)
-    made = (
+    output = (
         convscope.load_model()
         if name == "embedded"
         else convscope.load_model(f"torchvision:{name}", weights=False)
     )
-    return made.to(device)
+    return output.to(device)
 
 
 @cache

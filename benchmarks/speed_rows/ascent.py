@@ -136,8 +136,8 @@ def bare(model: Model, layer: str, count: int, steps: int, *, half: bool) -> Run
             pass
         finally:
             handle.remove()
-        made = kept.pop()
-        torch.autograd.grad(made, leaf, torch.ones_like(made))
+        output = kept.pop()
+        torch.autograd.grad(output, leaf, torch.ones_like(output))
 
     @keep_freed_memory()
     def run() -> float:
@@ -181,13 +181,13 @@ def run(setting: Setting) -> Iterator[Row]:
         }
         if not absent:
             contestants["Lucent"] = lucents(network_of(name, setting.device), layer, units, 1)
-        made = duel(contestants, setting.patience, setting.device)
+        timing = duel(contestants, setting.patience, setting.device)
         per_image = Duel(
-            {who: [seconds / batch for seconds in times] for who, times in made.times.items()},
-            made.once,
+            {who: [seconds / batch for seconds in times] for who, times in timing.times.items()},
+            timing.once,
         )
         for half, title in (("", ""), (" in half", ", bfloat16")):
-            found = rows(
+            entries = rows(
                 per_image,
                 group="ascent",
                 job=f"visualize {layer}{title}",
@@ -197,7 +197,7 @@ def run(setting: Setting) -> Iterator[Row]:
                 limit=f"limit{half}",
                 note=f"batch of {batch}",
             )
-            for row in found:
+            for row in entries:
                 row.missing = absent
                 kept[title].append(row)
                 yield row

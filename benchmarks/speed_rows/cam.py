@@ -139,13 +139,13 @@ def run(setting: Setting) -> Iterator[Row]:
                 )
             elif theirs:
                 yield Row("cam", f"{method}, batch of {batch}", name, peer, missing=absent[peer])
-        made = duel(contestants, setting.patience, setting.device)
+        timing = duel(contestants, setting.patience, setting.device)
         aims = {
             "wanted": WANTED.get(method, 1.0),
             "allowed": 1.10 if method == "grad_cam" else None,
         }
         yield from rows(
-            made,
+            timing,
             group="cam",
             job=f"{method}, batch of {batch}",
             network=name,
@@ -154,7 +154,7 @@ def run(setting: Setting) -> Iterator[Row]:
         )
         if method in SLOW:
             yield from rows(
-                made,
+                timing,
                 group="cam",
                 job=f"{method}, batch of {batch}, bfloat16",
                 network=name,

@@ -37,8 +37,8 @@ def ours(model: Model, image: Tensor, *, half: bool = False) -> Run:
     photos = list(image.split(1))
 
     def run() -> None:
-        made = convscope.fool(model, photos, target=CLASS, steps=STEPS, rate=TINY, half=half)
-        assert all(row["steps"] == STEPS for row in made.table)
+        result = convscope.fool(model, photos, target=CLASS, steps=STEPS, rate=TINY, half=half)
+        assert all(row["steps"] == STEPS for row in result.table)
 
     return run
 
@@ -76,13 +76,13 @@ def run(setting: Setting) -> Iterator[Row]:
                 contestants["foolbox L2 PGD"] = foolboxs(
                     model, network_of(name, setting.device), image
                 )
-            made = duel(contestants, setting.patience, setting.device)
+            timing = duel(contestants, setting.patience, setting.device)
             each = Duel(
                 {
                     who: [seconds / batch / STEPS for seconds in times]
-                    for who, times in made.times.items()
+                    for who, times in timing.times.items()
                 },
-                made.once,
+                timing.once,
             )
             for who, title in (("ours", ""), ("ours in half", ", bfloat16")):
                 for row in rows(

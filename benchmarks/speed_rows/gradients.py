@@ -79,8 +79,8 @@ def run(setting: Setting) -> Iterator[Row]:
             aims = dict.fromkeys(
                 ("Captum", "Captum, one copy at a time", "Captum Occlusion of as many runs"), wanted
             )
-            made = duel(contestants, setting.patience, setting.device)
-            for row in rows(made, group="gradients", job=method, network=name, wanted=aims):
+            timing = duel(contestants, setting.patience, setting.device)
+            for row in rows(timing, group="gradients", job=method, network=name, wanted=aims):
                 if absent:
                     row.peer, row.missing = "Captum", absent
                 yield row

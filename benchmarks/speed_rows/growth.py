@@ -56,17 +56,17 @@ def curves(setting: Setting) -> list[Curve]:
         "units (visualize)": units,
         "steps (visualize)": steps,
     }
-    found = []
+    entries = []
     for what, job in jobs.items():
         job(SIZES[0])
         rounds = [
             [timed(partial(job, count), setting.device) for count in SIZES]
             for _ in range(setting.patience.rounds)
         ]
-        found.append(
+        entries.append(
             Curve(what, SIZES, [statistics.median(each) for each in zip(*rounds, strict=True)])
         )
-    return found
+    return entries
 
 
 def run(setting: Setting) -> Iterator[Row]:

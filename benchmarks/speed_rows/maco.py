@@ -102,10 +102,10 @@ def run(setting: Setting) -> Iterator[Row]:
                 contestants["Horama"] = horamas(
                     network_of(name, setting.device), folder, 2, setting.device
                 )
-            made = duel(contestants, setting.patience, setting.device)
+            timing = duel(contestants, setting.patience, setting.device)
             for who, title in (("ours", ""), ("ours in half", ", bfloat16")):
                 for row in rows(
-                    made,
+                    timing,
                     group="maco",
                     job=f"MaCo{title}",
                     network=name,

@@ -35,9 +35,9 @@ SAME = 1.10
 
 def peak(count: int, steps: int, size: int) -> tuple[float, float]:
     """MiB with the network loaded, and at the highest."""
-    given = [sys.executable, "-c", CODE, "blocks.3", str(count), str(steps), str(size), "full"]
+    entries = [sys.executable, "-c", CODE, "blocks.3", str(count), str(steps), str(size), "full"]
     done = subprocess.run(
-        given,
+        entries,
         check=True,
         capture_output=True,
         text=True,

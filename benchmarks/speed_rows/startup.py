@@ -98,10 +98,10 @@ def run(setting: Setting) -> Iterator[Row]:
             ),
             "limit": script("-c", BARE, str(photo)),
         }
-        made = duel(contestants, Patience(setting.patience.rounds, setting.patience.rounds))
+        timing = duel(contestants, Patience(setting.patience.rounds, setting.patience.rounds))
         note = "the limit is a bare script: imports torch, loads the same network, runs it once"
         yield from rows(
-            made,
+            timing,
             group="startup",
             job="convscope explain",
             network="embedded",

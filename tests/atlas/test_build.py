@@ -85,12 +85,12 @@ def test_no_time_host_or_path_in_the_bytes(built):
 
 def test_faces(model, tmp_path):
     atlas.build(model, "third", str(tmp_path), diversity=2, **SMALL)
-    found = atlas.open(str(tmp_path)).unit("third", 6)
-    assert [row["face"] for row in found] == [0, 1]
-    assert found[0].bytes != found[1].bytes
-    assert found[0].recipe["diversity"] == 2
+    opened = atlas.open(str(tmp_path)).unit("third", 6)
+    assert [row["face"] for row in opened] == [0, 1]
+    assert opened[0].bytes != opened[1].bytes
+    assert opened[0].recipe["diversity"] == 2
     with Probe(model) as probe:  # `score` is the unit's own
-        for row in found:
+        for row in opened:
             image = torch.from_numpy(np.array(row.picture)).permute(2, 0, 1)[None] / 255
             own = probe.activations(model.preprocess(image), ["third"])["third"][0, 6].mean()
             assert row["score"] == pytest.approx(float(own), abs=0.02)

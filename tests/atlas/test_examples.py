@@ -115,22 +115,22 @@ def test_crops_are_cut_at_the_box(model, photos, good, tmp_path):
 def test_receptive_fields_by_hand(model):
     """A 3 x 3 convolution sees 1 to each side; after the next one 2; the one with stride 2 after
     that 3, moving by 2."""
-    found = receptive_fields(model, ["first", "second", "third", "head"])
-    assert found["first"] == ReceptiveField(-1, -1, 2, 2, (1, 1))
-    assert found["second"] == ReceptiveField(-2, -2, 3, 3, (1, 1))
-    assert found["third"] == ReceptiveField(-3, -3, 4, 4, (2, 2))
-    assert found["third"].box(3, 5, (24, 24)) == (3, 7, 10, 14)
-    assert found["third"].box(0, 0, (24, 24)) == (0, 0, 4, 4)
-    assert found["head"].box(0, 0, (24, 24)) == (0, 0, 24, 24)
+    actual = receptive_fields(model, ["first", "second", "third", "head"])
+    assert actual["first"] == ReceptiveField(-1, -1, 2, 2, (1, 1))
+    assert actual["second"] == ReceptiveField(-2, -2, 3, 3, (1, 1))
+    assert actual["third"] == ReceptiveField(-3, -3, 4, 4, (2, 2))
+    assert actual["third"].box(3, 5, (24, 24)) == (3, 7, 10, 14)
+    assert actual["third"].box(0, 0, (24, 24)) == (0, 0, 4, 4)
+    assert actual["head"].box(0, 0, (24, 24)) == (0, 0, 24, 24)
     effective = receptive_fields(model, ["third"], 0.5)["third"]
     assert -3 < effective.top <= effective.bottom < 4
 
 
 def test_unpadded_strides():
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 5, stride=2), torch.nn.Conv2d(4, 4, 3))
-    found = receptive_fields(convscope.load_model(network, size=33), ["0", "1"])
-    assert found["0"] == ReceptiveField(0, 0, 5, 5, (2, 2))
-    assert found["1"] == ReceptiveField(0, 0, 9, 9, (2, 2))
+    actual = receptive_fields(convscope.load_model(network, size=33), ["0", "1"])
+    assert actual["0"] == ReceptiveField(0, 0, 5, 5, (2, 2))
+    assert actual["1"] == ReceptiveField(0, 0, 9, 9, (2, 2))
 
 
 def test_neither_batch_nor_shard_nor_order_change_what_is_found(
@@ -196,7 +196,7 @@ def as_parquet(good, path):
         ],
         metadata,
     )
-    made = [
+    actual = [
         {
             "image": {"bytes": file.read_bytes(), "path": None},
             "label": names.index(file.parent.name),
@@ -204,9 +204,9 @@ def as_parquet(good, path):
         for file in good.values()
     ]
     path.mkdir()
-    for number, first in enumerate(range(0, len(made), 24)):
+    for number, first in enumerate(range(0, len(actual), 24)):
         pq.write_table(
-            pa.Table.from_pylist(made[first : first + 24], schema=schema),
+            pa.Table.from_pylist(actual[first : first + 24], schema=schema),
             path / f"{number}.parquet",
             row_group_size=7,
         )
@@ -241,8 +241,8 @@ def test_every_source_gives_the_same(model, photos, good, tmp_path):
         out = tmp_path / f"out{number}"
         report = atlas.examples(model, source, str(out), **PASS | {"samples": 0})
         assert report["photos"] == 48
-        found = without(rows(out), "photo")
-        for first, second in zip(expected, found, strict=True):
+        actual = without(rows(out), "photo")
+        for first, second in zip(expected, actual, strict=True):
             assert second["value"] == pytest.approx(first["value"], rel=1e-4, abs=1e-6)
             if first["value"] > 1e-4:
                 assert (first["label"], first["x0"], first["y1"], first["image"]) == (

@@ -23,14 +23,14 @@ class Links(HTMLParser):
         self.found, self.silent = [], 0
 
     def handle_starttag(self, tag, attrs):
-        given = dict(attrs)
-        self.found += [given[name] for name in ("href", "src") if given.get(name)]
-        self.silent += tag == "img" and "alt" not in given
+        actual = dict(attrs)
+        self.found += [actual[name] for name in ("href", "src") if actual.get(name)]
+        self.silent += tag == "img" and "alt" not in actual
 
 
 def broken(site: Path) -> list[str]:
     """Links that lead nowhere, or outside."""
-    found = []
+    actual = []
     for page in site.rglob("*.html"):
         links = Links()
         links.feed(page.read_text(encoding="utf-8"))
@@ -40,8 +40,8 @@ def broken(site: Path) -> list[str]:
             if parts.scheme == "data" or (not parts.path and parts.fragment):
                 continue
             if parts.scheme or parts.netloc or not (page.parent / unquote(parts.path)).is_file():
-                found.append(f"{page.relative_to(site)} -> {link}")
-    return found
+                actual.append(f"{page.relative_to(site)} -> {link}")
+    return actual
 
 
 @pytest.fixture

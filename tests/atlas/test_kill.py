@@ -37,14 +37,14 @@ def test_killed_at_moments_spread_over_a_run(children, photos, tmp_path):
         child = children.Process(target=make, args=(str(tmp_path / name), str(photos), ready))
         child.start()
         assert ready.wait(60)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         child.join(after)
         if child.exitcode is None:
             child.kill()
             child.join()
             return None
         assert child.exitcode == 0
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
     whole = run("whole")
     expected = state(tmp_path / "whole")

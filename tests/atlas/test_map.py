@@ -30,10 +30,10 @@ def flat(monkeypatch):
 
 
 def rows_of(out):
-    found = []
+    actual = []
     for path in sorted(out.rglob("maps/**/*.parquet")):
-        found += import_module("pyarrow.parquet").read_table(path).to_pylist()
-    return found
+        actual += import_module("pyarrow.parquet").read_table(path).to_pylist()
+    return actual
 
 
 def test_every_cell_holds_the_mean_of_its_activations(flat, model, photos, tmp_path):
@@ -60,8 +60,8 @@ def test_labels_are_what_the_rest_of_the_network_says(flat, model, photos, tmp_p
         scores = (head(vector.relu()) - head(torch.zeros_like(vector).relu())).detach()
         named = dict(json.loads(row["labels"]))
         assert set(named) == set(model.labels)
-        given = torch.tensor([named[label] for label in model.labels])
-        difference = scores - given  # the mean's score, the same for all cells
+        actual = torch.tensor([named[label] for label in model.labels])
+        difference = scores - actual  # the mean's score, the same for all cells
         row["rest"] = difference
     for row in rows[1:]:
         torch.testing.assert_close(row["rest"], rows[0]["rest"], atol=2e-3, rtol=0)

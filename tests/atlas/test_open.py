@@ -31,11 +31,11 @@ def test_opened_unchanged_by_others(whole, tmp_path):
     assert duckdb.sql(f"select count(*), count(distinct key) from '{units}'").fetchall() == [
         (25, 25)
     ]
-    found = duckdb.sql(
+    actual = duckdb.sql(
         f"select layer, octet_length(image.bytes) from '{examples}' where kind = 'top' and rank = 0"
     ).fetchall()
-    assert len(found) == 25
-    assert all(size > 50 for _, size in found)
+    assert len(actual) == 25
+    assert all(size > 50 for _, size in actual)
     frame = pandas.concat(pandas.read_parquet(path) for path in whole.glob("units/**/*.parquet"))
     assert frame.set_index("layer").loc["third", "score"].notna().all()
     with warnings.catch_warnings():
@@ -53,38 +53,38 @@ def test_opened_unchanged_by_others(whole, tmp_path):
 
 
 def test_rows_and_pictures(whole):
-    found = atlas.open(str(whole))
-    assert found.layers() == ["first", "third", "head"]
-    assert found.units("third") == list(range(12))
-    assert len(found) == len(list(found)) == 25
-    assert [row["unit"] for row in found.rows("third")] == list(range(12))
-    row = found.unit("third:6")[0]
+    opened = atlas.open(str(whole))
+    assert opened.layers() == ["first", "third", "head"]
+    assert opened.units("third") == list(range(12))
+    assert len(opened) == len(list(opened)) == 25
+    assert [row["unit"] for row in opened.rows("third")] == list(range(12))
+    row = opened.unit("third:6")[0]
     assert row.picture.size == (16, 16)
     assert row.recipe["preset"] == "distill"
-    top = found.examples("third", 6, kind="top")
+    top = opened.examples("third", 6, kind="top")
     assert [one["rank"] for one in top] == [0, 1, 2]
     assert top[0]["value"] >= top[1]["value"] >= top[2]["value"]
     assert top[0].picture is not None
-    assert [one["kind"] for one in found.examples("third:6")] == ["top"] * 3 + ["sample"] * 2
-    assert found.models()[0]["model"] == "Small"
-    assert [one["photo"] for one in found.skipped()] == ["cats/05-broken.jpg"]
+    assert [one["kind"] for one in opened.examples("third:6")] == ["top"] * 3 + ["sample"] * 2
+    assert opened.models()[0]["model"] == "Small"
+    assert [one["photo"] for one in opened.skipped()] == ["cats/05-broken.jpg"]
     for call, error in (
         (("thirt", 6), LayerError),
         (("third", 12), UnitError),
         (("third",), UnitError),
     ):
         with pytest.raises(error):
-            found.unit(*call)
+            opened.unit(*call)
 
 
 def test_similar_and_search(whole, model, network):
-    found = atlas.open(str(whole))
-    near = found.similar("third:6", n=3)
+    opened = atlas.open(str(whole))
+    near = opened.similar("third:6", n=3)
     assert [row["cosine"] for row in near] == sorted((row["cosine"] for row in near), reverse=True)
-    mine = {row["photo"]: row["value"] for row in found.examples("third:6", kind="top")}
+    mine = {row["photo"]: row["value"] for row in opened.examples("third:6", kind="top")}
     other = {
         row["photo"]: row["value"]
-        for row in found.examples(near[0]["layer"], near[0]["unit"], kind="top")
+        for row in opened.examples(near[0]["layer"], near[0]["unit"], kind="top")
     }
     size = (
         sum(value**2 for value in mine.values()) ** 0.5
@@ -94,19 +94,19 @@ def test_similar_and_search(whole, model, network):
         sum(mine[name] * other[name] for name in mine if name in other) / size
     )
     weights = network.third.weight.detach().flatten(1)
-    near = found.similar("third", 6, by="weights", model=model, n=11)
+    near = opened.similar("third", 6, by="weights", model=model, n=11)
     expected = weights @ weights[6] / weights.norm(dim=1) / weights[6].norm()
     assert {row["unit"]: pytest.approx(row["cosine"], abs=1e-6) for row in near} == {
         unit: value for unit, value in enumerate(expected.tolist()) if unit != 6
     }
     with pytest.raises(OptionError, match="model="):
-        found.similar("third:6", by="weights")
-    best = found.search("DOG")
+        opened.similar("third:6", by="weights")
+    best = opened.search("DOG")
     assert best[0]["share"] == max(row["share"] for row in best)
-    rows = found.examples(best[0]["layer"], best[0]["unit"], kind="top")
+    rows = opened.examples(best[0]["layer"], best[0]["unit"], kind="top")
     assert sum(row["label"] == "dogs" for row in rows) / 3 == best[0]["share"]
     with pytest.raises(InputError, match="dogs"):
-        found.search("dogz")
+        opened.search("dogz")
 
 
 def test_two_networks_in_one_folder(whole, model, network):
@@ -126,13 +126,13 @@ def test_two_networks_in_one_folder(whole, model, network):
 
 def test_compact_keeps_every_row_and_every_job(whole, model, photos):
     def rows(kind):
-        found = [
+        actual = [
             row
             for path in whole.glob(f"{kind}/**/*.parquet")
             for row in pq.read_table(path).to_pylist()
         ]
         return sorted(
-            (row["checksum"], row["image"]["bytes"] if row["image"] else b"") for row in found
+            (row["checksum"], row["image"]["bytes"] if row["image"] else b"") for row in actual
         )
 
     before = {kind: rows(kind) for kind in ("units", "examples")}

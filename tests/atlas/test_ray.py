@@ -56,6 +56,9 @@ def test_the_same_bytes_though_a_worker_died(photos, tmp_path, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import ray
+    # The workers import this module by its name.
+    root = str(Path(__file__).parents[2])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, *filter(None, sys.path)]))
     options = {"layers": "first,third", "k": 3, "samples": 2, "batch": 8}
     atlas.build(small_model(), "first,third", str(tmp_path / "local"), **SMALL)
     atlas.examples(small_model(), str(photos), str(tmp_path / "local"), **options)

@@ -91,9 +91,9 @@ def test_grad_cam_plus_plus_by_autograd():
         .sum(1, keepdim=True)
         .detach()
     )
-    found = run(model, "grad_cam_plus_plus", image, 1, "1").double()
+    heatmap = run(model, "grad_cam_plus_plus", image, 1, "1").double()
     scale = network(image)[0, 1].exp().detach()
-    assert torch.allclose(found * scale, wanted, rtol=1e-4)
+    assert torch.allclose(heatmap * scale, wanted, rtol=1e-4)
 
 
 def test_smoothgrad_of_any_method(trunk, image):
@@ -205,9 +205,9 @@ def test_finer_cam(trunk, image):
         (other for other in range(5) if other != 1),
         key=lambda other: abs(float(scores[other] - scores[1])),
     )
-    found = run(trunk, "finer_cam", image[:1], 1, "third", rivals=1)
+    heatmap = run(trunk, "finer_cam", image[:1], 1, "third", rivals=1)
     assert torch.allclose(
-        found, run(trunk, "grad_cam", image[:1], f"1 vs {near}", "third"), atol=1e-6
+        heatmap, run(trunk, "grad_cam", image[:1], f"1 vs {near}", "third"), atol=1e-6
     )
     with pytest.raises(TargetError, match="one class"):
         run(trunk, "finer_cam", image, "1 vs 2", "third")

@@ -147,14 +147,14 @@ def test_pytorch_grad_cam(case, method, peer):
         network = copy.deepcopy(network).double()
         model, image = Model(network), image.double()
     theirs = grad_cam_peer(peer, network, layer, image, INDEX)
-    found = ours(model, method, image, layer=layer)[:, 0]
+    heatmap = ours(model, method, image, layer=layer)[:, 0]
     if method == "ablation_cam":
         with Probe(model) as probe:
             theirs = theirs * torch.sign(probe.scores(image)[:, INDEX])[:, None, None]
     if method.startswith("eigen"):
-        agree = torch.sign((found * theirs).sum((1, 2)))[:, None, None]
+        agree = torch.sign((heatmap * theirs).sum((1, 2)))[:, None, None]
         theirs = theirs * agree
-    assert closeness(found, theirs) < (CLOSE / 10 if method == "ablation_cam" else CLOSE)
+    assert closeness(heatmap, theirs) < (CLOSE / 10 if method == "ablation_cam" else CLOSE)
 
 
 def test_fullgrad(case):

@@ -46,9 +46,9 @@ def test_predict(capsys):
 
 def test_json(capsys):
     assert main(["predict", "sample:chelsea", "--top", "3", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert {row["label"] for row in found["table"]} == {"tiger cat", "Egyptian cat", "tabby"}
-    assert found["provenance"]["photos"][0]["path"] == "sample:chelsea"
+    actual = json.loads(capsys.readouterr().out)
+    assert {row["label"] for row in actual["table"]} == {"tiger cat", "Egyptian cat", "tabby"}
+    assert actual["provenance"]["photos"][0]["path"] == "sample:chelsea"
 
 
 def test_explain_writes_a_picture_and_says_where(capsys, folder):

@@ -241,9 +241,9 @@ def test_tcav_tells_a_planted_concept_from_chance():
     random_sets = [generator.normal(size=(40, 6)).astype(np.float32) for _ in range(12)]
     concept = generator.normal(size=(40, 6)).astype(np.float32)
     concept[:, 0] += 6
-    found = tcav_test(gradients, concept, random_sets, concepts_tested=3)
-    assert found.is_significant
-    assert found.shares.mean() > 0.9
+    actual = tcav_test(gradients, concept, random_sets, concepts_tested=3)
+    assert actual.is_significant
+    assert actual.shares.mean() > 0.9
     chance = generator.normal(size=(40, 6)).astype(np.float32)
     assert not tcav_test(gradients, chance, random_sets).is_significant
     with pytest.raises(OptionError, match="10 random"):

@@ -93,11 +93,11 @@ def test_every_objective_climbs_from_its_own_start(name):
     wanted = objective(name, **OWN.get(name, {"layer": "third"}))
     # What compares images starts from ones that differ.
     batch = objectives.registry.traits(name).batch
-    found = optimize_batches(model, [wanted] * (3 if batch else 1), sd=1.0 if batch else 0.01)
-    assert found.score.shape[1] == 15
-    assert (found.score[:, -1] > found.score[:, 0]).all()
-    assert float(found.image.min()) > 0
-    assert float(found.image.max()) < 1
+    result = optimize_batches(model, [wanted] * (3 if batch else 1), sd=1.0 if batch else 0.01)
+    assert result.score.shape[1] == 15
+    assert (result.score[:, -1] > result.score[:, 0]).all()
+    assert float(result.image.min()) > 0
+    assert float(result.image.max()) < 1
 
 
 @pytest.mark.parametrize(
@@ -122,57 +122,57 @@ def test_a_score_is_the_same_alone_and_among_others(name):
 
 
 def test_channel_neuron_and_layer():
-    given = seen(l=[[[[1, 2], [3, 4]], [[0, 0], [0, 8]]]])
-    assert value("channel", given, layer="l", index=0) == [2.5]
-    assert value("channel", given, layer="l", index=1) == [2]
-    assert value("neuron", given, layer="l", index=0, row=0, column=1) == [2]
-    assert value("neuron", given, layer="l", index=0) == [4]
-    assert value("neuron", given, layer="l", index=0, row=0) == [2]
+    forward = seen(l=[[[[1, 2], [3, 4]], [[0, 0], [0, 8]]]])
+    assert value("channel", forward, layer="l", index=0) == [2.5]
+    assert value("channel", forward, layer="l", index=1) == [2]
+    assert value("neuron", forward, layer="l", index=0, row=0, column=1) == [2]
+    assert value("neuron", forward, layer="l", index=0) == [4]
+    assert value("neuron", forward, layer="l", index=0, row=0) == [2]
     # (1 + 4 + 9 + 16 + 64) / 8 / 2
-    assert value("layer", given, layer="l") == [94 / 16]
+    assert value("layer", forward, layer="l") == [94 / 16]
 
 
 def test_logit_and_probability():
     model = trunk()
     scores = torch.tensor([[1.0, 2.0, 0.0, 0.0, 0.0]])
-    given = ForwardPass(model, torch.zeros(1, 3, 4, 4), {}, scores)
-    assert value("logit", given, target=1) == [2]
-    assert value("probability", given, target=1) == pytest.approx(
+    forward = ForwardPass(model, torch.zeros(1, 3, 4, 4), {}, scores)
+    assert value("logit", forward, target=1) == [2]
+    assert value("probability", forward, target=1) == pytest.approx(
         [2 - math.log(math.e + math.e**2 + 3)]
     )
 
 
 def test_direction():
     """At one place (3, 4), at another (4, -3); along (1, 0): dots 3 and 4, cosines 0.6 and 0.8."""
-    given = seen(l=[[[[3, 4]], [[4, -3]]]])
-    assert value("direction", given, layer="l", vector=(1.0, 0.0)) == pytest.approx([3.5])
-    assert value("direction", given, layer="l", vector=(1.0, 0.0), power=1.0) == pytest.approx(
+    forward = seen(l=[[[[3, 4]], [[4, -3]]]])
+    assert value("direction", forward, layer="l", vector=(1.0, 0.0)) == pytest.approx([3.5])
+    assert value("direction", forward, layer="l", vector=(1.0, 0.0), power=1.0) == pytest.approx(
         [(3 * 0.6 + 4 * 0.8) / 2]
     )
-    assert value("direction", given, layer="l", vector=(2.0, 0.0), power=2.0) == pytest.approx(
+    assert value("direction", forward, layer="l", vector=(2.0, 0.0), power=2.0) == pytest.approx(
         [(6 * 0.36 + 8 * 0.64) / 2]
     )
     assert value(
-        "direction", given, layer="l", vector=(0.0, 1.0), row=0, column=1
+        "direction", forward, layer="l", vector=(0.0, 1.0), row=0, column=1
     ) == pytest.approx([-3])
-    assert value("direction", given, layer="l", vector=(0.0, 1.0), column=0) == pytest.approx([4])
+    assert value("direction", forward, layer="l", vector=(0.0, 1.0), column=0) == pytest.approx([4])
     # A cosine below 0.1 counts as 0.1, so that an opposite activation still has a slope that leads
     # out.
     assert value(
-        "direction", given, layer="l", vector=(0.0, 1.0), row=0, column=1, power=1.0
+        "direction", forward, layer="l", vector=(0.0, 1.0), row=0, column=1, power=1.0
     ) == pytest.approx([-0.3])
     with pytest.raises(OptionError, match="2 numbers"):
-        value("direction", given, layer="l", vector=(1.0, 0.0, 0.0))
+        value("direction", forward, layer="l", vector=(1.0, 0.0, 0.0))
 
 
 def test_match_difference_and_caricature():
     """Reference (3, 4); activations: nothing, the same, twice, the opposite, at right angles."""
-    given = seen(l=[[[[x]], [[y]]] for x, y in [(0, 0), (3, 4), (6, 8), (-3, -4), (4, -3)]])
-    given.reference = {"l": torch.tensor([[[[3.0]], [[4.0]]]])}
-    assert value("match", given, layer="l") == pytest.approx([-1, 0, -1, -4, -2])
-    assert value("difference", given, layer="l") == pytest.approx([-12.5, 0, -12.5, -50, -25])
-    assert value("caricature", given, layer="l") == pytest.approx([0, 1, 2, -0.1, 0])
-    assert value("caricature", given, layer="l", power=0.0) == pytest.approx([0, 1, 2, -1, 0])
+    forward = seen(l=[[[[x]], [[y]]] for x, y in [(0, 0), (3, 4), (6, 8), (-3, -4), (4, -3)]])
+    forward.reference = {"l": torch.tensor([[[[3.0]], [[4.0]]]])}
+    assert value("match", forward, layer="l") == pytest.approx([-1, 0, -1, -4, -2])
+    assert value("difference", forward, layer="l") == pytest.approx([-12.5, 0, -12.5, -50, -25])
+    assert value("caricature", forward, layer="l") == pytest.approx([0, 1, 2, -0.1, 0])
+    assert value("caricature", forward, layer="l", power=0.0) == pytest.approx([0, 1, 2, -1, 0])
 
 
 def test_diversity():
@@ -189,8 +189,8 @@ def test_diversity():
 
 def test_alignment():
     """Neighbors at distance 1 and 3: half the mean square to each side."""
-    given = seen(l=[[[[0.0, 0.0]]], [[[1.0, 1.0]]], [[[4.0, 4.0]]]])
-    assert value("alignment", given, layer="l") == pytest.approx([-0.5, -5.0, -4.5])
+    forward = seen(l=[[[[0.0, 0.0]]], [[[1.0, 1.0]]], [[[4.0, 4.0]]]])
+    assert value("alignment", forward, layer="l") == pytest.approx([-0.5, -5.0, -4.5])
     assert value("alignment", seen(l=[[[[1.0]]]]), layer="l") == [0]
 
 
@@ -227,9 +227,9 @@ def test_only_faces_of_the_same_unit_are_driven_apart():
     ]
     maps = torch.rand(4, 12, 3, 3)
     maps[1] = maps[0]
-    found = evaluate(wanted, ForwardPass(model, torch.zeros(4, 3, 8, 8), {"third": maps}))
-    assert found[:2].tolist() == pytest.approx([-1, -1], abs=1e-5)
-    assert (found[2:] > -1).all()
+    actual = evaluate(wanted, ForwardPass(model, torch.zeros(4, 3, 8, 8), {"third": maps}))
+    assert actual[:2].tolist() == pytest.approx([-1, -1], abs=1e-5)
+    assert (actual[2:] > -1).all()
 
 
 # The algebra.
@@ -386,12 +386,12 @@ def test_faces_of_one_unit_start_apart():
 
 def test_picture_with_opacity():
     """A fourth channel, climbed on backgrounds that the network sees through it."""
-    found = convscope.visualize(
+    result = convscope.visualize(
         trunk(), "second:1", preset="transparent", transforms="composite", steps=30, size=24
     )
-    assert found["image"].shape == (1, 4, 24, 24)
-    assert found["score"][0, -8:].mean() > found["score"][0, :8].mean()
-    assert len(found["transparency"].shape) == 3
+    assert result["image"].shape == (1, 4, 24, 24)
+    assert result["score"][0, -8:].mean() > result["score"][0, :8].mean()
+    assert len(result["transparency"].shape) == 3
 
 
 # Closed rectifiers, and what cannot be climbed.
@@ -419,11 +419,11 @@ def plain(network: nn.Module, size: int = 8):
 def test_a_closed_unit_is_opened_by_redirected_gradients_and_dead_without():
     network = Closed()
     before = snapshot(network)
-    found = optimize_batches(
+    result = optimize_batches(
         plain(network), [channel("relu", 0)], steps=40, size=8, rate=0.5, redirect=40
     )
-    assert float(found.score[0, 0]) == 0
-    assert float(found.score[0, -1]) > 0.01
+    assert float(result.score[0, 0]) == 0
+    assert float(result.score[0, -1]) > 0.01
     with pytest.raises(DeadUnitError, match=r"relu:0.*dead unit"):
         optimize_batches(plain(network), [channel("relu", 0)], steps=5, size=8, redirect=0)
     assert_unchanged(before, network)
@@ -441,10 +441,10 @@ def test_the_dead_one_of_several_is_named():
     with torch.no_grad():
         network.second.weight[3] = 0
     model = convscope.load_model(network, size=32, mean=0.5, std=0.5)
-    found = optimize_batches(model, [channel("second", 1), channel("second", 3)], steps=3)
-    assert found.dead == [1]
-    assert (found.image[1] == 0.5).all()
-    assert (found.image[0] != 0.5).any()
+    result = optimize_batches(model, [channel("second", 1), channel("second", 3)], steps=3)
+    assert result.dead == [1]
+    assert (result.image[1] == 0.5).all()
+    assert (result.image[0] != 0.5).any()
 
 
 class Broken(Closed):
@@ -498,9 +498,9 @@ class Fixed(Deep):
 
 
 def test_a_network_of_one_size_sees_an_image_of_another_enlarged():
-    found = optimize_batches(plain(Fixed(), size=32), [objective("logit", target=1)], size=12)
-    assert found.image.shape[-1] == 12
-    assert found.score[0, -1] > found.score[0, 0]
+    result = optimize_batches(plain(Fixed(), size=32), [objective("logit", target=1)], size=12)
+    assert result.image.shape[-1] == 12
+    assert result.score[0, -1] > result.score[0, 0]
 
 
 class Small(Deep):

@@ -101,8 +101,8 @@ def test_ascent_on_pixels_raises_what_is_asked(name):
 def test_start_reproduces_a_photo(name, shape):
     start = photo(shape)
     kept = start.clone()
-    made = make(name, shape, start=start)().detach()[:, : shape[1]]
-    assert float((made - start).abs().max()) < CLOSE.get(name, 1e-3)
+    actual = make(name, shape, start=start)().detach()[:, : shape[1]]
+    assert float((actual - start).abs().max()) < CLOSE.get(name, 1e-3)
     assert torch.equal(start, kept)
 
 
@@ -239,9 +239,9 @@ def test_maco_with_a_measured_magnitude(tmp_path):
     place = torch.arange(256)
     wave = 0.5 + 0.2 * torch.cos(2 * torch.pi * 32 * place / 256).expand(1, 1, 256, 256)
     path = tmp_path / "magnitude.npy"
-    found = measure_magnitude(wave, path)
-    assert found.shape == (1, 256, 129)
-    assert int(found[0, 0].argmax()) == 32
+    actual = measure_magnitude(wave, path)
+    assert actual.shape == (1, 256, 129)
+    assert int(actual[0, 0].argmax()) == 32
     parameterization = make("maco", (1, 1, 64, 48), magnitude=str(path))
     seen = torch.fft.rfft2(torch.logit(parameterization().detach())).abs()[0, 0]
     # 32 cycles in 256 pixels are 6 in 48.

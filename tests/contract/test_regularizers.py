@@ -26,12 +26,12 @@ def photos(seed: int = 0) -> Tensor:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_number_per_image_not_below_0_and_each_for_itself(name):
-    found = run(name, photos())
-    assert found.shape == (3,)
-    assert (found >= 0).all()
-    assert (found > 0).all()
-    torch.testing.assert_close(run(name, photos()[[2, 0, 1]]), found[[2, 0, 1]])
-    torch.testing.assert_close(run(name, photos()[1:2]), found[1:2])
+    penalty = run(name, photos())
+    assert penalty.shape == (3,)
+    assert (penalty >= 0).all()
+    assert (penalty > 0).all()
+    torch.testing.assert_close(run(name, photos()[[2, 0, 1]]), penalty[[2, 0, 1]])
+    torch.testing.assert_close(run(name, photos()[1:2]), penalty[1:2])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -75,9 +75,9 @@ def test_nothing_at_strength_0(name):
 def test_an_opaque_image_hides_every_background_and_a_clear_one_none():
     images = photos(2, 4, 16, 16)
     images[0, 3], images[1, 3] = 1, 0
-    made = run("composite", images, "ab")
-    assert torch.equal(made[0], images[0, :3])
-    assert not torch.isclose(made[1], images[1, :3]).any(0).all()
+    transformed = run("composite", images, "ab")
+    assert torch.equal(transformed[0], images[0, :3])
+    assert not torch.isclose(transformed[1], images[1, :3]).any(0).all()
     gray = run("composite", images, "ab", sd=0.0)[1]
     torch.testing.assert_close(gray, torch.full_like(gray, 0.5))
 
@@ -160,7 +160,7 @@ def test_jitter_cuts_at_every_whole_pixel(pixels):
     assert moved.shape == (60, 1, 15 - pixels, 12 - pixels)
     seen = set()
     for before, after in zip(images[:, 0], moved[:, 0], strict=True):
-        found = [
+        actual = [
             (down, right)
             for down in range(pixels + 1)
             for right in range(pixels + 1)
@@ -168,8 +168,8 @@ def test_jitter_cuts_at_every_whole_pixel(pixels):
                 after, before[down : down + 15 - pixels, right : right + 12 - pixels], atol=1e-4
             )
         ]
-        assert len(found) == 1
-        seen |= set(found)
+        assert len(actual) == 1
+        seen |= set(actual)
     assert {down for down, _ in seen} == {right for _, right in seen} == set(range(pixels + 1))
 
 
@@ -179,11 +179,13 @@ def test_jitter_that_leaves_nothing_is_said():
 
 
 def test_what_lies_beyond_is_the_fill():
-    made = resample(
+    transformed = resample(
         torch.ones(1, 1, 4, 4),
         Frame(torch.tensor([[[1.0, 0, 2], [0, 1, 0], [0, 0, 1]]]), (4, 4), 0.25),
     )
-    torch.testing.assert_close(made[0, 0], torch.tensor([[1.0, 1.0, 0.25, 0.25]]).expand(4, 4))
+    torch.testing.assert_close(
+        transformed[0, 0], torch.tensor([[1.0, 1.0, 0.25, 0.25]]).expand(4, 4)
+    )
 
 
 def test_roll_brings_back_on_one_side_what_leaves_the_other():
@@ -198,17 +200,24 @@ def test_roll_brings_back_on_one_side_what_leaves_the_other():
 
 
 def test_pad_puts_a_gray_border_around():
-    made = run("pad", photos(), pixels=2, fill=0.25)
-    assert made.shape == (3, 3, 24, 31)
-    torch.testing.assert_close(made[..., 2:-2, 2:-2], photos(), atol=1e-5, rtol=0)
-    for edge in (made[..., :2, :], made[..., -2:, :], made[..., :2], made[..., -2:]):
+    transformed = run("pad", photos(), pixels=2, fill=0.25)
+    assert transformed.shape == (3, 3, 24, 31)
+    torch.testing.assert_close(transformed[..., 2:-2, 2:-2], photos(), atol=1e-5, rtol=0)
+    for edge in (
+        transformed[..., :2, :],
+        transformed[..., -2:, :],
+        transformed[..., :2],
+        transformed[..., -2:],
+    ):
         torch.testing.assert_close(edge, torch.full_like(edge, 0.25))
 
 
 def test_pad_can_mirror():
     images = photos(1, 1, 4, 4)
-    made = run("pad", images, "a", pixels=2, fill=None)
-    torch.testing.assert_close(made[0, 0, 2:-2, :2], images[0, 0, :, :2].flip(1), atol=1e-5, rtol=0)
+    transformed = run("pad", images, "a", pixels=2, fill=None)
+    torch.testing.assert_close(
+        transformed[0, 0, 2:-2, :2], images[0, 0, :, :2].flip(1), atol=1e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize("size", [(16, 16), (15, 15)])
@@ -237,9 +246,9 @@ def test_scale_2_shows_the_middle_half():
     """Bilinear at a factor of 2: the view's pixels lie at quarters between the image's, 3/4 of the
     nearer and 1/4 of the other."""
     row = torch.arange(8.0)
-    made = run("scale", row.expand(1, 1, 8, 8), "a", low=2.0, high=2.0)
+    transformed = run("scale", row.expand(1, 1, 8, 8), "a", low=2.0, high=2.0)
     torch.testing.assert_close(
-        made[0, 0, 0],
+        transformed[0, 0, 0],
         torch.tensor([1.75, 2.25, 2.75, 3.25, 3.75, 4.25, 4.75, 5.25]),
         atol=1e-5,
         rtol=0,
@@ -260,13 +269,14 @@ def test_scale_chooses_from_the_choices():
 
 def test_flip_mirrors_about_half():
     images = photos(60, 1, 5, 6)
-    made = run("flip", images, [str(n) for n in range(60)], probability=0.5)
+    transformed = run("flip", images, [str(n) for n in range(60)], probability=0.5)
     mirrored = [
         torch.allclose(after, before.flip(2), atol=1e-5)
-        for before, after in zip(images, made, strict=True)
+        for before, after in zip(images, transformed, strict=True)
     ]
     kept = [
-        torch.allclose(after, before, atol=1e-5) for before, after in zip(images, made, strict=True)
+        torch.allclose(after, before, atol=1e-5)
+        for before, after in zip(images, transformed, strict=True)
     ]
     assert all(a != b for a, b in zip(mirrored, kept, strict=True))
     assert 18 <= sum(mirrored) <= 42
@@ -284,9 +294,9 @@ def test_a_crop_is_a_square_piece_enlarged():
             torch.arange(size).float().expand(size, size),
         ]
     )
-    made = run("crop", ramp[None], "a", count=5, low=share, high=share)
-    assert made.shape == (5, 2, size, size)
-    inside = made[:, :, 4:-4, 4:-4]
+    transformed = run("crop", ramp[None], "a", count=5, low=share, high=share)
+    assert transformed.shape == (5, 2, size, size)
+    inside = transformed[:, :, 4:-4, 4:-4]
     torch.testing.assert_close(
         inside[:, 0].diff(dim=1), torch.full((5, 23, 24), share), atol=1e-3, rtol=0
     )
@@ -303,10 +313,10 @@ def test_shrinking_crops_go_from_high_to_low():
     for progress in (0.0, 1.0):
         streams = RandomStreams.of(0, ["a"])
         streams.progress = progress
-        made = apply(
+        transformed = apply(
             ramp, streams, [("crop", {"count": 200, "low": 0.1, "high": 0.5, "shrink": True})]
         )
-        sides.append(made[:, 0, 0].diff(dim=1).abs().median().item())
+        sides.append(transformed[:, 0, 0].diff(dim=1).abs().median().item())
     assert sides[0] == pytest.approx(0.5, abs=0.05)
     assert sides[1] == pytest.approx(0.1, abs=0.05)
 
@@ -314,10 +324,14 @@ def test_shrinking_crops_go_from_high_to_low():
 def test_blur_spreads_a_point_by_the_normal_curve():
     point = torch.zeros(1, 1, 31, 31)
     point[0, 0, 15, 15] = 1
-    made = run("blur", point, "a", sigma=2.0)[0, 0]
-    assert float(made.sum()) == pytest.approx(1, abs=1e-5)
-    assert float(made[15, 17] / made[15, 15]) == pytest.approx(math.exp(-0.5), rel=1e-4)
-    assert float(made[18, 17] / made[15, 15]) == pytest.approx(math.exp(-13 / 8), rel=1e-4)
+    transformed = run("blur", point, "a", sigma=2.0)[0, 0]
+    assert float(transformed.sum()) == pytest.approx(1, abs=1e-5)
+    assert float(transformed[15, 17] / transformed[15, 15]) == pytest.approx(
+        math.exp(-0.5), rel=1e-4
+    )
+    assert float(transformed[18, 17] / transformed[15, 15]) == pytest.approx(
+        math.exp(-13 / 8), rel=1e-4
+    )
 
 
 def test_noise_has_the_asked_spread():
@@ -331,21 +345,21 @@ def test_noise_has_the_asked_spread():
 
 def test_transforms_after_crops_see_every_crop():
     images = photos(2, 3, 16, 16)
-    made = apply(
+    transformed = apply(
         images,
         RandomStreams.of(0, ["a", "b"]),
         [("crop", {"count": 3, "low": 0.5, "high": 0.5}), ("noise", {"normal": 0.1})],
     )
-    assert made.shape == (6, 3, 16, 16)
-    assert len({tuple(row) for row in (made[:, 0, 0, :3] * 1e4).round().tolist()}) == 6
+    assert transformed.shape == (6, 3, 16, 16)
+    assert len({tuple(row) for row in (transformed[:, 0, 0, :3] * 1e4).round().tolist()}) == 6
 
 
 @pytest.mark.parametrize("name", ["jitter", "rotate", "scale", "flip", "pad", "roll", "crop"])
 def test_transforms_after_crops_run(name):
     images = photos(2, 3, 16, 16)
-    made = apply(
+    transformed = apply(
         images,
         RandomStreams.of(0, ["a", "b"]),
         [("crop", {"count": 3, "low": 0.5, "high": 0.5}), (name, SOMETHING[name])],
     )
-    assert len(made) == 6 * (3 if name == "crop" else 1)
+    assert len(transformed) == 6 * (3 if name == "crop" else 1)

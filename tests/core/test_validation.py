@@ -77,9 +77,9 @@ def test_types_in_words(annotation, words):
     ],
 )
 def test_values_that_fit(annotation, value, expected):
-    given = check("f", "x", resolve_text(annotation), value)
-    assert given == expected
-    assert type(given) is type(expected)
+    actual = check("f", "x", resolve_text(annotation), value)
+    assert actual == expected
+    assert type(actual) is type(expected)
 
 
 @pytest.mark.parametrize(

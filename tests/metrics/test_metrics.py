@@ -60,8 +60,8 @@ def test_insertion_and_deletion(model, maps):
     }.items():
         for name, heatmap in maps.items():
             case = case_of(model, heatmap)
-            found = measure(case, metric, {"baseline": "black", "points": SIDE})
-            assert float(found) == pytest.approx(wanted[name], abs=1e-6)
+            actual = measure(case, metric, {"baseline": "black", "points": SIDE})
+            assert float(actual) == pytest.approx(wanted[name], abs=1e-6)
             assert case.curves[metric].shape == (1, SIDE + 1)
 
 
@@ -100,13 +100,13 @@ def test_pointing_and_energy(model):
 
 
 def test_road(model, maps):
-    found = {
+    actual = {
         name: float(measure(case_of(model, heatmap), "road", {})) for name, heatmap in maps.items()
     }
-    assert abs(found["right"]) < 0.05, (
+    assert abs(actual["right"]) < 0.05, (
         "an even image is imputed perfectly, so removing tells nothing"
     )
-    assert abs(found["reversed"]) < 0.05
+    assert abs(actual["reversed"]) < 0.05
 
 
 def test_imputation_as_pytorch_grad_cam():

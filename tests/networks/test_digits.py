@@ -21,12 +21,12 @@ def model():
 def test_it_reads_digits(model):
     images, classes = digits()
     assert trained()[1] > 0.95
-    found = convscope.predict(model, images[:100], top=1)
+    result = convscope.predict(model, images[:100], top=1)
     assert (
         np.mean(
             [
                 row["label"] == str(int(digit))
-                for row, digit in zip(found.table, classes[:100], strict=True)
+                for row, digit in zip(result.table, classes[:100], strict=True)
             ]
         )
         > 0.95
@@ -45,10 +45,10 @@ def test_the_heat_lies_on_the_ink(model):
 
 
 def test_a_digit_made_from_nothing_is_read_as_that_digit(model):
-    made = convscope.class_image(model, ["3", "7"], steps=60, rate=1.0)
-    assert made["image"].shape[1:] == (1, 8, 8)
-    assert (made["score"][:, -1] > made["score"][:, 0]).all()
-    assert [row["label"] for row in convscope.predict(model, made["image"], top=1).table] == [
+    result = convscope.class_image(model, ["3", "7"], steps=60, rate=1.0)
+    assert result["image"].shape[1:] == (1, 8, 8)
+    assert (result["score"][:, -1] > result["score"][:, 0]).all()
+    assert [row["label"] for row in convscope.predict(model, result["image"], top=1).table] == [
         "3",
         "7",
     ]

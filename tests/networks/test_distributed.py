@@ -20,10 +20,10 @@ def test_distributed_data_parallel_is_looked_through(tmp_path):
         plain = convscope.explain(
             convscope.load_model(network, size=16), photo, target=1, layer="first"
         )
-        found = convscope.explain(
+        result = convscope.explain(
             convscope.load_model(wrapped, size=16), photo, target=1, layer="first"
         )
-        assert np.array_equal(plain["attribution"], found["attribution"])
+        assert np.array_equal(plain["attribution"], result["attribution"])
         assert "second" in [
             row["name"] for row in convscope.layers(convscope.load_model(wrapped, size=16)).table
         ]

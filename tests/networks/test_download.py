@@ -24,11 +24,11 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path):
-    made = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path))
-    Thread(target=made.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{made.server_port}"
-    made.shutdown()
-    made.server_close()
+    actual = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path))
+    Thread(target=actual.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{actual.server_port}"
+    actual.shutdown()
+    actual.server_close()
 
 
 def test_torchvisions_weights_come_from_their_server_once(tmp_path, server, monkeypatch, capfd):

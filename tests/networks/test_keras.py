@@ -53,11 +53,11 @@ def opened(cats, request):
 
 def test_it_learnt_and_says_so_through_a_sigmoid(opened):
     network, model, pictures, answers = opened
-    found = convscope.predict(model, pictures)["probability"][:, 0]
+    values = convscope.predict(model, pictures)["probability"][:, 0]
     with torch.no_grad():
         wanted = network(torch.from_numpy(pictures), training=False).numpy()[:, 0]
-    assert np.abs(found - wanted).max() < TOLERANCE
-    assert ((found > 0.5) == answers).mean() > 0.9
+    assert np.abs(values - wanted).max() < TOLERANCE
+    assert ((values > 0.5) == answers).mean() > 0.9
     assert model.head == "sigmoid"
 
 
@@ -68,10 +68,10 @@ def test_activations_are_keras_own(opened):
         part = keras.Model(network.inputs, network.get_layer(name).output)
         with torch.no_grad():
             wanted = part(torch.from_numpy(pictures[:2]), training=False).numpy()
-        found = convscope.activations(model, pictures[:2], layers=[name])[name]
+        values = convscope.activations(model, pictures[:2], layers=[name])[name]
         wanted = wanted.transpose(0, 3, 1, 2) if wanted.ndim == 4 else wanted[:, :, None, None]
-        assert found.shape == wanted.shape
-        assert np.abs(found - wanted).max() < TOLERANCE
+        assert values.shape == wanted.shape
+        assert np.abs(values - wanted).max() < TOLERANCE
 
 
 def test_grad_cam_is_what_keras_gives_by_hand(opened):
@@ -91,10 +91,10 @@ def test_grad_cam_is_what_keras_gives_by_hand(opened):
     score = tensor @ layers[-1].kernel.value + layers[-1].bias.value
     gradient = torch.autograd.grad(score.sum(), maps)[0]
     wanted = (maps * gradient.mean((1, 2), keepdim=True)).sum(3).detach().numpy()
-    found = convscope.explain(model, pictures[:1], method="grad_cam", target=0, layer="conv2d_3")[
+    values = convscope.explain(model, pictures[:1], method="grad_cam", target=0, layer="conv2d_3")[
         "attribution"
     ][:, 0]
-    assert np.abs(found - wanted).max() <= TOLERANCE * np.abs(wanted).max()
+    assert np.abs(values - wanted).max() <= TOLERANCE * np.abs(wanted).max()
 
 
 def test_nested_layers_have_keras_names_and_caffe_preprocessing(tmp_path):

@@ -50,9 +50,9 @@ def test_shifted_windows_are_laid_back_where_they_came_from():
     with torch.no_grad():
         model.network.inside.weight.copy_(torch.eye(5))
     photos = torch.rand(2, 3, 32, 48)
-    found = convscope.activations(model, photos, layers=["stem", "norm", "inside"])
-    assert found["inside"].shape == found["norm"].shape == (2, 5, 8, 12)
-    assert np.array_equal(found["inside"], found["norm"])
+    result = convscope.activations(model, photos, layers=["stem", "norm", "inside"])
+    assert result["inside"].shape == result["norm"].shape == (2, 5, 8, 12)
+    assert np.array_equal(result["inside"], result["norm"])
     with Probe(model) as probe:
         rest = probe.partial_forward(photos[:1], "inside")
         assert rest._way != "whole"
@@ -80,10 +80,10 @@ def test_tokens_of_a_photo_that_is_not_square(registers, kept):
     )
     model = convscope.load_model(seeded(make), size=(32, 48))
     photo = torch.rand(1, 3, 32, 48)
-    found = convscope.activations(model, photo, layers=["patch_embed", "blocks.0"])
+    result = convscope.activations(model, photo, layers=["patch_embed", "blocks.0"])
     wanted = model.network.patch_embed.proj(photo).detach().numpy()
-    assert found["blocks.0"].shape == (1, 16, 4, 6)
-    assert np.allclose(found["patch_embed"], wanted, atol=1e-6)
+    assert result["blocks.0"].shape == (1, 16, 4, 6)
+    assert np.allclose(result["patch_embed"], wanted, atol=1e-6)
 
 
 def test_the_default_layer_of_a_transformer_is_one_that_is_read():
@@ -113,21 +113,21 @@ def test_channels_last_inside_a_network(spec, layer, shape):
 
 def test_windows_of_timms_swin_follow_the_norm_before_them():
     model = convscope.load_model("timm:swin_tiny_patch4_window7_224", weights=False)
-    taken = {}
+    actual = {}
     handle = model.modules["layers.0.blocks.1.attn"].register_forward_hook(
-        lambda module, given, output: taken.update(entered=given[0].clone())
+        lambda module, given, output: actual.update(entered=given[0].clone())
     )
-    found = convscope.activations(
+    result = convscope.activations(
         model,
         torch.rand(1, 3, 224, 224),
         layers=["layers.0.blocks.1.norm1", "layers.0.blocks.1.attn"],
     )
     handle.remove()
-    assert found["layers.0.blocks.1.attn"].shape == (1, 96, 56, 56)
+    assert result["layers.0.blocks.1.attn"].shape == (1, 96, 56, 56)
     with Probe(model) as probe:
-        maps = probe.layout.to_maps(taken["entered"], "layers.0.blocks.1.attn", (224, 224))
+        maps = probe.layout.to_maps(actual["entered"], "layers.0.blocks.1.attn", (224, 224))
     entered = maps.detach().numpy()
-    assert np.array_equal(entered, found["layers.0.blocks.1.norm1"])
+    assert np.array_equal(entered, result["layers.0.blocks.1.norm1"])
 
 
 def test_a_channel_axis_as_long_as_the_sides():
@@ -148,11 +148,11 @@ def test_a_channel_axis_as_long_as_the_sides():
 
     model = convscope.load_model(seeded(Both), size=32)
     photo = torch.rand(1, 3, 32, 32)
-    found = convscope.activations(model, photo, layers=["act", "last", "act_last"])
+    result = convscope.activations(model, photo, layers=["act", "last", "act_last"])
     network = model.network
     with torch.no_grad():
         first = network.act(network.stem(photo))
         last = network.last(first.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-    assert np.allclose(found["act"], first, atol=1e-6)
-    assert np.allclose(found["last"], last, atol=1e-6)
-    assert np.allclose(found["act_last"], network.act_last(last).detach(), atol=1e-6)
+    assert np.allclose(result["act"], first, atol=1e-6)
+    assert np.allclose(result["last"], last, atol=1e-6)
+    assert np.allclose(result["act_last"], network.act_last(last).detach(), atol=1e-6)

@@ -90,17 +90,17 @@ def test_activations_are_onnx_runtimes(path, runtime, photo):
         "features/conv_2": "d",
         "features/relu_2": "e",
     }
-    found = convscope.activations(model, torch.from_numpy(photo), layers=list(nodes))
+    result = convscope.activations(model, torch.from_numpy(photo), layers=list(nodes))
     for layer, tensor in nodes.items():
-        assert np.abs(found[layer] - runtime(photo, tensor)).max() < TOLERANCE
+        assert np.abs(result[layer] - runtime(photo, tensor)).max() < TOLERANCE
 
 
 def test_scores_are_those_before_the_softmax(path, runtime, photo):
     model = convscope.load_model(path)
-    found = convscope.predict(model, torch.from_numpy(photo))
+    result = convscope.predict(model, torch.from_numpy(photo))
     assert model.head == "softmax"
-    assert np.abs(found["score"] - runtime(photo, "scores")).max() < TOLERANCE
-    assert np.abs(found["probability"] - runtime(photo, "answer")).max() < TOLERANCE
+    assert np.abs(result["score"] - runtime(photo, "scores")).max() < TOLERANCE
+    assert np.abs(result["probability"] - runtime(photo, "answer")).max() < TOLERANCE
 
 
 def test_grad_cam_of_a_linear_head_is_known(path, runtime, photo, weights):
@@ -109,14 +109,14 @@ def test_grad_cam_of_a_linear_head_is_known(path, runtime, photo, weights):
     maps = runtime(photo, "e")
     weight = weights["dense"][3] / maps[0, 0].size
     wanted = np.einsum("c,nchw->nhw", weight, maps)
-    found = convscope.explain(
+    result = convscope.explain(
         convscope.load_model(path),
         torch.from_numpy(photo),
         method="grad_cam",
         target=3,
         layer="features/relu_2",
     )
-    assert np.abs(found["attribution"][:, 0] - wanted).max() < TOLERANCE * np.abs(wanted).max()
+    assert np.abs(result["attribution"][:, 0] - wanted).max() < TOLERANCE * np.abs(wanted).max()
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -139,8 +139,8 @@ def test_what_torch_writes_today(tmp_path, dynamic):
     )
     model = convscope.load_model(tmp_path / "net.onnx", size=SIDE)
     photo = torch.rand(2, 3, SIDE, SIDE)
-    found = convscope.predict(model, photo)["score"]
+    values = convscope.predict(model, photo)["score"]
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
     name = session.get_inputs()[0].name
     wanted = np.concatenate([session.run(None, {name: one[None].numpy()})[0] for one in photo])
-    assert np.abs(found - wanted).max() < TOLERANCE
+    assert np.abs(values - wanted).max() < TOLERANCE

@@ -223,9 +223,9 @@ def test_rounding_outside_the_range_is_clamped() -> None:
 
 
 def test_the_callers_memory_is_not_shared() -> None:
-    given = torch.full((1, 3, 4, 4), 0.5)
-    load_image(given).zero_()
-    assert given.min() == 0.5
+    actual = torch.full((1, 3, 4, 4), 0.5)
+    load_image(actual).zero_()
+    assert actual.min() == 0.5
 
 
 def test_tensors_from_inference_mode_can_be_differentiated() -> None:

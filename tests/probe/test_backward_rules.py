@@ -53,9 +53,9 @@ def numbers():
 def differentiate(relu, x, weight, rule, **options):
     leaf = x.clone().requires_grad_()
     with backward_rule(rule, **options):
-        made = relu(leaf * 1.0)
-        (gradient,) = torch.autograd.grad((made * weight).sum(), leaf)
-    return made.detach(), gradient
+        actual = relu(leaf * 1.0)
+        (gradient,) = torch.autograd.grad((actual * weight).sum(), leaf)
+    return actual.detach(), gradient
 
 
 @pytest.mark.parametrize("way", RELUS)
@@ -67,8 +67,8 @@ def test_every_way_to_rectify(way, numbers):
         "deconvnet": g * (g > 0),
         "redirected": g * (x > 0),
     }.items():
-        made, gradient = differentiate(RELUS[way], x, weight, rule)
-        assert torch.equal(made, x.clamp_min(0))
+        actual, gradient = differentiate(RELUS[way], x, weight, rule)
+        assert torch.equal(actual, x.clamp_min(0))
         assert torch.equal(gradient, wanted), rule
 
 
@@ -77,8 +77,8 @@ def test_every_way_to_stop_at_six(way, numbers):
     x, weight = numbers
     g = weight.expand_as(x)
     assert bool((x > 6).any())
-    made, gradient = differentiate(SIXES[way], x, weight, "guided")
-    assert torch.equal(made, x.clamp(0, 6))
+    actual, gradient = differentiate(SIXES[way], x, weight, "guided")
+    assert torch.equal(actual, x.clamp(0, 6))
     assert torch.equal(gradient, g * (x > 0) * (x < 6) * (g > 0))
     assert torch.equal(differentiate(SIXES[way], x, weight, "deconvnet")[1], g * (g > 0))
 

@@ -29,26 +29,26 @@ FORMS = [
 @pytest.mark.parametrize("size", [(17, 20), (16, 16), (9, 31)])
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_the_gradient_is_pytorchs(form, size, half):
-    made = nn.Sequential(copy.deepcopy(form)).requires_grad_(False)
-    plain = copy.deepcopy(made)
-    install(made)
-    assert isinstance(made[0].forward, _Forward)
+    faster = nn.Sequential(copy.deepcopy(form)).requires_grad_(False)
+    plain = copy.deepcopy(faster)
+    install(faster)
+    assert isinstance(faster[0].forward, _Forward)
     image = torch.randn(2, form.in_channels, *size, generator=torch.Generator().manual_seed(0))
-    found = []
-    for network in (made, plain):
+    runs = []
+    for network in (faster, plain):
         leaf = image.clone().requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             output = network(leaf)
         (gradient,) = torch.autograd.grad(output.float().pow(2).sum(), leaf)
         assert gradient.shape == image.shape
         assert gradient.dtype == torch.float32
-        found.append((output, gradient))
-    torch.testing.assert_close(found[0][0], found[1][0])
+        runs.append((output, gradient))
+    torch.testing.assert_close(runs[0][0], runs[1][0])
     torch.testing.assert_close(
-        found[0][1],
-        found[1][1],
+        runs[0][1],
+        runs[1][1],
         rtol=0,
-        atol=(2e-2 if half else 1e-5) * float(found[1][1].abs().max()),
+        atol=(2e-2 if half else 1e-5) * float(runs[1][1].abs().max()),
     )
 
 

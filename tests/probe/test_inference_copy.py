@@ -90,10 +90,10 @@ def test_gives_the_same_at_every_layer_and_at_the_end(case):
         assert fast.is_frozen, "it fell back to the plain network"
         with Probe(model) as slow, Probe(fast) as quick:
             expected, end = slow.activations_and_output(image, names)
-            found, other = quick.activations_and_output(image, names)
+            actual, other = quick.activations_and_output(image, names)
         assert apart(model.scores(other), model.scores(end)) < CLOSE
         for name in names:
-            assert apart(found[name], expected[name]) < CLOSE, name
+            assert apart(actual[name], expected[name]) < CLOSE, name
 
 
 def test_a_convolution_that_is_asked_for_stays_unfolded(case):
@@ -148,16 +148,16 @@ class Twice(nn.Module):
         self.conv, self.norm, self.other = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        made = self.conv(image)
-        return (self.norm(made) + self.other(made)).mean((2, 3))
+        actual = self.conv(image)
+        return (self.norm(actual) + self.other(actual)).mean((2, 3))
 
 
 class Hidden(Twice):
     """The same, but what reads it beside the norm is no module."""
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        made = self.conv(image)
-        return (self.norm(made) + F.relu(made)).mean((2, 3))
+        actual = self.conv(image)
+        return (self.norm(actual) + F.relu(actual)).mean((2, 3))
 
 
 def test_what_two_read_is_not_folded():
@@ -200,10 +200,10 @@ def test_a_copy_is_kept_and_made_anew_when_the_network_changes():
     before = explained(model, image)
     for change in (weight, statistics, module, setting):
         change()
-        found = explained(model, image)
-        assert not torch.allclose(found, before), change.__name__
-        assert apart(found, fresh()) < CLOSE, change.__name__
-        before = found
+        heatmap = explained(model, image)
+        assert not torch.allclose(heatmap, before), change.__name__
+        assert apart(heatmap, fresh()) < CLOSE, change.__name__
+        before = heatmap
 
 
 def test_a_network_with_hooks_of_its_own_is_run_itself():
@@ -240,13 +240,13 @@ UNITS = ["blocks.1:5", "blocks.3:11", "blocks.4:20", "blocks.6:7"]
 
 def units_of(model: Model, image: torch.Tensor, *, half: bool) -> torch.Tensor:
     """What each unit of `UNITS` says of its own picture."""
-    found = []
+    actual = []
     with Probe(inference_copy(model, half=half)) as probe:
         for place, unit in enumerate(UNITS):
             layer, _, index = unit.partition(":")
             maps = probe.activations(model.preprocess(image[place : place + 1]), [layer])[layer]
-            found.append(maps[0, int(index)].float().mean())
-    return torch.stack(found)
+            actual.append(maps[0, int(index)].float().mean())
+    return torch.stack(actual)
 
 
 def test_bfloat16_climbs_as_high_and_says_so(embedded):

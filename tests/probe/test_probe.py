@@ -59,11 +59,11 @@ def test_gradients_equal_autograd(build, training, image):
     torch.manual_seed(0)
     network = build().train(training)
     with Probe(model_of(network)) as probe:
-        found = probe.image_gradient(image, Target.of(probe.model, [1, 3]))
+        actual = probe.image_gradient(image, Target.of(probe.model, [1, 3]))
     leaf = image.clone().requires_grad_()
     output = network.eval()(leaf)
     expected = torch.autograd.grad(output[0, 1] + output[1, 3], leaf)[0]
-    assert torch.allclose(found, expected, atol=1e-7)
+    assert torch.allclose(actual, expected, atol=1e-7)
 
 
 def test_gradient_at_a_layer_before_an_in_place_operation(image):
@@ -87,13 +87,13 @@ def test_a_module_used_twice(image):
     with Probe(model_of(network)) as probe:
         assert probe.layers["relu"].calls == 3
         assert probe.layers["second"].calls == 2
-        found = probe.activations(image, ["second#1", "second#2", "second"])
+        actual = probe.activations(image, ["second#1", "second#2", "second"])
         x = network.first(image)
         first = network.second(x)
         second = network.second(first.relu())
-        assert torch.allclose(found["second#1"], first, atol=1e-6)
-        assert torch.allclose(found["second#2"], second, atol=1e-6)
-        assert torch.equal(found["second"], found["second#2"])
+        assert torch.allclose(actual["second#1"], first, atol=1e-6)
+        assert torch.allclose(actual["second#2"], second, atol=1e-6)
+        assert torch.equal(actual["second"], actual["second#2"])
         with pytest.raises(LayerError, match=r"runs 2 time\(s\)"):
             probe.activations(image, ["second#3"])
 
@@ -151,7 +151,7 @@ def test_split_runs_the_rest(build, layer, image):
         changed = rest.maps.expand(4, -1, -1, -1) * torch.tensor([1.0, 0.0, 2.0, -1.0]).reshape(
             4, 1, 1, 1
         )
-        found = rest.scores(changed)
+        actual = rest.scores(changed)
         base, _, call = layer.partition("#")
         expected = []
         for maps in changed:
@@ -168,7 +168,7 @@ def test_split_runs_the_rest(build, layer, image):
             with torch.no_grad():
                 expected.append(probe.model.scores(network(image[:1]))[0])
             handle.remove()
-    assert torch.allclose(found, torch.stack(expected), atol=1e-5)
+    assert torch.allclose(actual, torch.stack(expected), atol=1e-5)
 
 
 def test_split_runs_the_first_part_once(image):

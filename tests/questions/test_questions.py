@@ -133,8 +133,8 @@ def test_likeness(photo, tmp_path):
     cosine = mean[0] / mean.norm()
     expected = torch.autograd.grad(cosine, mean)[0] / 256
     for target in (f"like:{tmp_path / 'red.png'}", "text:a red thing"):
-        found = gradient(model, photo, target)
-        assert np.allclose(found[:, 3, 3], expected, atol=1e-7)
+        actual = gradient(model, photo, target)
+        assert np.allclose(actual[:, 3, 3], expected, atol=1e-7)
 
 
 @pytest.mark.parametrize("unit", ["second:3", "second:3:4,7"])
@@ -147,8 +147,8 @@ def test_a_unit_as_autograd_says(unit, photo):
     maps = network.second(network.second(x).relu())[0, 3]
     score = maps[4, 7] if unit.endswith("7") else maps.mean()
     expected = torch.autograd.grad(score, leaf)[0][0]
-    found = gradient(model, photo, f"unit:{unit}")
-    assert np.allclose(found, expected, atol=1e-7)
+    actual = gradient(model, photo, f"unit:{unit}")
+    assert np.allclose(actual, expected, atol=1e-7)
     cam = convscope.explain(model, photo, target=f"unit:{unit}", layer="first")["attribution"]
     assert cam.shape == (1, 1, SIDE, SIDE)
     assert np.abs(cam).max() > 0

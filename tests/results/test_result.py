@@ -56,8 +56,8 @@ def test_png_carries_its_provenance_but_not_the_time(result, tmp_path):
 
 
 def test_json_has_no_arrays(result, tmp_path):
-    found = json.loads(result.save(tmp_path / "r.json").read_text())
-    assert found["arrays"] == {"image": {"shape": [1, 3, 8, 8]}}
+    actual = json.loads(result.save(tmp_path / "r.json").read_text())
+    assert actual["arrays"] == {"image": {"shape": [1, 3, 8, 8]}}
 
 
 def test_snapshots_become_a_moving_picture(result, tmp_path):
@@ -268,9 +268,9 @@ def test_a_forged_file_that_is_good_loads(tmp_path):
     ],
 )
 def test_hostile_results_are_refused(head, members, tmp_path):
-    given = {"array/heatmap": MAP, "photo/0": PHOTO} | members
+    actual = {"array/heatmap": MAP, "photo/0": PHOTO} | members
     with pytest.raises(InputError, match="not a result"):
-        Result.load(forged_npz(tmp_path / "r.npz", head, **given))
+        Result.load(forged_npz(tmp_path / "r.npz", head, **actual))
 
 
 def test_a_result_that_claims_more_than_fits_is_refused(tmp_path):

@@ -32,15 +32,15 @@ def test_power_one_is_adam(gradients):
 
 def test_power_zero_keeps_the_direction():
     gradient = torch.tensor([[1.0, 2.0, -2.0]])
-    found = moved(lambda weights: Padam(weights, 0.1, power=0.0), [gradient])
-    torch.testing.assert_close(found, -0.1 * gradient / gradient.pow(2).mean().sqrt())
+    actual = moved(lambda weights: Padam(weights, 0.1, power=0.0), [gradient])
+    torch.testing.assert_close(actual, -0.1 * gradient / gradient.pow(2).mean().sqrt())
 
 
 def test_half_way_by_hand():
     gradient = torch.tensor([[1.0, 4.0]])
-    found = moved(lambda weights: Padam(weights, 1.0, power=0.5), [gradient])
+    actual = moved(lambda weights: Padam(weights, 1.0, power=0.5), [gradient])
     second, mean = torch.tensor([1.0, 16.0]), 8.5
-    torch.testing.assert_close(found[0], -gradient[0] / (second.sqrt() * mean**0.5).sqrt())
+    torch.testing.assert_close(actual[0], -gradient[0] / (second.sqrt() * mean**0.5).sqrt())
 
 
 def test_an_image_does_not_see_its_neighbors_or_its_scale(gradients):

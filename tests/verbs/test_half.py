@@ -25,13 +25,13 @@ def seen(model: Model, images: Tensor, layers: list[str]) -> dict[str, Tensor]:
     copies = apply(
         images.repeat_interleave(COPIES, 0),
         streams,
-        Settings("distill", "visualize").config().transforms,
+        Settings("distill", "visualize").config.transforms,
     )
     with Probe(model) as probe:
         maps = probe.activations(model.preprocess(copies), layers)
     return {
-        name: found.mean((2, 3)).view(len(images), COPIES, -1).mean(1)
-        for name, found in maps.items()
+        name: features.mean((2, 3)).view(len(images), COPIES, -1).mean(1)
+        for name, features in maps.items()
     }
 
 
@@ -41,22 +41,22 @@ def both() -> tuple[Tensor, Tensor]:
     the last stage makes of them."""
     model = convscope.load_model()
     names = [f"{layer}:{unit}" for layer, unit in UNITS]
-    made = [
+    results = [
         convscope.visualize(model, names, preset="quick", steps=40, size=64, half=half)
         for half in (False, True)
     ]
-    assert not torch.equal(*(torch.from_numpy(each["image"]) for each in made))
+    assert not torch.equal(*(torch.from_numpy(each["image"]) for each in results))
     layers = sorted({layer for layer, _ in UNITS})
-    found = [seen(model, torch.from_numpy(each["image"]), layers) for each in made]
+    features = [seen(model, torch.from_numpy(each["image"]), layers) for each in results]
     scores = torch.stack(
         [
             torch.stack([each[layer][place, unit] for place, (layer, unit) in enumerate(UNITS)])
-            for each in found
+            for each in features
         ]
     )
     profiles = [
         torch.cat([(each[name] - each[name].mean(0)) / each[name].std(0) for name in layers], 1)
-        for each in found
+        for each in features
     ]
     full, half = (torch.nn.functional.normalize(profile, dim=1) for profile in profiles)
     return scores, half @ full.T

@@ -12,7 +12,7 @@ from convscope.errors import ConvscopeError, ImageError, InputError, OptionError
 @pytest.mark.parametrize(
     ("method", "options", "sentence"),
     [
-        ("rise", {"cells": 0}, "rise: cells must be an integer of 1 or more; 0"),
+        ("rise", {"cells": 0}, "rise: cells must be an integer from 1 to 64; 0"),
         (
             "rise",
             {"keep": 2.0},
@@ -21,7 +21,7 @@ from convscope.errors import ConvscopeError, ImageError, InputError, OptionError
         (
             "integrated_gradients",
             {"steps": 0},
-            "integrated_gradients: steps must be an integer of 1 or more; 0",
+            "integrated_gradients: steps must be an integer from 1 to 1,000,000; 0",
         ),
         (
             "occlusion",
@@ -58,7 +58,7 @@ from convscope.errors import ConvscopeError, ImageError, InputError, OptionError
         (
             "rise",
             {"masks": "many"},
-            "rise: masks must be an integer of 1 or more; 'many'",
+            "rise: masks must be an integer from 1 to 1,000,000; 'many'",
         ),
     ],
 )
@@ -93,16 +93,16 @@ def test_no_photo(embedded):
     [("insertion", {"points": 0}), ("road", {"shares": "0,200"}), ("road", {"shares": "a"})],
 )
 def test_options_of_metrics(embedded, chelsea, metric, options):
-    found = convscope.explain(embedded, chelsea, target=281)
+    result = convscope.explain(embedded, chelsea, target=281)
     with pytest.raises(OptionError, match=f"{metric}: "):
-        convscope.evaluate(embedded, chelsea, found, metric=metric, **options)
+        convscope.evaluate(embedded, chelsea, result, metric=metric, **options)
 
 
 def test_a_heatmap_is_measured_on_its_own_photo(embedded, chelsea):
-    found = convscope.explain(embedded, chelsea, target=281)
+    result = convscope.explain(embedded, chelsea, target=281)
     with pytest.raises(OptionError, match="made from another photo"):
-        convscope.evaluate(embedded, chelsea[:, ::-1].copy(), found, metric="insertion", points=2)
-    assert convscope.evaluate(embedded, chelsea.copy(), found, metric="insertion", points=2).table
+        convscope.evaluate(embedded, chelsea[:, ::-1].copy(), result, metric="insertion", points=2)
+    assert convscope.evaluate(embedded, chelsea.copy(), result, metric="insertion", points=2).table
 
 
 def test_what_is_no_atlas(tmp_path):

@@ -109,7 +109,7 @@ def _tables(name):
 def test_chollet_is_the_recipe_to_the_letter(trunk):
     """Forty steps written out by hand: gray noise, gradient over its root mean square, shown by
     mean and deviation."""
-    found = convscope.visualize(trunk, "second:1", preset="chollet", size=16, seed=3)
+    result = convscope.visualize(trunk, "second:1", preset="chollet", size=16, seed=3)
     network = trunk.network.eval()
     noise = RandomStreams.of(3, ["second:1 0"]).uniform(3, 16, 16)
     image = (128 + 20 * noise) / 255
@@ -124,7 +124,7 @@ def test_chollet_is_the_recipe_to_the_letter(trunk):
         gradient = torch.autograd.grad(seen["maps"][:, 1].mean(), leaf)[0]
         image = image + gradient / (gradient.pow(2).mean().sqrt() + 1e-5) / 255
     shown = (image - image.mean()) / (image.std(correction=0) + 1e-5 / 255) * 0.1 + 0.5
-    assert np.allclose(found["image"], shown.clamp(0, 1).numpy(), atol=2e-3)
+    assert np.allclose(result["image"], shown.clamp(0, 1).numpy(), atol=2e-3)
 
 
 def test_the_order_and_the_batch_do_not_matter(trunk):
@@ -328,12 +328,12 @@ def test_the_loop_negates_once(trunk):
     parameterization = pixels((1, 3, 2, 2), streams, noise=0.0, gray=0.5)
     with Probe(model) as probe:
         goal = parse("logit(1)", probe)
-        made = optimize(
+        result = optimize(
             probe,
             [goal],
             parameterization,
             streams,
             OptimizationConfig(steps=1, optimizer="ascent", rate=0.1),
         )
-    assert torch.allclose(made.image.flatten(), 0.5 + 0.1 * weight, atol=1e-6)
-    assert made.score[0, 0] == pytest.approx(float(0.5 * weight.sum()), abs=1e-5)
+    assert torch.allclose(result.image.flatten(), 0.5 + 0.1 * weight, atol=1e-6)
+    assert result.score[0, 0] == pytest.approx(float(0.5 * weight.sum()), abs=1e-5)

@@ -164,8 +164,8 @@ def test_layers(embedded):
 
 def test_a_bare_module_of_the_photos_own_size_is_left_alone():
     model = convscope.load_model(ByHand(), channels=1, size=(2, 2), mean=0.5, std=0.25)
-    found = convscope.activations(model, PHOTO, layers=["conv"])["conv"]
-    assert np.allclose(found[0, 0], 2 * (PHOTO - 0.5) / 0.25)
+    values = convscope.activations(model, PHOTO, layers=["conv"])["conv"]
+    assert np.allclose(values[0, 0], 2 * (PHOTO - 0.5) / 0.25)
 
 
 def test_mean_image_and_caffe_order():

@@ -17,9 +17,9 @@ ORIGIN = {"origin": ADDRESS}
 @pytest.fixture(scope="session")
 def microscope(embedded):
     """The embedded network under a microscope that no socket leads to."""
-    found = Microscope(embedded)
-    yield found
-    found.close()
+    actual = Microscope(embedded)
+    yield actual
+    actual.close()
 
 
 @pytest.fixture

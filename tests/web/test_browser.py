@@ -325,10 +325,10 @@ def test_axe_finds_nothing_serious(page, view, scheme):
     go(page, view)
     page.wait_for_timeout(300)
     page.evaluate(axe.read_text())
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    actual = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     serious = [
         (one["id"], [node["html"][:160] for node in one["nodes"]][:3])
-        for one in found
+        for one in actual
         if one["impact"] in ("serious", "critical")
     ]
     assert serious == []

@@ -149,8 +149,8 @@ def test_a_unit_s_picture_comes_in_steps_and_is_kept(client, microscope, tmp_pat
         assert [event["event"] for event in events(response)] == ["done"]
     saved = client.get(f"/api/job/png?{query}").content
     out = tmp_path / "unit.png"
-    given = ["--preset", "quick", "--steps", "6", "--size", "48", "--quiet"]
-    words = ["visualize", "blocks.2:5", *given, "--out"]
+    actual = ["--preset", "quick", "--steps", "6", "--size", "48", "--quiet"]
+    words = ["visualize", "blocks.2:5", *actual, "--out"]
     assert main([*words, str(out)]) == 0
     assert out.read_bytes() == saved
 
