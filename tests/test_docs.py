@@ -86,8 +86,6 @@ def test_the_recipes_of_contributing_work(tmp_path):
             path.write_text(rest)
         else:
             uses.append(code)
-    for change in blocks(page, "diff"):
-        insert(tmp_path, change)
     assert len(uses) == 8
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(uses)],
@@ -98,13 +96,3 @@ def test_the_recipes_of_contributing_work(tmp_path):
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
-
-
-def insert(folder: Path, change: str) -> None:
-    """Put the lines with + behind the line before them, in the file that the first line names."""
-    name, *lines = change.splitlines()
-    path = folder / name.removeprefix("+++ ")
-    anchor, *added = (line[1:] for line in lines)
-    text = path.read_text()
-    assert text.count(anchor + "\n") == 1
-    path.write_text(text.replace(anchor + "\n", "\n".join([anchor, *added]) + "\n"))

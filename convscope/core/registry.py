@@ -8,7 +8,7 @@ its function is first used.
 from __future__ import annotations
 
 import importlib
-import sys
+import importlib.util
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -30,10 +30,11 @@ class NoTraits:
 class Registry(Generic[Traits]):
     """The functions of one kind, found by folder.
 
-    `kind` is the word used in messages ("attribution method"). A registered function carries
-    *traits*, facts that the caller of the kind needs before calling it (for an attribution method,
-    whether its map lives at a layer): the fields of the frozen dataclass `traits`.
-    `shared` names the files of the folder that hold what its functions have in common.
+    `package` is the folder, which is not imported, and `kind` the word used in messages
+    ("attribution method"). A registered function carries *traits*, facts that the caller of the
+    kind needs before calling it (for an attribution method, whether its map lives at a layer): the
+    fields of the frozen dataclass `traits`. `shared` names the files of the folder that hold what
+    its functions have in common.
     """
 
     def __init__(
@@ -43,7 +44,8 @@ class Registry(Generic[Traits]):
         self.kind = kind
         self._traits_type = traits
         self._shared = frozenset(shared)
-        self._folder = Path(str(sys.modules[package].__file__)).parent
+        spec = importlib.util.find_spec(package)
+        self._folder = Path(str(spec.origin if spec else "")).parent
         self._functions: dict[str, Callable[..., Any]] = {}
         self._traits: dict[str, Traits] = {}
 

@@ -23,7 +23,7 @@ from convscope.networks.catalog import list_models
 from convscope.networks.layout import Layout
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
-from convscope.networks.sources import registry
+from convscope.networks.source_registry import registry
 from convscope.networks.task import Task
 
 DEFAULT = "embedded"

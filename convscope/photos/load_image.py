@@ -82,6 +82,14 @@ def load_photos(photo: PhotoLike, *, background: str = "white") -> list[Tensor]:
         ImageError: a photo that cannot be read, or no photo at all.
         OptionError: a background that is no color.
     """
+    return [image for _, image in load_named_photos(photo, background=background)]
+
+
+def load_named_photos(
+    photo: PhotoLike, *, background: str = "white"
+) -> list[tuple[str | None, Tensor]]:
+    """`load_photos`, with the absolute path or the sample's name of each; None for one from
+    memory."""
     try:
         behind = ImageColor.getrgb(background)[:3]
     except ValueError:
@@ -91,7 +99,9 @@ def load_photos(photo: PhotoLike, *, background: str = "white") -> list[Tensor]:
         ) from None
     with torch.inference_mode(False):
         photos = [
-            image for source in _flat(photo) for image in torch.split(_read(source, behind), 1)
+            (_name(source), image)
+            for source in _flat(photo)
+            for image in torch.split(_read(source, behind), 1)
         ]
     if not photos:
         raise ImageError("No photo was given; give a path, a PIL image, an array or a tensor.")
@@ -105,6 +115,13 @@ def _flat(photo: PhotoLike) -> Iterator[Photo]:
             yield from _flat(entry)
     else:
         yield photo  # type: ignore[misc]  # a Sequence that is no list is refused by `_read`
+
+
+def _name(photo: Photo) -> str | None:
+    if not isinstance(photo, (str, Path)):
+        return None
+    is_sample = str(photo).startswith(samples.PREFIX)
+    return str(photo) if is_sample else str(Path(photo).resolve())
 
 
 def _read(photo: Photo, background: tuple[int, ...]) -> Tensor:

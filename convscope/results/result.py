@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from convscope.core.files import write_whole
 from convscope.core.validation import checked
 from convscope.errors import InputError, OptionError, OutputError, suggest
-from convscope.results import pictures
+from convscope.results import views
 from convscope.results.arrays import Array, Pixels
 from convscope.results.csv_table import to_csv
 from convscope.results.details import Details, MapDetails, View, details_from_json
@@ -102,8 +102,8 @@ class Result:
     def picture(self, view: str | None = None, **options: object) -> Image:
         """The result drawn, as a PIL image; `options` go to the picture function of that view."""
         name = view or self.view
-        checked = pictures.registry.schema(name).validate(options)
-        return cast("Image", pictures.registry.get(name)(self, **checked))
+        checked = views.registry.schema(name).validate(options)
+        return cast("Image", views.registry.get(name)(self, **checked))
 
     def to_json(self) -> Json:
         """What another verb's provenance keeps of a result it was given: how it was made."""

@@ -13,8 +13,9 @@ from convscope.probe import Probe
 from convscope.probe.backward_rules import backward_rule
 from convscope.synthesis import regularizers
 from convscope.synthesis.config import PartSpec, PenaltySpec
+from convscope.synthesis.evaluate import evaluate
 from convscope.synthesis.objective import Objective
-from convscope.synthesis.objectives import ForwardPass, Maps, evaluate
+from convscope.synthesis.objectives import ForwardPass, Maps
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.tiles import gradient_in_tiles
 from convscope.synthesis.transforms import apply

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
@@ -22,8 +21,7 @@ from convscope.networks.load import ModelLike as ModelLike
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
 from convscope.photos.fingerprint import fingerprint
-from convscope.photos.load_image import load_photos
-from convscope.photos.samples import PREFIX
+from convscope.photos.load_image import load_named_photos
 from convscope.results import provenance
 from convscope.results.details import FoolingDetails, ImagesDetails
 from convscope.results.result import Result
@@ -34,7 +32,7 @@ PhotoLike = Any
 """`convscope.photos.load_image.PhotoLike`; within a verb, the tensors it was loaded as."""
 
 UNCHECKED = ("model", "photo")
-"""Arguments that `load_model` and `load_photos` check."""
+"""Arguments that `load_model` and `load_named_photos` check."""
 
 
 def verb(
@@ -59,12 +57,9 @@ def verb(
         arguments = bound.arguments
         photos: list[provenance.PhotoRecord] = []
         if arguments.get("photo") is not None:
-            source = arguments["photo"]
-            arguments["photo"] = load_photos(source)
-            photos = [
-                _photo(path, photo)
-                for path, photo in zip(_paths(source), arguments["photo"], strict=True)
-            ]
+            named_photos = load_named_photos(arguments["photo"])
+            arguments["photo"] = [photo for _, photo in named_photos]
+            photos = [_photo(path, photo) for path, photo in named_photos]
         elif needs_photo:
             raise ImageError("No photo was given; give a path, a PIL image, an array or a tensor.")
         model = arguments["model"] = load_model(arguments["model"])
@@ -119,16 +114,6 @@ def _flat(arguments: Options) -> Options:
     values = {name: value for name, value in arguments.items() if name != "options"}
     more: Options = arguments.get("options", {})
     return values | more
-
-
-def _paths(source: Any) -> list[str | None]:
-    """The path of each photo, absolute, or None for one from memory; a batch in one tensor counts
-    by its length."""
-    if isinstance(source, (str, Path)):
-        return [str(source) if str(source).startswith(PREFIX) else str(Path(source).resolve())]
-    if isinstance(source, (list, tuple)):
-        return [path for photo in source for path in _paths(photo)]
-    return [None] * len(load_photos(source))
 
 
 def _photo(path: str | None, photo: Tensor) -> provenance.PhotoRecord:

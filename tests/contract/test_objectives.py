@@ -24,8 +24,9 @@ from convscope.errors import (
 from convscope.probe import Probe
 from convscope.synthesis import objectives, parameterizations
 from convscope.synthesis.config import OptimizationConfig
+from convscope.synthesis.evaluate import evaluate
 from convscope.synthesis.objective import Objective, channel, interpolate, neuron, objective
-from convscope.synthesis.objectives import ForwardPass, evaluate
+from convscope.synthesis.objectives import ForwardPass
 from convscope.synthesis.optimize import optimize
 from convscope.synthesis.parse import parse
 from convscope.synthesis.random import RandomStreams

@@ -13,9 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
+import convscope
 from convscope.errors import ImageError, OptionError
 from convscope.photos.fingerprint import fingerprint
 from convscope.photos.load_image import load_image, load_photos
+from convscope.photos.pixels import array_to_image
 from convscope.photos.resize import resize, resize_shorter_and_crop, visible_box
 
 DATA = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
@@ -430,3 +432,16 @@ def test_fingerprints_tell_float_photos_apart() -> None:
     pixels = DATA.transpose(2, 0, 1)[None]
     expected = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     assert fingerprint(photo) == expected, "of 8-bit photos as before"
+
+
+def test_a_photo_from_memory_is_read_once(monkeypatch):
+    """Reading a photo of a phone takes as long as the network does."""
+    reads = []
+    monkeypatch.setattr(
+        "convscope.photos.load_image.array_to_image",
+        lambda array: reads.append(array) or array_to_image(array),
+    )
+    photo = np.zeros((64, 64, 3), np.uint8)
+    result = convscope.predict(convscope.load_model(), [photo, photo])
+    assert len(reads) == 2
+    assert [record["path"] for record in result.provenance["photos"]] == [None, None]

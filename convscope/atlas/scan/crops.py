@@ -17,7 +17,7 @@ from convscope.atlas.store.rows import ExampleColumns
 from convscope.errors import ConvscopeError
 from convscope.networks.model import Model
 from convscope.photos.sources.entry import Entry
-from convscope.photos.sources.source_of import Source
+from convscope.photos.sources.place import PhotoSource
 from convscope.results.pictures import to_rgb, to_uint8
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Cropper:
     def __init__(
         self,
         model: Model,
-        source: Source,
+        source: PhotoSource,
         receptive_fields: dict[str, ReceptiveField],
         crop: int,
         facts: PassFacts,

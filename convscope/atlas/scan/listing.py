@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from convscope.photos.sources.entry import Entry
-from convscope.photos.sources.source_of import Source
+from convscope.photos.sources.place import PhotoSource
 
 SHARD_SIZE = 512
 """Photos of a shard."""
@@ -34,7 +34,7 @@ class Survey:
     digest: str
 
 
-def survey(source: Source) -> Survey:
+def survey(source: PhotoSource) -> Survey:
     """Count and hash a source's listing."""
     hasher = hashlib.sha256()
     count = 0
@@ -45,7 +45,7 @@ def survey(source: Source) -> Survey:
     return Survey(count, hasher.hexdigest()[:32])
 
 
-def shards(source: Source, done: Collection[int]) -> Iterator[Shard]:
+def shards(source: PhotoSource, done: Collection[int]) -> Iterator[Shard]:
     """The listing cut into shards, without those that are done."""
     entries = source.walk()
     number = 0

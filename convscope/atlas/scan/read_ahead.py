@@ -15,7 +15,7 @@ from convscope.atlas.scan.listing import Shard
 from convscope.errors import ConvscopeError, ImageError
 from convscope.photos.load_image import load_photos
 from convscope.photos.sources.entry import Entry
-from convscope.photos.sources.source_of import Source
+from convscope.photos.sources.place import PhotoSource
 
 BATCHES_AHEAD = 2
 """Batches that are read while the network runs."""
@@ -56,7 +56,7 @@ class ReadBatch:
 class ReadAhead:
     """Reads the shards of a source in batches; `fit` brings a photo to the network's size."""
 
-    def __init__(self, source: Source, batch: int, fit: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, source: PhotoSource, batch: int, fit: Callable[[Tensor], Tensor]) -> None:
         self.source, self.batch, self.fit = source, batch, fit
         self._pool = ThreadPoolExecutor(NUM_READERS, "photos")
         self._next: Shard | None = None
@@ -107,7 +107,7 @@ class ReadAhead:
             return ReadPhoto(entry, None, str(error))
 
 
-def read_photo(source: Source, entry: Entry) -> Tensor:
+def read_photo(source: PhotoSource, entry: Entry) -> Tensor:
     """A photo as 1 c h w in [0, 1].
 
     Raises:

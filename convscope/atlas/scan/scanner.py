@@ -14,7 +14,7 @@ from convscope.atlas.scan.pass_state import PassState
 from convscope.atlas.scan.read_ahead import ReadAhead, ReadBatch
 from convscope.atlas.scan.top_k import Integers, TopK, priority
 from convscope.networks.model import Model
-from convscope.photos.sources.source_of import Source
+from convscope.photos.sources.place import PhotoSource
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 
@@ -30,7 +30,7 @@ class Scanner:
         self,
         model: Model,
         layers: Sequence[str],
-        source: Source,
+        source: PhotoSource,
         *,
         k: int,
         reservoir: int,

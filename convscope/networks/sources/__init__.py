@@ -3,7 +3,6 @@ Model`."""
 
 from __future__ import annotations
 
-from convscope.core.registry import NoTraits, Registry
+from convscope.networks.source_registry import registry as registry
 
-registry = Registry(__name__, "model source", NoTraits)
 register = registry.register

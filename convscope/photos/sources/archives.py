@@ -8,7 +8,15 @@ from collections.abc import Iterator
 
 from convscope.core.types import Foreign
 from convscope.errors import InputError
+from convscope.photos.sources import register
 from convscope.photos.sources.entry import ENDINGS, LABEL_COLUMNS, Entry
+from convscope.photos.sources.place import Place
+
+
+@register(ending=".tar")
+def archives(place: Place) -> Archives:
+    """Webdataset archives: plain tar files."""
+    return Archives(place.files, place.paths)
 
 
 class Archives:

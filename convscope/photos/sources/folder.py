@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convscope.core.types import Foreign
+from convscope.photos.sources import register
 from convscope.photos.sources.entry import ENDINGS, Entry
+from convscope.photos.sources.place import Place
+
+
+@register()
+def folder(place: Place) -> Folder:
+    """All pictures under a folder."""
+    return Folder(place.files, place.paths[0])
 
 
 class Folder:

@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from convscope.core.extras import need
 from convscope.core.types import Foreign
 from convscope.errors import InputError
+from convscope.photos.sources import register
 from convscope.photos.sources.entry import LABEL_COLUMNS, Entry, label_text, photo_bytes
+from convscope.photos.sources.place import Place
+
+
+@register(prefix="hf:")
+def hugging_face(place: Place) -> HuggingFace:
+    """A dataset of Hugging Face, `hf:NAME` or `hf:NAME:SPLIT`."""
+    return HuggingFace(place.text)
 
 
 class HuggingFace:

@@ -10,13 +10,21 @@ from typing import Any
 
 from convscope.core.extras import arrow, open_parquet
 from convscope.errors import InputError
+from convscope.photos.sources import register
 from convscope.photos.sources.entry import LABEL_COLUMNS, Entry, label_text, photo_bytes
+from convscope.photos.sources.place import Place
 
 IMAGE_COLUMNS = ("image", "img", "photo", "picture", "jpg", "png", "bytes")
 """Names that a column of photos usually has; the first that is there is used."""
 
 MAX_ROW_GROUPS = 2
 """Row groups of Parquet that are held at once."""
+
+
+@register(ending=".parquet")
+def parquet(place: Place) -> Parquet:
+    """Parquet files with a column of pictures."""
+    return Parquet(place.files, place.paths)
 
 
 class Parquet:

@@ -11,9 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from convscope.core.registry import NoTraits, Registry
+from convscope.results.views import registry
 
-registry = Registry(__name__, "picture", NoTraits)
 register = registry.register
 
 _PIECES = {

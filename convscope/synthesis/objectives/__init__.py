@@ -9,10 +9,9 @@ is one call. `ObjectiveTraits` are what else is known of an objective.
 from __future__ import annotations
 
 import copy
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from convscope.core.registry import Registry
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from convscope.networks.model import Model
-    from convscope.synthesis.objective import Objective
 
 
 @dataclass(frozen=True)
@@ -37,9 +35,6 @@ class ObjectiveTraits:
 
 registry = Registry(__name__, "objective", ObjectiveTraits)
 register = registry.register
-
-PER_IMAGE = ("column", "index", "row", "target")
-"""Parameters that may differ from image to image within one call."""
 
 
 class Maps(dict[str, "Tensor"]):
@@ -105,49 +100,3 @@ def pick(values: Tensor, index: int | Tensor) -> Tensor:
             rows, :, :, index
         ]  # its gradient then has the same memory order
     return values[rows, index]
-
-
-def evaluate(objectives: Sequence[Objective], forward: ForwardPass) -> Tensor:
-    """The score of each image (n) by its own objective. Terms that differ only in their units are
-    computed in one call."""
-    import torch
-
-    groups: dict[Any, list[tuple[int, float, dict[str, Any]]]] = defaultdict(list)
-    for place, objective in enumerate(objectives):
-        for position, term in enumerate(objective.terms):
-            shared = tuple(
-                (name, value)
-                for name, value in term.parameters
-                if name not in PER_IMAGE or value is None
-            )
-            alone = objective if registry.traits(term.kind).batch == "same" else None
-            key = (
-                term.kind,
-                shared,
-                alone,
-                sum(other.kind == term.kind for other in objective.terms[:position]),
-            )
-            groups[key].append(
-                (
-                    place,
-                    term.weight,
-                    {
-                        name: value
-                        for name, value in term.parameters
-                        if name in PER_IMAGE and value is not None
-                    },
-                )
-            )
-    total = torch.zeros(len(objectives), device=forward.image.device)
-    for (kind, shared, _, _), members in groups.items():
-        places = [place for place, _, _ in members]
-        per_image = {
-            name: torch.tensor([each[name] for _, _, each in members], device=total.device)
-            for name in members[0][2]
-        }
-        scores = registry.get(kind)(forward.part(places), **dict(shared), **per_image)
-        weights = torch.tensor([weight for _, weight, _ in members], device=total.device)
-        total = total.index_add(
-            0, torch.tensor(places, device=total.device), scores.float() * weights
-        )
-    return total

@@ -1,0 +1,61 @@
+"""Each image scored by its own objective."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convscope.synthesis import objectives
+from convscope.synthesis.objective import Objective
+from convscope.synthesis.objectives import ForwardPass
+
+PER_IMAGE = ("column", "index", "row", "target")
+"""Parameters that may differ from image to image within one call."""
+
+
+def evaluate(image_objectives: Sequence[Objective], forward: ForwardPass) -> Tensor:
+    """The score of each image (n) by its own objective. Terms that differ only in their units are
+    computed in one call."""
+    groups: dict[Any, list[tuple[int, float, dict[str, Any]]]] = defaultdict(list)
+    for place, objective in enumerate(image_objectives):
+        for position, term in enumerate(objective.terms):
+            shared = tuple(
+                (name, value)
+                for name, value in term.parameters
+                if name not in PER_IMAGE or value is None
+            )
+            alone = objective if objectives.registry.traits(term.kind).batch == "same" else None
+            key = (
+                term.kind,
+                shared,
+                alone,
+                sum(other.kind == term.kind for other in objective.terms[:position]),
+            )
+            groups[key].append(
+                (
+                    place,
+                    term.weight,
+                    {
+                        name: value
+                        for name, value in term.parameters
+                        if name in PER_IMAGE and value is not None
+                    },
+                )
+            )
+    total = torch.zeros(len(image_objectives), device=forward.image.device)
+    for (kind, shared, _, _), members in groups.items():
+        places = [place for place, _, _ in members]
+        per_image = {
+            name: torch.tensor([each[name] for _, _, each in members], device=total.device)
+            for name in members[0][2]
+        }
+        scores = objectives.registry.get(kind)(forward.part(places), **dict(shared), **per_image)
+        weights = torch.tensor([weight for _, weight, _ in members], device=total.device)
+        total = total.index_add(
+            0, torch.tensor(places, device=total.device), scores.float() * weights
+        )
+    return total
