@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 import convscope
+from convscope.cli.public import VERBS, doc_of, schema_of
 
 ROOT = Path(convscope.__file__).parent
 
-LOADED = (
-    "import sys, json; {}; print(json.dumps([name for name in ('torch', 'numpy', 'PIL',"
-    " 'matplotlib', 'pydantic') if name in sys.modules]))"
-)
+LOADED = "import sys, json; {}; print(json.dumps([name for name in {} if name in sys.modules]))"
+
+SLOW = ("torch", "numpy", "PIL", "matplotlib", "pydantic")
+"""What takes longer to import than it takes to print a help text."""
 
 
 def run(code: str, folder: Path | None = None) -> str:
@@ -43,7 +44,19 @@ def run(code: str, folder: Path | None = None) -> str:
     ],
 )
 def test_loads_no_torch(statement):
-    assert json.loads(run(LOADED.format(statement)).splitlines()[-1]) == []
+    assert json.loads(run(LOADED.format(statement, SLOW)).splitlines()[-1]) == []
+
+
+def test_the_list_of_verbs_needs_no_types():
+    statement = "from convscope.cli import main; assert main(['--help']) == 0"
+    needless = ("annotated_types", "typing_extensions", "tomllib", "convscope.core.ranges")
+    assert json.loads(run(LOADED.format(statement, needless)).splitlines()[-1]) == []
+
+
+def test_a_docstring_read_alone_is_the_one_of_the_schema():
+    for name in [*VERBS, "live"]:
+        assert doc_of(name) == schema_of(name).doc
+        assert doc_of(name)
 
 
 def test_all_is_sorted_and_complete():

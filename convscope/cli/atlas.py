@@ -126,7 +126,7 @@ class AtlasVerb(click.Command):
         from convscope.cli import show
         from convscope.cli.run import load_typed_model
 
-        positional: list[Any] = []
+        positional: list[object] = []
         lines_every = SECONDS_BETWEEN_LINES
         with show.progress(typed["quiet"] or typed["as_json"], lines=lines_every):
             for parameter in self.schema.parameters:
@@ -140,7 +140,7 @@ class AtlasVerb(click.Command):
             report = getattr(convscope.atlas, self.schema.name)(*positional, **options)
         return _say(report, typed)
 
-    def _value(self, parameter: Parameter, value: Any) -> Any:
+    def _value(self, parameter: Parameter, value: object) -> object:
         if value is None or value == ():
             return parameter.default
         text = ",".join(value) if isinstance(value, tuple) else value

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import convscope
+from convscope.cli.atlas import SUMMARY as ATLAS_SUMMARY
 from convscope.cli.atlas import Atlas
 from convscope.cli.help import write_options, write_text
 from convscope.cli.listings import SUMMARIES, Listing
@@ -21,8 +22,8 @@ from convscope.cli.options import (
     version_option,
 )
 from convscope.cli.paths import STDOUT, check_inputs, check_output
-from convscope.cli.public import CHOOSERS, VERBS, method_options, schema_of
-from convscope.core.docstring import command_lines
+from convscope.cli.public import CHOOSERS, VERBS, doc_of, method_options, schema_of
+from convscope.core.docstring import command_lines, summary
 from convscope.core.schema import Schema
 from convscope.errors import OptionError, suggest
 
@@ -78,16 +79,16 @@ class Verbs(click.Group):
         for heading in dict.fromkeys(VERBS.values()):
             names = [name for name in VERBS if VERBS[name] == heading]
             with formatter.section(heading):
-                formatter.write_dl([(name, schema_of(name).summary) for name in names])
+                formatter.write_dl([(name, summary(doc_of(name))) for name in names])
         with formatter.section(LIVE_HEADING):
-            formatter.write_dl([("live", schema_of("live").summary)])
+            formatter.write_dl([("live", summary(doc_of("live")))])
         with formatter.section("Lists"):
             formatter.write_dl([(name, text.replace("`", "")) for name, text in SUMMARIES.items()])
         with formatter.section(ATLAS_HEADING):
-            formatter.write_dl([("atlas", Atlas().short_help or "")])
+            formatter.write_dl([("atlas", ATLAS_SUMMARY)])
         with formatter.section("Examples"):
             for name in list(VERBS)[:EXAMPLES_SHOWN]:
-                formatter.write_text(command_lines(schema_of(name).doc)[0])
+                formatter.write_text(command_lines(doc_of(name))[0])
 
 
 class Verb(click.Command):

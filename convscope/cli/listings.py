@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable
-from typing import Any
 
 import click
 
@@ -20,11 +18,13 @@ SUMMARIES = {
 }
 
 
-def _of_registry(registry: Registry[Any]) -> dict[str, str]:
+def _of_registry(registry: Registry[object]) -> dict[str, str]:
     return {name: registry.schema(name).summary for name in registry}
 
 
 def _presets() -> dict[str, str]:
+    import tomllib
+
     # The files are read here: the module that loads them loads torch.
     from convscope.cli.public import preset_files
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import click
 
@@ -56,7 +55,7 @@ def metavar(parameter: Parameter) -> str:
 
 
 def values(
-    parameters: tuple[Parameter, ...] | list[Parameter], typed: Mapping[str, Any], owner: str
+    parameters: tuple[Parameter, ...] | list[Parameter], typed: Mapping[str, object], owner: str
 ) -> Options:
     """The options that were typed, converted; the others are left out, so that the function's own
     defaults hold."""

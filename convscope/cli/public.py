@@ -6,10 +6,10 @@ from __future__ import annotations
 import ast
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import convscope
 from convscope import attribution, metrics
+from convscope.core import docstring
 from convscope.core.registry import Registry
 from convscope.core.schema import Parameter, Schema
 
@@ -40,7 +40,7 @@ VERBS = {
 ALIASES = {"models": "list_models"}
 """Verbs that have another name in Python, where a noun alone would say too little."""
 
-CHOOSERS: dict[str, tuple[str, Registry[Any]]] = {
+CHOOSERS: dict[str, tuple[str, Registry[object]]] = {
     "explain": ("method", attribution.registry),
     "evaluate": ("metric", metrics.registry),
 }
@@ -64,9 +64,19 @@ def _modules() -> dict[str, str]:
 
 def schema_of(name: str) -> Schema:
     """The schema of a public function, read from its source."""
+    return Schema.of_file(*_source_of(name))
+
+
+def doc_of(name: str) -> str:
+    """The docstring of a public function alone, which is quicker to read than its schema."""
+    return docstring.of_file(*_source_of(name))
+
+
+def _source_of(name: str) -> tuple[Path, str]:
+    """The file of a public function, and the function's name in it."""
     name = ALIASES.get(name, name)
     path = _ROOT.joinpath(*_modules()[name].split("."))
-    return Schema.of_file(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"), name)
+    return (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")), name
 
 
 def method_options(verb: Schema, name: str) -> list[Parameter]:

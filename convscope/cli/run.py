@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import convscope
 from convscope.cli import show
@@ -18,6 +19,9 @@ from convscope.core.validation import check
 from convscope.errors import OptionError, suggest
 from convscope.results import pictures
 from convscope.results.result import Result
+
+if TYPE_CHECKING:
+    from convscope.networks.model import Model
 
 TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "activations")
 """Verbs whose answer is read in the terminal."""
@@ -54,7 +58,9 @@ def run_verb(schema: Schema, typed: Options) -> int:
     return _write(schema.name, answer, out or default_out, typed, is_default=out is None)
 
 
-def _write(name: str, result: Any, out: str, typed: Options, *, is_default: bool) -> int:
+def _write(
+    name: str, result: Result | Sequence[str], out: str, typed: Options, *, is_default: bool
+) -> int:
     if not isinstance(result, Result):
         show.lines(result, as_json=typed["as_json"])
         return 0
@@ -92,7 +98,7 @@ def _exit_code(result: Result) -> int:
     return 130
 
 
-def _positional(verb: str, parameter: Parameter, typed: Options) -> Any:
+def _positional(verb: str, parameter: Parameter, typed: Options) -> object:
     value = typed.pop(parameter.name, None)
     if parameter.type is int:
         return check(verb, parameter.name, int, value)
@@ -103,7 +109,7 @@ def _positional(verb: str, parameter: Parameter, typed: Options) -> Any:
     return value
 
 
-def load_typed_model(typed: Options) -> Any:
+def load_typed_model(typed: Options) -> Model:
     """The network that the options name.
 
     Raises:
@@ -128,13 +134,10 @@ def load_typed_model(typed: Options) -> Any:
             raise OptionError(
                 f"{flag_of(name)} is not an option of {source}: networks; {suggest(name, known)}"
             )
-    return load_model(
-        spec,
-        **{
-            name: check(known[name][0], name, known[name][1].type, text)
-            for name, text in texts.items()
-        },
-    )
+    options: Options = {
+        name: check(known[name][0], name, known[name][1].type, text) for name, text in texts.items()
+    }
+    return load_model(spec, **options)
 
 
 def _method_options(schema: Schema, options: Options, typed: Options) -> Options:

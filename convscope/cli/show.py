@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -123,7 +122,7 @@ def table(result: Result) -> None:
     _console().print(drawn)
 
 
-def lines(answer: Any, *, as_json: bool) -> None:
+def lines(answer: Sequence[str], *, as_json: bool) -> None:
     """A list of names, one a line."""
     if as_json:
         print(json.dumps(answer))
@@ -137,7 +136,7 @@ def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=160)
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(name: str, value: object) -> str:
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, float):

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from pathlib import Path
+
 _SECTIONS = ("Args:", "Example:", "Examples:", "Raises:", "Returns:")
+
+
+def of_file(path: Path, name: str) -> str:
+    """The docstring of a function at the top of a file, found by its text: `Schema.of_file` parses
+    the whole file, which takes ten times as long."""
+    text = path.read_text(encoding="utf-8")
+    match = re.search(rf'^def {name}\(.*?\n    """(.*?)"""', text, re.MULTILINE | re.DOTALL)
+    return inspect.cleandoc(match[1]) if match else ""
 
 
 def summary(doc: str) -> str:

@@ -12,14 +12,17 @@ import importlib.util
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeAlias, TypeVar, get_type_hints
 
 from convscope.core.schema import Schema
 from convscope.core.validation import check
 from convscope.errors import OptionError, suggest
 
-F = TypeVar("F", bound=Callable[..., Any])
-Traits = TypeVar("Traits")
+Registered: TypeAlias = Callable[..., Any]
+"""A function of a kind: what it is called with, and what it gives, only its kind knows."""
+
+F = TypeVar("F", bound=Registered)
+Traits = TypeVar("Traits", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Registry(Generic[Traits]):
         self._shared = frozenset(shared)
         spec = importlib.util.find_spec(package)
         self._folder = Path(str(spec.origin if spec else "")).parent
-        self._functions: dict[str, Callable[..., Any]] = {}
+        self._functions: dict[str, Registered] = {}
         self._traits: dict[str, Traits] = {}
 
     def register(self, **traits: object) -> Callable[[F], F]:
@@ -86,7 +89,7 @@ class Registry(Generic[Traits]):
     def __contains__(self, name: object) -> bool:
         return name in self.names()
 
-    def get(self, name: str) -> Callable[..., Any]:
+    def get(self, name: str) -> Registered:
         """The function of that name.
 
         Raises:

@@ -11,16 +11,16 @@ import ast
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 from convscope.core import docstring
-from convscope.core.annotations import choices, of_object, resolve, resolve_text
+from convscope.core.annotations import Annotation, choices, of_object, resolve, resolve_text
+from convscope.core.types import Options
 from convscope.core.validation import check
 from convscope.errors import OptionError, suggest
 
-REQUIRED: Any = inspect.Parameter.empty
+REQUIRED = inspect.Parameter.empty
 """The default of a parameter that has none."""
 
 
@@ -28,15 +28,25 @@ REQUIRED: Any = inspect.Parameter.empty
 class Parameter:
     """One parameter of a function.
 
-    `type` is None where a user cannot type its values in (a Tensor, a Probe), `help` its text in
-    the docstring, `keyword` whether it is keyword-only.
+    `annotation` is its annotation as it stands in the source or on the live function, `help` its
+    text in the docstring, `keyword` whether it is keyword-only.
     """
 
     name: str
-    type: Any
-    default: Any
+    annotation: ast.expr | Annotation | None
+    default: object
     help: str
     keyword: bool
+
+    @cached_property
+    def type(self) -> Annotation | None:
+        """Its type, or None where a user cannot type its values in (a Tensor, a Probe)."""
+        match self.annotation:
+            case None | ast.expr():
+                return resolve(self.annotation)
+            case str(text):
+                return resolve_text(text)
+        return of_object(self.annotation)
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -90,9 +100,7 @@ class Schema:
         parameters = [
             Parameter(
                 name,
-                resolve_text(parameter.annotation)
-                if isinstance(parameter.annotation, str)
-                else of_object(parameter.annotation),
+                parameter.annotation,
                 parameter.default,
                 helps.get(name, ""),
                 parameter.kind is parameter.KEYWORD_ONLY,
@@ -102,7 +110,7 @@ class Schema:
         ]
         return cls(function.__name__, doc, tuple(parameters))
 
-    def validate(self, values: Mapping[str, object]) -> dict[str, Any]:
+    def validate(self, values: Mapping[str, object]) -> Options:
         """The options of a call, checked and converted by their annotations.
 
         Raises:
@@ -165,7 +173,7 @@ def _schema_of(node: ast.FunctionDef, constants: dict[str, object]) -> Schema:
         tuple(
             Parameter(
                 argument.arg,
-                resolve(argument.annotation),
+                argument.annotation,
                 REQUIRED if default is None else _default(default, constants),
                 helps.get(argument.arg, ""),
                 place >= len(positional),
@@ -177,7 +185,7 @@ def _schema_of(node: ast.FunctionDef, constants: dict[str, object]) -> Schema:
     )
 
 
-def _default(node: ast.expr, constants: dict[str, object]) -> Any:
+def _default(node: ast.expr, constants: dict[str, object]) -> object:
     """The value of a default: a literal, a named constant of the file, or else its source text."""
     if isinstance(node, ast.Name) and node.id in constants:
         return constants[node.id]

@@ -9,10 +9,15 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, wraps
-from typing import Annotated, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec, TypeVar, cast
 
-from convscope.core.annotations import base, describe, members
+from convscope.core.annotations import Annotation, base, describe, members, parametrized
 from convscope.errors import OptionError, shown, suggest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from pydantic import TypeAdapter
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,7 +25,7 @@ R = TypeVar("R")
 _CONTAINERS = (list, tuple, dict, Sequence, Mapping)
 
 
-def check(owner: str, name: str, annotation: Any, value: Any) -> Any:
+def check(owner: str, name: str, annotation: Annotation, value: object) -> object:
     """A value as its annotation wants it; text is read as on a command line.
 
     An integer may come as NumPy's, a tuple as a list; a bool is no number, and a number is finite.
@@ -93,7 +98,7 @@ def checked(*unchecked: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 @lru_cache(maxsize=512)
-def _hints(function: Callable[..., object], unchecked: tuple[str, ...]) -> dict[str, Any]:
+def _hints(function: Callable[..., object], unchecked: tuple[str, ...]) -> dict[str, Annotation]:
     """The annotations as types, but for those of the unchecked arguments, which may be known to
     type checkers only."""
     annotations = {
@@ -109,14 +114,14 @@ def _hints(function: Callable[..., object], unchecked: tuple[str, ...]) -> dict[
 
 
 @lru_cache(maxsize=1024)
-def _adapter(annotation: Any) -> Any:
+def _adapter(annotation: Annotation) -> TypeAdapter[object]:
     from pydantic import ConfigDict, TypeAdapter
 
     config = ConfigDict(arbitrary_types_allowed=True)
-    return TypeAdapter(_strict(annotation), config=config)
+    return TypeAdapter(cast("type[object]", _strict(annotation)), config=config)
 
 
-def _strict(annotation: Any) -> Any:
+def _strict(annotation: Annotation) -> Annotation:
     """The same type with no conversion between numbers, text and bool, and no infinity; containers
     stay lenient, so that a list does for a tuple."""
     from pydantic import AllowInfNan, Strict
@@ -125,20 +130,20 @@ def _strict(annotation: Any) -> Any:
     if len(members(annotation)) > 1:
         return typing.Union[tuple(_strict(member) for member in members(annotation))]  # noqa: UP007
     if typing.get_origin(annotation) is Annotated:
-        return Annotated[(_strict(arguments[0]), *annotation.__metadata__)]
+        return parametrized(Annotated, _strict(arguments[0]), *arguments[1:])
     if annotation is float:
         return Annotated[float, Strict(), AllowInfNan(False)]
     if annotation in (int, bool, str):
-        return Annotated[annotation, Strict()]
+        return parametrized(Annotated, annotation, Strict())
     if base(annotation) in _CONTAINERS and arguments:
         inside = tuple(part if part is Ellipsis else _strict(part) for part in arguments)
-        return typing.get_origin(annotation)[inside]
-    if isinstance(annotation, type) and annotation not in (Any, type(None), *_CONTAINERS):
+        return parametrized(typing.get_origin(annotation), *inside)
+    if isinstance(annotation, type) and annotation not in (object, type(None), *_CONTAINERS):
         return _instance_of(annotation)
     return annotation
 
 
-def _instance_of(kind: type) -> Any:
+def _instance_of(kind: type) -> Annotation:
     """The type whose values are instances of a class. Named by itself, pydantic would read a
     dataclass field by field and build one from a dictionary."""
     from pydantic import AfterValidator
@@ -148,26 +153,29 @@ def _instance_of(kind: type) -> Any:
             raise ValueError
         return value
 
-    return Annotated[Any, AfterValidator(verify)]
+    return Annotated[object, AfterValidator(verify)]
 
 
-def _without_numpy(value: Any, annotation: Any = None) -> Any:
+def _without_numpy(value: object, annotation: Annotation = None) -> object:
     """NumPy's scalars as Python's own, also within lists; a row of numbers as a list where one is
     wanted."""
-    if type(value) in (list, tuple):
-        return type(value)(_without_numpy(part) for part in value)
+    if type(value) is list:
+        return [_without_numpy(part) for part in value]
+    if type(value) is tuple:
+        return tuple(_without_numpy(part) for part in value)
     if type(value).__module__ != "numpy":
         return value
-    shape = getattr(value, "shape", None)
+    array = cast("npt.NDArray[np.generic]", value)
+    shape = getattr(array, "shape", None)
     is_list = shape is not None and len(shape) == 1 and _takes_list(annotation)
-    return value.tolist() if shape == () or is_list else value
+    return array.tolist() if shape == () or is_list else value
 
 
-def _takes_list(annotation: Any) -> bool:
+def _takes_list(annotation: Annotation) -> bool:
     return any(base(member) in (list, tuple, Sequence) for member in members(annotation))
 
 
-def _from_text(annotation: Any, text: str) -> Any:
+def _from_text(annotation: Annotation, text: str) -> object:
     """Text from a command line or a form as the type wants it, split at commas where a list is
     wanted; what cannot be read is left for the check to refuse."""
     kinds = [base(member) for member in members(annotation)]
@@ -184,7 +192,7 @@ def _from_text(annotation: Any, text: str) -> Any:
     return parts[0] if len(parts) == 1 else text
 
 
-def _holds_numbers(annotation: Any) -> bool:
+def _holds_numbers(annotation: Annotation) -> bool:
     return any(
         base(member) in (int, float)
         or (

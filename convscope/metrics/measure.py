@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,7 +13,10 @@ from convscope.errors import OptionError, suggest
 from convscope.metrics import registry
 from convscope.metrics.metric_input import MetricInput
 from convscope.networks.model import Model
-from convscope.photos.load_image import load_photos
+from convscope.photos.load_image import PhotoLike, load_photos
+
+MaskLike: TypeAlias = PhotoLike
+"""For each photo an image of its size (files, arrays, tensors), white where the object is."""
 
 
 def check_metrics(names: Sequence[str], options: Options) -> None:
@@ -39,7 +42,7 @@ def measure(case: MetricInput, name: str, options: Options) -> Tensor:
 
 
 def masks_of(
-    model: Model, mask: Any, photo: list[Tensor], photo_of: Sequence[int]
+    model: Model, mask: MaskLike | None, photo: list[Tensor], photo_of: Sequence[int]
 ) -> Tensor | None:
     """One mask per photo (files, arrays; white is the object) as n h w, bool, where the network
     sees it.

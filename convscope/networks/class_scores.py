@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeGuard
 
 from torch import Tensor
 
 from convscope.errors import ModelError
+from convscope.networks.layout import Keyed
 
 PROBABILITY_SLACK = 1e-3
 """How far the sum of a row of probabilities may be from 1, in half precision too."""
@@ -31,7 +32,7 @@ class ScoreFacts:
     is_probability: bool
 
 
-def class_scores(output: Any, name: str, images: int | None = None) -> Tensor:
+def class_scores(output: object, name: str, images: int | None = None) -> Tensor:
     """The scores (n classes, float32) in a network's raw output.
 
     Args:
@@ -75,18 +76,18 @@ def score_facts(scores: Tensor) -> ScoreFacts:
     return ScoreFacts(scores.shape[1], is_distribution)
 
 
-def _the_tensor(output: Any) -> Tensor | None:
+def _the_tensor(output: object) -> Tensor | None:
     """The one tensor in an output that can be its scores."""
     if isinstance(output, Tensor):
         return output
-    if isinstance(output, Mapping) or hasattr(output, "keys"):
+    if isinstance(output, Keyed):
         return _from_names({str(key): output[key] for key in output.keys()})  # noqa: SIM118
     if isinstance(output, Sequence) and not isinstance(output, str):
         return _from_sequence(output)
     return _from_names(dict(vars(output))) if hasattr(output, "__dict__") else None
 
 
-def _from_names(entries: dict[str, Any]) -> Tensor | None:
+def _from_names(entries: Mapping[str, object]) -> Tensor | None:
     """`logits` where it is there, or else the only tensor."""
     if _DETECTIONS.intersection(entries):
         return None
@@ -97,7 +98,7 @@ def _from_names(entries: dict[str, Any]) -> Tensor | None:
     return tensors[0] if len(tensors) == 1 else None
 
 
-def _from_sequence(entries: Sequence[Any]) -> Tensor | None:
+def _from_sequence(entries: Sequence[object]) -> Tensor | None:
     """The first tensor, where no other could be the scores as well."""
     entries = [entry for entry in entries if entry is not None]
     if len(entries) == 1:
@@ -107,10 +108,13 @@ def _from_sequence(entries: Sequence[Any]) -> Tensor | None:
     first: Tensor = entries[0]
     others = entries[1:]
     for other in others:
-        rivals = isinstance(other, Tensor) and other.is_floating_point() and other.ndim == 2
-        if isinstance(other, Mapping) or (rivals and other.shape != first.shape):
+        if isinstance(other, Mapping) or (_are_scores(other) and other.shape != first.shape):
             return None
     return first
+
+
+def _are_scores(part: object) -> TypeGuard[Tensor]:
+    return isinstance(part, Tensor) and part.is_floating_point() and part.ndim == 2
 
 
 def _no_scores(name: str, returned: str) -> ModelError:
@@ -120,7 +124,7 @@ def _no_scores(name: str, returned: str) -> ModelError:
     )
 
 
-def _describe(output: Any) -> str:
+def _describe(output: object) -> str:
     """What an output is, in a few words."""
     if isinstance(output, Tensor):
         return f"a tensor of {_shape(output)}"

@@ -13,7 +13,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -199,19 +199,27 @@ def image_size(image: Tensor) -> Size:
     return image.shape[-2], image.shape[-1]
 
 
+@runtime_checkable
+class Keyed(Protocol):
+    """An output whose parts have names: a dictionary, or what Hugging Face's networks return."""
+
+    def keys(self) -> Iterable[str]: ...
+
+    def __getitem__(self, key: str, /) -> object: ...
+
+
 def first_tensor(output: object) -> Tensor | None:
     """The tensor of a layer's or network's output: itself, or the first one in a tuple, list, dict
     or dataclass."""
     if isinstance(output, Tensor):
         return output
-    structure: Any = output  # what a network returns; asked by duck typing
     parts: Iterable[object]
-    if isinstance(structure, dict) or hasattr(structure, "keys"):
-        parts = [structure[key] for key in structure]
-    elif isinstance(structure, (tuple, list)):
-        parts = structure
+    if isinstance(output, Keyed):
+        parts = [output[key] for key in output.keys()]  # noqa: SIM118 - not every one iterates
+    elif isinstance(output, (tuple, list)):
+        parts = output
     else:
-        parts = list(vars(structure).values()) if hasattr(structure, "__dict__") else []
+        parts = list(vars(output).values()) if hasattr(output, "__dict__") else []
     for part in parts:
         tensor = first_tensor(part)
         if tensor is not None:

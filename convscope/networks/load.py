@@ -10,18 +10,20 @@ import copy
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import nn
 
 from convscope.core.ranges import Fraction, PositiveFloat, Side
+from convscope.core.types import Options
 from convscope.core.validation import checked
 from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks import options as given
 from convscope.networks.catalog import list_models
 from convscope.networks.layout import Layout
 from convscope.networks.model import Model
+from convscope.networks.options import MeanImage
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.source_registry import registry
 from convscope.networks.task import Task
@@ -57,16 +59,16 @@ def load_model(
     std: Sequence[PositiveFloat] | PositiveFloat | None = None,
     scale: PositiveFloat | None = None,
     bgr: bool | None = None,
-    mean_image: Any = None,
+    mean_image: MeanImage | None = None,
     crop: Fraction | None = None,
     interpolation: Literal["bicubic", "bilinear", "nearest"] | None = None,
     head: Literal["softmax", "sigmoid", "probability"] | None = None,
     labels: Sequence[str] | str | Path | None = None,
     task: Task | None = None,
-    inputs: dict[str, Any] | None = None,
+    inputs: dict[str, object] | None = None,
     device: str | None = None,
     trust: bool = False,
-    **options: Any,
+    **options: object,
 ) -> Model:
     """A network ready to be looked into.
 
@@ -127,7 +129,7 @@ def load_model(
             f"A model is a name such as 'torchvision:vgg16' or an nn.Module; {type(model).__name__}"
             " was given."
         )
-    changes: dict[str, Any] = {"size": size, "mean": mean, "std": std, "scale": scale, "bgr": bgr}
+    changes: Options = {"size": size, "mean": mean, "std": std, "scale": scale, "bgr": bgr}
     changes |= {"crop": crop, "interpolation": interpolation, "mean_image": mean_image}
     changes = {name: value for name, value in changes.items() if value is not None}
     if changes:
@@ -169,7 +171,7 @@ def _suggest_source(name: str) -> None:
 
 
 def _from_source(
-    spec: str, weights: bool | str | Path | None, options: dict[str, Any], trust: bool
+    spec: str, weights: bool | str | Path | None, options: Options, trust: bool
 ) -> Model:
     source, _, name = full_spec(spec).partition(":")
     if source not in registry and not name:
@@ -199,7 +201,7 @@ def _asks_for_trust(source: str) -> bool:
     return any(option.name == "trust" for option in registry.schema(source).options)
 
 
-def _bare(network: nn.Module, weights: bool | str | Path | None, options: dict[str, Any]) -> Model:
+def _bare(network: nn.Module, weights: bool | str | Path | None, options: Options) -> Model:
     from convscope.networks.weights import load_weights
 
     model_options = {"name", "channels", "layout", "channels_last"}

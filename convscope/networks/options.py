@@ -8,19 +8,22 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.core.types import Options
 from convscope.errors import ConvscopeError, ModelError, OptionError
 from convscope.networks.preprocessing import Preprocessing
+from convscope.photos.pixels import Pixels
 
 MEAN_IMAGE_BYTES = 256 << 20
 """Room for three channels of 2900 x 2900 doubles: more than any network's input has."""
+
+MeanImage: TypeAlias = str | Path | Pixels | Tensor
+"""A mean image: a file, an array or a tensor."""
 
 WHITE = 255.0
 """White in an 8-bit photo: `scale` is said for such pixels, `Preprocessing` works on [0, 1]."""
@@ -105,7 +108,7 @@ def labels(source: Sequence[str] | str | Path) -> tuple[str, ...]:
         ) from None
 
 
-def mean_image(source: Any, channels: int, scale: float) -> Tensor:
+def mean_image(source: MeanImage, channels: int, scale: float) -> Tensor:
     """A mean image (c h w) from a .npy or .npz file, a picture (then in the units that `scale`
     makes of [0, 1]), an array or a tensor.
 
@@ -140,7 +143,7 @@ def mean_image(source: Any, channels: int, scale: float) -> Tensor:
     return tensor.contiguous()
 
 
-def _stored_array(path: str | Path) -> NDArray[Any]:
+def _stored_array(path: str | Path) -> Pixels:
     """The array in a .npy file, or the only one in a .npz file.
 
     The header is read first, since NumPy makes room for whatever it claims.
@@ -159,7 +162,7 @@ def _stored_array(path: str | Path) -> NDArray[Any]:
         return _checked_array(archive.read(members[0]), path)
 
 
-def _checked_array(data: bytes, path: str | Path) -> NDArray[Any]:
+def _checked_array(data: bytes, path: str | Path) -> Pixels:
     stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)
     read = (
@@ -171,7 +174,7 @@ def _checked_array(data: bytes, path: str | Path) -> NDArray[Any]:
     if math.prod(shape) * dtype.itemsize > MEAN_IMAGE_BYTES:
         raise _too_large(path)
     stream.seek(0)
-    array: NDArray[Any] = np.load(stream, allow_pickle=False)
+    array: Pixels = np.load(stream, allow_pickle=False)
     return array
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torchvision import ops
 
-from convscope.core.types import Foreign
 from convscope.errors import ModelError
 from convscope.networks.layout import first_tensor
 
@@ -58,7 +57,7 @@ class Detections:
         return [(int(solid[row]), int(labels[row])) for row in kept]
 
 
-def infer_task(network: nn.Module, output: Any) -> Task:
+def infer_task(network: nn.Module, output: object) -> Task:
     """The task that an output belongs to; one score per class counts as classification."""
     if is_detection(output):
         return "detection"
@@ -78,7 +77,7 @@ def infer_task(network: nn.Module, output: Any) -> Task:
     return "classification"
 
 
-def is_detection(output: Any) -> bool:
+def is_detection(output: object) -> bool:
     """Whether an output holds boxes: a list of dictionaries as torchvision's, queries as Hugging
     Face's, or a dictionary of `boxes` (n k 4) and `scores` (n k classes)."""
     if isinstance(output, (list, tuple)):
@@ -86,7 +85,7 @@ def is_detection(output: Any) -> bool:
     return _field(output, "pred_boxes") is not None or _field(output, "boxes") is not None
 
 
-def batch_size(output: Any) -> int:
+def batch_size(output: object) -> int:
     """How many images an output is about."""
     if isinstance(output, (list, tuple)) and is_detection(output):
         return len(output)
@@ -94,7 +93,7 @@ def batch_size(output: Any) -> int:
     return 1 if tensor is None else int(tensor.shape[0])
 
 
-def detections(output: Any, image: int, num_classes: int | None = None) -> Detections:
+def detections(output: object, image: int, num_classes: int | None = None) -> Detections:
     """The candidates of one image of a batch."""
     if isinstance(output, (list, tuple)):
         boxes, values, labels = (output[image][key] for key in ("boxes", "scores", "labels"))
@@ -103,10 +102,10 @@ def detections(output: Any, image: int, num_classes: int | None = None) -> Detec
         scores = scores.scatter(1, labels[:, None], values[:, None])
         return Detections(boxes, scores, None, values, False)
     if _field(output, "pred_boxes") is None:
-        scores = _field(output, "scores")[image]
-        return Detections(_field(output, "boxes")[image], scores, None, scores.amax(1), False)
-    logits = _field(output, "logits")[image].float()
-    boxes = ops.box_convert(_field(output, "pred_boxes")[image].float(), "cxcywh", "xyxy")
+        scores = _required(output, "scores")[image]
+        return Detections(_required(output, "boxes")[image], scores, None, scores.amax(1), False)
+    logits = _required(output, "logits")[image].float()
+    boxes = ops.box_convert(_required(output, "pred_boxes")[image].float(), "cxcywh", "xyxy")
     if type(output).__name__.startswith(SOFTMAX_DETECTORS):
         scores = logits.softmax(1)
         return Detections(boxes, scores[:, :-1], logits[:, :-1], 1 - scores[:, -1], True)
@@ -114,13 +113,13 @@ def detections(output: Any, image: int, num_classes: int | None = None) -> Detec
     return Detections(boxes, scores, logits, scores.amax(1), True)
 
 
-def segmentation(output: Any) -> Tensor:
+def segmentation(output: object) -> Tensor:
     """The logits of every class at every place, n c h w, at the resolution the network has."""
     masks = _field(output, "masks_queries_logits")
     if masks is not None:
         # A class at a place: the sum over queries of how sure the query is of the class, times how
         # sure it is of the place (Cheng et al., 2022).
-        classes = _field(output, "class_queries_logits").softmax(-1)[..., :-1]
+        classes = _required(output, "class_queries_logits").softmax(-1)[..., :-1]
         return torch.einsum("nqc,nqhw->nchw", classes, masks.sigmoid())
     logits = _main_tensor(output)
     if logits is None or logits.ndim != 4:
@@ -136,7 +135,7 @@ def labels_of_places(logits: Tensor) -> Tensor:
     return logits.argmax(1)
 
 
-def embedding(output: Any) -> Tensor:
+def embedding(output: object) -> Tensor:
     """One vector an image (n d): the pooled output, the mean of the last maps, or the class
     token."""
     for name in ("image_embeds", "pooler_output", "last_hidden_state"):
@@ -144,11 +143,12 @@ def embedding(output: Any) -> Tensor:
         if tensor is not None:
             break
     else:
-        several = isinstance(output, (list, tuple)) and _are_maps(output)
-        tensor = output[-1] if several else first_tensor(output)
+        tensor = first_tensor(output)
+        if isinstance(output, (list, tuple)) and _are_maps(output):
+            tensor = output[-1]
     if tensor is None:
         raise ModelError("The network's output has no tensor in it, so it has no embedding.")
-    vectors: Tensor = tensor.float()
+    vectors = tensor.float()
     if vectors.ndim == 4:
         return vectors.mean((2, 3))
     return vectors[:, 0] if vectors.ndim == 3 else vectors
@@ -161,7 +161,7 @@ def detector_classes(network: nn.Module) -> int | None:
         ("head.classification_head", "num_classes"),
         ("head.classification_head", "num_columns"),
     ):
-        module: Any = network
+        module: object = network
         for part in name.split("."):
             module = getattr(module, part, None)
         count = getattr(module, attribute, None)
@@ -170,25 +170,37 @@ def detector_classes(network: nn.Module) -> int | None:
     return None
 
 
-def _are_maps(output: Any) -> bool:
+def _are_maps(output: Sequence[object]) -> bool:
     return all(isinstance(part, Tensor) and part.ndim == 4 for part in output)
 
 
-def _main_tensor(output: Any) -> Tensor | None:
+def _main_tensor(output: object) -> Tensor | None:
     for name in ("logits", "out"):
         tensor = _field(output, name)
-        if isinstance(tensor, Tensor):
+        if tensor is not None:
             return tensor
     return first_tensor(output)
 
 
-def _field(output: Any, name: str) -> Any:
+def _field(output: object, name: str) -> Tensor | None:
+    """A tensor of a network's output by name, or None where there is none."""
     if isinstance(output, Mapping):
-        return output.get(name)
-    return None if isinstance(output, (Tensor, list, tuple)) else getattr(output, name, None)
+        value = output.get(name)
+    elif isinstance(output, (Tensor, list, tuple)):
+        return None
+    else:
+        value = getattr(output, name, None)
+    return value if isinstance(value, Tensor) else None
 
 
-def surest_detections(output: Foreign, num_classes: int | None) -> Tensor:
+def _required(output: object, name: str) -> Tensor:
+    tensor = _field(output, name)
+    if tensor is None:
+        raise ModelError(f"The network's output has no {name!r}, which its boxes or masks need.")
+    return tensor
+
+
+def surest_detections(output: object, num_classes: int | None) -> Tensor:
     """The score of the surest detection of each class (n classes); 0 where there is none."""
     rows = []
     for image in range(batch_size(output)):

@@ -6,7 +6,6 @@ import pickle
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +32,7 @@ def random_weights(build: Callable[[], nn.Module]) -> nn.Module:
         return network
 
 
-def with_trained_weights(spec: str, build: Callable[[], Any]) -> Any:
+def with_trained_weights(spec: str, build: Callable[[], nn.Module]) -> nn.Module:
     """A network with the trained weights of its library, downloaded on first use into the library's
     own cache.
 
@@ -61,7 +60,7 @@ def read_weights(path: str) -> dict[str, Tensor]:
         if path.endswith(".safetensors"):
             from safetensors.torch import load_file
 
-            stored: Any = load_file(path)
+            stored: object = load_file(path)
         else:
             stored = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -76,7 +75,7 @@ def read_weights(path: str) -> dict[str, Tensor]:
         ) from error
     for key in ("state_dict", "model_state_dict", "model", "ema_state_dict"):
         if isinstance(stored, dict) and isinstance(stored.get(key), dict):
-            stored = stored[key]
+            stored = stored.get(key)
     if (
         not isinstance(stored, dict)
         or not stored

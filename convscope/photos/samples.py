@@ -4,7 +4,6 @@ photo is wanted."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +45,7 @@ SAMPLES: dict[str, Callable[[], npt.NDArray[np.uint8]]] = {
 }
 
 
-def sample(name: str) -> npt.NDArray[Any]:
+def sample(name: str) -> npt.NDArray[np.uint8]:
     """A sample photo, h w 3, uint8.
 
     Raises:

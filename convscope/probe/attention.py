@@ -126,7 +126,9 @@ class _AttentionRecorder:
         axis = kwargs.get("dim", args[0] if args else None)
         return self._keep(weights) if square and axis in (-1, 3) else weights
 
-    def _roll(self, x: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    def _roll(
+        self, x: Tensor, shifts: int | tuple[int, ...], dims: int | tuple[int, ...] = ()
+    ) -> Tensor:
         # Swin shifts its windows by rolling the map up and to the left.
         if isinstance(shifts, (tuple, list)) and len(shifts) == 2 and min(shifts) < 0:
             self._shift = (-int(shifts[0]), -int(shifts[1]))

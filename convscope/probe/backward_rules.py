@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -131,8 +131,8 @@ class _Rectifiers(TorchFunctionMode):
         if read is None or not torch.is_grad_enabled():
             return function(*args, **kwargs)
         high, in_place = read(*args, **kwargs)
-        x: Any = args[0] if args else kwargs["input"]
-        if high is None or not x.requires_grad:
+        x = args[0] if args else kwargs["input"]
+        if high is None or not isinstance(x, Tensor) or not x.requires_grad:
             return function(*args, **kwargs)
         self.changed += 1
         # In place, the result overwrites the input, so the backward pass keeps a copy of it.
@@ -155,15 +155,13 @@ def _hardtanh(
 
 
 def _clamp(
-    input: Tensor, min: Any = None, max: Any = None, **kwargs: object
+    input: Tensor, min: object = None, max: object = None, **kwargs: object
 ) -> tuple[float | None, bool]:
-    plain = (
-        isinstance(min, (int, float))
-        and min == 0
-        and (max is None or isinstance(max, (int, float)))
-        and not kwargs
-    )
-    return ((math.inf if max is None else float(max)) if plain else None), False
+    if not isinstance(min, (int, float)) or min != 0 or kwargs:
+        return None, False
+    if max is None:
+        return math.inf, False
+    return (float(max) if isinstance(max, (int, float)) else None), False
 
 
 def _threshold(
@@ -178,7 +176,7 @@ def _in_place(
     return lambda *args, **kwargs: (read(*args, **kwargs)[0], True)
 
 
-_READERS: dict[Any, Callable[..., tuple[float | None, bool]]] = {
+_READERS: dict[object, Callable[..., tuple[float | None, bool]]] = {
     functional.relu: _relu,
     torch.relu: _relu,
     Tensor.relu: _relu,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -51,7 +50,7 @@ class NetworkFingerprint:
         return *parts, memory.checksum(tensors)
 
 
-def _reader(module: nn.Module) -> Callable[[dict[str, Any]], Any]:
+def _reader(module: nn.Module) -> Callable[[dict[str, object]], object]:
     """What reads the watched attributes of a module from its `__dict__`."""
     names = [
         name

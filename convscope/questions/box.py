@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -52,7 +52,7 @@ class BoxQuestion(Question):
     def is_open(self) -> bool:  # type: ignore[override]
         return self.box is None
 
-    def resolve(self, model: Model, output: Any, image: int) -> BoxQuestion:
+    def resolve(self, model: Model, output: object, image: int) -> BoxQuestion:
         """The box's place and class, from the network's detections in this image.
 
         Raises:
@@ -75,7 +75,7 @@ class BoxQuestion(Question):
     def as_probability(self) -> BoxQuestion:
         return replace(self, probability=True)
 
-    def score(self, model: Model, output: Any) -> Tensor:
+    def score(self, model: Model, output: object) -> Tensor:
         if self.box is None or self.label is None:
             return torch.stack(
                 [
@@ -87,7 +87,7 @@ class BoxQuestion(Question):
             [self._best(model, output, image) for image in range(batch_size(output))]
         )
 
-    def _best(self, model: Model, output: Any, image: int) -> Tensor:
+    def _best(self, model: Model, output: object, image: int) -> Tensor:
         candidates = detections(output, image, model.num_detected_classes)
         scores = candidates.scores
         if candidates.logits is not None and not self.probability:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 CONTRAST = " vs "
 
+TargetFunction: TypeAlias = Callable[[Any], Tensor]
+"""A user's own question: from the network's output, whatever it is, one number per image."""
+
 
 @dataclass(frozen=True)
 class Choice(Question):
@@ -34,7 +37,7 @@ class Choice(Question):
     index: int | None = None
     against: int | None = None
     probability: bool = False
-    function: Callable[[Any], Tensor] | None = None
+    function: TargetFunction | None = None
 
     @classmethod
     def parse(cls, model: Model, text: int | str) -> Choice:
@@ -53,7 +56,7 @@ class Choice(Question):
     def is_open(self) -> bool:  # type: ignore[override]
         return self.index is None and self.function is None
 
-    def resolve(self, model: Model, output: Any, image: int) -> Question:
+    def resolve(self, model: Model, output: object, image: int) -> Question:
         if not self.is_open:
             return self
         task = model.task_of(output)
@@ -74,7 +77,7 @@ class Choice(Question):
         plain = self.against is None and self.function is None
         return replace(self, probability=True) if plain else self
 
-    def score(self, model: Model, output: Any) -> Tensor:
+    def score(self, model: Model, output: object) -> Tensor:
         if self.function is not None:
             return _called(self.function, output)
         scores = model.scores(output)
@@ -100,7 +103,7 @@ class Choice(Question):
         return model.label(self.index) + versus
 
 
-def _called(function: Callable[[Any], Tensor], output: Any) -> Tensor:
+def _called(function: TargetFunction, output: object) -> Tensor:
     score = function(output)
     if not isinstance(score, Tensor):
         raise TargetError(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeAlias
 
 from convscope.errors import TargetError
 from convscope.questions.box import BoxQuestion
-from convscope.questions.choice import Choice
+from convscope.questions.choice import Choice, TargetFunction
 from convscope.questions.like import LikeQuestion, TextQuestion
 from convscope.questions.mask import MaskQuestion
 from convscope.questions.pixel import PixelQuestion
@@ -20,9 +18,9 @@ from convscope.questions.value import ValueQuestion
 if TYPE_CHECKING:
     from convscope.networks.model import Model
 
-TargetLike: TypeAlias = int | str | Callable[[Any], Tensor] | Question | None
+TargetLike: TypeAlias = int | str | TargetFunction | Question | None
 
-KINDS: dict[str, Callable[[Any, str], Question]] = {
+KINDS: dict[str, Callable[[Model, str], Question]] = {
     "box": BoxQuestion.parse,
     "like": LikeQuestion.parse,
     "mask": MaskQuestion.parse,

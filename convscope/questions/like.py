@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -44,7 +45,7 @@ class LikeQuestion(Question):
             output = model(model.preprocess(model.fit(photo)))
         return replace(self, reference=_vector(model, output)[0])
 
-    def score(self, model: Model, output: Any) -> Tensor:
+    def score(self, model: Model, output: object) -> Tensor:
         if self.reference is None:
             question = self.prepare(model, None)
             return question.score(model, output)
@@ -79,11 +80,11 @@ class TextQuestion(LikeQuestion):
 
     def prepare(self, model: Model, photo_size: tuple[int, int] | None) -> TextQuestion:
         with torch.inference_mode(False), torch.no_grad():
-            embed_text: Any = model.network.embed_text
+            embed_text = cast("Callable[[str], Tensor]", model.network.embed_text)
             vector = embed_text(self.text.removeprefix("text:"))
         return replace(self, reference=vector.flatten().float())
 
 
-def _vector(model: Model, output: Any) -> Tensor:
+def _vector(model: Model, output: object) -> Tensor:
     """The embedding; of a classifier, its scores."""
     return embedding(output) if model.task_of(output) == "embedding" else model.scores(output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ class MaskQuestion(Question):
     def is_open(self) -> bool:  # type: ignore[override]
         return self.mask is None
 
-    def resolve(self, model: Model, output: Any, image: int) -> MaskQuestion:
+    def resolve(self, model: Model, output: object, image: int) -> MaskQuestion:
         """The mask, from what the network says of this image; without a label, the largest one.
 
         Raises:
@@ -56,7 +56,7 @@ class MaskQuestion(Question):
             )
         return replace(self, label=label, text=f"mask:{label}", mask=mask)
 
-    def score(self, model: Model, output: Any) -> Tensor:
+    def score(self, model: Model, output: object) -> Tensor:
         require_task(model, output, "segmentation", self)
         logits = segmentation(output)
         if self.mask is None or self.label is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -72,14 +72,14 @@ class PixelQuestion(Question):
             )
         return replace(self, place=(down, across))
 
-    def resolve(self, model: Model, output: Any, image: int) -> PixelQuestion:
+    def resolve(self, model: Model, output: object, image: int) -> PixelQuestion:
         require_task(model, output, "segmentation", self)
         logits = segmentation(output)[image : image + 1]
         row, column = self._cell(model, logits)
         label = max(int(labels_of_places(logits)[0, row, column]), 0)
         return replace(self, label=label)
 
-    def score(self, model: Model, output: Any) -> Tensor:
+    def score(self, model: Model, output: object) -> Tensor:
         require_task(model, output, "segmentation", self)
         logits = segmentation(output)
         row, column = self._cell(model, logits)

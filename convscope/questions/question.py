@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -39,7 +39,7 @@ class Question:
         """The same with every name looked up; `photo_size` is height and width."""
         return self
 
-    def resolve(self, model: Model, output: Any, image: int) -> Question:
+    def resolve(self, model: Model, output: object, image: int) -> Question:
         """The same with nothing left open, from what the network said of image number `image`."""
         return self
 
@@ -47,7 +47,7 @@ class Question:
         """The same in [0, 1], where there is such a thing."""
         return self
 
-    def score(self, model: Model, output: Any) -> Tensor:
+    def score(self, model: Model, output: object) -> Tensor:
         """One score per image, n."""
         raise NotImplementedError
 
@@ -56,7 +56,7 @@ class Question:
         return str(self)
 
 
-def require_task(model: Model, output: Any, task: Task, question: object) -> None:
+def require_task(model: Model, output: object, task: Task, question: object) -> None:
     """
     Raises:
         TargetError: the network is of another task; the message says what it can be asked.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -45,7 +45,11 @@ class Target:
         Raises:
             TargetError: no such class; the message names the range or the near misses.
         """
-        targets: list[Any] = list(given) if isinstance(given, (list, tuple)) else [given]
+        targets: list[TargetLike]
+        if isinstance(given, Sequence) and not isinstance(given, str):
+            targets = list(given)
+        else:
+            targets = [given]
         return cls(model, tuple(parse_question(model, target) for target in targets))
 
     def __len__(self) -> int:
@@ -120,7 +124,7 @@ class Target:
             ),
         )
 
-    def resolved(self, output: Any) -> Target:
+    def resolved(self, output: object) -> Target:
         """The same with nothing left open, from the network's answer to the unchanged images."""
         if not self.open:
             return self
@@ -133,7 +137,7 @@ class Target:
             ),
         )
 
-    def __call__(self, output: Any) -> Tensor:
+    def __call__(self, output: object) -> Tensor:
         """One score per image (n) from what the network returned.
 
         Raises:
@@ -157,7 +161,7 @@ class Target:
         ]
         return torch.stack(rows)
 
-    def _class_scores(self, output: Any) -> Tensor:
+    def _class_scores(self, output: object) -> Tensor:
         """Every image's own class, in one lookup."""
         choices = [choice for choice in self.choices if isinstance(choice, Choice)]
         scores = self.model.scores(output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -47,7 +47,7 @@ class UnitQuestion(Question):
         unit = layers.unit(self.text.removeprefix("unit:"))
         return replace(self, unit=unit, layout=layout, image_size=image_size)
 
-    def score(self, model: Model, output: Any) -> Tensor:
+    def score(self, model: Model, output: object) -> Tensor:
         tensor = first_tensor(output)
         if self.unit is None or self.layout is None or self.image_size is None or tensor is None:
             raise TargetError(f"{self} can be asked by explain only.")

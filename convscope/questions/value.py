@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -38,7 +38,7 @@ class ValueQuestion(Question):
             )
         return cls(int(text))
 
-    def score(self, model: Model, output: Any) -> Tensor:
+    def score(self, model: Model, output: object) -> Tensor:
         return model.scores(output)[:, self.index]
 
     def title(self, model: Model) -> str:

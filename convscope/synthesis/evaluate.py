@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from convscope.synthesis import objectives
-from convscope.synthesis.objective import Objective
+from convscope.synthesis.objective import Objective, ParameterValue
 from convscope.synthesis.objectives import ForwardPass
 
 PER_IMAGE = ("column", "index", "row", "target")
 """Parameters that may differ from image to image within one call."""
 
 
+TermGroup: TypeAlias = tuple[str, tuple[tuple[str, ParameterValue], ...], Objective | None, int]
+"""What terms must have in common to be computed in one call: the kind, the parameters that are the
+same for all images, the objective (where the batch is compared within one), and which of its terms
+of that kind it is."""
+
+
 def evaluate(image_objectives: Sequence[Objective], forward: ForwardPass) -> Tensor:
     """The score of each image (n) by its own objective. Terms that differ only in their units are
     computed in one call."""
-    groups: dict[Any, list[tuple[int, float, dict[str, Any]]]] = defaultdict(list)
+    groups: dict[TermGroup, list[tuple[int, float, dict[str, ParameterValue]]]] = defaultdict(list)
     for place, objective in enumerate(image_objectives):
         for position, term in enumerate(objective.terms):
             shared = tuple(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from convscope.errors import OptionError, suggest
 from convscope.synthesis import objectives
@@ -179,8 +179,11 @@ def objective(kind: str, **parameters: ParameterValue | Sequence[float]) -> Obje
     for name, option in options.items():
         if name not in parameters and option.required:
             raise OptionError(f"The objective {kind} needs {name!r}.")
-        value = parameters.get(name, option.default)
-        complete[name] = tuple(value) if isinstance(value, list) else value
+        # A default is a literal in the function's signature.
+        value = parameters.get(name, cast("ParameterValue", option.default))
+        complete[name] = (
+            value if value is None or isinstance(value, (str, int, float)) else tuple(value)
+        )
     return Objective((Term(kind, tuple(sorted(complete.items()))),))
 
 

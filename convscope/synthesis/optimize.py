@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ EPSILON = 1e-5  # added to the size a gradient is divided by (Chollet)
 # a rise of less than this share of the score's range so far counts as none, for the early stop
 PLATEAU = 1e-3
 
-_OPTIMIZERS: dict[str, Any] = {
+_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "ascent": torch.optim.SGD,
     "adam": torch.optim.Adam,
     "nadam": torch.optim.NAdam,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from convscope.core.registry import Registry
+from convscope.core.types import Options
 from convscope.errors import OptionError
 from convscope.synthesis.config import PartSpec, PenaltySpec
 
@@ -66,7 +67,7 @@ def _parse(text: str, registry: Registry[Traits]) -> list[tuple[str | None, Part
     return parts
 
 
-def _options(name: str, inside: str, registry: Registry[Traits]) -> dict[str, Any]:
+def _options(name: str, inside: str, registry: Registry[Traits]) -> Options:
     """The options in a part's brackets, in order or by name."""
     schema = registry.schema(name)
     options = {}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from convscope.core.registry import Registry
 from convscope.errors import OptionError
 
 
-def listed_names(names: str | Sequence[str], known: Registry[Any]) -> list[str]:
+def listed_names(names: str | Sequence[str], known: Registry[object]) -> list[str]:
     """Names from a list or from text with commas, each once.
 
     Raises:

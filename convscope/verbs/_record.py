@@ -224,8 +224,8 @@ def _check_options(name: str, arguments: Mapping[str, Json]) -> None:
     """What came through `**options` belongs to one of the chosen methods or metrics."""
     options = arguments.get("options", {})
     choosers: dict[str, tuple[str, Registry[object]]] = {
-        "explain": ("method", attribution.registry),  # type: ignore[dict-item]
-        "evaluate": ("metric", metrics.registry),  # type: ignore[dict-item]
+        "explain": ("method", attribution.registry),
+        "evaluate": ("metric", metrics.registry),
     }
     if not options or name not in choosers:
         return

@@ -31,8 +31,11 @@ P = ParamSpec("P")
 PhotoLike = Any
 """`convscope.photos.load_image.PhotoLike`; within a verb, the tensors it was loaded as."""
 
-UNCHECKED = ("model", "photo")
+UNCHECKED = ("model", "photo", "mask")
 """Arguments that `load_model` and `load_named_photos` check."""
+
+RECORDED_APART = ("model", "photo")
+"""Arguments of which the provenance says more than their value."""
 
 
 def verb(
@@ -69,7 +72,7 @@ def verb(
         _require_finite(function.__name__, result)
         record = provenance.describe(
             function.__name__,
-            {name: value for name, value in _flat(arguments).items() if name not in UNCHECKED},
+            {name: value for name, value in _flat(arguments).items() if name not in RECORDED_APART},
             model={
                 "name": model.name,
                 "spec": model.spec,

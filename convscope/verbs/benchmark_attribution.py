@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -43,7 +42,7 @@ def benchmark_attribution(
     alpha_masks: bool = False,
     layer: str | None = None,
     seed: Seed = 0,
-    **options: Any,
+    **options: object,
 ) -> Result:
     """Which attribution method finds what the network looks at: a table of methods over photos,
     with the spread.

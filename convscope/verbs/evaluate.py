@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from torch import Tensor
 from convscope import metrics
 from convscope.core.ranges import Seed
 from convscope.errors import OptionError
-from convscope.metrics.measure import check_metrics, masks_of, measure
+from convscope.metrics.measure import MaskLike, check_metrics, masks_of, measure
 from convscope.metrics.metric_input import MetricInput
 from convscope.networks.model import Model
 from convscope.photos.fingerprint import fingerprint
@@ -35,9 +34,9 @@ def evaluate(
     *,
     metric: str | Sequence[str] = "insertion",
     target: TargetLike | Sequence[TargetLike] = None,
-    mask: Any = None,
+    mask: MaskLike | None = None,
     seed: Seed = 0,
-    **options: Any,
+    **options: object,
 ) -> Result:
     """How good the heatmaps of `explain` are, in numbers.
 

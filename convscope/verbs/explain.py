@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor
 
@@ -39,7 +38,7 @@ def explain(
     layer: str | Sequence[str] | None = None,
     seed: Seed = 0,
     half: bool = False,
-    **options: Any,
+    **options: object,
 ) -> Result:
     """Where in the photo the answer comes from, by any attribution method.
 

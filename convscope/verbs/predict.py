@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -77,7 +75,7 @@ def predict(model: Model, photo: PhotoLike, *, top: PositiveInt = 5) -> Result:
 
 
 def _detections(
-    model: Model, output: Any, photos: list[Tensor], size: tuple[int, int], top: int
+    model: Model, output: object, photos: list[Tensor], size: tuple[int, int], top: int
 ) -> Result:
     """The surest detections of each photo; boxes in the photo's pixels."""
     table: list[Row] = []
@@ -104,7 +102,7 @@ def _detections(
     return Result("predict", DetectionsDetails(), arrays, table, bytes_of(photos))
 
 
-def _segmentation(model: Model, output: Any, photos: list[Tensor], top: int) -> Result:
+def _segmentation(model: Model, output: object, photos: list[Tensor], top: int) -> Result:
     """The class of every place of each photo, and the share of the photo that each class has."""
     logits = segmentation(output)
     labels = labels_of_places(logits)

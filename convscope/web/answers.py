@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 import convscope
 from convscope.core.types import JsonObject
 from convscope.errors import ConvscopeError
+from convscope.photos.load_image import PhotoLike
 from convscope.results.details import AttributionDetails
 from convscope.results.pictures.tiles import strongest_first
 from convscope.results.result import Result
@@ -43,7 +43,7 @@ def explanation(result: Result) -> JsonObject:
     }
 
 
-def explain(microscope: Microscope, photo: Any, arguments: JsonObject) -> JsonObject:
+def explain(microscope: Microscope, photo: PhotoLike, arguments: JsonObject) -> JsonObject:
     """Where in the photo the answer comes from."""
     return explanation(convscope.explain(microscope.model, photo, **arguments))
 
@@ -65,7 +65,7 @@ def stages(result: Result, layers: list[str], side: int) -> list[JsonObject]:
 
 
 def look(
-    microscope: Microscope, photo: Any, arguments: JsonObject, layers: list[str] | None = None
+    microscope: Microscope, photo: PhotoLike, arguments: JsonObject, layers: list[str] | None = None
 ) -> JsonObject:
     """All that the view of a photo shows at once; without the heat where the method is slow."""
     quick = schemas.is_quick(arguments.get("method", "grad_cam"))
@@ -78,13 +78,13 @@ def look(
     }
 
 
-def layer(microscope: Microscope, photo: Any, name: str) -> JsonObject:
+def layer(microscope: Microscope, photo: PhotoLike, name: str) -> JsonObject:
     """One layer on a photo."""
     result = convscope.activations(microscope.model, photo, layers=[name])
     return stages(result, [name], LAYER_SIDE)[0]
 
 
-def unit(microscope: Microscope, photo: Any, name: str) -> JsonObject:
+def unit(microscope: Microscope, photo: PhotoLike, name: str) -> JsonObject:
     """Where a unit fires on a photo, and what the atlas knows of it."""
     chosen = microscope.layers.unit(name)
     layer = microscope.layers[chosen.layer]
@@ -150,7 +150,7 @@ def _embedded(data: bytes | None) -> str:
     return f"data:image/{kind};base64," + base64.b64encode(data or b"").decode()
 
 
-def intervention(microscope: Microscope, photo: Any, arguments: JsonObject) -> JsonObject:
+def intervention(microscope: Microscope, photo: PhotoLike, arguments: JsonObject) -> JsonObject:
     """The answer with a unit silenced or strengthened."""
     result = convscope.intervene(microscope.model, photo, **{"top": TOP, **arguments})
     lists: dict[str, list[JsonObject]] = {"answer": [], "raises": [], "lowers": []}
@@ -187,7 +187,7 @@ def place(microscope: Microscope, photo: Photo, arguments: JsonObject) -> JsonOb
 def png(microscope: Microscope, photo: Photo | None, verb: str, arguments: JsonObject) -> bytes:
     """The picture of a verb, byte for byte as the command line writes it."""
     named = dict(arguments)
-    args: list[Any] = [] if photo is None else [photo.exact]
+    args: list[object] = [] if photo is None else [photo.exact]
     args += [named.pop(name) for name in ("unit", "row", "column", "units") if name in named]
     result: Result = getattr(convscope, verb)(microscope.model, *args, **named)
     return result.png()

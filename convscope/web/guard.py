@@ -13,8 +13,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from convscope.web.limits import LONGEST_QUERY
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Message = Scope
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -174,7 +175,7 @@ class Guard:
         }
 
     def _with_headers(self, send: Send, scope: Scope) -> Send:
-        async def wrapped(message: MutableMapping[str, Any]) -> None:
+        async def wrapped(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = {name.lower() for name, _ in message.get("headers", [])}
                 more = [

@@ -7,7 +7,7 @@ import logging
 import socket
 import threading
 import webbrowser
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from convscope.core.extras import need
 from convscope.errors import OptionError
@@ -16,7 +16,10 @@ from convscope.networks.load import load_model
 if TYPE_CHECKING:
     import uvicorn
 
+    from convscope.networks.load import ModelLike
+    from convscope.photos.load_image import PhotoLike
     from convscope.web.guard import Access
+    from convscope.web.microscope import Microscope
 
 FRAME_HEIGHT = 820
 """Pixels of the page in a notebook."""
@@ -25,8 +28,8 @@ START_SECONDS = 30.0
 
 
 def live(
-    model: Any = None,
-    photos: Any = (),
+    model: ModelLike = None,
+    photos: PhotoLike = (),
     *,
     atlas: str | None = None,
     host: str = "127.0.0.1",
@@ -84,7 +87,7 @@ def live(
 class Live:
     """A running microscope. `address` is what to open; in a notebook it shows itself."""
 
-    def __init__(self, microscope: Any, access: Access, bound: socket.socket) -> None:
+    def __init__(self, microscope: Microscope, access: Access, bound: socket.socket) -> None:
         self.microscope = microscope
         self.address = access.address
         self._server = _server(microscope, access)
@@ -128,7 +131,7 @@ class Live:
         )
 
 
-def _server(microscope: Any, access: Access) -> uvicorn.Server:
+def _server(microscope: Microscope, access: Access) -> uvicorn.Server:
     """uvicorn, which says nothing but errors and tells nobody what it is."""
     import uvicorn
 

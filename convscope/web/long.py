@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from convscope.core.progress import report_to, show_to
 from convscope.core.types import JsonObject
@@ -46,7 +45,7 @@ class Work:
 
     key: str
     call: Callable[[], Result]
-    draw: Callable[[Any], str]
+    draw: Callable[[object], str]
     loop: asyncio.AbstractEventLoop
     watchers: list[asyncio.Queue[Event]] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -78,7 +77,7 @@ class LongLane:
         self._work: dict[str, Work] = {}
         self._streams = 0
 
-    def submit(self, call: Callable[[], object]) -> Future[Any]:
+    def submit(self, call: Callable[[], object]) -> Future[object]:
         """Run something in the thread of long work (to prepare it)."""
         return self._pool.submit(call)
 
@@ -102,7 +101,7 @@ class LongLane:
         self,
         key: str,
         call: Callable[[], Result],
-        draw: Callable[[Any], str],
+        draw: Callable[[object], str],
         finish: Callable[[Result], Event],
     ) -> AsyncGenerator[Event]:
         """The events of a piece of work, which begins unless it runs already or was done before.
@@ -155,7 +154,7 @@ class LongLane:
         self,
         key: str,
         call: Callable[[], Result],
-        draw: Callable[[Any], str],
+        draw: Callable[[object], str],
         finish: Callable[[Result], Event],
     ) -> Work:
         if len(self._work) >= self.limit:

@@ -6,9 +6,9 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
+from torch import Tensor
 
 import convscope
 from convscope.atlas.atlas import Atlas
@@ -16,8 +16,10 @@ from convscope.core.types import JsonObject
 from convscope.errors import ConvscopeError
 from convscope.networks.layer import Layers
 from convscope.networks.model import Model
+from convscope.photos.load_image import PhotoLike
 from convscope.probe import Probe
 from convscope.results.arrays import to_numpy
+from convscope.results.result import Result
 from convscope.synthesis import presets
 from convscope.web import drawing, schemas
 from convscope.web.long import LongLane
@@ -36,7 +38,7 @@ class Microscope:
     """
 
     def __init__(
-        self, model: Model, photos: Sequence[Any] = (), *, atlas: Atlas | None = None
+        self, model: Model, photos: Sequence[PhotoLike] = (), *, atlas: Atlas | None = None
     ) -> None:
         self.model = model
         self.atlas = atlas
@@ -116,10 +118,11 @@ class Microscope:
             return None
         return {"layers": self.atlas.layers()}
 
-    def draw(self, images: Any) -> str:
-        """An unfinished picture for the page."""
+    def draw(self, images: object) -> str:
+        """An unfinished picture (a tensor, n c h w in [0, 1]) for the page."""
+        assert isinstance(images, Tensor)
         return drawing.images(to_numpy(images))
 
-    def on_copy(self, verb: str, *args: Any, **kwargs: Any) -> Callable[[], Any]:
+    def on_copy(self, verb: str, *args: object, **kwargs: object) -> Callable[[], Result]:
         """A call of a verb with the network of the thread of long work."""
         return lambda: getattr(convscope, verb)(self.private_copy(), *args, **kwargs)

@@ -7,7 +7,6 @@ import io
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from convscope.core.types import JsonObject
 from convscope.networks.model import Model
-from convscope.photos.load_image import load_image
+from convscope.photos.load_image import PhotoLike, load_image
 from convscope.photos.samples import PREFIX, SAMPLES
 from convscope.photos.upload import decode_upload
 from convscope.results.pictures import to_rgb, to_uint8
@@ -61,7 +60,7 @@ class Photo:
         }
 
     @property
-    def exact(self) -> Any:
+    def exact(self) -> str | npt.NDArray[np.uint8]:
         """What a verb is given where its result must be the command line's, byte for byte."""
         return self.source if self.source is not None else self.pixels
 
@@ -69,7 +68,7 @@ class Photo:
 class Photos:
     """Photos by number: a request names one, never a path."""
 
-    def __init__(self, model: Model, given: Sequence[Any] = ()) -> None:
+    def __init__(self, model: Model, given: Sequence[PhotoLike] = ()) -> None:
         self._model = model
         self._uploads: Cache[Photo] = Cache(HELD_PHOTO_BYTES)
         self._lazy: dict[str, Callable[[], Photo]] = {}
@@ -85,7 +84,7 @@ class Photos:
         source = f"{PREFIX}{name}"
         return lambda: self._photo(f"sample-{name}", name, source, load_image(source))
 
-    def _of_user(self, number: str, source: Any) -> Photo:
+    def _of_user(self, number: str, source: PhotoLike) -> Photo:
         text = str(source) if isinstance(source, str) or hasattr(source, "__fspath__") else None
         name = number if text is None else text.replace("\\", "/").rpartition("/")[2]
         return self._photo(number, name.removeprefix(PREFIX), text, load_image(source))

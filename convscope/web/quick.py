@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 from convscope.web.cache import Cache
 from convscope.web.errors import Busy
 from convscope.web.limits import CACHED_BYTES, QUICK_QUEUE
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class QuickLane:
             self.cache.put(key, answer, len(answer.body))
         return answer
 
-    def submit(self, work: Callable[[], object]) -> Future[Any]:
+    def submit(self, work: Callable[[], T]) -> Future[T]:
         """Put work into the queue.
 
         Raises:
@@ -89,7 +91,7 @@ class QuickLane:
         future.add_done_callback(self._done)
         return future
 
-    def _done(self, future: Future[Any]) -> None:
+    def _done(self, future: Future[T]) -> None:
         with self._lock:
             self._waiting -= 1
             if self._waiting == 0:

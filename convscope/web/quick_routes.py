@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 
+from convscope.core.types import JsonObject
 from convscope.photos.upload import decode_upload
 from convscope.web import answers, recipes
 from convscope.web.errors import Refusal
@@ -22,6 +22,7 @@ from convscope.web.exchange import (
 )
 from convscope.web.limits import FRAME_BYTES, FRAME_PIXELS, UPLOAD_BYTES
 from convscope.web.microscope import Microscope
+from convscope.web.photos import Photo
 from convscope.web.question import Question, checked_arguments, layer_of, photo_of, question_of
 from convscope.web.quick import Answer
 
@@ -61,7 +62,7 @@ class QuickRoutes:
         layers = [layer_of(microscope, rest["tiles"])] if rest.get("tiles") else []
         data = await body_of(request, FRAME_BYTES)
 
-        def work() -> Any:
+        def work() -> JsonObject:
             image = decode_upload(data, most_pixels=FRAME_PIXELS)
             box = microscope.model.preprocessing.box(*image.shape[-2:])
             seen = answers.look(microscope, microscope.model.fit(image), arguments, layers)
@@ -174,7 +175,7 @@ class QuickRoutes:
         return Response(data.body, media_type=data.media_type)
 
 
-def _photo(asked: Question) -> Any:
+def _photo(asked: Question) -> Photo:
     if asked.photo is None:
         raise Refusal(400, "This needs photo= in the address.")
     return asked.photo

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import convscope
 from convscope.attribution import registry as methods
@@ -68,7 +67,7 @@ def _parameters(verb: str) -> dict[str, Parameter]:
     }
 
 
-def _bounded(verb: str, parameter: Parameter, text: str) -> Any:
+def _bounded(verb: str, parameter: Parameter, text: str) -> object:
     """One value, by the annotation of its parameter and within what one request may take."""
     if len(text) > 400:
         raise OptionError(f"{verb}: {parameter.name} is too long ({len(text)} characters).")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from convscope.errors import NumericError, OptionError, suggest
 
 Pixels = npt.NDArray[np.uint8]
-Map = npt.NDArray[np.floating[Any]]
+Map = npt.NDArray[np.float16 | np.float32 | np.float64]
 
 HEAT = "inferno"
 """Colors of heat. Perceptually uniform: equal steps look equal, the order survives gray print and

@@ -12,11 +12,12 @@ it does not say itself.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from convscope.core.registry import Registry
 from convscope.errors import OptionError, suggest
@@ -38,6 +39,9 @@ SMALL_NETWORK = 96
 
 MAX_FILE_SIZE = 1 << 20
 """Bytes of a preset's file."""
+
+TomlTable: TypeAlias = dict[str, JsonValue]
+"""A table of a TOML file: values, lists and tables by name."""
 
 _FOLDER = Path(__file__).parent
 
@@ -103,7 +107,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
 
 
-def preset_data(name: str, verb: str) -> dict[str, Any]:
+def preset_data(name: str, verb: str) -> TomlTable:
     """What a preset says for one verb, as plain data.
 
     Raises:
@@ -112,7 +116,7 @@ def preset_data(name: str, verb: str) -> dict[str, Any]:
     tables = _tables(name)
     data = _for_verb(tables, verb)
     if "optimization" not in data:
-        verbs = [key for key in VERBS if "optimization" in tables.get(key, {})]
+        verbs = [key for key in VERBS if "optimization" in _table(tables, key)]
         if verbs:
             raise OptionError(f"The preset {name!r} is for {' and '.join(verbs)}, not for {verb}.")
     return data
@@ -137,7 +141,7 @@ def preset(name: str, verb: str) -> Preset:
         raise OptionError(f"The preset {name!r}: {_first_fault(error)}") from None
 
 
-def checked_optimization(values: dict[str, Any]) -> Optimization:
+def checked_optimization(values: Mapping[str, object]) -> Optimization:
     """How the optimizer goes, with every value checked.
 
     Raises:
@@ -156,7 +160,7 @@ def checked_optimization(values: dict[str, Any]) -> Optimization:
         raise OptionError(_first_fault(error)) from None
 
 
-def part_of(table: dict[str, OptionValue], registry: Registry[Any]) -> PartSpec:
+def part_of(table: dict[str, OptionValue], registry: Registry[object]) -> PartSpec:
     """A part of a preset's file: its name, and its options, checked.
 
     Raises:
@@ -180,7 +184,7 @@ def penalty_of(table: dict[str, OptionValue]) -> PenaltySpec:
     return PenaltySpec(part.name, float(weight), part.options)
 
 
-def _tables(name: str) -> dict[str, Any]:
+def _tables(name: str) -> TomlTable:
     """A preset's file as it is written, with what its base says."""
     is_file = name.endswith(".toml")
     if not is_file and name not in names():
@@ -192,7 +196,7 @@ def _tables(name: str) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_FILE_SIZE:
             raise OptionError(f"The preset {name!r} is larger than {MAX_FILE_SIZE} bytes.")
-        tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables: TomlTable = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise OptionError(f"The preset {name!r} cannot be read as TOML: {error}.") from None
     base = tables.pop("base", None)
@@ -205,19 +209,24 @@ def _tables(name: str) -> dict[str, Any]:
     return _merged(_tables(base), tables)
 
 
-def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def _merged(base: TomlTable, changes: TomlTable) -> TomlTable:
     """One file over another; tables of values are merged, lists are replaced."""
     merged = base | changes
     for key in (*VERBS, "optimization"):
         if isinstance(base.get(key), dict) and isinstance(changes.get(key), dict):
-            merged[key] = _merged(base[key], changes[key])
+            merged[key] = _merged(_table(base, key), _table(changes, key))
     return merged
 
 
-def _for_verb(tables: dict[str, Any], verb: str) -> dict[str, Any]:
+def _table(tables: TomlTable, name: str) -> TomlTable:
+    """A table within another; empty where there is none of that name."""
+    table = tables.get(name)
+    return table if isinstance(table, dict) else {}
+
+
+def _for_verb(tables: TomlTable, verb: str) -> TomlTable:
     common = {key: value for key, value in tables.items() if key not in VERBS}
-    changes = tables.get(verb, {})
-    return common | changes if isinstance(changes, dict) else common
+    return common | _table(tables, verb)
 
 
 def _first_fault(error: ValidationError) -> str:
