@@ -27,7 +27,7 @@ LARGE_FUNCTIONS: dict[str, int] = {
     "verbs/visualize.py:visualize": 78,
 }
 
-MAX_ANY = 60
+MAX_ANY = 59
 """Each stands where foreign code gives a value, or anything may come."""
 
 
