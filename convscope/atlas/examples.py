@@ -32,6 +32,7 @@ from convscope.core.ranges import Fraction, NonNegativeInt, PositiveInt, Seed, S
 from convscope.core.validation import checked
 from convscope.errors import ImageError, OptionError
 from convscope.networks.load import load_model
+from convscope.networks.torch_settings import plain_torch_settings
 from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
 from convscope.verbs._verb import ModelLike
@@ -73,6 +74,7 @@ class ExamplesRecipe:
         check_batch(self.batch)
 
 
+@plain_torch_settings()
 @checked("model")
 def examples(
     model: ModelLike,

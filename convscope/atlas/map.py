@@ -23,6 +23,7 @@ from convscope.core.ranges import PositiveInt, Seed, Side, Steps
 from convscope.core.validation import checked
 from convscope.errors import ExtraError, ImageError, OptionError
 from convscope.networks.load import load_model
+from convscope.networks.torch_settings import plain_torch_settings
 from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
 from convscope.synthesis.settings import Settings
@@ -51,6 +52,7 @@ class MapRecipe:
     half: bool
 
 
+@plain_torch_settings()
 @checked("model")
 def map(
     model: ModelLike,

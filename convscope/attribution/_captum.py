@@ -4,7 +4,6 @@ Captum changes modules."""
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.attribution.batches import singles
+from convscope.core.quiet import without_warnings
 from convscope.errors import ComputeError, ConvscopeError, ExtraError, OptionError
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -62,10 +62,8 @@ def attribute(
     for single, single_target in singles(image, target, generator):
         scored = Scored(probe, single_target, copied=copied)
         try:
-            with torch.enable_grad(), _seeded(generator), warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore"
-                )  # on hooks it sets on the copy, and flags it sets on its input
+            # Captum warns of the hooks and flags that it sets itself.
+            with torch.enable_grad(), _seeded(generator), without_warnings:
                 maps = getattr(attr, name)(scored).attribute(
                     single.detach().clone(), target=0, **arguments(single)
                 )

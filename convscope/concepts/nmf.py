@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from convscope.concepts import Factors, Floats, register
 from convscope.core.extras import need
+from convscope.core.quiet import without_warnings
 from convscope.core.ranges import Seed, Steps
 
 BATCHED_ROWS = 50_000
@@ -35,8 +34,8 @@ def nmf(activations: Floats, count: int, *, seed: Seed = 0, steps: Steps = 400) 
     options = {"n_components": count, "init": "nndsvda", "random_state": seed, "max_iter": steps}
     kind = decomposition.MiniBatchNMF if len(positive) > BATCHED_ROWS else decomposition.NMF
     model = kind(**options)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the last digits have not converged
+    # that the last digits have not converged
+    with without_warnings:
         coefficients = model.fit_transform(positive)
     directions = np.asarray(model.components_, np.float32)
     # W and H are only known up to a factor: directions have length 1, so that coefficients compare.

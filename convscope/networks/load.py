@@ -27,6 +27,7 @@ from convscope.networks.options import MeanImage
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.source_registry import registry
 from convscope.networks.task import Task
+from convscope.networks.torch_settings import plain_torch_settings
 
 DEFAULT = "embedded"
 
@@ -49,6 +50,7 @@ ModelLike: TypeAlias = Model | nn.Module | str | Path | None
 """What `load_model` takes: `source:name`, a file, a module, or nothing for the embedded network."""
 
 
+@plain_torch_settings()
 @checked("model", "mean_image")
 def load_model(
     model: ModelLike = None,

@@ -27,6 +27,7 @@ from convscope.networks.task import (
     segmentation,
     surest_detections,
 )
+from convscope.networks.torch_settings import defaults_for_network
 from convscope.networks.unwrap import with_normal_weights, without_wrappers
 
 Head = Literal["softmax", "sigmoid", "probability"]
@@ -161,7 +162,7 @@ class Model:
     def __call__(self, network_input: Tensor) -> object:
         """Run the network on an input (n c h w); the raw output."""
         image = network_input.permute(0, 2, 3, 1) if self.channels_last else network_input
-        with self.state.memory.lock:
+        with self.state.memory.lock, defaults_for_network(self.dtype, self.device):
             if self.output_layer is None:
                 return self.network(image, **self.inputs)
             return output_at(self.network, self.modules[self.output_layer], image, self.inputs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from convscope.core.quiet import without_warnings
 from convscope.errors import ImageError
 from convscope.photos.limits import PIXEL_LIMIT, pixel_limit
 from convscope.photos.pixels import scale_pixels
@@ -57,8 +57,7 @@ def decode_image(file: Path | io.BytesIO, name: str, background: tuple[int, ...]
     try:
         # Pillow warns from 89 million pixels on; `pil_to_image` decides, at PIXEL_LIMIT, before
         # anything is decoded.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings:
             photo = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
         raise ImageError(f"{name} is not a photo that can be read; give {READABLE}.") from None
@@ -96,8 +95,7 @@ def pil_to_image(photo: Image.Image, name: str, background: tuple[int, ...]) -> 
             f" {reason}; make it smaller."
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings:
             photo.load()
             upright = ImageOps.exif_transpose(photo)
             pixels = np.asarray(

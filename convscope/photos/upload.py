@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import warnings
 
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from convscope.core.quiet import without_warnings
 from convscope.errors import ImageError
 from convscope.photos.decode import READABLE, decode_image
 
@@ -30,10 +30,8 @@ def decode_upload(data: bytes, *, most_pixels: int) -> Tensor:
     if not data:
         raise ImageError(f"The photo is empty (0 bytes); give {READABLE}.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as photo:
-                width, height = photo.size
+        with without_warnings, Image.open(io.BytesIO(data), formats=FORMATS) as photo:
+            width, height = photo.size
     except UnidentifiedImageError:
         raise ImageError(f"This is not a photo that can be read; give {READABLE}.") from None
     except Image.DecompressionBombError:

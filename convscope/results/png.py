@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import json
 import math
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from convscope.core.quiet import without_warnings
 from convscope.errors import InputError
 from convscope.results.provenance import Json, Provenance, check_provenance, to_text, versions
 
@@ -103,17 +103,16 @@ def _open(path: str | Path) -> tuple[Image, str | None]:
         " bomb."
     )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("PNG",)) as picture:
-                if math.prod(picture.size) > PIXEL_LIMIT:
-                    raise InputError(bomb)
-                picture.load()
-                text = picture.info.get(PNG_KEY)
-                return picture.convert("RGB"), None if text is None else str(text)
+        # Pillow warns from 89 million pixels on.
+        with without_warnings, Image.open(path, formats=("PNG",)) as picture:
+            if math.prod(picture.size) > PIXEL_LIMIT:
+                raise InputError(bomb)
+            picture.load()
+            text = picture.info.get(PNG_KEY)
+            return picture.convert("RGB"), None if text is None else str(text)
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except Image.DecompressionBombError:
         raise InputError(bomb) from None
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):

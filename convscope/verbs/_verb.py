@@ -20,6 +20,7 @@ from convscope.errors import ImageError, NumericError
 from convscope.networks.load import ModelLike as ModelLike
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
+from convscope.networks.torch_settings import plain_torch_settings
 from convscope.photos.fingerprint import fingerprint
 from convscope.photos.load_image import load_named_photos
 from convscope.results import provenance
@@ -45,7 +46,8 @@ def verb(
     `Result`.
 
     The arguments are checked by their annotations, then the photos are read, then the network is
-    loaded: what is wrong is found before what takes long. The function receives a `Model`, and its
+    loaded: what is wrong is found before what takes long. What the host program set in torch does
+    not reach the work, and is as it was afterwards. The function receives a `Model`, and its
     photos as a list of tensors (1 c h w in [0, 1], each at its own size); its result leaves with
     its provenance.
     """
@@ -54,6 +56,7 @@ def verb(
     needs_photo = takes_photo and signature.parameters["photo"].default is inspect.Parameter.empty
 
     @wraps(function)
+    @plain_torch_settings()
     def run(*args: Any, **kwargs: Any) -> Result:
         started = time.perf_counter()
         bound = check_arguments(function, args, kwargs, unchecked=UNCHECKED)

@@ -34,3 +34,29 @@ def test_elsewhere_nothing_happens(monkeypatch):
 def test_an_error_passes_through():
     with pytest.raises(ValueError, match="inside"), heap.keep_freed_memory():
         raise ValueError("inside")
+
+
+@pytest.mark.skipif(heap._library() is None, reason="no glibc here")
+def test_the_end_of_an_inner_block_leaves_the_outer_one(monkeypatch):
+    calls: list[tuple[int, int]] = []
+
+    class Library:
+        def mallopt(self, option, value):
+            calls.append((option, value))
+
+        def malloc_trim(self, pad):
+            calls.append((0, pad))
+
+    monkeypatch.setattr(heap, "_library", Library)
+    with heap.keep_freed_memory():
+        entered = list(calls)
+        with heap.keep_freed_memory():
+            pass
+        assert calls == entered
+    assert calls[len(entered) :] == [*heap.DEFAULTS.items(), (0, 0)]
+
+
+@pytest.mark.parametrize("name", ["MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"])
+def test_what_the_environment_says_holds(monkeypatch, name):
+    monkeypatch.setenv(name, "1")
+    assert heap._library.__wrapped__() is None

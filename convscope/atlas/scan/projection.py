@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convscope.core.extras import need
+from convscope.core.quiet import without_warnings
 
 NEIGHBORS = 15
 """UMAP's own number of neighbors, or as many as there are other photos."""
@@ -33,8 +33,8 @@ def umap_plane(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     (McInnes et al., 2018)."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions = vectors / np.maximum(lengths, 1e-12)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that few points are few, and what a fixed seed costs
+    # that few points are few, and what a fixed seed costs
+    with without_warnings:
         layout = need("umap").UMAP(
             n_neighbors=min(NEIGHBORS, len(vectors) - 1),
             min_dist=0.01,

@@ -3,11 +3,8 @@ fit on."""
 
 from __future__ import annotations
 
-import logging
 import operator
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from torch import fx, nn
 
@@ -49,17 +46,3 @@ def operations_as_modules(graph: fx.GraphModule) -> dict[str, nn.Module]:
         node.op, node.target = "call_module", place
     graph.recompile()
     return modules
-
-
-@contextmanager
-def without_log_messages() -> Iterator[None]:
-    """torch.export and its converters write whole tracebacks and many notes to the log before they
-    raise."""
-    before = logging.root.manager.disable
-    try:
-        logging.disable(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

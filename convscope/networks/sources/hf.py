@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import warnings
-
+from convscope.core.quiet import without_warnings
 from convscope.core.types import Foreign, Options
 from convscope.errors import ExtraError, ModelError
 from convscope.networks.model import Model
@@ -39,8 +38,7 @@ def hf(name: str, *, weights: bool | str | None = None) -> Model:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        with hub(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with hub(), without_warnings:
             config: Foreign = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
             kind = _auto_class(transformers, config)
             if weights is None or weights is True:

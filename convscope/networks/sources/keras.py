@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import random
-import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge
 
+from convscope.core.quiet import without_warnings
 from convscope.core.types import Foreign
 from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks.layout import Layout
@@ -98,8 +98,7 @@ def _from_file(keras: Foreign, name: str) -> Foreign:
     if not Path(name).is_file():
         raise ModelError(f"There is no Keras file {name!r}.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings:
             network = keras.saving.load_model(name, compile=False, safe_mode=True)
     except Exception as error:
         said = " ".join(str(error).split())
@@ -141,8 +140,7 @@ def _application(
     state = random.getstate()
     try:
         random.seed(0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings:
             network = make(weights=wanted, **({} if classes is None else {"classes": classes}))
     except Exception as error:
         if wanted == "imagenet":

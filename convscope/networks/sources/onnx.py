@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
+from convscope.core.quiet import without_warnings
 from convscope.core.types import Foreign
 from convscope.errors import ExtraError, ModelError
 from convscope.networks.model import Head, Model
@@ -163,8 +163,7 @@ def _loosen(graph: Foreign) -> None:
 
 def _convert(stored: Foreign, name: str) -> tuple[nn.Module, dict[str, nn.Module]]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings:
             network = ConvertModel(stored).eval()
             replace_operations(network, network.mapping)
     except Exception as error:

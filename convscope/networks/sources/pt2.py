@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from convscope.core.quiet import without_log_messages, without_warnings
 from convscope.core.types import Foreign
 from convscope.errors import ModelError
 from convscope.networks.model import Model
@@ -13,7 +14,7 @@ from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.sources._exported_code import code_in
 from convscope.networks.sources._fixed_batch import OneAtATime, accepts_any_batch_size
-from convscope.networks.sources._graph_modules import operations_as_modules, without_log_messages
+from convscope.networks.sources._graph_modules import operations_as_modules
 from convscope.networks.trust import require_trust
 
 _VIEWS = (
@@ -49,7 +50,8 @@ def pt2(name: str, *, weights: bool | str | None = None, trust: bool = False) ->
         raise _unreadable(name, error) from error
     require_trust(reason is None, name, str(reason))
     try:
-        with without_log_messages():
+        # What cannot be read is written to the log, traceback and all, before it is raised.
+        with without_log_messages("torch"), without_warnings:
             program = torch.export.load(io.BytesIO(archive))
     except Exception as error:
         raise _unreadable(name, error) from error

@@ -6,10 +6,10 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 
+from convscope.core.quiet import without_log_messages, without_warnings
 from convscope.errors import ModelError
 from convscope.networks.model import Model
 from convscope.networks.sources import register
-from convscope.networks.sources._graph_modules import without_log_messages
 from convscope.networks.sources.pt2 import from_program
 from convscope.networks.trust import require_trust
 
@@ -44,7 +44,10 @@ def torchscript(
     if not Path(name).is_file():
         raise ModelError(f"There is no file {name!r}.")
     require_trust(trust, name, "it is TorchScript, a program that can read and write files")
-    with without_log_messages():
+    # Before the block, so that its logger is there.
+    from torch._export.converter import TS2EPConverter
+
+    with without_log_messages("torch"), without_warnings:
         try:
             script = torch.jit.load(name, map_location="cpu").eval()  # type: ignore[no-untyped-call]
         except Exception as error:
@@ -62,8 +65,6 @@ def torchscript(
                 f" side=): {said}"
             ) from error
         try:
-            from torch._export.converter import TS2EPConverter
-
             program = TS2EPConverter(script, (image,)).convert()
         except Exception as error:
             raise ModelError(
