@@ -79,8 +79,7 @@ class Model:
         self.channels = channels
         self.layout = layout or Layout()
         self.channels_last = channels_last
-        self._head = head
-        self._task = task
+        self._head, self._task = head, task
         self.inputs = dict(inputs or {})
         self.half = False
         self.output_layer: str | None = None
