@@ -117,6 +117,11 @@ class Method:
         """Whether the heatmap has two directions."""
         return self.heatmap == "sum" and not self.positive
 
+    @property
+    def takes_copy(self) -> bool:
+        """Whether the faster copy of a network does for it."""
+        return "inner" not in self.options and not registry.traits(self.name).as_is
+
     def __call__(self, probe: Probe, image: Tensor, target: Target) -> Tensor:
         """The raw map (n c h w) of each image for its target; the same random draws at every
         call."""
@@ -124,12 +129,14 @@ class Method:
         generator = self.options.get("generator")
         if generator is not None:
             generator.manual_seed(generator.initial_seed())
-        if "inner" in self.options or registry.traits(self.name).as_is:
+        if not self.takes_copy:
             return self._run(function, probe, image, target)
         # Everything else sees a faster copy of the network, which gives the same at the layers and
         # at the end.
         with Probe(inference_copy(probe.model, self.layers, half=probe.model.half)) as faster:
             faster.notes = probe.notes
+            if faster.model.network is probe.model.network:
+                faster.recorded = probe.recorded
             maps = self._run(function, faster, image, target)
             probe.last_output = faster.last_output
         return maps
@@ -195,7 +202,7 @@ def _backbone_layer(probe: Probe) -> str | None:
     """Of a detector or segmenter with a backbone, the last layer of it, before any pyramid: what
     follows works on proposals, queries or finished scores, not on places of the image."""
     rows = [
-        layer for name, layer in probe.layers.items() if "backbone." in name and ".fpn" not in name
+        probe.layers[name] for name in probe.layers if "backbone." in name and ".fpn" not in name
     ]
     if not rows or probe.model.task not in ("detection", "segmentation"):
         return None

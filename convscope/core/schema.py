@@ -95,20 +95,7 @@ class Schema:
     @classmethod
     def of_function(cls, function: Callable[..., object]) -> Schema:
         """Read a live function (one that was registered from a notebook, say)."""
-        doc = inspect.getdoc(function) or ""
-        helps = docstring.argument_help(doc)
-        parameters = [
-            Parameter(
-                name,
-                parameter.annotation,
-                parameter.default,
-                helps.get(name, ""),
-                parameter.kind is parameter.KEYWORD_ONLY,
-            )
-            for name, parameter in inspect.signature(function).parameters.items()
-            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        ]
-        return cls(function.__name__, doc, tuple(parameters))
+        return _schema_of_function(function)
 
     def validate(self, values: Mapping[str, object]) -> Options:
         """The options of a call, checked and converted by their annotations.
@@ -124,6 +111,24 @@ class Schema:
         return {
             name: check(self.name, name, known[name].type, value) for name, value in values.items()
         }
+
+
+@lru_cache(maxsize=512)
+def _schema_of_function(function: Callable[..., object]) -> Schema:
+    doc = inspect.getdoc(function) or ""
+    helps = docstring.argument_help(doc)
+    parameters = [
+        Parameter(
+            name,
+            parameter.annotation,
+            parameter.default,
+            helps.get(name, ""),
+            parameter.kind is parameter.KEYWORD_ONLY,
+        )
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    return Schema(function.__name__, doc, tuple(parameters))
 
 
 @lru_cache(maxsize=512)

@@ -21,18 +21,39 @@ def checksum(tensors: Iterable[Tensor]) -> tuple[float, ...]:
     far below a float's precision.
     """
     with torch.inference_mode(False), torch.no_grad():
-        sums = [_weighted_sum(tensor.detach()) for tensor in tensors]
-        if not sums:
-            return ()
-        return tuple(torch.stack([value.cpu() for value in sums]).tolist())
+        flat = [_values(tensor.detach()) for tensor in tensors]
+        large = [_weighted_sum(values) for values in flat if values.numel() >= BLOCK]
+        sums = [value.cpu() for value in large]
+        small = [values for values in flat if values.numel() < BLOCK]
+        for device in dict.fromkeys(values.device for values in small):
+            sums.append(_weighted_sums([value for value in small if value.device == device]).cpu())
+        return tuple(torch.cat([value.reshape(-1) for value in sums]).tolist()) if sums else ()
 
 
-def _weighted_sum(tensor: Tensor) -> Tensor:
+def _values(tensor: Tensor) -> Tensor:
+    """All values of a tensor in one row of float32."""
     if tensor.is_inference():
         tensor = tensor.clone()
     values = tensor.reshape(-1)
     if values.dtype != torch.float32:
         values = values.abs() if values.is_complex() else values.float()
+    return values
+
+
+def _weighted_sums(tensors: list[Tensor]) -> Tensor:
+    """The weighted sum of each of several small tensors of one device: together, since a network
+    has hundreds of them and each call costs more than its sums."""
+    device = tensors[0].device
+    lengths = torch.tensor([values.numel() for values in tensors], device=device)
+    products = torch.cat(tensors)
+    rows = products.numel() // BLOCK
+    factors = _factors(device)
+    products[: rows * BLOCK].view(-1, BLOCK).mul_(factors)
+    products[rows * BLOCK :].mul_(factors[: products.numel() - rows * BLOCK])
+    return torch.segment_reduce(products, "sum", lengths=lengths, unsafe=True)
+
+
+def _weighted_sum(values: Tensor) -> Tensor:
     factors = _factors(values.device)
     whole = values.numel() // BLOCK * BLOCK
     rest = values[whole:]

@@ -8,6 +8,7 @@ one forward pass is named once for its last run, and `name#k` is its k-th run. A
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -83,6 +84,8 @@ class Layers(Mapping[str, Layer]):
         self.parameters = parameters
         self.unread = frozenset(unread)
         self._last: str | None = None
+        self._inner = _inner_counts(self._layers)
+        self._stage_lists: dict[int, list[str]] = {}
 
     def __getitem__(self, name: str) -> Layer:
         base, mark, call = name.partition("#")
@@ -195,11 +198,16 @@ class Layers(Mapping[str, Layer]):
         """The stages from early to late, by their outermost names; `most` of them where there are
         more."""
         names = self._stage_names(3)
-        return names if len(names) <= most else _evenly(names, most)
+        return [*names] if len(names) <= most else _evenly(names, most)
 
     def _stage_names(self, count: int) -> list[str]:
         """The stages, or the repeated blocks or convolutions of a network with fewer than `count`
         of them."""
+        if count not in self._stage_lists:
+            self._stage_lists[count] = self._find_stages(count)
+        return self._stage_lists[count]
+
+    def _find_stages(self, count: int) -> list[str]:
         names = [
             layer.name for layer in self._layers.values() if layer.spatial and self._is_stage(layer)
         ]
@@ -220,16 +228,24 @@ class Layers(Mapping[str, Layer]):
         cut into stages."""
         groups: dict[str, list[str]] = {}
         for layer in self._layers.values():
-            inner = sum(name.startswith(layer.name + ".") for name in self._layers)
-            if inner > 2 and min(layer.shape[1:]) > 1:
+            if self._inner[layer.name] > 2 and min(layer.shape[1:]) > 1:
                 groups.setdefault(layer.name.rpartition(".")[0], []).append(layer.name)
         return max(groups.values(), key=len, default=[])
 
     def _is_stage(self, layer: Layer) -> bool:
         """A container at most two names deep that is not the trunk which holds most of the
         network."""
-        inner = sum(name.startswith(layer.name + ".") for name in self._layers)
+        inner = self._inner[layer.name]
         return inner > 2 and layer.name.count(".") < 2 and inner < 0.6 * len(self._layers)
+
+
+def _inner_counts(names: Collection[str]) -> Counter[str]:
+    """How many layers lie within each name."""
+    counts: Counter[str] = Counter()
+    for name in names:
+        parts = name.split(".")
+        counts.update(".".join(parts[:end]) for end in range(1, len(parts)))
+    return counts
 
 
 def _evenly(names: list[str], count: int) -> list[str]:

@@ -55,20 +55,33 @@ class NetworkMemory:
         self._identities: dict[Preprocessing, tuple[Hashable, str]] = {}
         self._known: dict[type[object], object] = {}
         self._checksum: tuple[float, ...] | None = None
+        self._structures: dict[int, Hashable] = {}
         self._calls = 0
 
     @contextmanager
     def one_call(self) -> Iterator[None]:
-        """For the length of one call of a verb: the weights are read once to see whether they
-        changed, and not at every step."""
-        # Also of a call within a call: what lies between may have changed weights.
-        self._checksum = None
+        """For the length of one call of a verb: the modules and weights are read once to see
+        whether they changed, and not at every step."""
+        # Also of a call within a call: what lies between may have changed them.
+        self._forget_reading()
         self._calls += 1
         try:
             yield
         finally:
             self._calls -= 1
-            self._checksum = None
+            self._forget_reading()
+
+    def _forget_reading(self) -> None:
+        self._checksum = None
+        self._structures.clear()
+
+    def structure(self, state: NetworkState) -> Hashable:
+        """What stands for the modules of a network as they are now."""
+        if self._calls == 0:
+            return state.read_structure()
+        if id(state) not in self._structures:
+            self._structures[id(state)] = state.read_structure()
+        return self._structures[id(state)]
 
     def checksum(self, tensors: Iterable[Tensor]) -> tuple[float, ...]:
         """The checksum of the network's tensors as they are now."""
@@ -90,20 +103,20 @@ class NetworkMemory:
 
     def identity(self, network: nn.Module, preprocessing: Preprocessing) -> str:
         """SHA-256 over all weights and the preprocessing, made again when one of them changed."""
-        tensors = {
-            name: tensor
-            for name, tensor in network.state_dict(keep_vars=True).items()
-            if isinstance(tensor, Tensor)
-        }
-        mean = preprocessing.mean_image
+        tensors = network_tensors(network)
         version = (
-            id(mean),
-            *((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors.values()),
-            self.checksum(network_tensors(network)),
+            id(preprocessing.mean_image),
+            *((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors),
+            self.checksum(tensors),
         )
         known = self._identities.get(preprocessing)
         if known is None or known[0] != version:
-            known = (version, _hash(network, tensors, preprocessing))
+            named = {
+                name: tensor
+                for name, tensor in network.state_dict(keep_vars=True).items()
+                if isinstance(tensor, Tensor)
+            }
+            known = (version, _hash(network, named, preprocessing))
             self._identities[preprocessing] = known
         return known[1]
 
@@ -200,8 +213,10 @@ class NetworkState:
     def structure(self) -> Hashable:
         """Stands for the network's modules, their names, the shapes of their weights, and methods
         that were put in the place of their `forward`."""
-        if self.is_frozen:
-            return self._structure
+        return self._structure if self.is_frozen else self.memory.structure(self)
+
+    def read_structure(self) -> Hashable:
+        """The structure, read anew."""
         modules = self.module_index.modules
         shapes = tuple(
             weight.shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from torch import Tensor, nn
@@ -22,12 +22,14 @@ class Capture:
     """What the hooks of one run bring back: the output of the wanted call of each wanted layer.
 
     Args:
-        leaf: the outputs become leaves of the graph, so that gradients can be asked for there.
+        leaves: outputs that become leaves of the graph, so that gradients can be asked for there.
         complete: the network runs to its end, also when nothing more is missing.
     """
 
-    def __init__(self, names: Sequence[str], layers: Layers, *, leaf: bool, complete: bool) -> None:
-        self.leaf = leaf
+    def __init__(
+        self, names: Sequence[str], layers: Layers, *, leaves: Collection[str], complete: bool
+    ) -> None:
+        self.leaves = frozenset(leaves)
         self.complete = complete
         self.outputs: dict[str, Tensor] = {}
         self.wanted: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -67,7 +69,7 @@ class Capture:
                     f"Layer {base!r} gives {type(output).__name__} without a tensor in it, so there"
                     " is nothing to look at."
                 )
-            if self.leaf and not tensor.requires_grad:
+            if not tensor.requires_grad and self.leaves.intersection(names):
                 tensor = tensor.detach().requires_grad_()
             self.outputs |= dict.fromkeys(names, tensor)
             self.missing -= set(names)

@@ -61,6 +61,13 @@ class PartialForward:
         self.maps = layout.to_maps(self._raw, layer, image_size(image))
         self._way = self._cheapest_way()
 
+    @property
+    def nbytes(self) -> int:
+        """About what its records hold in memory."""
+        outputs = [first_tensor(output) for queue in self._records.values() for output in queue]
+        tensors = [self._image, self.maps, self._raw, *filter(torch.is_tensor, outputs)]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
     def __call__(self, maps: Tensor) -> object:
         """The network's raw output with the layer's maps (m c h w) in place of its own;
         differentiable where `maps` is."""

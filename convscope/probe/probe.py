@@ -29,6 +29,7 @@ from convscope.networks.state import DryRun
 from convscope.probe.capture import Capture
 from convscope.probe.gradient import gradient_of
 from convscope.probe.partial_forward import PartialForward
+from convscope.probe.recorded_run import RecordedRun
 from convscope.probe.run import normal_tensor, run_network
 from convscope.probe.trace import dry_run_of
 from convscope.questions.target import Target
@@ -40,12 +41,14 @@ class Probe:
 
     `last_output` is the raw output of the last complete run, so that a caller need not run the
     network again for it. `notes` holds what a method measured on its way, one number per image.
+    `recorded` is a run that was made before: what it knows of its input is not run again.
     """
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.last_output: object = None
         self.notes: dict[str, list[float]] = {}
+        self.recorded: RecordedRun | None = None
         self._stack = ExitStack()
         self._dry_run: DryRun | None = None
 
@@ -92,6 +95,25 @@ class Probe:
         """Class scores (n classes); no gradient."""
         return self.model.scores(self.output(image), len(image))
 
+    def record(
+        self, image: Tensor, layers: Sequence[str], differentiable: Sequence[str] = ()
+    ) -> RecordedRun:
+        """One complete run, with what it gave at `layers` and at the `differentiable` ones, where
+        gradients can be asked for."""
+        names = list(dict.fromkeys([*layers, *differentiable]))
+        with (
+            torch.set_grad_enabled(bool(differentiable)),
+            self._capture(names, leaves=differentiable, complete=True) as capture,
+        ):
+            self.last_output = self.run(normal_tensor(image))
+        raw = {name: capture.take(name) for name in names}
+        return RecordedRun(image, self.last_output, raw, frozenset(differentiable))
+
+    def maps_of(self, run: RecordedRun, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Maps (n c h w) of layers that a run recorded."""
+        size = image_size(run.image)
+        return {name: self.layout.to_maps(run.raw[name].detach(), name, size) for name in layers}
+
     def activations(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Maps (n c h w) of the given layers; the network stops after the last of them.
 
@@ -133,21 +155,19 @@ class Probe:
         Raises:
             NoGradientError: the score does not depend on a layer.
         """
-        with torch.enable_grad(), self._capture(layers, leaf=True, complete=True) as capture:
-            self.last_output = self.run(normal_tensor(image))
-            score = target(self.last_output)
-            raw = [capture.take(name) for name in layers]
-            gradients = gradient_of(
-                score, raw, "layer " + " or ".join(repr(name) for name in layers)
-            )
-            maps, size = self.layout.to_maps, image_size(image)
-            return {
-                name: (
-                    maps(tensor.detach(), name, size).float(),
-                    maps(gradient, name, size).float(),
-                )
-                for name, tensor, gradient in zip(layers, raw, gradients, strict=True)
-            }
+        run, keep_graph = self.recorded, True
+        if run is None or not run.answers(image, layers):
+            run, keep_graph = self.record(image, layers, layers), False
+        self.last_output = run.output
+        raw = [run.raw[name] for name in layers]
+        what = "layer " + " or ".join(repr(name) for name in layers)
+        with torch.enable_grad():
+            gradients = gradient_of(target(run.output), raw, what, keep_graph=keep_graph)
+        maps, size = self.layout.to_maps, image_size(image)
+        return {
+            name: (maps(tensor.detach(), name, size).float(), maps(gradient, name, size).float())
+            for name, tensor, gradient in zip(layers, raw, gradients, strict=True)
+        }
 
     def activation_and_gradient(
         self, image: Tensor, layer: str, target: Target
@@ -188,9 +208,9 @@ class Probe:
 
     @contextmanager
     def _capture(
-        self, names: Sequence[str], *, leaf: bool = False, complete: bool = False
+        self, names: Sequence[str], *, leaves: Sequence[str] = (), complete: bool = False
     ) -> Iterator[Capture]:
         """Hooks on the named layers for the length of the block."""
-        capture = Capture(names, self.layers, leaf=leaf, complete=complete)
+        capture = Capture(names, self.layers, leaves=leaves, complete=complete)
         with capture.hooks(self.model.modules):
             yield capture

@@ -139,7 +139,7 @@ def _unread(model: Model, layers: Layers, layout: Layout, wrapped: set[str]) -> 
         -MAX_UNREAD_LAYERS:
     ]
     with _held_still(model), torch.enable_grad():
-        capture = Capture(names, layers, leaf=True, complete=True)
+        capture = Capture(names, layers, leaves=names, complete=True)
         with capture.hooks(model.modules):
             try:
                 scores = model.scores(run_network(model, model.noise_input()))

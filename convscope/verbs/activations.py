@@ -141,8 +141,8 @@ def describe(photo: int, layer: str, maps: Tensor) -> Row:
         "photo": photo,
         "layer": layer,
         "shape": " x ".join(map(str, maps.shape)),
-        "zeros": float((maps == 0).float().mean()),
-        "inactive": float((maps <= 0).float().mean()),
+        "zeros": int((maps == 0).sum()) / maps.numel(),
+        "inactive": int((maps <= 0).sum()) / maps.numel(),
         "blank": float(is_blank.float().mean()),
         "strongest": strongest,
     }

@@ -9,6 +9,7 @@ from convscope import attribution
 from convscope.attribution.method import Method
 from convscope.attribution.method_options import check_options, options_for
 from convscope.core.ranges import Seed
+from convscope.core.types import Options
 from convscope.errors import TargetError
 from convscope.networks.model import Model
 from convscope.probe import Probe
@@ -66,26 +67,51 @@ def explain(
         convscope.explain(model, "cat.jpg", method="grad_cam", target="Egyptian cat")
         $ convscope explain cat.jpg --method grad_cam,saliency --target tabby --out heat.png
     """
-    names = listed_names(method, attribution.registry)
-    check_options(names, options)
     precise = copy.copy(model)
     precise.half = half
     with Probe(precise) as probe:
-        methods = [
-            Method.of(
-                name, probe, seed=seed, **options_for(name, layer, options, alone=len(names) == 1)
-            )
-            for name in names
-        ]
-        image = network_input(model, photo)
-        targets = Target.of(model, _split_targets(model, target))
-        photo_of = list(range(len(photo)))
-        if len(photo) == 1 and len(targets) > 1:
-            image, photo_of = image.expand(len(targets), -1, -1, -1), [0] * len(targets)
-        asked, targets = ask(probe, targets, image, [photo[index] for index in photo_of])
-        with Probe(asked) as reader:
-            maps, targets = _run(reader, methods, image, targets.expand(len(image)))
-            table = _measured(reader.notes, photo_of, targets.titles())
+        methods = methods_of(probe, method, layer=layer, seed=seed, options=options)
+        return attribute(probe, photo, network_input(model, photo), methods, target)
+
+
+def methods_of(
+    probe: Probe,
+    method: str | Sequence[str],
+    *,
+    layer: str | Sequence[str] | None,
+    seed: int,
+    options: Options,
+) -> list[Method]:
+    """The methods that were asked for, each with its parameters filled in."""
+    names = listed_names(method, attribution.registry)
+    check_options(names, options)
+    return [
+        Method.of(
+            name, probe, seed=seed, **options_for(name, layer, options, alone=len(names) == 1)
+        )
+        for name in names
+    ]
+
+
+def attribute(
+    probe: Probe,
+    photo: list[Tensor],
+    image: Tensor,
+    methods: list[Method],
+    target: TargetLike | Sequence[TargetLike],
+) -> Result:
+    """The maps of the methods, as the result of `explain`; what the probe's recorded run knows is
+    not run again."""
+    model = probe.model
+    targets = Target.of(model, _split_targets(model, target))
+    photo_of = list(range(len(photo)))
+    if len(photo) == 1 and len(targets) > 1:
+        image, photo_of = image.expand(len(targets), -1, -1, -1), [0] * len(targets)
+    asked, targets = ask(probe, targets, image, [photo[index] for index in photo_of])
+    with Probe(asked) as reader:
+        reader.recorded = probe.recorded if asked is model else None
+        maps, targets = _run(reader, methods, image, targets.expand(len(image)))
+        table = _measured(reader.notes, photo_of, targets.titles())
     shared = MapDetails(
         titles=targets.titles(),
         photo_of=photo_of,

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from convscope.core.ranges import PositiveInt
 from convscope.errors import OptionError
@@ -14,6 +12,7 @@ from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.probe.partial_forward import PartialForward
+from convscope.probe.recorded_run import kept_run
 from convscope.results.arrays import to_numpy
 from convscope.results.details import TableDetails
 from convscope.results.provenance import Row
@@ -23,13 +22,6 @@ from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 if TYPE_CHECKING:
     from convscope.networks.layer import Unit
     from convscope.networks.model import Model
-
-HELD = 8
-"""Runs that are kept for one network, so that a slider pays only for the layers after its unit."""
-
-_held: WeakKeyDictionary[nn.Module, OrderedDict[tuple[str, str], PartialForward]] = (
-    WeakKeyDictionary()
-)
 
 
 @verb
@@ -128,17 +120,14 @@ def _rows(
 
 
 def _partial_forward(probe: Probe, photo: Tensor, layer: str) -> PartialForward:
-    """The run of one photo, split at a layer; kept where the network is a private copy."""
-    if not probe.model.is_frozen:
-        return probe.partial_forward(network_input(probe.model, [photo]), layer)
-    runs = _held.setdefault(probe.model.network, OrderedDict())
-    key = (layer, fingerprint(photo))
-    if key not in runs:
-        runs[key] = probe.partial_forward(network_input(probe.model, [photo]), layer)
-    runs.move_to_end(key)
-    while len(runs) > HELD:
-        runs.popitem(last=False)
-    return runs[key]
+    """The run of one photo, split at a layer; kept, so that a slider pays only for the layers after
+    its unit."""
+    return kept_run(
+        probe.model,
+        PartialForward,
+        f"{layer} {fingerprint(photo)}",
+        lambda: probe.partial_forward(network_input(probe.model, [photo]), layer),
+    )
 
 
 def _scaled(maps: Tensor, unit: Unit, scales: Sequence[float]) -> Tensor:

@@ -1,63 +1,116 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from convscope.errors import OptionError
+from torch import Tensor
+
+from convscope.core.ranges import PositiveInt, Seed
+from convscope.networks.layout import image_size
+from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
+from convscope.probe.recorded_run import RecordedRun, kept_run
+from convscope.questions.target import TargetLike
 from convscope.results.arrays import to_numpy
-from convscope.results.details import PredictionsDetails
 from convscope.results.provenance import Row
 from convscope.results.result import Result
-from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
+from convscope.verbs._verb import PhotoLike, network_input, verb
 from convscope.verbs.activations import describe
-from convscope.verbs.predict import best_classes
+from convscope.verbs.explain import attribute, methods_of
+from convscope.verbs.predict import answer_of
 
 if TYPE_CHECKING:
+    from convscope.attribution.method import Method
     from convscope.networks.model import Model
 
 
-@verb
+@verb  # type: ignore[arg-type]  # mypy: a `model` among the options would clash
 def overview(
     model: Model,
     photo: PhotoLike,
     *,
     layers: Sequence[str] | str | None = None,
-    top: int = 5,
+    method: str | None = None,
+    target: TargetLike | Sequence[TargetLike] = None,
+    layer: str | None = None,
+    seed: Seed = 0,
+    top: PositiveInt = 5,
+    **options: Any,
 ) -> Result:
-    """The answer and what every stage does, from one run of the network.
+    """The answer, what every stage does and, with a method, where the answer comes from: all from
+    one run of the network.
 
-    What `predict` and `activations` give, for those who want both at once: `result["score"]` and
-    `result["probability"]` are n classes, and every layer's maps (n c h w) stand under its name. In
-    `result.table` the rows of `predict` come first, then those of `activations`. The run is that of
-    the faster copy of the network, so the last digits may differ from those of the two verbs.
+    What `predict`, `activations` and `explain` give, for those who want them at once: the arrays of
+    `predict`, every layer's maps (n c h w) under its name, and with `method` the `attribution` and
+    `heatmap` of `explain`. In `result.table` the rows of `predict` come first, then those of
+    `activations`. The run is that of the faster copy of the network, so the last digits may differ
+    from those of the other verbs; of one photo it is kept, so that another target costs little.
 
     Args:
         model: what `load_model` takes.
         photo: a path, PIL image, array or tensor, or a list of these.
         layers: dotted names or shell patterns; by default every stage.
-        top: how many classes to name.
+        method: an attribution method; none by default.
+        target: what the method is asked about, as in `explain`.
+        layer: where the method looks, as in `explain`.
+        seed: of the method's random generator.
+        top: how many classes, boxes or masks to name.
 
     Example:
-        convscope.overview(model, "cat.jpg")["blocks.3"]
+        convscope.overview(model, "cat.jpg", method="grad_cam")["blocks.3"]
         $ convscope overview cat.jpg --top 3
     """
-    if top < 1:
-        raise OptionError(f"top must be 1 or more; {top} was given.")
     with Probe(model) as probe:
         patterns = [layers] if isinstance(layers, str) else list(layers or probe.layers.stages())
         names = list(dict.fromkeys(name for text in patterns for name in probe.layers.match(text)))
-    with Probe(inference_copy(model, names)) as probe:
-        activation, output = probe.activations_and_output(network_input(model, photo), names)
-    scores = model.scores(output)
-    probabilities = model.probabilities(scores)
-    rows: list[Row] = best_classes(model, probabilities, top)
+        stages = probe.layers.stages()
+        methods = []
+        if method is not None:
+            methods = methods_of(probe, method, layer=layer, seed=seed, options=options)
+    read = _layers_read(methods)
+    image = network_input(model, photo)
+    wanted = list(dict.fromkeys([*stages, *names]))
+    with Probe(inference_copy(model, [*wanted, *read])) as probe:
+        run = _recorded(probe, photo, image, wanted, read)
+        maps = probe.maps_of(run, names)
+        answer = answer_of(model, run.output, photo, image_size(image), top)
+        probe.recorded = run
+        explanation = (
+            attribute(probe, photo, run.image, methods, target)
+            if methods and all(each.takes_copy for each in methods)
+            else None
+        )
+    if methods and explanation is None:
+        with Probe(model) as probe:
+            explanation = attribute(probe, photo, image, methods, target)
+    rows: list[Row] = [*answer.table]
     rows += [
-        describe(index, name, maps)
-        for name, batch in activation.items()
-        for index, maps in enumerate(batch.float())
+        describe(index, name, each)
+        for name, batch in maps.items()
+        for index, each in enumerate(batch.float())
     ]
-    arrays = {name: to_numpy(batch) for name, batch in activation.items()}
-    arrays |= {"score": to_numpy(scores), "probability": to_numpy(probabilities)}
-    return Result("overview", PredictionsDetails(), arrays, rows, bytes_of(photo))
+    arrays = {name: to_numpy(batch) for name, batch in maps.items()} | answer.arrays
+    if explanation is None:
+        return Result("overview", answer.details, arrays, rows, answer.photos)
+    arrays |= explanation.arrays
+    return Result("overview", explanation.details, arrays, rows, answer.photos)
+
+
+def _layers_read(methods: list[Method]) -> list[str]:
+    """The layers at whose maps the methods ask for gradients, in the copy that is recorded."""
+    return [name for each in methods if each.takes_copy for name in each.layers]
+
+
+def _recorded(
+    probe: Probe, photo: list[Tensor], image: Tensor, layers: list[str], read: list[str]
+) -> RecordedRun:
+    """One run at the layers, with gradients at those in `read`; that of a single photo is kept."""
+
+    def run() -> RecordedRun:
+        return probe.record(image, layers, read)
+
+    if len(photo) != 1:
+        return run()
+    key = " ".join([fingerprint(photo[0]), *layers, "|", *read])
+    return kept_run(probe.model, RecordedRun, key, run)

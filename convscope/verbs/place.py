@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -8,9 +9,12 @@ from torch import Tensor
 
 from convscope.core.ranges import PositiveInt
 from convscope.errors import ImageError, OptionError
+from convscope.networks.layout import image_size
+from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe
 from convscope.probe.gradient import gradient_of
 from convscope.probe.inference_copy import inference_copy
+from convscope.probe.recorded_run import kept_run
 from convscope.questions.target import Target, TargetLike
 from convscope.results.arrays import to_numpy
 from convscope.results.details import TableDetails
@@ -64,47 +68,103 @@ def place(
         raise OptionError(f"top must be 1 or more; {top} was given.")
     with Probe(model) as probe:
         names = _layer_names(probe, layers)
-    image = network_input(model, photo)
     shares = [_share(model, each, row, column) for each in photo]
     with Probe(inference_copy(model, names)) as probe:
-        scores = probe.scores(image)
-        asked = Target.of(model, target).expand(len(image)).resolved(scores)
-        gradients = probe.activations_and_gradients(image, names, asked)
-        arrays = {name: _at_cells(*gradients[name], shares) for name in names}
-        classes = [
-            _class_terms(probe, image[at : at + 1], names[-1], share, scores[at], top)
-            for at, share in enumerate(shares)
-        ]
+        terms = [_terms(probe, each, names, target, top) for each in photo]
+    cells = [each.at(share) for each, share in zip(terms, shares, strict=True)]
     return Result(
         "place",
         TableDetails(title=f"Row {row}, column {column}"),
         {
-            f"{name}.{kind}": to_numpy(array)
+            f"{name}.{kind}": to_numpy(torch.stack([cell.layers[name][place] for cell in cells]))
             for name in names
-            for kind, array in zip(("activation", "contribution"), arrays[name], strict=True)
+            for place, kind in enumerate(("activation", "contribution"))
         },
         [
             row
-            for at, title in enumerate(asked.titles())
-            for row in _rows(model, at, title, arrays, classes[at], top)
+            for at, (each, cell) in enumerate(zip(terms, cells, strict=True))
+            for row in _rows(model, at, each, cell, top)
         ],
         bytes_of(photo),
     )
 
 
-def _rows(
-    model: Model,
-    photo: int,
-    target: str,
-    arrays: dict[str, tuple[Tensor, Tensor]],
-    classes: list[tuple[int, float]],
-    top: int,
-) -> list[Row]:
+@dataclass(frozen=True)
+class _Cell:
+    """At one place: each layer's activations and contributions (c both), and what the place adds to
+    the score of each of the likeliest classes at the last layer."""
+
+    layers: dict[str, tuple[Tensor, Tensor]]
+    classes: list[tuple[int, float]]
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What all places of one photo are read from: maps and gradients of each layer (c h w both),
+    and the gradients of the likeliest classes at the last one (k c h w)."""
+
+    title: str
+    layers: dict[str, tuple[Tensor, Tensor]]
+    classes: list[int]
+    class_gradients: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds."""
+        tensors = [tensor for pair in self.layers.values() for tensor in pair]
+        return sum(tensor.nbytes for tensor in [*tensors, self.class_gradients])
+
+    def at(self, share: tuple[float, float]) -> _Cell:
+        """The cells over one place, each from the map it lies in."""
+        down, right = share
+        layers = {}
+        for name, (maps, gradient) in self.layers.items():
+            cell = (int(down * maps.shape[1]), int(right * maps.shape[2]))
+            activation = maps[:, *cell]
+            layers[name] = activation, activation * gradient[:, *cell]
+        added = (self.class_gradients[:, :, *cell] * activation).sum(1)
+        return _Cell(layers, list(zip(self.classes, added.tolist(), strict=True)))
+
+
+def _terms(
+    probe: Probe, photo: Tensor, layers: list[str], target: TargetLike, top: int
+) -> _Terms:
+    """The terms of one photo, from one run; kept, so that another place costs little."""
+
+    def run() -> _Terms:
+        model = probe.model
+        image = network_input(model, [photo])
+        recorded = probe.record(image, layers, layers)
+        scores = model.scores(recorded.output, 1)[0]
+        asked = Target.of(model, target).resolved(recorded.output)
+        classes = scores.argsort(descending=True, stable=True)[:top].tolist()
+        last = recorded.raw[layers[-1]]
+        class_gradients = torch.cat(
+            [
+                gradient_of(scores[index], [last], f"layer {layers[-1]!r}", keep_graph=True)[0]
+                for index in classes
+            ]
+        )
+        probe.recorded = recorded
+        gradients = probe.activations_and_gradients(image, layers, asked)
+        return _Terms(
+            asked.titles()[0],
+            {name: (maps[0], gradient[0]) for name, (maps, gradient) in gradients.items()},
+            classes,
+            probe.layout.to_maps(class_gradients, layers[-1], image_size(image)).float(),
+        )
+
+    if callable(target):
+        return run()
+    return kept_run(probe.model, _Terms, f"{fingerprint(photo)} {layers} {target!r} {top}", run)
+
+
+def _rows(model: Model, photo: int, terms: _Terms, cell: _Cell, top: int) -> list[Row]:
     """The table of one photo: the units of every layer, then the classes."""
     rows: list[Row] = []
-    for layer, (activation, contribution) in arrays.items():
-        rows += _unit_rows(photo, target, layer, activation[photo], contribution[photo], top)
-    return rows + _class_rows(model, photo, target, list(arrays)[-1], classes)
+    for layer, (activation, contribution) in cell.layers.items():
+        rows += _unit_rows(photo, terms.title, layer, activation, contribution, top)
+    return rows + _class_rows(model, photo, terms.title, list(cell.layers)[-1], cell.classes)
 
 
 def _layer_names(probe: Probe, layers: Sequence[str] | str | None) -> list[str]:
@@ -125,38 +185,6 @@ def _share(model: Model, photo: Tensor, row: int, column: int) -> tuple[float, f
             f" {left + wide - 1:.0f} of the photo; row {row}, column {column} lies outside."
         )
     return down, right
-
-
-def _at_cells(
-    maps: Tensor, gradients: Tensor, shares: Sequence[tuple[float, float]]
-) -> tuple[Tensor, Tensor]:
-    """Activations, and activations times gradients, in the cell of a layer (n c h w) that lies over
-    each photo's place: n c both."""
-    height, width = maps.shape[-2:]
-    cells = [(int(down * height), int(right * width)) for down, right in shares]
-    activation = torch.stack([maps[at, :, *cell] for at, cell in enumerate(cells)])
-    slope = torch.stack([gradients[at, :, *cell] for at, cell in enumerate(cells)])
-    return activation, activation * slope
-
-
-def _class_terms(
-    probe: Probe,
-    image: Tensor,
-    layer: str,
-    share: tuple[float, float],
-    scores: Tensor,
-    top: int,
-) -> list[tuple[int, float]]:
-    """The likeliest classes, and what the place adds to the score of each at one layer."""
-    classes = scores.argsort(descending=True, stable=True)[:top].tolist()
-    # One run to the layer, and what follows it once for each class.
-    run = probe.partial_forward(image, layer)
-    maps = run.maps.detach().repeat(len(classes), 1, 1, 1).requires_grad_()
-    with torch.enable_grad():
-        score = Target.of(probe.model, classes)(run(maps))
-        (gradient,) = gradient_of(score, [maps], f"layer {layer!r}")
-    _, contribution = _at_cells(maps.detach(), gradient, [share] * len(classes))
-    return list(zip(classes, contribution.sum(1).tolist(), strict=True))
 
 
 def _unit_rows(

@@ -45,12 +45,19 @@ def predict(model: Model, photo: PhotoLike, *, top: PositiveInt = 5) -> Result:
     image = network_input(model, photo)
     with Probe(model) as probe:
         output = probe.output(image)
+    return answer_of(model, output, photo, image_size(image), top)
+
+
+def answer_of(
+    model: Model, output: object, photo: list[Tensor], size: tuple[int, int], top: int
+) -> Result:
+    """The answer in what the network returned for some photos, whose inputs were of this size."""
     task = model.task_of(output)
     if task == "detection":
-        return _detections(model, output, photo, image_size(image), top)
+        return _detections(model, output, photo, size, top)
     if task == "segmentation":
         return _segmentation(model, output, photo, top)
-    scores = model.scores(output, len(image))
+    scores = model.scores(output, len(photo)).detach()
     if task == "regression":
         rows = _values(model, scores)
         return Result(
@@ -91,7 +98,7 @@ def _detections(
                     "box": rank,
                     "index": label,
                     "label": model.label(label),
-                    "probability": float(candidates.scores[candidate, label]),
+                    "probability": candidates.scores.detach()[candidate, label].item(),
                     "x1": where[1] + x1 / width * where[3],
                     "y1": where[0] + y1 / height * where[2],
                     "x2": where[1] + x2 / width * where[3],

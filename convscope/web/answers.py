@@ -65,31 +65,50 @@ def stages(result: Result, layers: list[str], side: int) -> list[JsonObject]:
 
 
 def look(
-    microscope: Microscope, photo: PhotoLike, arguments: JsonObject, layers: list[str] | None = None
+    microscope: Microscope, photo: PhotoLike, arguments: JsonObject, layers: list[str]
 ) -> JsonObject:
-    """All that the view of a photo shows at once; without the heat where the method is slow."""
-    quick = schemas.is_quick(arguments.get("method", "grad_cam"))
-    shown = microscope.stages if layers is None else layers
-    seen = convscope.overview(microscope.model, photo, layers=shown, top=TOP)
+    """The answer, the layers' tiles and the heat, from one run of the network; no heat where the
+    method is slow."""
+    method = str(arguments.get("method", "grad_cam"))
+    named = {**arguments, "method": method} if schemas.is_quick(method) else {}
+    result = convscope.overview(microscope.model, photo, layers=layers, top=TOP, **named)
     return {
-        "predictions": [row for row in seen.table if "probability" in row],
-        "heat": explain(microscope, photo, arguments) if quick else None,
-        "stages": stages(seen, shown, STAGE_SIDE),
+        "predictions": [row for row in result.table if "layer" not in row],
+        "heat": explanation(result) if named else None,
+        "stages": stages(result, layers, STAGE_SIDE),
     }
 
 
-def layer(microscope: Microscope, photo: PhotoLike, name: str) -> JsonObject:
+def look_at_photo(microscope: Microscope, photo: Photo, arguments: JsonObject) -> JsonObject:
+    """All that the view of a photo shows at once. Its stages are drawn once, whatever is asked."""
+    known = microscope.looked_at.get(photo.id)
+    layers = microscope.stages if known is None else microscope.stages[-1:]
+    answer = look(microscope, photo.fitted, arguments, layers)
+    if known is None:
+        microscope.looked_at.put(photo.id, answer["stages"], len(str(answer["stages"])))
+    return {"photo": photo.to_json(), **answer, "stages": known or answer["stages"]}
+
+
+def _activations(microscope: Microscope, photo: Photo, layer_name: str) -> Result:
+    """What one layer does on a photo, for all who look at its units."""
+    key = f"{photo.id} {layer_name}"
+    result = microscope.activations.get(key)
+    if result is None:
+        result = convscope.activations(microscope.model, photo.fitted, layers=[layer_name])
+        microscope.activations.put(key, result, result[layer_name].nbytes)
+    return result
+
+
+def layer(microscope: Microscope, photo: Photo, name: str) -> JsonObject:
     """One layer on a photo."""
-    result = convscope.activations(microscope.model, photo, layers=[name])
-    return stages(result, [name], LAYER_SIDE)[0]
+    return stages(_activations(microscope, photo, name), [name], LAYER_SIDE)[0]
 
 
-def unit(microscope: Microscope, photo: PhotoLike, name: str) -> JsonObject:
+def unit(microscope: Microscope, photo: Photo, name: str) -> JsonObject:
     """Where a unit fires on a photo, and what the atlas knows of it."""
     chosen = microscope.layers.unit(name)
     layer = microscope.layers[chosen.layer]
-    result = convscope.activations(microscope.model, photo, layers=[chosen.layer])
-    fires = result[chosen.layer][0, chosen.index]
+    fires = _activations(microscope, photo, chosen.layer)[chosen.layer][0, chosen.index]
     return {
         "unit": f"{chosen.layer}:{chosen.index}",
         "layer": chosen.layer,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image
@@ -49,8 +50,14 @@ def heat(values: Array, space: Space, *, signed: bool = False) -> JsonObject:
         "high": drawn.high,
         "blank": drawn.is_blank,
         "signed": drawn.low < 0,
-        "scale": data_url(Image.fromarray(color(np.linspace(0, 1, 64)[None], colors))),
+        "scale": _scale(colors),
     }
+
+
+@lru_cache(maxsize=4)
+def _scale(colors: str) -> str:
+    """The colors from low to high."""
+    return data_url(Image.fromarray(color(np.linspace(0, 1, 64)[None], colors)))
 
 
 def tiles(result: Result, layer: str, *, side: int) -> JsonObject:

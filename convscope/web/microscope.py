@@ -12,6 +12,7 @@ from torch import Tensor
 
 import convscope
 from convscope.atlas.atlas import Atlas
+from convscope.core.cache import Cache
 from convscope.core.types import JsonObject
 from convscope.errors import ConvscopeError
 from convscope.networks.layer import Layers
@@ -22,6 +23,7 @@ from convscope.results.arrays import to_numpy
 from convscope.results.result import Result
 from convscope.synthesis import presets
 from convscope.web import drawing, schemas
+from convscope.web.limits import CACHED_BYTES
 from convscope.web.long import LongLane
 from convscope.web.photos import Photos
 from convscope.web.quick import QuickLane
@@ -50,6 +52,8 @@ class Microscope:
         self.photos = Photos(model, photos)
         self.quick = QuickLane()
         self.long = LongLane(self.quick.idle)
+        self.looked_at: Cache[list[JsonObject]] = Cache(CACHED_BYTES)
+        self.activations: Cache[Result] = Cache(CACHED_BYTES)
         self._copy: Model | None = None
         self.long.submit(self._prepare)
 

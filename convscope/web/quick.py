@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from convscope.web.cache import Cache
+from convscope.core.cache import Cache
 from convscope.web.errors import Busy
 from convscope.web.limits import CACHED_BYTES, QUICK_QUEUE
 

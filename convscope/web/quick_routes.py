@@ -80,10 +80,7 @@ class QuickRoutes:
             request,
             "look",
             asked,
-            lambda: {
-                "photo": photo.to_json(),
-                **answers.look(self.microscope, photo.fitted, asked.arguments),
-            },
+            lambda: answers.look_at_photo(self.microscope, photo, asked.arguments),
         )
 
     async def explain(self, request: Request) -> Response:
@@ -104,7 +101,7 @@ class QuickRoutes:
         photo = await photo_of(self.microscope, request.query_params.get("photo", ""))
         key = self.microscope.key("layer", photo.id, {"layer": name})
         return await self._answer(
-            request, key, lambda: answers.layer(self.microscope, photo.fitted, name)
+            request, key, lambda: answers.layer(self.microscope, photo, name)
         )
 
     async def unit(self, request: Request) -> Response:
@@ -114,7 +111,7 @@ class QuickRoutes:
         photo = await photo_of(self.microscope, request.query_params.get("photo", ""))
         key = self.microscope.key("unit", photo.id, {"unit": name})
         return await self._answer(
-            request, key, lambda: answers.unit(self.microscope, photo.fitted, name)
+            request, key, lambda: answers.unit(self.microscope, photo, name)
         )
 
     async def intervene(self, request: Request) -> Response:

@@ -83,6 +83,11 @@ def _shrunk(shades: Pixels, side: int) -> Pixels:
     if factor <= 1:
         return shades
     size = (max(1, round(width / factor)), max(1, round(height / factor)))
+    if height % size[1] == 0 and width % size[0] == 0:
+        # One above the other: no box of pixels reaches into the next tile.
+        column = Image.fromarray(shades.reshape(-1, width))
+        shrunk = np.asarray(column.resize((size[0], len(shades) * size[1]), Image.Resampling.BOX))
+        return shrunk.reshape(len(shades), size[1], size[0])
     return np.stack(
         [np.asarray(Image.fromarray(tile).resize(size, Image.Resampling.BOX)) for tile in shades]
     )

@@ -1,4 +1,4 @@
-"""Answers that were given before, bounded in bytes."""
+"""Values that are kept for when they are wanted again, bounded in bytes."""
 
 from __future__ import annotations
 

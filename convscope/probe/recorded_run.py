@@ -1,0 +1,74 @@
+"""One complete run of a network, written down: several questions are answered from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+from torch import Tensor, nn
+
+from convscope.core.cache import Cache
+from convscope.networks.layout import first_tensor
+from convscope.networks.model import Model
+
+KEPT_BYTES = 96 * 2**20
+"""Of all that is kept for one network: a dozen photos of a common one."""
+
+
+
+class Sized(Protocol):
+    """What says how much memory it holds."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes."""
+        ...
+
+
+Run = TypeVar("Run", bound=Sized)
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedRun:
+    """What a network gave for one input, at some of its layers and at the end.
+
+    `raw` holds the layers' outputs as they came; at those in `differentiable`, and from the first
+    of them to `output`, the graph is kept, so that gradients can be asked for again and again.
+    """
+
+    image: Tensor
+    output: object
+    raw: dict[str, Tensor]
+    differentiable: frozenset[str]
+
+    @property
+    def nbytes(self) -> int:
+        """About what it holds in memory."""
+        end = first_tensor(self.output)
+        tensors = [self.image, *self.raw.values(), *([] if end is None else [end])]
+        return 2 * sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+    def answers(self, image: Tensor, layers: Collection[str]) -> bool:
+        """Whether it knows these layers and their gradients for this very input."""
+        return image is self.image and self.differentiable.issuperset(layers)
+
+
+_kept: WeakKeyDictionary[nn.Module, dict[type[object], Cache[object]]] = WeakKeyDictionary()
+
+
+def kept_run(model: Model, kind: type[Run], key: str, run: Callable[[], Run]) -> Run:
+    """What `run` gives, kept for the next question with the same key.
+
+    Only for the private copy of a network, which is another one as soon as the network changes; of
+    others nothing is kept.
+    """
+    if not model.is_frozen:
+        return run()
+    cache = _kept.setdefault(model.network, {}).setdefault(kind, Cache(KEPT_BYTES))
+    known = cache.get(key)
+    if not isinstance(known, kind):
+        known = run()
+        cache.put(key, known, known.nbytes)
+    return known
