@@ -17,7 +17,6 @@ KEPT_BYTES = 96 * 2**20
 """Of all that is kept for one network: a dozen photos of a common one."""
 
 
-
 class Sized(Protocol):
     """What says how much memory it holds."""
 

@@ -126,9 +126,7 @@ class _Terms:
         return _Cell(layers, list(zip(self.classes, added.tolist(), strict=True)))
 
 
-def _terms(
-    probe: Probe, photo: Tensor, layers: list[str], target: TargetLike, top: int
-) -> _Terms:
+def _terms(probe: Probe, photo: Tensor, layers: list[str], target: TargetLike, top: int) -> _Terms:
     """The terms of one photo, from one run; kept, so that another place costs little."""
 
     def run() -> _Terms:

@@ -100,9 +100,7 @@ class QuickRoutes:
         name = layer_of(self.microscope, request.query_params.get("layer", ""))
         photo = await photo_of(self.microscope, request.query_params.get("photo", ""))
         key = self.microscope.key("layer", photo.id, {"layer": name})
-        return await self._answer(
-            request, key, lambda: answers.layer(self.microscope, photo, name)
-        )
+        return await self._answer(request, key, lambda: answers.layer(self.microscope, photo, name))
 
     async def unit(self, request: Request) -> Response:
         """Where a unit fires, and what the atlas knows of it."""
@@ -110,9 +108,7 @@ class QuickRoutes:
         self.microscope.layers.unit(name)
         photo = await photo_of(self.microscope, request.query_params.get("photo", ""))
         key = self.microscope.key("unit", photo.id, {"unit": name})
-        return await self._answer(
-            request, key, lambda: answers.unit(self.microscope, photo, name)
-        )
+        return await self._answer(request, key, lambda: answers.unit(self.microscope, photo, name))
 
     async def intervene(self, request: Request) -> Response:
         """The answer with a unit silenced or strengthened."""
