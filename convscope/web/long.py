@@ -10,11 +10,11 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from convscope.core.cache import Cache
 from convscope.core.progress import report_to, show_to
 from convscope.core.types import JsonObject
 from convscope.errors import ConvscopeError
 from convscope.results.result import Result
-from convscope.core.cache import Cache
 from convscope.web.errors import Busy
 from convscope.web.limits import CACHED_BYTES, LONG_QUEUE, STREAMS
 

@@ -13,13 +13,13 @@ import numpy.typing as npt
 from PIL import Image
 from torch import Tensor
 
+from convscope.core.cache import Cache
 from convscope.core.types import JsonObject
 from convscope.networks.model import Model
 from convscope.photos.load_image import PhotoLike, load_image
 from convscope.photos.samples import PREFIX, SAMPLES
 from convscope.photos.upload import decode_upload
 from convscope.results.pictures import to_rgb, to_uint8
-from convscope.core.cache import Cache
 from convscope.web.errors import Refusal
 from convscope.web.limits import HELD_PHOTO_BYTES, UPLOAD_PIXELS
 
