@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -36,7 +36,7 @@ def overview(
     layer: str | None = None,
     seed: Seed = 0,
     top: PositiveInt = 5,
-    **options: Any,
+    **options: object,
 ) -> Result:
     """The answer, what every stage does and, with a method, where the answer comes from: all from
     one run of the network.
