@@ -6,7 +6,7 @@ import base64
 
 import convscope
 from convscope.core.types import JsonObject
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, OptionError, TargetError
 from convscope.photos.load_image import PhotoLike
 from convscope.results.details import AttributionDetails
 from convscope.results.pictures.tiles import strongest_first
@@ -68,13 +68,22 @@ def look(
     microscope: Microscope, photo: PhotoLike, arguments: JsonObject, layers: list[str]
 ) -> JsonObject:
     """The answer, the layers' tiles and the heat, from one run of the network; no heat where the
-    method is slow."""
+    method is slow, or where nothing was asked and the network has no answer to ask about."""
     method = str(arguments.get("method", "grad_cam"))
     named = {**arguments, "method": method} if schemas.is_quick(method) else {}
-    result = convscope.overview(microscope.model, photo, layers=layers, top=TOP, **named)
+    note = None
+    try:
+        result = convscope.overview(microscope.model, photo, layers=layers, top=TOP, **named)
+    except (TargetError, OptionError) as error:
+        if arguments or not named:
+            raise
+        result = convscope.overview(microscope.model, photo, layers=layers, top=TOP)
+        note, named = str(error), {}
     return {
-        "predictions": [row for row in result.table if "layer" not in row],
+        **drawing.answer(result),
+        "size": list(result.photos[0].shape[:2]),
         "heat": explanation(result) if named else None,
+        "note": note,
         "stages": stages(result, layers, STAGE_SIDE),
     }
 

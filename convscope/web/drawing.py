@@ -15,6 +15,8 @@ from convscope.results.arrays import Array
 from convscope.results.details import ImagesDetails, Space
 from convscope.results.pictures import color, scale_heat
 from convscope.results.pictures._color import HEAT, SIGNED
+from convscope.results.pictures.detections import class_color
+from convscope.results.pictures.segmentation import class_colors, class_masks
 from convscope.results.result import Result
 
 TILE_COLUMNS = 16
@@ -75,6 +77,22 @@ def tiles(result: Result, layer: str, *, side: int) -> JsonObject:
         "height": height,
         "width": width,
     }
+
+
+def answer(result: Result) -> JsonObject:
+    """What a network says: its rows, those of boxes and masks with their colors, and the masks as
+    one picture."""
+    rows: list[JsonObject] = [dict(row) for row in result.table if "layer" not in row]
+    if "segmentation" not in result:
+        colors = {row["index"]: class_color(row["index"]) for row in rows if "box" in row}
+        return {"predictions": [_colored(row, colors) for row in rows], "masks": None}
+    colors = class_colors(rows)
+    masks = data_url(class_masks(result["segmentation"][0], colors))
+    return {"predictions": [_colored(row, colors) for row in rows], "masks": masks}
+
+
+def _colored(row: JsonObject, colors: dict[int, str]) -> JsonObject:
+    return {**row, "color": colors[row["index"]]} if colors else row
 
 
 def images(pictures: Array) -> str:

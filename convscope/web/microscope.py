@@ -14,7 +14,7 @@ import convscope
 from convscope.atlas.atlas import Atlas
 from convscope.core.cache import Cache
 from convscope.core.types import JsonObject
-from convscope.errors import ConvscopeError
+from convscope.errors import ConvscopeError, OptionError
 from convscope.networks.layer import Layers
 from convscope.networks.model import Model
 from convscope.photos.load_image import PhotoLike
@@ -43,8 +43,8 @@ class Microscope:
         self, model: Model, photos: Sequence[PhotoLike] = (), *, atlas: Atlas | None = None
     ) -> None:
         self.model = model
-        self.atlas = atlas
         self.identity = model.identity
+        self.atlas = None if atlas is None else _atlas_of(model, atlas)
         self.threads = torch.get_num_threads()
         with Probe(model) as probe:
             self.layers: Layers = probe.layers
@@ -130,3 +130,19 @@ class Microscope:
     def on_copy(self, verb: str, *args: object, **kwargs: object) -> Callable[[], Result]:
         """A call of a verb with the network of the thread of long work."""
         return lambda: getattr(convscope, verb)(self.private_copy(), *args, **kwargs)
+
+
+def _atlas_of(model: Model, atlas: Atlas) -> Atlas:
+    """The rows of this network in an atlas.
+
+    Raises:
+        OptionError: the atlas holds none of it, or of other weights.
+    """
+    networks = atlas.models()
+    if model.identity not in [network["model_id"] for network in networks]:
+        names = ", ".join(network["model"] for network in networks) or "no network"
+        raise OptionError(
+            f"The atlas holds {names}, and not {model.name} with these weights; build one of it"
+            " with `convscope atlas build`, or leave the atlas out."
+        )
+    return Atlas(atlas.store, model.identity)

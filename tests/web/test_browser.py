@@ -7,10 +7,13 @@ import re
 import shutil
 from importlib import resources
 
+import numpy as np
 import pytest
 
 import convscope
 from convscope.photos.samples import sample
+from tests.questions.answering_networks import Detector, Segmenter
+from tests.small_atlas import photo as photo_of_blobs
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 pytest.importorskip("fastapi", reason="the extra `live` is not installed")
@@ -52,6 +55,14 @@ def chromium():
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *fake])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def two_colors():
+    """A photo whose left half is red and whose right is green."""
+    photo = np.zeros((32, 32, 3), np.float32)
+    photo[:, :16, 0] = photo[:, 16:, 1] = 1
+    return photo
 
 
 @pytest.fixture
@@ -197,7 +208,7 @@ def test_camera(page):
     page.get_by_role("button", name="Start camera").click()
     page.wait_for_selector(".rate[data-rate]")
     assert page.locator(".side .bar-row").count() == 6
-    assert page.locator(".tiles .tile").count() == 48
+    assert page.locator(".tile-sheet").get_attribute("data-tiles") == "48"
     page.get_by_role("button", name="Freeze as photo").click()
     page.wait_for_selector(".stage-card")
     assert "photo=upload-" in page.url
@@ -308,12 +319,50 @@ def test_a_lost_connection_comes_back(page):
     assert page.get_by_text("Connection lost").is_hidden()
 
 
+def test_boxes_and_masks(chromium, two_colors):
+    """Each network's own page: boxes and classes lie over the half of the photo they belong to."""
+    for network, labels, selector in (
+        (Detector(), ["background", "red", "green"], ".detection"),
+        (Segmenter(), ["red", "green", "blue"], ".masks"),
+    ):
+        model = convscope.load_model(network, size=32, mean=0.0, std=1.0, labels=labels)
+        with convscope.live(model, [two_colors], browser=False) as running:
+            page = chromium.new_page(base_url=running.address)
+            page.goto("/photo")
+            page.wait_for_selector(selector)
+            frame = page.locator(".frame").bounding_box()
+            first = page.locator(selector).last.bounding_box()
+            share = 0.5 if selector == ".detection" else 1.0
+            assert first["width"] / frame["width"] == pytest.approx(share, abs=0.02)
+            page.locator(".side .bar-row").nth(1).click()
+            page.wait_for_selector(".map-title:has-text('grad cam')")
+            assert re.search(r"target=(box%3A1|mask%3A\d)", page.url)
+            page.close()
+
+
+def test_an_atlas_in_the_views(chromium, atlas_of_two_layers, tmp_path):
+    model, opened = atlas_of_two_layers
+    pixels = photo_of_blobs(np.random.default_rng(1), 24, 24)
+    with convscope.live(model, [pixels], atlas=opened.store.url, browser=False) as running:
+        page = chromium.new_page(base_url=running.address)
+        page.goto("/unit?unit=third:2")
+        page.wait_for_selector("text=From the atlas.")
+        assert page.locator("[aria-label='Best photos'] img").count() == 3
+        similar = page.locator("[aria-label='Similar units'] a")
+        assert similar.count() > 0
+        name = similar.first.locator("span").first.inner_text()
+        similar.first.click()
+        page.wait_for_selector(f"h1:text-is('{name}')")
+        page.goto("/place")
+        page.wait_for_selector(".unit-card img:not([hidden])")
+        page.close()
+
+
 @pytest.mark.parametrize("width", [390, 768, 1280, 2560])
 def test_nothing_sticks_out(page, width):
     page.set_viewport_size({"width": width, "height": 900})
     for view in VIEWS:
         go(page, view)
-        page.wait_for_timeout(200)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, view
 
 
@@ -323,7 +372,6 @@ def test_axe_finds_nothing_serious(page, view, scheme):
     axe = resources.files(pytest.importorskip("axe_core_python")).joinpath("axe.min.js")
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     go(page, view)
-    page.wait_for_timeout(300)
     page.evaluate(axe.read_text())
     actual = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     serious = [

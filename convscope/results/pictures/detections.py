@@ -16,6 +16,11 @@ COLORS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#b8560a", "#17717f", "#8c
 """One a class, each with a contrast of 4.5 to 1 or more to the white text on it."""
 
 
+def class_color(index: int) -> str:
+    """The color of a class's boxes."""
+    return COLORS[index % len(COLORS)]
+
+
 @register()
 def detections(result: Result, *, longest: int = PHOTO_SIDE) -> Image.Image:
     """Each photo with its boxes: number, label and probability.
@@ -39,7 +44,7 @@ def _photo(result: Result, place: int, longest: int) -> Image.Image:
     # The surest box is drawn last, on top.
     for row in reversed(rows):
         corners = [float(row[name]) * scale for name in ("x1", "y1", "x2", "y2")]
-        color = COLORS[int(row["index"]) % len(COLORS)]
+        color = class_color(int(row["index"]))
         draw.rectangle(corners, outline=color, width=3)
         text = f"{row['box']} {row['label']} {float(row['probability']):.0%}"
         left, top, right, bottom = face.getbbox(text)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 
 from convscope.results.details import SegmentationDetails
 from convscope.results.pictures import register
-from convscope.results.pictures._color import to_rgb
+from convscope.results.pictures._color import Map, to_rgb
 from convscope.results.pictures._layout import (
     MARGIN,
     add_margin,
@@ -17,6 +19,7 @@ from convscope.results.pictures._layout import (
 )
 from convscope.results.pictures._text import draw_text, line_height
 from convscope.results.pictures.detections import COLORS
+from convscope.results.provenance import Row
 from convscope.results.result import Result
 
 PHOTO_SIDE, SIZE, LEGEND = 420, 15, 220
@@ -38,11 +41,28 @@ def segmentation(result: Result, *, longest: int = PHOTO_SIDE) -> Image.Image:
     return add_margin(stack(blocks, MARGIN * 2))
 
 
+def class_colors(rows: Sequence[Row]) -> dict[int, str]:
+    """A color for each class of a photo's rows."""
+    return {int(row["index"]): COLORS[rank % len(COLORS)] for rank, row in enumerate(rows)}
+
+
+def class_masks(labels: Map, colors: Mapping[int, str]) -> Image.Image:
+    """The classes of all places (`h w`) in their colors, transparent where a class has none."""
+    levels = np.zeros(labels.shape, np.uint8)
+    for level, index in enumerate(colors, start=1):
+        levels[labels == index] = level
+    picture = Image.fromarray(levels)
+    table = [(0, 0, 0), *(ImageColor.getrgb(color)[:3] for color in colors.values())]
+    picture.putpalette([value for entry in table for value in entry])
+    picture.info["transparency"] = 0
+    return picture
+
+
 def _photo(result: Result, place: int, longest: int) -> Image.Image:
     details = result.details_as(SegmentationDetails)
     photo = Image.fromarray(np.ascontiguousarray(to_rgb(result.photos[place])))
     rows = [row for row in result.table if row["photo"] == place]
-    colors = {int(row["index"]): COLORS[rank % len(COLORS)] for rank, row in enumerate(rows)}
+    colors = class_colors(rows)
     top, left, height, width = (round(value) for value in details.boxes[place])
     labels = result["segmentation"][place].astype(np.int32)
     for index, color in colors.items():

@@ -5,7 +5,13 @@ const errorBox = document.getElementById("error");
 const said = document.getElementById("said");
 let waiting = null;
 
-export class Sentence extends Error {}
+// `status` is that of the answer; 0 where none came.
+export class Sentence extends Error {
+  constructor(text, status = null) {
+    super(text);
+    this.status = status;
+  }
+}
 
 export function showError(error) {
   if (error.name === "AbortError") return;
@@ -50,14 +56,14 @@ export async function ask(route, parameters, options = {}) {
     rest.signal?.throwIfAborted();
     return ask(route, parameters, { ...options, tries: tries - 1 });
   }
-  if (!response.ok) throw new Sentence(await sentence(response));
+  if (!response.ok) throw new Sentence(await sentence(response), response.status);
   return as === "blob" ? response.blob() : response.json();
 }
 
 function connectionError(error) {
   if (error.name === "AbortError") return error;
   connection();
-  return new Sentence("The connection was lost; try that again when it is back.");
+  return new Sentence("The connection was lost; try that again when it is back.", 0);
 }
 
 async function sentence(response) {

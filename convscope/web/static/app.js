@@ -3,6 +3,7 @@
 import { ask, clearError, showError } from "./api.js";
 import { fill, h } from "./dom.js";
 import { camera } from "./view_camera.js";
+import { releaseSheets } from "./tiles.js";
 import { network } from "./view_network.js";
 import { photo } from "./view_photo.js";
 import { place } from "./view_place.js";
@@ -81,6 +82,7 @@ async function render() {
   const abort = (current = new AbortController());
   const name = viewName();
   clearError();
+  releaseSheets();
   drawNavigation();
   document.title = `${TITLES[name] ?? "Convscope"} · Convscope live`;
   const top = h("div", { class: `view ${name}` });

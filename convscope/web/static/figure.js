@@ -1,6 +1,6 @@
 // A photo with heat over it, the value under the pointer, and perhaps a mark at a place.
 
-import { floats, h, number } from "./dom.js";
+import { fill, floats, h, number, percent } from "./dom.js";
 
 export class Figure {
   constructor({ label = "Photo", pick = null } = {}) {
@@ -9,7 +9,8 @@ export class Figure {
     this.image = h("img", { class: "photo", alt: "", draggable: false });
     this.layer = h("img", { class: "heat", alt: "", hidden: true, draggable: false });
     this.mark = h("span", { class: "mark", hidden: true });
-    this.box = h("div", { class: "box" }, this.layer);
+    this.outlines = h("div", { class: "outlines", "aria-hidden": "true" });
+    this.box = h("div", { class: "box" }, this.layer, this.outlines);
     this.frame = h("div", { class: "frame" }, this.image, this.box, this.mark);
     this.readout = h("output", { class: "readout" }, " ");
     this.scale = h("div", { class: "scale", hidden: true });
@@ -60,6 +61,24 @@ export class Figure {
       h("img", { src: map.scale, alt: "Color scale", width: 64, height: 8 }),
       h("span", {}, map.blank ? "nothing to show" : number(map.high)),
     );
+  }
+
+  // A detector's boxes and a segmenter's classes, in pixels of what the network sees.
+  outline(seen) {
+    const [height, width] = seen.size;
+    const boxes = seen.predictions.filter((row) => row.x1 !== undefined).reverse();
+    fill(this.outlines,
+      seen.masks ? h("img", { class: "masks", src: seen.masks, alt: "" }) : null,
+      boxes.map((row) => h("span", {
+        class: "detection",
+        style: {
+          left: `${(100 * row.x1) / width}%`,
+          top: `${(100 * row.y1) / height}%`,
+          width: `${(100 * (row.x2 - row.x1)) / width}%`,
+          height: `${(100 * (row.y2 - row.y1)) / height}%`,
+          borderColor: row.color,
+        },
+      }, h("span", { class: "detection-name", style: { background: row.color } }, `${row.box} ${row.label} ${percent(row.probability, 0)}`))));
   }
 
   fade(opacity) {

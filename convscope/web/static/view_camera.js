@@ -1,13 +1,13 @@
 // Camera: predictions, heat and one layer's tiles, as fast as the network answers.
 
 import { actions } from "./actions.js";
-import { ask, Sentence, showError } from "./api.js";
+import { ask, connection, Sentence, showError } from "./api.js";
 import { predictionBars } from "./bars.js";
 import { field, fill, h, select } from "./dom.js";
 import { Figure } from "./figure.js";
 import { MethodForm } from "./method_form.js";
 import { send } from "./photo_strip.js";
-import { tile } from "./tiles.js";
+import { drawTiles } from "./tiles.js";
 
 const LONGER_SIDE = 320;
 const IN_FLIGHT = 2;
@@ -21,7 +21,7 @@ export async function camera(top, context) {
   figure.image.replaceWith(video);
   const bars = h("div", {});
   const rate = h("output", { class: "rate", id: "rate" }, "Camera is off");
-  const tiles = h("div", { class: "tiles small" });
+  const tiles = h("canvas", { class: "tile-sheet", role: "img", "aria-label": "The layer’s strongest channels" });
   const form = new MethodForm(context, "", () => {});
   const canvas = h("canvas");
   const feed = { on: false, stream: null, flying: 0, times: [] };
@@ -81,8 +81,12 @@ export async function camera(top, context) {
         if (feed.on) draw(seen);
       } catch (error) {
         if (context.signal.aborted) return;
-        showError(error);
-        stop();
+        if (error.status === 429) await new Promise((done) => setTimeout(done, 500));
+        else if (error.status === 0) await connection();
+        else {
+          showError(error);
+          stop();
+        }
       }
     }
   }
@@ -90,10 +94,11 @@ export async function camera(top, context) {
   function draw(seen) {
     figure.photo = { box: seen.box, height: seen.height, width: seen.width };
     figure.place(seen.box, seen.height, seen.width);
-    figure.lay(seen.heat.maps[0], context.params.opacity ?? "0.5");
+    figure.lay(seen.heat?.maps[0] ?? null, context.params.opacity ?? "0.5");
+    figure.outline(seen);
     fill(bars, predictionBars(seen.predictions));
     const stage = seen.stages[0];
-    if (stage) fill(tiles, stage.order.filter((index) => index < stage.tiles.count).slice(0, TILES).map((index) => tile(stage.tiles, index)));
+    if (stage) drawTiles(tiles, stage, TILES).catch(showError);
     feed.times.push(performance.now());
     while (feed.times.length > 15) feed.times.shift();
     const seconds = (feed.times.at(-1) - feed.times[0]) / 1000;

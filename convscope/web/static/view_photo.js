@@ -2,7 +2,7 @@
 
 import { actions } from "./actions.js";
 import { ask, clearError, Sentence, showError, work } from "./api.js";
-import { predictionBars } from "./bars.js";
+import { predictionBars, targetOf } from "./bars.js";
 import { fill, h } from "./dom.js";
 import { Figure } from "./figure.js";
 import { MethodForm } from "./method_form.js";
@@ -40,9 +40,9 @@ export async function photo(top, context) {
       side),
     rail);
   panes[0].onAnswers = (seen) => {
-    const target = panes[0].shown?.target?.index ?? null;
+    const target = panes[0].form.get("target") || (panes[0].shown?.target?.index ?? null);
     fill(side, h("h2", {}, "The network says"),
-      predictionBars(seen.predictions, { chosen: target, choose: (row) => panes[0].form.set({ target: row.index }) }),
+      predictionBars(seen.predictions, { chosen: target, choose: (row) => panes[0].form.set({ target: targetOf(row) }) }),
       h("p", { class: "hint" }, "Choose an answer to see where it comes from. Click into the photo to look at a place."));
     fill(rail, h("h2", {}, "From pixels to the answer"), stageRail(seen.stages, context, id));
   };
@@ -74,9 +74,12 @@ class Pane {
     try {
       const seen = await ask("look", { photo: this.id, ...this.form.question() }, { signal });
       this.figure.show(seen.photo);
-      this.lay(seen.heat);
+      // Masks fill the photo: heat over them would be read as neither, so a target has to be chosen first.
+      this.lay(seen.heat, seen.masks && !this.form.get("target"));
+      this.figure.outline(seen.masks && this.form.get("target") ? { ...seen, masks: null } : seen);
       this.onAnswers(seen);
-      if (!seen.heat) this.slow();
+      if (seen.note) this.title.textContent = seen.note;
+      else if (!seen.heat) this.slow();
     } catch (error) {
       showError(error);
     } finally {
@@ -84,8 +87,8 @@ class Pane {
     }
   }
 
-  lay(heat) {
-    const map = heat?.maps[0] ?? null;
+  lay(heat, hidden = false) {
+    const map = hidden ? null : heat?.maps[0] ?? null;
     this.shown = map;
     this.figure.lay(map, this.opacity());
     const layer = heat?.layer ? ` at ${heat.layer}` : "";
