@@ -109,14 +109,8 @@ def map(
         atlas.map(model, "blocks.4", "photos/", "atlas/")
         $ convscope atlas map --layer blocks.4 --images photos/ --out atlas/
     """
-    for name, value, least in (
-        ("grid", grid, 1),
-        ("minimum", minimum, 1),
-        ("most", most, MIN_PHOTOS),
-        ("batch", batch, 1),
-    ):
-        if value < least:
-            raise OptionError(f"{name} must be {least} or more; {value} was given.")
+    if most < MIN_PHOTOS:
+        raise OptionError(f"most must be {MIN_PHOTOS} or more; {most} was given.")
     check_batch(batch)
     settings = Settings(preset, "visualize", steps=steps, size=size)
     if find_spec("umap") is None:  # importing it takes seconds
@@ -144,20 +138,7 @@ def map(
             f"A map needs {MIN_PHOTOS} photos or more, and many more to say much; there are"
             f" {surveyed.count} in {images}."
         )
-    identity = [loaded.identity, layer, surveyed.digest, asdict(recipe), seed]
-    facts = MapFacts(
-        layer,
-        depth,
-        digest(["map", RECIPE_VERSION, *identity])[:32],
-        surveyed.digest,
-        json.dumps(asdict(recipe), sort_keys=True),
-        RECIPE_VERSION,
-        seed,
-        grid,
-        power,
-        batch,
-        half,
-    )
+    facts = _facts(loaded.identity, layer, depth, surveyed.digest, recipe, seed)
     scanner = Scanner(loaded, [layer], source, k=1, reservoir=0, seed=seed, batch=batch, half=half)
     try:
         with stopping() as stop:
@@ -165,6 +146,26 @@ def map(
             return _run(store, scanner, facts, recipe, settings, surveyed.count, images, stop)
     finally:
         scanner.close()
+
+
+def _facts(
+    identity: str, layer: str, depth: int, photos: str, recipe: MapRecipe, seed: int
+) -> MapFacts:
+    """What each cell of the map says of it; `photos` is the digest of their listing."""
+    key = [identity, layer, photos, asdict(recipe), seed]
+    return MapFacts(
+        layer,
+        depth,
+        digest(["map", RECIPE_VERSION, *key])[:32],
+        photos,
+        json.dumps(asdict(recipe), sort_keys=True),
+        RECIPE_VERSION,
+        seed,
+        recipe.grid,
+        recipe.power,
+        recipe.batch,
+        recipe.half,
+    )
 
 
 def _only(names: Sequence[str], pattern: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from convscope.core import docstring
+from convscope.core import docstring, unpack
 from convscope.core.annotations import Annotation, choices, of_object, resolve, resolve_text
 from convscope.core.types import Options
 from convscope.core.validation import check
@@ -144,15 +144,15 @@ def _schemas_in(path: Path, changed: int) -> dict[str, Schema]:
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 constants[name] = _default(value, constants)
             case ast.FunctionDef(name=name):
-                schemas[name] = _schema_of(node, constants)
+                schemas[name] = _schema_of(node, constants, path)
             case ast.ClassDef(name=name):
-                schema = _schema_of_class(node, constants)
+                schema = _schema_of_class(node, constants, path)
                 if schema is not None:
                     schemas[name] = schema
     return schemas
 
 
-def _schema_of_class(node: ast.ClassDef, constants: dict[str, object]) -> Schema | None:
+def _schema_of_class(node: ast.ClassDef, constants: dict[str, object], path: Path) -> Schema | None:
     """A class called like a function: its `__init__`, described by the docstring of the class."""
     for part in node.body:
         if isinstance(part, ast.FunctionDef) and part.name == "__init__":
@@ -160,34 +160,36 @@ def _schema_of_class(node: ast.ClassDef, constants: dict[str, object]) -> Schema
             helps = docstring.argument_help(doc)
             parameters = tuple(
                 replace(parameter, help=helps.get(parameter.name, parameter.help))
-                for parameter in _schema_of(part, constants).parameters
+                for parameter in _schema_of(part, constants, path).parameters
             )
             return Schema(node.name, doc, parameters)
     return None
 
 
-def _schema_of(node: ast.FunctionDef, constants: dict[str, object]) -> Schema:
+def _schema_of(node: ast.FunctionDef, constants: dict[str, object], path: Path) -> Schema:
     doc = ast.get_docstring(node) or ""
     helps = docstring.argument_help(doc)
     positional = [*node.args.posonlyargs, *node.args.args]
     without_default = len(positional) - len(node.args.defaults)
     defaults = [*[None] * without_default, *node.args.defaults, *node.args.kw_defaults]
-    return Schema(
-        node.name,
-        doc,
-        tuple(
-            Parameter(
-                argument.arg,
-                argument.annotation,
-                REQUIRED if default is None else _default(default, constants),
-                helps.get(argument.arg, ""),
-                place >= len(positional),
-            )
-            for place, (argument, default) in enumerate(
-                zip([*positional, *node.args.kwonlyargs], defaults, strict=True)
-            )
-        ),
-    )
+    written = [
+        Parameter(
+            argument.arg,
+            argument.annotation,
+            REQUIRED if default is None else _default(default, constants),
+            helps.get(argument.arg, ""),
+            place >= len(positional),
+        )
+        for place, (argument, default) in enumerate(
+            zip([*positional, *node.args.kwonlyargs], defaults, strict=True)
+        )
+    ]
+    shared = unpack.unpacked_name(node.args.kwarg.annotation) if node.args.kwarg else None
+    unpacked = [
+        Parameter(key.name, key.annotation, None, helps.get(key.name, key.help), True)
+        for key in (unpack.keys_in(path, shared) if shared else [])
+    ]
+    return Schema(node.name, doc, (*written, *unpacked))
 
 
 def _default(node: ast.expr, constants: dict[str, object]) -> object:

@@ -114,23 +114,7 @@ def load_model(
     Example:
         model = convscope.load_model("timm:resnet18", weights=False)
     """
-    if isinstance(model, Model):
-        if weights is not None or options:
-            late = "weights" if weights is not None else next(iter(options))
-            raise OptionError(
-                f"{model.name} is loaded already, so {late}= comes too late; load it again by name."
-            )
-        loaded = copy.copy(model)
-        loaded.options = dict(model.options)
-    elif isinstance(model, nn.Module):
-        loaded = _bare(model, weights, options)
-    elif model is None or isinstance(model, (str, Path)):
-        loaded = _from_source(str(model) if model else DEFAULT, weights, options, trust)
-    else:
-        raise ModelError(
-            f"A model is a name such as 'torchvision:vgg16' or an nn.Module; {type(model).__name__}"
-            " was given."
-        )
+    loaded = _loaded(model, weights, options, trust)
     changes: Options = {"size": size, "mean": mean, "std": std, "scale": scale, "bgr": bgr}
     changes |= {"crop": crop, "interpolation": interpolation, "mean_image": mean_image}
     changes = {name: value for name, value in changes.items() if value is not None}
@@ -156,6 +140,29 @@ def load_model(
     if device and isinstance(model, Model) and loaded.device != torch.device(device):
         loaded.network = copy.deepcopy(loaded.network)  # moving a module moves it for everybody
     return loaded.to(device) if device else loaded
+
+
+def _loaded(
+    model: ModelLike, weights: bool | str | Path | None, options: Options, trust: bool
+) -> Model:
+    """A new Model, as its source, its module or the old Model says."""
+    if isinstance(model, Model):
+        if weights is not None or options:
+            late = "weights" if weights is not None else next(iter(options))
+            raise OptionError(
+                f"{model.name} is loaded already, so {late}= comes too late; load it again by name."
+            )
+        loaded = copy.copy(model)
+        loaded.options = dict(model.options)
+        return loaded
+    if isinstance(model, nn.Module):
+        return _bare(model, weights, options)
+    if model is None or isinstance(model, (str, Path)):
+        return _from_source(str(model) if model else DEFAULT, weights, options, trust)
+    raise ModelError(
+        f"A model is a name such as 'torchvision:vgg16' or an nn.Module; {type(model).__name__} was"
+        " given."
+    )
 
 
 def full_spec(spec: str) -> str:

@@ -3,8 +3,7 @@ identity."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -112,19 +111,12 @@ class Model:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next((tensor.device for tensor in self._tensors()), torch.device("cpu"))
+        return self.state.device
 
     @property
     def dtype(self) -> torch.dtype:
         """The floating type of the weights."""
-        return next(
-            (tensor.dtype for tensor in self._tensors() if tensor.is_floating_point()),
-            torch.float32,
-        )
-
-    def _tensors(self) -> Iterator[Tensor]:
-        """Weights, then buffers; lazy, since the first one nearly always answers."""
-        return chain(self.network.parameters(), self.network.buffers())
+        return self.state.dtype
 
     @property
     def modules(self) -> dict[str, nn.Module]:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -208,6 +209,23 @@ class NetworkState:
         if self.named_modules is not None:
             return self.named_modules
         return {name: module for name, module in self.module_index.modules.items() if name}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next((tensor.device for tensor in self._tensors()), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating type of the weights."""
+        return next(
+            (tensor.dtype for tensor in self._tensors() if tensor.is_floating_point()),
+            torch.float32,
+        )
+
+    def _tensors(self) -> Iterator[Tensor]:
+        """Weights, then buffers; lazy, since the first one nearly always answers."""
+        return chain(self.network.parameters(), self.network.buffers())
 
     @property
     def structure(self) -> Hashable:

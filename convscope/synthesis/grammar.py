@@ -13,12 +13,12 @@ Beside `*` or `/` it is a number, unless only numbers stand there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal, overload
+from typing import overload
 
 from convscope.errors import UnitError
+from convscope.synthesis.tokens import Atom, Token, pointer, tokenize
 
 MAX_LENGTH = 100_000
 """Characters of a text: a direction over 2,048 channels takes about 40,000."""
@@ -28,32 +28,6 @@ MAX_DEPTH = 40
 
 MAX_COUNT = 1_000
 """Objectives of an interpolation."""
-
-_NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w#])")
-_NAME = re.compile(r"[\w#]+(?:\.[\w#]+)*")
-_NAME_GOES_ON = re.compile(r"[\w#]|\.(?!\.)")
-_PLACE = re.compile(r":\d+:\d+,\d+")
-_RANGE = re.compile(r":(?P<first>\d+)-(?P<last>\d+)(?![\w.:#]|\s*[*/(])|:(?P<all>\*)")
-_INDEX = re.compile(r":\d*")
-_SYMBOLS = ("..", "+", "-", "*", "/", "(", ")")
-
-TokenKind = Literal["number", "atom", "symbol", "end"]
-
-
-@dataclass(frozen=True)
-class Atom:
-    """A unit, a layer or a call, as written, and where it starts in the text.
-
-    `name` is the layer or the called objective, `arguments` what stood in the brackets of a call,
-    and `units` the first and last unit of a range (None for the last one of the layer).
-    """
-
-    text: str
-    start: int
-    name: str
-    arguments: str | None = None
-    units: tuple[int, int | None] | None = None
-
 
 Combination = list[tuple[float, Atom]]
 """A weighted sum: the weight of each atom, brackets multiplied out."""
@@ -68,14 +42,6 @@ class Series:
     count: int
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: TokenKind
-    text: str
-    start: int
-    atom: Atom | None = None
-
-
 def read_expression(text: str, layer_names: Collection[str] = ()) -> Combination | Series:
     """What a text says; `layer_names` are recognized even where they hold signs or spaces.
 
@@ -86,103 +52,13 @@ def read_expression(text: str, layer_names: Collection[str] = ()) -> Combination
         raise UnitError(
             f"An objective has at most {MAX_LENGTH} characters; {len(text)} were given."
         )
-    return _Parser(text, _tokens(text, layer_names), layer_names).expression()
-
-
-def pointer(text: str, place: int) -> str:
-    """The text with a caret below one of its characters; a long text is cut around it."""
-    begin = max(0, place - 60)
-    shown = text[begin : place + 20].replace("\n", " ").replace("\t", " ")
-    return f"\n    {shown}\n    {' ' * (place - begin)}^"
-
-
-def _tokens(text: str, layer_names: Collection[str]) -> list[_Token]:
-    # The longest first, so that "conv-1" is not read as "conv" less 1.
-    names = sorted(layer_names, key=len, reverse=True)
-    tokens = []
-    place = 0
-    while place < len(text):
-        if text[place].isspace():
-            place += 1
-            continue
-        token = _token(text, place, names)
-        tokens.append(token)
-        place += len(token.text)
-    return [*tokens, _Token("end", "", len(text))]
-
-
-def _token(text: str, start: int, names: list[str]) -> _Token:
-    layer = next((name for name in names if _stands_at(text, start, name)), None)
-    number = _NUMBER.match(text, start)
-    if number and (layer is None or number.end() > start + len(layer)):
-        return _number_or_atom(text, start, number.group())
-    if layer is None:
-        symbol = next((sign for sign in _SYMBOLS if text.startswith(sign, start)), None)
-        if symbol is not None:
-            return _Token("symbol", symbol, start)
-        word = _NAME.match(text, start)
-        if word is None:
-            raise UnitError(
-                f"An objective cannot hold the character {text[start]!r} here."
-                + pointer(text, start)
-            )
-        layer = word.group()
-    end = start + len(layer)
-    if text.startswith("(", end):
-        return _call(text, start, layer)
-    if number and number.end() == end and not text.startswith(":", end):
-        return _Token("number", layer, start, Atom(layer, start, layer))
-    return _unit(text, start, layer)
-
-
-def _number_or_atom(text: str, start: int, number: str) -> _Token:
-    """A number, or the layer of that name where a unit follows ("0:3")."""
-    if text.startswith(":", start + len(number)):
-        return _unit(text, start, number)
-    return _Token("number", number, start, Atom(number, start, number))
-
-
-def _stands_at(text: str, start: int, name: str) -> bool:
-    """Whether a layer's name stands here as a whole word."""
-    return text.startswith(name, start) and not _NAME_GOES_ON.match(text, start + len(name))
-
-
-def _unit(text: str, start: int, layer: str) -> _Token:
-    """A layer with what follows its colon."""
-    end = start + len(layer)
-    units = None
-    if match := _RANGE.match(text, end):
-        units = (0, None) if match["all"] else (int(match["first"]), int(match["last"]))
-    else:
-        match = _PLACE.match(text, end) or _INDEX.match(text, end)
-    if match:
-        end = match.end()
-    if text.startswith(":", end) or text[end - 1] == ":":
-        raise UnitError(
-            "A unit is written layer:index or layer:index:row,column; a number is missing here."
-            + pointer(text, min(end, len(text)))
-        )
-    written = text[start:end]
-    return _Token("atom", written, start, Atom(written, start, layer, units=units))
-
-
-def _call(text: str, start: int, name: str) -> _Token:
-    """A name with everything up to the bracket that closes it."""
-    opened = start + len(name)
-    depth = 0
-    for place in range(opened, len(text)):
-        depth += (text[place] == "(") - (text[place] == ")")
-        if depth == 0:
-            written = text[start : place + 1]
-            inside = text[opened + 1 : place].strip()
-            return _Token("atom", written, start, Atom(written, start, name, arguments=inside))
-    raise UnitError("This bracket is never closed." + pointer(text, opened))
+    return _Parser(text, tokenize(text, layer_names), layer_names).expression()
 
 
 class _Parser:
     """Recursive descent over the tokens of one text."""
 
-    def __init__(self, text: str, tokens: list[_Token], layer_names: Collection[str]) -> None:
+    def __init__(self, text: str, tokens: list[Token], layer_names: Collection[str]) -> None:
         self.text = text
         self.tokens = tokens
         self.layer_names = layer_names
@@ -190,10 +66,10 @@ class _Parser:
         self.depth = 0
 
     @property
-    def token(self) -> _Token:
+    def token(self) -> Token:
         return self.tokens[self.position]
 
-    def fail(self, sentence: str, token: _Token | None = None) -> UnitError:
+    def fail(self, sentence: str, token: Token | None = None) -> UnitError:
         return UnitError(sentence + pointer(self.text, (token or self.token).start))
 
     def accept(self, *symbols: str) -> str | None:
@@ -273,7 +149,7 @@ class _Parser:
                 raise self.fail("Two objectives cannot be multiplied.", begin)
         return value
 
-    def quotient(self, above: float, below: float, token: _Token) -> float:
+    def quotient(self, above: float, below: float, token: Token) -> float:
         if below == 0:
             raise self.fail("An objective cannot be divided by 0.", token)
         return above / below
@@ -307,7 +183,7 @@ class _Parser:
         self.depth -= 1
         return value
 
-    def is_layer(self, token: _Token, after_number: bool) -> bool:
+    def is_layer(self, token: Token, after_number: bool) -> bool:
         """Whether a word that looks like a number is the layer of that name."""
         if token.text not in self.layer_names:
             return False

@@ -10,7 +10,7 @@ from convscope.networks.layer import Unit
 from convscope.probe import Probe
 from convscope.questions.target import find_class
 from convscope.synthesis import objectives
-from convscope.synthesis.grammar import Atom, Combination, Series, pointer, read_expression
+from convscope.synthesis.grammar import Combination, Series, read_expression
 from convscope.synthesis.objective import (
     JsonTerm,
     Objective,
@@ -20,6 +20,7 @@ from convscope.synthesis.objective import (
     neuron,
     objective,
 )
+from convscope.synthesis.tokens import Atom, pointer
 
 ObjectiveLike: TypeAlias = str | Unit | Objective | JsonTerm | Sequence[JsonTerm]
 """What `parse` reads: text, a unit, an objective, or what `Objective.to_json` wrote."""

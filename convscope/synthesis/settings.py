@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 from pydantic import JsonValue
 from torch import Tensor, nn
@@ -13,13 +12,8 @@ from convscope.errors import OptionError
 from convscope.networks.preprocessing import Preprocessing
 from convscope.probe import Probe
 from convscope.synthesis import parameterizations, regularizers, transforms
-from convscope.synthesis.config import (
-    Normalization,
-    OptimizationConfig,
-    Optimizer,
-    PartSpec,
-    PenaltySpec,
-)
+from convscope.synthesis.config import OptimizationConfig, PartSpec, PenaltySpec
+from convscope.synthesis.overrides import ImageOverrides
 from convscope.synthesis.part_text import parse_parts, parse_penalties
 from convscope.synthesis.presets import (
     Preset,
@@ -39,30 +33,6 @@ CHOLLET_EPSILON = 1e-5 / 255
 """Added to a deviation; the book's 1e-5 is in units of 0 to 255."""
 
 
-class Overrides(TypedDict, total=False):
-    """What a caller may change in a preset; None leaves the preset's."""
-
-    steps: int | None
-    size: int | tuple[int, int] | None
-    parameterization: str | None
-    noise: float | None
-    transforms: str | None
-    jitter: int | None
-    regularizers: str | None
-    l2: float | None
-    optimizer: Optimizer | None
-    normalize: Normalization | None
-    rate: float | None
-    rate_decay: float | None
-    blur: float | None
-    blur_every: int | None
-    redirect: int | None
-    patience: int | None
-    snapshots: Sequence[int] | None
-    show_every: int | None
-    tile: int | None
-
-
 class Settings:
     """A preset with the caller's changes in it, for one network.
 
@@ -75,6 +45,9 @@ class Settings:
         name: the preset, or the path of a TOML file.
         verb: the public verb that it is for.
         preprocessing: the network's; without it nothing is scaled.
+        size: height and width of the picture; the preset's where None.
+        tile: the largest side that the network sees at once.
+        rate_decay: in place of the preset's, for a second stage.
         overrides: what the caller changed.
 
     Raises:
@@ -91,14 +64,17 @@ class Settings:
         name: str,
         verb: str,
         preprocessing: Preprocessing | None = None,
-        **overrides: Unpack[Overrides],
+        *,
+        size: int | tuple[int, int] | None = None,
+        tile: int | None = None,
+        rate_decay: float | None = None,
+        **overrides: Unpack[ImageOverrides],
     ) -> None:
         self.name = name if preprocessing is None else variant(name, verb, preprocessing.size)
         self.verb = verb
         self.preset = preset(self.name, verb)
         steps = overrides.get("steps")
         self.steps = _positive("steps", self.preset.steps if steps is None else steps)
-        size = overrides.get("size")
         size = self.preset.size or DEFAULT_SIZE if size is None else size
         height, width = (size, size) if isinstance(size, int) else size
         self.size = _positive("size", height), _positive("size", width)
@@ -106,10 +82,10 @@ class Settings:
         if preprocessing is not None and self.preset.input_span is not None:
             self._ratio = preprocessing.input_span / self.preset.input_span
         self._part = self._parameterization_part(overrides)
-        self.config = self._config(overrides)
+        self.config = self._config(overrides, tile, rate_decay)
         self._require_opacity()
 
-    def _parameterization_part(self, overrides: Overrides) -> PartSpec:
+    def _parameterization_part(self, overrides: ImageOverrides) -> PartSpec:
         text = overrides.get("parameterization")
         part = part_of(self.preset.parameterization, parameterizations.registry)
         if text is not None:
@@ -130,11 +106,14 @@ class Settings:
             return PartSpec(part.name, {**part.options, traits.noise: self._ratio})
         return part
 
-    def _config(self, overrides: Overrides) -> OptimizationConfig:
+    def _config(
+        self, overrides: ImageOverrides, tile: int | None, rate_decay: float | None
+    ) -> OptimizationConfig:
         values: dict[str, object] = self.preset.optimization.model_dump()
-        plain = values.keys() & overrides.keys()
-        chosen = {key: value for key, value in overrides.items() if key in plain}
-        chosen = {key: value for key, value in chosen.items() if value is not None}
+        changes: dict[str, object] = {"rate_decay": rate_decay, **overrides}
+        chosen = {
+            key: value for key, value in changes.items() if key in values and value is not None
+        }
         optimization = checked_optimization(values | chosen)
         if "rate" not in chosen:
             optimization = checked_optimization(
@@ -144,13 +123,13 @@ class Settings:
         values["transforms"] = self._transforms(overrides)
         values["regularizers"] = self._regularizers(overrides)
         values["snapshots"] = self._snapshots(overrides)
-        values["tile"] = overrides.get("tile")
+        values["tile"] = tile
         values["steps"] = self.steps
         known = {field.name for field in fields(OptimizationConfig)}
         assert values.keys() == known
         return OptimizationConfig(**values)  # type: ignore[arg-type]
 
-    def _default_rate(self, overrides: Overrides) -> float:
+    def _default_rate(self, overrides: ImageOverrides) -> float:
         """The preset's rate for this network, or the parameterization's own."""
         optimization = self.preset.optimization
         optimizer = overrides.get("optimizer") or optimization.optimizer
@@ -163,7 +142,7 @@ class Settings:
         is_plain = optimizer == "ascent" and normalize == "none"
         return optimization.rate * self._ratio ** (2 if is_plain else 1)
 
-    def _transforms(self, overrides: Overrides) -> tuple[PartSpec, ...]:
+    def _transforms(self, overrides: ImageOverrides) -> tuple[PartSpec, ...]:
         text, jitter = overrides.get("transforms"), overrides.get("jitter")
         parts = (
             [part_of(part, transforms.registry) for part in self.preset.transforms]
@@ -180,7 +159,7 @@ class Settings:
         parts[moving[0]] = PartSpec(parts[moving[0]].name, {"pixels": jitter})
         return tuple(part for part in parts if part.options.get("pixels") != 0)
 
-    def _regularizers(self, overrides: Overrides) -> tuple[PenaltySpec, ...]:
+    def _regularizers(self, overrides: ImageOverrides) -> tuple[PenaltySpec, ...]:
         text, l2 = overrides.get("regularizers"), overrides.get("l2")
         penalties = (
             [self._scaled(penalty_of(part)) for part in self.preset.regularizers]
@@ -200,7 +179,7 @@ class Settings:
             return penalty
         return penalty._replace(weight=penalty.weight / self._ratio**2)
 
-    def _snapshots(self, overrides: Overrides) -> tuple[int, ...]:
+    def _snapshots(self, overrides: ImageOverrides) -> tuple[int, ...]:
         every = overrides.get("show_every")
         if every is not None and every < 1:
             raise OptionError(f"show_every must be 1 or more; {every} was given.")

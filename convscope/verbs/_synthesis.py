@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from convscope.photos.resize import resize_shorter_and_crop
 from convscope.probe import Probe
-from convscope.results.arrays import Pixels, to_numpy
+from convscope.results.arrays import Array, Pixels, to_numpy
 from convscope.results.details import ImagesDetails
 from convscope.results.provenance import Row
 from convscope.results.result import Result
@@ -33,11 +33,7 @@ def images_result(
         "score": to_numpy(optimization.score),
         "transparency": to_numpy(optimization.transparency),
     }
-    steps = sorted(optimization.snapshots)
-    if steps:
-        arrays["snapshot"] = to_numpy(
-            torch.stack([optimization.snapshots[step] for step in steps]).clamp(0, 1)
-        )
+    steps = add_snapshots(arrays, optimization.snapshots)
     titles = [
         f"{title} (dead)" if is_dead else title
         for title, is_dead in zip(details.titles, optimization.is_dead, strict=False)
@@ -51,6 +47,16 @@ def images_result(
         notes=notes_of(table),
     )
     return Result(verb, known, arrays, list(table), list(photos))
+
+
+def add_snapshots(arrays: dict[str, Array], snapshots: Mapping[int, Tensor]) -> list[int]:
+    """Put the images on the way, by step, into the arrays as `snapshot` (k n c h w in [0, 1]), if
+    there are any; their steps in order."""
+    steps = sorted(snapshots)
+    if steps:
+        images = torch.stack([snapshots[step] for step in steps])
+        arrays["snapshot"] = to_numpy(images.clamp(0, 1))
+    return steps
 
 
 def notes_of(table: Sequence[Row]) -> list[str]:

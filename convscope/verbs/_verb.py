@@ -15,6 +15,7 @@ from torch import Tensor
 
 from convscope.core.interrupt import StepCount, count_steps
 from convscope.core.types import Options
+from convscope.core.unpack import written_out
 from convscope.core.validation import check_arguments
 from convscope.errors import ImageError, NumericError
 from convscope.networks.load import ModelLike as ModelLike
@@ -51,6 +52,7 @@ def verb(
     photos as a list of tensors (1 c h w in [0, 1], each at its own size); its result leaves with
     its provenance.
     """
+    function = written_out(function)
     signature = inspect.signature(function)
     takes_photo = "photo" in signature.parameters
     needs_photo = takes_photo and signature.parameters["photo"].default is inspect.Parameter.empty

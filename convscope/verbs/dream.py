@@ -1,22 +1,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Unpack
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from convscope.core.ranges import (
-    NonNegativeFloat,
-    NonNegativeInt,
     Octaves,
     OctaveScale,
     PositiveInt,
-    Rate,
     Seed,
     Side,
-    Steps,
 )
 from convscope.errors import OptionError
 from convscope.networks.model import Model
@@ -28,12 +24,13 @@ from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.synthesis.objective import Objective, objective
 from convscope.synthesis.optimize import optimize
+from convscope.synthesis.overrides import TransformOverrides
 from convscope.synthesis.parse import parse
 from convscope.synthesis.presets import SMALL_NETWORK
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.result import OptimizationResult
-from convscope.synthesis.settings import Overrides, Settings
-from convscope.verbs._synthesis import late_layer, notes_of, title_of
+from convscope.synthesis.settings import Settings
+from convscope.verbs._synthesis import add_snapshots, late_layer, notes_of, title_of
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 TILE = 512
@@ -56,23 +53,11 @@ def dream(
     preset: str = "deepdream",
     octaves: Octaves | None = None,
     octave_scale: OctaveScale | None = None,
-    steps: Steps | None = None,
     size: Side | tuple[Side, Side] | None = None,
     tile: PositiveInt = TILE,
     seed: Seed = 0,
-    optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: Rate | None = None,
-    normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
-    transforms: str | None = None,
-    jitter: NonNegativeInt | None = None,
-    regularizers: str | None = None,
-    l2: NonNegativeFloat | None = None,
-    blur: NonNegativeFloat | None = None,
-    blur_every: PositiveInt | None = None,
-    redirect: NonNegativeInt | None = None,
-    snapshots: list[PositiveInt] | None = None,
-    show_every: PositiveInt | None = None,
     half: bool = False,
+    **overrides: Unpack[TransformOverrides],
 ) -> Result:
     """Whatever a layer sees in a photo, more of it (DeepDream, Mordvintsev et al., 2015).
 
@@ -94,18 +79,6 @@ def dream(
             preset cs231n takes the network's where that is of up to 96 px.
         tile: largest side in pixels that the network sees at once.
         seed: of the one random generator.
-        optimizer: ascent, adam, nadam or padam (Adam that evens out the entries only in part).
-        rate: step size; by default the preset's, scaled to the range of the network's input.
-        normalize: what each image's gradient is divided by: none, rms, l2 or mean_abs.
-        transforms: instead of the preset's, such as "pad(16) jitter(8) rotate(5)"; "none" for none.
-        jitter: pixels by which the image is moved at random at each step; 0 for none.
-        regularizers: instead of the preset's, such as "total_variation 0.5*l1".
-        l2: weight of the sum of squares of the network's input (Simonyan et al., 2013).
-        blur: sigma in pixels by which the image is blurred between steps; 0 for none.
-        blur_every: at every so many steps.
-        redirect: for how many steps closed ReLUs let the gradient through.
-        snapshots: steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w).
-        show_every: keep and show the pictures at every so many steps.
         half: compute in bfloat16.
 
     Raises:
@@ -118,23 +91,7 @@ def dream(
     """
     if len(photo) != 1:
         raise OptionError(f"dream works on one photo at a time; {len(photo)} were given.")
-    overrides: Overrides = {
-        "steps": steps,
-        "optimizer": optimizer,
-        "rate": rate,
-        "normalize": normalize,
-        "transforms": transforms,
-        "jitter": jitter,
-        "regularizers": regularizers,
-        "l2": l2,
-        "blur": blur,
-        "blur_every": blur_every,
-        "redirect": redirect,
-        "snapshots": snapshots,
-        "show_every": show_every,
-        "tile": tile,
-    }
-    chosen = Settings(preset, "dream", model.preprocessing, **overrides)
+    chosen = Settings(preset, "dream", model.preprocessing, tile=tile, **overrides)
     preset, defaults = chosen.name, chosen.preset
     if tile < SMALLEST_TILE:
         raise OptionError(f"tile must be {SMALLEST_TILE} or more; {tile} was given.")
@@ -154,7 +111,7 @@ def dream(
         for octave in sizes:
             task = f"dream, octave {len(results) + 1} of {len(sizes)}"
             settings = Settings(
-                preset, "dream", model.preprocessing, **(overrides | {"size": octave})
+                preset, "dream", model.preprocessing, size=octave, tile=tile, **overrides
             )
             base = _resized(original, octave)
             try:
@@ -190,9 +147,7 @@ def _result(
 ) -> Result:
     scores = torch.cat([octave.score for octave in dream.octaves], dim=1)
     arrays = {"image": to_numpy(dream.image), "score": to_numpy(scores)}
-    snapshots = _snapshots(dream)
-    if snapshots:
-        arrays["snapshot"] = to_numpy(torch.stack(list(snapshots.values())))
+    snapshots = add_snapshots(arrays, _snapshots(dream))
     change = float((dream.image - dream.original).abs().mean()) * 255
     last = dream.octaves[-1].score[0]
     row: Row = {
@@ -206,7 +161,7 @@ def _result(
         titles=[dream.title],
         ended=dream.octaves[-1].early_stop,
         octaves=list(sizes),
-        snapshots=list(snapshots),
+        snapshots=snapshots,
         preset=preset,
         notes=notes_of([row]),
     )

@@ -1,18 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Unpack
 
 import torch
 from torch import Tensor
 
 from convscope.core.ranges import (
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveInt,
-    Rate,
     Seed,
-    Steps,
 )
 from convscope.errors import TargetError
 from convscope.networks.model import Model
@@ -26,10 +21,11 @@ from convscope.results.result import Result
 from convscope.synthesis.eight_bit import EightBit, rounded
 from convscope.synthesis.objective import objective
 from convscope.synthesis.optimize import optimize
+from convscope.synthesis.overrides import Overrides
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.result import OptimizationResult
 from convscope.synthesis.settings import Settings
-from convscope.verbs._synthesis import notes_of, seen_by
+from convscope.verbs._synthesis import add_snapshots, notes_of, seen_by
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 
@@ -40,19 +36,9 @@ def fool(
     *,
     target: int | str | Sequence[int | str] | None = None,
     preset: str = "cs231n",
-    steps: Steps | None = None,
     half: bool = False,
     seed: Seed = 0,
-    optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: Rate | None = None,
-    normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
-    jitter: NonNegativeInt | None = None,
-    regularizers: str | None = None,
-    l2: NonNegativeFloat | None = None,
-    blur: NonNegativeFloat | None = None,
-    blur_every: PositiveInt | None = None,
-    snapshots: list[PositiveInt] | None = None,
-    show_every: PositiveInt | None = None,
+    **overrides: Unpack[Overrides],
 ) -> Result:
     """The smallest steps that make the network say something else (Szegedy et al., 2013; steps as
     in CS231n).
@@ -73,16 +59,6 @@ def fool(
         half: climb in bfloat16; the network is asked in full precision before an image counts as
             fooling.
         seed: of the one random generator; the published presets draw nothing.
-        optimizer: ascent, adam, nadam or padam (Adam that evens out the entries only in part).
-        rate: step size; by default the preset's, scaled to the range of the network's input.
-        normalize: what each image's gradient is divided by: none, rms, l2 or mean_abs.
-        jitter: pixels by which the image is moved at random at each step; 0 for none.
-        regularizers: instead of the preset's, such as "total_variation 0.5*l1".
-        l2: weight of the sum of squares of the network's input (Simonyan et al., 2013).
-        blur: sigma in pixels by which the image is blurred between steps; 0 for none.
-        blur_every: at every so many steps.
-        snapshots: steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w).
-        show_every: keep and show the pictures at every so many steps.
 
     Raises:
         TargetError: no such class, or as many targets as there are not photos.
@@ -91,23 +67,7 @@ def fool(
         convscope.fool(model, "cat.jpg", target="stingray")
         $ convscope fool cat.jpg --target stingray --out fooled.png
     """
-    settings = Settings(
-        preset,
-        "fool",
-        model.preprocessing,
-        steps=steps,
-        size=model.size,
-        optimizer=optimizer,
-        rate=rate,
-        normalize=normalize,
-        jitter=jitter,
-        regularizers=regularizers,
-        l2=l2,
-        blur=blur,
-        blur_every=blur_every,
-        snapshots=snapshots,
-        show_every=show_every,
-    )
+    settings = Settings(preset, "fool", model.preprocessing, size=model.size, **overrides)
     with Probe(model) as probe:
         original = rounded(seen_by(probe, photo))
         before = model.probabilities(probe.scores(model.preprocess(original)))
@@ -123,15 +83,10 @@ def fool(
         "target": targets.cpu().float().numpy(),
     }
     titles = [f"{row['before']} to {row['after']}" for row in table]
-    steps_shown = sorted(optimization.snapshots)
-    if steps_shown:
-        arrays["snapshot"] = to_numpy(
-            torch.stack([optimization.snapshots[step] for step in steps_shown]).clamp(0, 1)
-        )
     details = FoolingDetails(
         titles=titles,
         ended=optimization.early_stop,
-        snapshots=steps_shown,
+        snapshots=add_snapshots(arrays, optimization.snapshots),
         preset=settings.name,
         notes=notes_of(table),
     )

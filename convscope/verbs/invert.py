@@ -2,18 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Unpack
 
 import torch
 from torch import Tensor
 
 from convscope.core.ranges import (
-    NonNegativeFloat,
-    NonNegativeInt,
     PositiveInt,
-    Rate,
     Seed,
-    Steps,
 )
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
@@ -24,9 +20,10 @@ from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.synthesis.objective import Objective, objective
 from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
+from convscope.synthesis.overrides import ImageOverrides
 from convscope.synthesis.result import StopReason
-from convscope.synthesis.settings import Overrides, Settings
-from convscope.verbs._synthesis import notes_of, seen_by
+from convscope.synthesis.settings import Settings
+from convscope.verbs._synthesis import add_snapshots, notes_of, seen_by
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
 NOTHING_FOUND = 0.95
@@ -40,25 +37,10 @@ def invert(
     *,
     layer: str | Sequence[str] | None = None,
     preset: str = "inversion",
-    steps: Steps | None = None,
     seed: Seed = 0,
-    optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: Rate | None = None,
-    normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
-    parameterization: str | None = None,
-    noise: NonNegativeFloat | None = None,
-    transforms: str | None = None,
-    jitter: NonNegativeInt | None = None,
-    regularizers: str | None = None,
-    l2: NonNegativeFloat | None = None,
-    blur: NonNegativeFloat | None = None,
-    blur_every: PositiveInt | None = None,
-    redirect: NonNegativeInt | None = None,
-    patience: PositiveInt | None = None,
-    snapshots: list[PositiveInt] | None = None,
-    show_every: PositiveInt | None = None,
     half: bool = False,
     batch: PositiveInt = BATCH,
+    **overrides: Unpack[ImageOverrides],
 ) -> Result:
     """What a layer still knows of a photo: an image from noise with the same features (Mahendran &
     Vedaldi, 2015).
@@ -73,23 +55,7 @@ def invert(
         photo: a path, PIL image, array or tensor, or a list of these.
         layer: one or several names; by default four from early to late.
         preset: inversion, or cs231n for networks of 64 px.
-        steps: how many steps; the preset's number by default.
         seed: of the one random generator.
-        optimizer: ascent, adam, nadam or padam (Adam that evens out the entries only in part).
-        rate: step size; by default the preset's, scaled to the range of the network's input.
-        normalize: what each image's gradient is divided by: none, rms, l2 or mean_abs.
-        parameterization: what the image is made of, instead of the preset's.
-        noise: strength of the noise that it starts from.
-        transforms: instead of the preset's, such as "pad(16) jitter(8) rotate(5)"; "none" for none.
-        jitter: pixels by which the image is moved at random at each step; 0 for none.
-        regularizers: instead of the preset's, such as "total_variation 0.5*l1".
-        l2: weight of the sum of squares of the network's input (Simonyan et al., 2013).
-        blur: sigma in pixels by which the image is blurred between steps; 0 for none.
-        blur_every: at every so many steps.
-        redirect: for how many steps closed ReLUs let the gradient through.
-        patience: stop when no score has risen for so many steps.
-        snapshots: steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w).
-        show_every: keep and show the pictures at every so many steps.
         half: compute in bfloat16.
         batch: images optimized at once.
 
@@ -100,25 +66,6 @@ def invert(
         convscope.invert(model, "cat.jpg", layer="blocks.3")
         $ convscope invert cat.jpg --layer blocks.1 --out inverted.png
     """
-    overrides: Overrides = {
-        "steps": steps,
-        "size": model.size,
-        "optimizer": optimizer,
-        "rate": rate,
-        "normalize": normalize,
-        "parameterization": parameterization,
-        "noise": noise,
-        "transforms": transforms,
-        "jitter": jitter,
-        "regularizers": regularizers,
-        "l2": l2,
-        "blur": blur,
-        "blur_every": blur_every,
-        "redirect": redirect,
-        "patience": patience,
-        "snapshots": snapshots,
-        "show_every": show_every,
-    }
     stages = _stages(preset, model.preprocessing, overrides)
     name = stages[0].preset.objective or "match"
     with Probe(model) as probe:
@@ -158,9 +105,10 @@ class _Inversion:
     early_stop: str | None
 
 
-def _stages(preset: str, preprocessing: Preprocessing, overrides: Overrides) -> list[Settings]:
+def _stages(preset: str, preprocessing: Preprocessing, overrides: ImageOverrides) -> list[Settings]:
     """The preset's stages, or its first alone where the caller chose what a later one changes."""
-    first = Settings(preset, "invert", preprocessing, **overrides)
+    size = preprocessing.size
+    first = Settings(preset, "invert", preprocessing, size=size, **overrides)
     refinement = first.preset.refinement
     replaced = ("rate", "parameterization", "optimizer", "normalize")
     if (
@@ -171,18 +119,21 @@ def _stages(preset: str, preprocessing: Preprocessing, overrides: Overrides) -> 
         return [first]
     later = max(1, round(first.steps * refinement.share))
     border = first.steps - later
-    second: Overrides = {
+    changes: ImageOverrides = {
         "parameterization": refinement.parameterization,
         "rate": refinement.rate,
-        "rate_decay": refinement.rate_decay,
         "redirect": refinement.redirect,
     }
-    stages = []
-    for begin, steps, changes in ((0, border, Overrides()), (border, later, second)):
+    shares: list[ImageOverrides] = []
+    for begin, steps in ((0, border), (border, later)):
         kept = [step - begin for step in first.config.snapshots if begin < step <= begin + steps]
-        shares: Overrides = {"steps": steps, "snapshots": kept, "show_every": None}
-        stages.append(Settings(preset, "invert", preprocessing, **(overrides | changes | shares)))
-    return stages
+        shares.append({"steps": steps, "snapshots": kept, "show_every": None})
+    early, late = overrides | shares[0], overrides | changes | shares[1]
+    decay = refinement.rate_decay
+    return [
+        Settings(preset, "invert", preprocessing, size=size, **early),
+        Settings(preset, "invert", preprocessing, size=size, rate_decay=decay, **late),
+    ]
 
 
 def _layer_names(layer: str | Sequence[str] | None, probe: Probe) -> list[str]:
@@ -249,16 +200,14 @@ def _result(inversions: Sequence[_Inversion], photos: list[Pixels], preset: str)
         "score": to_numpy(torch.cat([inversion.score[:, :steps] for inversion in inversions])),
         "error": to_numpy(torch.cat([inversion.error for inversion in inversions])),
     }
-    kept = sorted(set.intersection(*(set(inversion.snapshots) for inversion in inversions)))
-    if kept:
-        arrays["snapshot"] = to_numpy(
-            torch.stack(
-                [
-                    torch.cat([inversion.snapshots[step] for inversion in inversions])
-                    for step in kept
-                ]
-            ).clamp(0, 1)
-        )
+    common = set.intersection(*(set(inversion.snapshots) for inversion in inversions))
+    snapshots = add_snapshots(
+        arrays,
+        {
+            step: torch.cat([inversion.snapshots[step] for inversion in inversions])
+            for step in common
+        },
+    )
     table: list[Row] = [
         {
             "layer": inversion.layer,
@@ -275,7 +224,7 @@ def _result(inversions: Sequence[_Inversion], photos: list[Pixels], preset: str)
         titles=[f"{row['layer']}, error {row['error']:.3f}" for row in table],
         layers=[inversion.layer for inversion in inversions],
         ended=next((each.early_stop for each in inversions if each.early_stop), None),
-        snapshots=kept,
+        snapshots=snapshots,
         preset=preset,
         notes=notes_of(table),
     )

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
@@ -9,12 +9,9 @@ from torch import Tensor
 from convscope.core.ranges import (
     Copies,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveInt,
-    Rate,
     Seed,
     Side,
-    Steps,
 )
 from convscope.errors import OptionError
 from convscope.networks.layer import Unit
@@ -24,6 +21,7 @@ from convscope.results.details import ImagesDetails
 from convscope.results.result import Result
 from convscope.synthesis.objective import Objective, objective
 from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
+from convscope.synthesis.overrides import ImageOverrides
 from convscope.synthesis.parse import ObjectiveLike, parse_all
 from convscope.synthesis.settings import Settings
 from convscope.verbs._synthesis import fitted, images_result, title_of
@@ -40,28 +38,13 @@ def visualize(
     photo: PhotoLike = None,
     start: Literal["noise", "photo", "mean"] | None = None,
     preset: str = "distill",
-    steps: Steps | None = None,
     size: Side | tuple[Side, Side] | None = None,
     seed: Seed = 0,
-    optimizer: Literal["ascent", "adam", "nadam", "padam"] | None = None,
-    rate: Rate | None = None,
-    normalize: Literal["none", "rms", "l2", "mean_abs"] | None = None,
-    parameterization: str | None = None,
-    noise: NonNegativeFloat | None = None,
-    transforms: str | None = None,
-    jitter: NonNegativeInt | None = None,
-    regularizers: str | None = None,
-    l2: NonNegativeFloat | None = None,
-    blur: NonNegativeFloat | None = None,
-    blur_every: PositiveInt | None = None,
-    redirect: NonNegativeInt | None = None,
-    patience: PositiveInt | None = None,
-    snapshots: list[PositiveInt] | None = None,
-    show_every: PositiveInt | None = None,
     diversity: Copies = 1,
     diversity_weight: NonNegativeFloat = 100.0,
     half: bool = False,
     batch: PositiveInt = BATCH,
+    **overrides: Unpack[ImageOverrides],
 ) -> Result:
     """The picture that excites a unit most: what it looks for (Erhan et al., 2009; Olah et al.,
     2017).
@@ -79,24 +62,8 @@ def visualize(
             photo where there is one.
         preset: a published way: distill, lucid, chollet, maco, simonyan ...; or quick, the score of
             256 of distill's steps in half of them.
-        steps: how many steps; the preset's number by default.
         size: height and width of the picture in pixels; the preset's by default.
         seed: of the one random generator.
-        optimizer: ascent, adam, nadam or padam (Adam that evens out the entries only in part).
-        rate: step size; by default the preset's, scaled to the range of the network's input.
-        normalize: what each image's gradient is divided by: none, rms, l2 or mean_abs.
-        parameterization: what the image is made of, instead of the preset's.
-        noise: strength of the noise that it starts from.
-        transforms: instead of the preset's, such as "pad(16) jitter(8) rotate(5)"; "none" for none.
-        jitter: pixels by which the image is moved at random at each step; 0 for none.
-        regularizers: instead of the preset's, such as "total_variation 0.5*l1".
-        l2: weight of the sum of squares of the network's input (Simonyan et al., 2013).
-        blur: sigma in pixels by which the image is blurred between steps; 0 for none.
-        blur_every: at every so many steps.
-        redirect: for how many steps closed ReLUs let the gradient through.
-        patience: stop when no score has risen for so many steps.
-        snapshots: steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w).
-        show_every: keep and show the pictures at every so many steps.
         diversity: so many different faces of each unit.
         diversity_weight: how strongly faces are driven apart.
         half: compute in bfloat16; faster where the processor has it.
@@ -112,28 +79,7 @@ def visualize(
     """
     if diversity < 1:
         raise OptionError(f"diversity must be 1 or more; {diversity} was given.")
-    settings = Settings(
-        preset,
-        "visualize",
-        model.preprocessing,
-        steps=steps,
-        size=size,
-        optimizer=optimizer,
-        rate=rate,
-        normalize=normalize,
-        parameterization=parameterization,
-        noise=noise,
-        transforms=transforms,
-        jitter=jitter,
-        regularizers=regularizers,
-        l2=l2,
-        blur=blur,
-        blur_every=blur_every,
-        redirect=redirect,
-        patience=patience,
-        snapshots=snapshots,
-        show_every=show_every,
-    )
+    settings = Settings(preset, "visualize", model.preprocessing, size=size, **overrides)
     options = BatchOptions(seed, batch, half, group=diversity, task="visualize")
     with Probe(model) as probe:
         objectives = [each for source in _listed(units) for each in parse_all(source, probe)]

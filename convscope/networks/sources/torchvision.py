@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from annotated_types import Ge
+from torch import nn
 from torchvision import models as library
 
 from convscope.core.types import Foreign, Options
@@ -43,29 +44,7 @@ def torchvision(
         raise ModelError(f"torchvision has no image network {name!r}; {suggest(name, names)}")
     choices = library.get_model_weights(name)
     default = choices.DEFAULT if len(choices) else None
-    if weights is None or weights is True:
-        if default is None:
-            raise ModelError(
-                f"torchvision:{name} has no trained weights; use weights=False for random ones or"
-                " weights=PATH for a local file."
-            )
-        if classes not in (None, len(default.meta["categories"])):
-            raise OptionError(
-                f"torchvision's own weights have {len(default.meta['categories'])} classes; give"
-                " classes= together with weights=."
-            )
-        network = with_trained_weights(
-            f"torchvision:{name}", lambda: library.get_model(name, weights=default)
-        )
-    else:
-        network_options: Options = dict(OWN_INITIALIZATION.get(name, {}))
-        if classes is not None:
-            network_options["num_classes"] = classes
-        if name not in library.list_models(module=library):
-            network_options["weights_backbone"] = None
-        network = random_weights(lambda: library.get_model(name, weights=None, **network_options))
-    if isinstance(weights, str):
-        load_weights(network, weights)
+    network = _network(name, weights, classes, default)
     if default is None:
         return Model(
             network,
@@ -97,6 +76,36 @@ def torchvision(
         labels=_labels(default, classes),
         task="segmentation" if name in library.list_models(module=library.segmentation) else None,
     )
+
+
+def _network(
+    name: str, weights: bool | str | None, classes: int | None, default: Foreign
+) -> nn.Module:
+    """The network with trained, random or a file's weights; `default` are torchvision's, if any."""
+    if weights is None or weights is True:
+        if default is None:
+            raise ModelError(
+                f"torchvision:{name} has no trained weights; use weights=False for random ones or"
+                " weights=PATH for a local file."
+            )
+        if classes not in (None, len(default.meta["categories"])):
+            raise OptionError(
+                f"torchvision's own weights have {len(default.meta['categories'])} classes; give"
+                " classes= together with weights=."
+            )
+        trained: nn.Module = with_trained_weights(
+            f"torchvision:{name}", lambda: library.get_model(name, weights=default)
+        )
+        return trained
+    network_options: Options = dict(OWN_INITIALIZATION.get(name, {}))
+    if classes is not None:
+        network_options["num_classes"] = classes
+    if name not in library.list_models(module=library):
+        network_options["weights_backbone"] = None
+    network = random_weights(lambda: library.get_model(name, weights=None, **network_options))
+    if isinstance(weights, str):
+        load_weights(network, weights)
+    return network
 
 
 def _labels(default: Foreign, classes: int | None) -> list[str] | None:
