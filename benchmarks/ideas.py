@@ -1,7 +1,7 @@
 """What each idea for speed brings: a step of gradient ascent without it, against a step with all of
 them.
 
-    python -m benchmarks.ideas --out docs/ideas.md    about ten minutes on one core
+    python -m benchmarks.ideas                        about ten minutes on one core
     python -m benchmarks.ideas --cells embedded       only cells that hold the word
     python -m benchmarks.ideas --compile              also torch.compile (needs a C++ compiler)
 
@@ -18,7 +18,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -28,7 +27,6 @@ from torch import Tensor, nn
 from benchmarks._duel import Patience, Run, duel
 from benchmarks.speed_rows import ascent
 from benchmarks.speed_rows._networks import living, model_of
-from convscope.core.files import write_whole
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe import inference_copy as preparing
@@ -231,7 +229,7 @@ def middle(found: dict[str, dict[str, float]], idea: str) -> float:
 
 
 def main() -> None:
-    """The table, printed and written."""
+    """Print the table."""
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -241,9 +239,6 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--compile", action="store_true", help="torch.compile too")
-    options.add_argument(
-        "--out", type=Path, help="a page in Markdown; the text between its marks is exchanged"
-    )
     arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)
     found: dict[str, dict[str, float]] = {}
@@ -260,13 +255,6 @@ def main() -> None:
                 flush=True,
             )
     print(table(found))
-    if arguments.out:
-        before, mark, rest = arguments.out.read_text().partition("<!-- table -->")
-        write_whole(
-            arguments.out,
-            f"{before}{mark}\n\n{table(found)}\n<!-- end of table"
-            f" -->{rest.partition('<!-- end of table -->')[2]}".encode(),
-        )
 
 
 if __name__ == "__main__":

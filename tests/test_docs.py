@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from convscope.cli import main
+from convscope.cli.public import VERBS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "docs" / "index.md", *sorted(ROOT.glob("docs/gallery/*.md"))]
@@ -68,6 +69,11 @@ def test_the_numbers_of_the_readme_are_those_of_the_benchmarks():
 
     text = (ROOT / "README.md").read_text()
     assert filled(text) == text, "python -m benchmarks.readme writes them"
+
+
+def test_the_readme_names_every_verb():
+    text = (ROOT / "README.md").read_text()
+    assert [name for name in [*VERBS, "live", "atlas"] if f"`{name}`" not in text] == []
 
 
 @slow
