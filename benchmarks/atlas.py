@@ -41,6 +41,7 @@ import convscope
 from convscope import atlas
 from convscope.atlas.scan.listing import SHARD_SIZE, announced, shards
 from convscope.atlas.scan.scanner import Scanner
+from convscope.atlas.store.summary import Summary
 from convscope.photos.samples import sample
 from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
@@ -132,6 +133,13 @@ def limited(layer: str, count: int) -> Iterator[None]:
         yield
 
 
+def number(summary: Summary, name: str) -> float:
+    """A number of a summary."""
+    value = summary[name]
+    assert isinstance(value, (int, float))
+    return value
+
+
 def examples(given: argparse.Namespace) -> None:
     """The photo rate of the pass, and of reading the same photos and running the bare network on
     them."""
@@ -152,9 +160,9 @@ def examples(given: argparse.Namespace) -> None:
             report = atlas.examples(
                 model, str(folder), f"{scratch}/atlas{turn}", layers=layers, batch=given.batch
             )
-            whole.append(report["seconds"])
-            looking.append(report["looking_seconds"])
-        count = report["photos"]
+            whole.append(number(report, "seconds"))
+            looking.append(number(report, "looking_seconds"))
+        count = number(report, "photos")
         rates = {
             "bare forward, photos read": bare,
             "bare forward, photos in memory": loaded,
@@ -162,8 +170,8 @@ def examples(given: argparse.Namespace) -> None:
             "pass": looking,
             "pass and crops": whole,
         }
-        for name, seconds in rates.items():
-            print(f"{name:32s}{count / min(seconds):8.2f} photos per second")
+        for name, times in rates.items():
+            print(f"{name:32s}{count / min(times):8.2f} photos per second")
         print(
             f"pass / bare {min(bare) / min(looking):.3f}, with crops {min(bare) / min(whole):.3f},"
             f" against photos in memory {min(loaded) / min(looking):.3f}, pass / prepared"
@@ -220,14 +228,15 @@ def linear(given: argparse.Namespace) -> None:
         for count in units:
             with limited("blocks.3", count):
                 seconds["units"].append(
-                    atlas.build(model, "blocks.3", f"{scratch}/u{count}", steps=given.steps)[
-                        "seconds"
-                    ]
+                    number(
+                        atlas.build(model, "blocks.3", f"{scratch}/u{count}", steps=given.steps),
+                        "seconds",
+                    )
                 )
         for count in photos:
             folder = crops(Path(scratch) / f"photos{count}", count)
             seconds["photos"].append(
-                atlas.examples(model, str(folder), f"{scratch}/p{count}")["looking_seconds"]
+                number(atlas.examples(model, str(folder), f"{scratch}/p{count}"), "looking_seconds")
             )
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for axis, (name, counts) in zip(axes, (("units", units), ("photos", photos)), strict=True):
@@ -352,7 +361,7 @@ def workers(given: argparse.Namespace) -> None:
                 engine="ray",
                 threads=1,
             )
-            seconds[count] = atlas.build(
+            built = atlas.build(
                 model,
                 "blocks.3",
                 f"{folder}/atlas",
@@ -360,7 +369,8 @@ def workers(given: argparse.Namespace) -> None:
                 batch=8,
                 engine="ray",
                 threads=1,
-            )["seconds"]
+            )
+            seconds[count] = number(built, "seconds")
         ray.shutdown()
         print(f"{count} worker(s): {seconds[count]:.1f} s", flush=True)
     print(json.dumps({"speedup": round(seconds[1] / seconds[2], 3)}))

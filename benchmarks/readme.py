@@ -62,8 +62,9 @@ def filled(text: str) -> str:
         rows = list(csv.DictReader(file))
     for mark, table in (("speed", speed_table(data)), ("attribution", attribution_table(rows))):
         pattern = re.compile(rf"(<!-- {mark}:start -->\n).*?(<!-- {mark}:end -->)", re.DOTALL)
-        assert pattern.search(text), f"the README has no mark {mark}"
-        text = pattern.sub(lambda match, table=table: f"{match[1]}\n{table}\n\n{match[2]}", text)
+        match = pattern.search(text)
+        assert match is not None, f"the README has no mark {mark}"
+        text = f"{text[: match.start(1)]}{match[1]}\n{table}\n\n{text[match.start(2) :]}"
     return text
 
 

@@ -75,6 +75,8 @@ class Run:
 class Behind64(nn.Module):
     """A network of 224 px that takes 64 px from 0 to 255, a mean image subtracted."""
 
+    mean: Tensor
+
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.inner = network
@@ -84,7 +86,8 @@ class Behind64(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         image = (pixels + self.mean) / 255
-        return self.inner(interpolate((image - 0.5) / 0.5, (128, 128), mode="bilinear"))
+        scores: Tensor = self.inner(interpolate((image - 0.5) / 0.5, (128, 128), mode="bilinear"))
+        return scores
 
 
 # The literal loops. Each is a few lines: the start, the objective, the step.

@@ -17,10 +17,13 @@ import argparse
 import json
 import math
 import statistics
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 import convscope
 from benchmarks._duel import Patience, duel
@@ -57,7 +60,8 @@ def main() -> None:
     arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)
     model = convscope.load_model()
-    rows, pictures = [], []
+    rows: list[dict[str, Any]] = []
+    pictures: list[tuple[Tensor, Tensor]] = []
     for layer in LAYERS:
         units = [f"{layer}:{unit}" for unit in UNITS]
         steps = Settings(arguments.preset, "visualize").steps
@@ -73,9 +77,7 @@ def main() -> None:
         )
         for place, unit in enumerate(units):
             key = f"lucent-{STEPS}-{SIZE}-{SEED}-{unit}"
-            theirs = kept(
-                arguments.cache, key, lambda unit=unit: lucents(model, unit, STEPS, SIZE, SEED)
-            )
+            theirs = kept(arguments.cache, key, partial(lucents, model, unit, STEPS, SIZE, SEED))
             wanted = {name: JUDGES[name](model, unit, theirs) for name in NEUTRAL}
             curves = {
                 name: [

@@ -16,6 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,9 +173,7 @@ def main() -> None:
             kept(
                 arguments.cache,
                 f"lucent-{key}-{unit}",
-                lambda unit=unit: lucents(
-                    model, unit, arguments.steps, arguments.size, arguments.seed
-                ),
+                partial(lucents, model, unit, arguments.steps, arguments.size, arguments.seed),
             )
             for unit in units
         ]

@@ -70,7 +70,8 @@ def peer_input(model: Model, photos: list[Image.Image]) -> Tensor:
     batch = torch.stack(
         [functional.to_dtype(functional.pil_to_tensor(photo), scale=True) for photo in photos]
     )
-    return functional.normalize(batch, list(known.mean), list(known.std)).to(model.device)
+    normalized: Tensor = functional.normalize(batch, list(known.mean), list(known.std))
+    return normalized.to(model.device)
 
 
 def living(model: Model, layer: str, count: int) -> list[int]:

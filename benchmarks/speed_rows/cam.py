@@ -140,17 +140,16 @@ def run(setting: Setting) -> Iterator[Row]:
             elif theirs:
                 yield Row("cam", f"{method}, batch of {batch}", name, peer, missing=absent[peer])
         timing = duel(contestants, setting.patience, setting.device)
-        aims = {
-            "wanted": WANTED.get(method, 1.0),
-            "allowed": 1.10 if method == "grad_cam" else None,
-        }
+        wanted = WANTED.get(method, 1.0)
+        allowed = 1.10 if method == "grad_cam" else None
         yield from rows(
             timing,
             group="cam",
             job=f"{method}, batch of {batch}",
             network=name,
             limit=None if method in SLOW else "limit",
-            **aims,
+            wanted=wanted,
+            allowed=allowed,
         )
         if method in SLOW:
             yield from rows(
@@ -159,5 +158,6 @@ def run(setting: Setting) -> Iterator[Row]:
                 job=f"{method}, batch of {batch}, bfloat16",
                 network=name,
                 ours="ours in half",
-                **aims,
+                wanted=wanted,
+                allowed=allowed,
             )

@@ -7,6 +7,7 @@ import io
 import json
 import sys
 import tarfile
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -58,13 +59,15 @@ def good(photos):
 def test_the_best_and_the_sample_against_brute_force(model, photos, good, tmp_path):
     report = atlas.examples(model, str(photos), str(tmp_path), **PASS)
     assert report["photos"] == 48
-    assert [one["photo"] for one in report["skipped"]] == ["cats/05-broken.jpg"]
+    skipped = report["skipped"]
+    assert isinstance(skipped, list)
+    assert [entry["photo"] for entry in skipped] == ["cats/05-broken.jpg"]
     assert "1 photo" in str(report)
     skipped = rows(tmp_path, "skipped")
     assert [row["photo"] for row in skipped] == ["cats/05-broken.jpg"]
     assert "05-broken.jpg" in skipped[0]["reason"]
-    values = {layer: [] for layer in LAYERS}
-    places = {layer: [] for layer in LAYERS}
+    values: dict[str, list[Any]] = {layer: [] for layer in LAYERS}
+    places: dict[str, list[Any]] = {layer: [] for layer in LAYERS}
     with Probe(model) as probe:
         for path in good.values():
             maps = probe.activations(

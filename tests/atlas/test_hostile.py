@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -142,7 +143,7 @@ def test_reading_starts_no_thread_that_could_outlive_the_interpreter(built):
 def test_a_map_whose_cells_are_far_apart():
     from convscope.atlas.render.mosaic import draw_mosaic
 
-    cell = {
+    cell: Any = {
         "row": 0,
         "column": 0,
         "count": 1,

@@ -27,7 +27,7 @@ STEPS = [0, -1, 2.9, True, "many", "", "1e20", 10**12, NAN, [1], "²", "1,2"]
 SIZES = [0, -4, True, "", "big", 100_000, [64], [64, 64, 64], [64, 0], (1.5, 2), {}, NAN]
 RATES = [0, -1, NAN, INF, True, "", "fast", 1e38, [0.1], "1/0"]
 BATCHES = [0, -1, 1.5, True, "", None, "all"]
-PRESETS = [None, 3, [], True, b"distill"]
+PRESETS: list[object] = [None, 3, [], True, b"distill"]
 FLAGS = ["perhaps", 2, None, [], 0.5]
 LISTS_OF_STEPS = [5, 1.5, True, ["a"], [0], [True], {"a": 1}]
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from convscope.errors import OptionError
 from convscope.synthesis import transforms
+from convscope.synthesis.config import PartSpec
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.transforms import Frame, apply, resample
 from convscope.synthesis.transforms.blur import smooth
@@ -53,7 +54,7 @@ def given(name: str) -> Tensor:
 
 
 def run(name: str, images: Tensor, keys: str = "abc", **options) -> Tensor:
-    return apply(images, RandomStreams.of(3, list(keys)), [(name, options)])
+    return apply(images, RandomStreams.of(3, list(keys)), [PartSpec(name, options)])
 
 
 def through(matrix: Tensor, images: Tensor, fill: float = 0.5) -> Tensor:
@@ -96,7 +97,7 @@ def test_repeats_with_the_same_streams_and_changes_with_the_next_draw(name):
     assert torch.equal(run(name, images, **SOMETHING[name]), run(name, images, **SOMETHING[name]))
     if name not in ("blur", "pad"):
         streams = RandomStreams.of(3, list("abc"))
-        drawn = [apply(images, streams, [(name, SOMETHING[name])]) for _ in range(4)]
+        drawn = [apply(images, streams, [PartSpec(name, SOMETHING[name])]) for _ in range(4)]
         assert not all(torch.equal(drawn[0], other) for other in drawn[1:])
 
 
@@ -142,10 +143,10 @@ def test_affine_ones_alone_or_multiplied_out_agree_in_the_middle(name):
     """Two in one resampling are what one after the other gives, but for the smoothing of a second
     resampling."""
     images = smooth(photos(2, 3, 40, 40), 3)
-    second = ("jitter", {"pixels": 4})
-    once = apply(images, RandomStreams.of(0, ["a", "b"]), [(name, SOMETHING[name]), second])
+    second = PartSpec("jitter", {"pixels": 4})
+    once = apply(images, RandomStreams.of(0, ["a", "b"]), [PartSpec(name, SOMETHING[name]), second])
     streams = RandomStreams.of(0, ["a", "b"])
-    twice = apply(apply(images, streams, [(name, SOMETHING[name])]), streams, [second])
+    twice = apply(apply(images, streams, [PartSpec(name, SOMETHING[name])]), streams, [second])
     assert once.shape == twice.shape
     middle = slice(12, -12)
     torch.testing.assert_close(
@@ -314,7 +315,9 @@ def test_shrinking_crops_go_from_high_to_low():
         streams = RandomStreams.of(0, ["a"])
         streams.progress = progress
         transformed = apply(
-            ramp, streams, [("crop", {"count": 200, "low": 0.1, "high": 0.5, "shrink": True})]
+            ramp,
+            streams,
+            [PartSpec("crop", {"count": 200, "low": 0.1, "high": 0.5, "shrink": True})],
         )
         sides.append(transformed[:, 0, 0].diff(dim=1).abs().median().item())
     assert sides[0] == pytest.approx(0.5, abs=0.05)
@@ -348,7 +351,10 @@ def test_transforms_after_crops_see_every_crop():
     transformed = apply(
         images,
         RandomStreams.of(0, ["a", "b"]),
-        [("crop", {"count": 3, "low": 0.5, "high": 0.5}), ("noise", {"normal": 0.1})],
+        [
+            PartSpec("crop", {"count": 3, "low": 0.5, "high": 0.5}),
+            PartSpec("noise", {"normal": 0.1}),
+        ],
     )
     assert transformed.shape == (6, 3, 16, 16)
     assert len({tuple(row) for row in (transformed[:, 0, 0, :3] * 1e4).round().tolist()}) == 6
@@ -360,6 +366,6 @@ def test_transforms_after_crops_run(name):
     transformed = apply(
         images,
         RandomStreams.of(0, ["a", "b"]),
-        [("crop", {"count": 3, "low": 0.5, "high": 0.5}), (name, SOMETHING[name])],
+        [PartSpec("crop", {"count": 3, "low": 0.5, "high": 0.5}), PartSpec(name, SOMETHING[name])],
     )
     assert len(transformed) == 6 * (3 if name == "crop" else 1)

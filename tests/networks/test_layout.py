@@ -113,7 +113,7 @@ def test_channels_last_inside_a_network(spec, layer, shape):
 
 def test_windows_of_timms_swin_follow_the_norm_before_them():
     model = convscope.load_model("timm:swin_tiny_patch4_window7_224", weights=False)
-    actual = {}
+    actual: dict[str, torch.Tensor] = {}
     handle = model.modules["layers.0.blocks.1.attn"].register_forward_hook(
         lambda module, given, output: actual.update(entered=given[0].clone())
     )

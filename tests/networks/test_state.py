@@ -43,6 +43,7 @@ def test_the_second_call_makes_no_dry_run(trunk):
     runs = counted(network)
     with Probe(model) as probe:
         layer = probe.layers.last_spatial()
+    assert layer is not None
     runs.clear()
     convscope.activations(model, photo, layers=[layer])
     assert len(runs) == 1
@@ -57,9 +58,12 @@ def test_explain_runs_the_network_no_more_often_than_the_method_needs(trunk, mon
     _, model = trunk
     photo, calls = torch.rand(1, 3, 32, 32), []
     run = Model.__call__
-    monkeypatch.setattr(
-        Model, "__call__", lambda self, image: calls.append(len(image)) or run(self, image)
-    )
+
+    def call(self, image):
+        calls.append(len(image))
+        return run(self, image)
+
+    monkeypatch.setattr(Model, "__call__", call)
     convscope.explain(model, photo, target=0)
     first = len(calls)
     convscope.explain(model, photo, target=0)
@@ -133,6 +137,7 @@ def test_threads_get_the_answers_of_one(shared):
     photos = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with Probe(model) as probe:
         layer = probe.layers.last_spatial()
+    assert layer is not None
 
     def ask(which: int):
         asked = model if shared else convscope.load_model(network, size=(32, 32))

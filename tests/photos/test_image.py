@@ -437,10 +437,12 @@ def test_fingerprints_tell_float_photos_apart() -> None:
 def test_a_photo_from_memory_is_read_once(monkeypatch):
     """Reading a photo of a phone takes as long as the network does."""
     reads = []
-    monkeypatch.setattr(
-        "convscope.photos.load_image.array_to_image",
-        lambda array: reads.append(array) or array_to_image(array),
-    )
+
+    def read(array):
+        reads.append(array)
+        return array_to_image(array)
+
+    monkeypatch.setattr("convscope.photos.load_image.array_to_image", read)
     photo = np.zeros((64, 64, 3), np.uint8)
     result = convscope.predict(convscope.load_model(), [photo, photo])
     assert len(reads) == 2

@@ -85,7 +85,8 @@ def small(network: nn.Module) -> Model:
 
 def test_gives_the_same_at_every_layer_and_at_the_end(case):
     model, layers, image = case
-    for names in ([], layers[:1], layers[-1:], layers):
+    choices: list[list[str]] = [[], layers[:1], layers[-1:], layers]
+    for names in choices:
         fast = inference_copy(model, names)
         assert fast.is_frozen, "it fell back to the plain network"
         with Probe(model) as slow, Probe(fast) as quick:
@@ -195,7 +196,7 @@ def test_a_copy_is_kept_and_made_anew_when_the_network_changes():
         model.network.head = nn.Linear(12, 5)
 
     def setting() -> None:
-        model.network.third.stride = (1, 1)
+        model.network.get_submodule("third").stride = (1, 1)
 
     before = explained(model, image)
     for change in (weight, statistics, module, setting):

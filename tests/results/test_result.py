@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,7 +15,12 @@ from PIL import Image
 import convscope
 from convscope.core.files import write_whole
 from convscope.errors import InputError, OptionError, OutputError
-from convscope.results.details import ImagesDetails, PredictionsDetails, TableDetails
+from convscope.results.details import (
+    AttributionDetails,
+    ImagesDetails,
+    PredictionsDetails,
+    TableDetails,
+)
 from convscope.results.png import PNG_KEY, read_provenance
 from convscope.results.result import Result
 
@@ -211,7 +217,7 @@ def test_hostile_names_are_harmless_everywhere(name, result, tmp_path):
         assert odd.save(tmp_path / f"r.{ending}").stat().st_size > 0
     assert read_provenance(tmp_path / "r.png")["arguments"]["target"] == name
     again = Result.load(tmp_path / "r.npz")
-    assert (again.details.titles, again.table) == ([name], [{"label": name}])
+    assert (again.details_as(ImagesDetails).titles, again.table) == ([name], [{"label": name}])
     ElementTree.fromstring((tmp_path / "r.svg").read_bytes())
     shown = odd._repr_html_()
     assert "<script>" not in shown
@@ -228,7 +234,7 @@ def forged_npz(path, head, **members):
     return path
 
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "schema": 1,
     "verb": "explain",
     "view": "attribution",
@@ -242,7 +248,9 @@ MAP = np.zeros((1, 2, 2), np.float32)
 
 def test_a_forged_file_that_is_good_loads(tmp_path):
     members = {"array/heatmap": MAP, "photo/0": PHOTO}
-    assert Result.load(forged_npz(tmp_path / "r.npz", GOOD, **members)).details.titles == ["a"]
+    assert Result.load(forged_npz(tmp_path / "r.npz", GOOD, **members)).details_as(
+        AttributionDetails
+    ).titles == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_a_second_photo_and_changed_weights_are_seen():
     assert not np.allclose(one, other)
     assert np.allclose(convscope.intervene(model, first, "third:2")["score"], one)
     with torch.no_grad():
-        network.head.bias += 1.0
+        network.head.bias.add_(1.0)
     assert np.allclose(convscope.intervene(model, first, "third:2")["score"], one + 1, atol=1e-5)
 
 

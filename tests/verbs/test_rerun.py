@@ -18,6 +18,7 @@ import convscope
 from convscope.core.interrupt import stop_after
 from convscope.core.progress import report_to
 from convscope.errors import InputError
+from convscope.results.details import ImagesDetails
 from convscope.results.png import PNG_KEY, read_provenance
 
 
@@ -241,7 +242,7 @@ def test_ctrl_c_ends_the_verb_not_only_the_layer(embedded):
         result = convscope.invert(
             embedded, "sample:chelsea", layer=["blocks.0", "blocks.1"], steps=4
         )
-    assert result.details.layers == ["blocks.0"]
+    assert result.details_as(ImagesDetails).layers == ["blocks.0"]
 
 
 def test_two_threads_count_their_own_steps(embedded):

@@ -115,7 +115,7 @@ def test_chollet_is_the_recipe_to_the_letter(trunk):
     image = (128 + 20 * noise) / 255
     for _ in range(40):
         leaf = image.clone().requires_grad_()
-        seen = {}
+        seen: dict[str, torch.Tensor] = {}
         handle = network.second.register_forward_hook(
             lambda module, given, output, seen=seen: seen.update(maps=output.clone())
         )

@@ -18,6 +18,7 @@ from convscope.errors import (
     UnitError,
 )
 from convscope.networks.preprocessing import Preprocessing
+from convscope.results.details import ActivationsDetails
 from tests.small_networks import ByHand, Trunk, assert_unchanged, snapshot
 
 
@@ -101,7 +102,7 @@ def test_default_layers_have_passed_their_nonlinearity(embedded, chelsea):
 def test_one_channel_at_large(by_hand):
     result = convscope.activations(by_hand, PHOTO, layers="conv", channels=1)
     assert result["conv"].shape == (1, 2, 2, 2)
-    assert result.details.channels == [1]
+    assert result.details_as(ActivationsDetails).channels == [1]
     assert result.picture().height > 600
     with pytest.raises(UnitError, match=r"conv has 2 channels \(0 to 1\); 2 was given"):
         convscope.activations(by_hand, PHOTO, layers="conv", channels=[0, 2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 import subprocess
 import sys
@@ -11,7 +12,6 @@ import pytest
 
 import convscope
 from convscope.cli import main
-from convscope.core import extras
 from convscope.errors import ExtraError, ImageError, OptionError
 
 
@@ -64,7 +64,7 @@ def test_without_the_extra_it_says_what_to_install(embedded, monkeypatch):
     def missing(name, *rest):
         raise ImportError(name)
 
-    monkeypatch.setattr(extras.importlib, "import_module", missing)
+    monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(ExtraError, match=r"pip install 'convscope\[live\]'"):
         convscope.live(embedded, browser=False)
 

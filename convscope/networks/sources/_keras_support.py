@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ SAFE_VERSION = (3, 12)
 CVE-2025-1550, -8747, -9905, -9906, -12058 and -12638)."""
 
 
-def library() -> object:
+def library() -> ModuleType:
     """The Keras module, on torch.
 
     Raises:
@@ -56,7 +57,8 @@ def library() -> object:
             f"Keras {keras.__version__} can be made to run code by the files it opens; Convscope"
             f" needs {'.'.join(map(str, SAFE_VERSION))} or later: pip install -U keras."
         )
-    return keras
+    module: ModuleType = keras
+    return module
 
 
 class KerasNetwork(nn.Module):

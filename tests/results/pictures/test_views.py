@@ -240,9 +240,8 @@ def test_sixteen_tiles_a_row_and_the_first_channels_only() -> None:
 
 def test_a_plain_image_keeps_its_pixels() -> None:
     levels = RANDOM.integers(0, 256, (1, 3, 40, 30), dtype=np.uint8)
-    result = Result(
-        "fool", ImagesDetails(titles=["goose"]), {"image": levels.astype(np.float32) / 255}
-    )
+    image = (levels / 255).astype(np.float32)
+    result = Result("fool", ImagesDetails(titles=["goose"]), {"image": image})
     assert np.array_equal(np.asarray(result.picture(plain=True)), levels[0].transpose(1, 2, 0))
     assert images(4).picture(plain=True, columns=2).size == (64 * 2 + 5, 64 * 2 + 5)
 
@@ -295,10 +294,15 @@ def test_small_tiles_are_enlarged() -> None:
 @pytest.mark.parametrize("fooled", [True, False])
 def test_a_picture_of_fooling_says_only_what_is_so(fooled: bool, monkeypatch: Any) -> None:
     from convscope.results.pictures import fooling as view
+    from convscope.results.pictures._layout import sheet
 
     written: list[str] = []
-    sheet = view.sheet
-    monkeypatch.setattr(view, "sheet", lambda *a, **k: written.append(k["notes"]) or sheet(*a, **k))
+
+    def noted(*parts: Any, notes: str, **options: Any) -> Any:
+        written.append(notes)
+        return sheet(*parts, notes=notes, **options)
+
+    monkeypatch.setattr(view, "sheet", noted)
     view.fooling(fooling(fooled))
     assert ("still fools" in written[0]) is fooled
     assert ("none fools" in written[0]) is not fooled
