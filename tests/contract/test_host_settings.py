@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ SETTINGS: dict[str, Setting] = {
 }
 
 
-def host_state() -> dict[str, object]:
+def host_state() -> dict[str, Any]:
     """All that a host program may have set."""
     return {
         "dtype": torch.get_default_dtype(),
@@ -133,7 +134,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def plain_answers(folder):
     """The answers under torch's own settings, each made when it is first asked for."""
-    answers: dict[str, dict[str, object]] = {}
+    answers: dict[str, dict[str, Any]] = {}
 
     def answer(verb):
         if verb not in answers:
