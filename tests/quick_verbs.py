@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -97,7 +98,7 @@ VERBS: dict[str, Call] = {
 """Every verb that gives a result."""
 
 
-def answer_of(result: Result) -> dict[str, object]:
+def answer_of(result: Result) -> dict[str, Any]:
     """What a result says, without how long it took."""
     is_timed = any("seconds" in row for row in result.table)
     rows = [
