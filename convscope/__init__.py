@@ -19,10 +19,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 class _Package(types.ModuleType):
-    """Importing the folder `concepts/` would put a module where the verb of that name belongs."""
+    """Importing the folders `audit/` and `concepts/` would put modules where the verbs of these
+    names belong."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name != "concepts" or not isinstance(value, types.ModuleType):
+        if name not in ("audit", "concepts") or not isinstance(value, types.ModuleType):
             super().__setattr__(name, value)
 
 

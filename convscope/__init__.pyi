@@ -1,6 +1,7 @@
 # The one list of public names; `convscope/__init__.py` fetches them from here when first used.
 
 from . import atlas
+from .audit.audit import audit
 from .errors import ConvscopeError
 from .networks.catalog import list_models
 from .networks.load import load_model
@@ -40,6 +41,7 @@ __all__ = [
     "activation_grid",
     "activations",
     "atlas",
+    "audit",
     "benchmark_attribution",
     "caricature",
     "class_image",

@@ -22,21 +22,18 @@ from convscope.cli.options import (
     version_option,
 )
 from convscope.cli.paths import STDOUT, check_inputs, check_output
-from convscope.cli.public import CHOOSERS, VERBS, doc_of, method_options, schema_of
+from convscope.cli.public import CHOOSERS, PAGES, VERBS, doc_of, method_options, schema_of
 from convscope.core.docstring import command_lines, summary
 from convscope.core.schema import Schema
 from convscope.errors import OptionError, suggest
 
 _NOT_FROM_THE_COMMAND_LINE = {"model", "photo", "out"}
-_SEVERAL = ("photo", "units", "target")
+_SEVERAL = ("photo", "photos", "units", "target")
 """Arguments that may be given several times."""
 
 LIVE_HEADING = "Look for yourself, in the browser"
 ENDINGS = (".png", ".npz", ".json", ".csv", ".gif", ".webp")
 """What a result can be saved as."""
-
-PAGES = ("report",)
-"""Verbs that write a page."""
 
 ATLAS_HEADING = "Make an atlas"
 EXAMPLES_SHOWN = 6

@@ -15,6 +15,7 @@ from convscope.core.schema import Parameter, Schema
 
 VERBS = {
     "report": "One page: what this network sees in this photo",
+    "audit": "One page: what this network gets wrong in many photos, and why",
     "predict": "Look at a photo",
     "activations": "Look at a photo",
     "overview": "Look at a photo",
@@ -36,6 +37,9 @@ VERBS = {
     "rerun": "Find your way",
 }
 """Verb -> the heading it stands under in `convscope --help`."""
+
+PAGES = ("report", "audit")
+"""Verbs that write a page."""
 
 ALIASES = {"models": "list_models"}
 """Verbs that have another name in Python, where a noun alone would say too little."""

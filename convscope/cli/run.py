@@ -12,7 +12,7 @@ import convscope
 from convscope.cli import show
 from convscope.cli.options import flag_of, model_schemas, values
 from convscope.cli.paths import STDOUT, default_output
-from convscope.cli.public import CHOOSERS, method_options
+from convscope.cli.public import CHOOSERS, PAGES, method_options
 from convscope.core.schema import Parameter, Schema
 from convscope.core.types import Options
 from convscope.core.validation import check
@@ -41,15 +41,15 @@ def run_verb(schema: Schema, typed: Options) -> int:
     options = values(schema.options, typed, schema.name)
     if schema.name in CHOOSERS:
         options |= _method_options(schema, options, typed)
-    if schema.name == "report":
-        options["out"] = out or "report.html"
+    if schema.name in PAGES:
+        options["out"] = out or f"{schema.name}.html"
     if typed.get("photo"):  # of a verb that can do without one, and therefore has --photo
         options["photo"] = list(typed["photo"])
     with show.progress(typed["quiet"] or typed["as_json"]):
         if any(parameter.name == "model" for parameter in schema.parameters):
             positional.insert(0, load_typed_model(typed))
         answer = getattr(convscope, schema.name)(*positional, **options)
-    if schema.name == "report":
+    if schema.name in PAGES:
         print(answer.details["path"])
         return 0
     if isinstance(answer, Path):

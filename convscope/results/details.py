@@ -17,6 +17,7 @@ from convscope.errors import OptionError, suggest
 View: TypeAlias = Literal[
     "activations",
     "attribution",
+    "audit",
     "comparison",
     "detections",
     "fooling",
@@ -212,11 +213,49 @@ class MeasurementsDetails(Details):
     tiles: int = 1
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Something that stands out in an audit: a `kind` (label, reason or background), the class or
+    group it is about, how strong it is, and a sentence."""
+
+    kind: Literal["label", "reason", "background"]
+    subject: str
+    value: float
+    sentence: str
+
+
+@dataclass(frozen=True)
+class ClassAccuracy:
+    """A class, how many photos have it as their label, the share that is right, and the ends of
+    its interval."""
+
+    label: str
+    photos: int
+    accuracy: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditDetails(Details):
+    """The page and the folder that were written, how many photos were read and explained, what
+    stands out, and the classes, the least accurate first."""
+
+    view: ClassVar[View] = "audit"
+    path: str = ""
+    folder: str = ""
+    photos: int = 0
+    explained: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    classes: list[ClassAccuracy] = field(default_factory=list)
+
+
 CLASSES: Mapping[str, type[Details]] = {
     kind.view: kind
     for kind in (
         ActivationsDetails,
         AttributionDetails,
+        AuditDetails,
         ComparisonDetails,
         DetectionsDetails,
         FoolingDetails,

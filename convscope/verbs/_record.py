@@ -179,7 +179,8 @@ def _check_verb(record: Provenance) -> None:
     """The verb is one that looks, its arguments are its own, and their values are in bounds."""
     name, arguments = record["verb"], record["arguments"]
     if name not in VERBS:
-        hint = " Call convscope report again to write the page." if name == "report" else ""
+        is_page = name in ("report", "audit")
+        hint = f" Call convscope {name} again to write the page." if is_page else ""
         raise InputError(
             f"it names the verb {shown(name)}; a picture can ask for {', '.join(sorted(VERBS))}."
             + hint

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +10,7 @@ from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.arrays import Array, Pixels
 from convscope.results.details import AttributionDetails, ImagesDetails
+from convscope.results.pages import PHOTO_SIDE, data_uri, picture_of
 from convscope.results.pictures import overlay_heat, scale_heat, to_rgb, to_uint8
 from convscope.results.provenance import Row
 from convscope.results.result import Result
@@ -25,12 +23,6 @@ from convscope.verbs.fool import fool
 from convscope.verbs.invert import invert
 from convscope.verbs.predict import predict
 from convscope.verbs.visualize import visualize
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-PHOTO_SIDE = 640
-"""Longest side of a photo on the page; it is shown at half of that on most screens."""
 
 GRID_SIDE = 2000
 """Longest side of a grid of activations."""
@@ -148,7 +140,7 @@ def answer_section(model: Model, photo: PhotoLike, seed: int) -> Answer:
     height, width = predicted.photos[0].shape[:2]
     layer = cam.details_as(AttributionDetails).layer
     return Answer(
-        _data_uri(_picture(predicted.photos[0])), predicted.table, rows, layer, height, width
+        data_uri(picture_of(predicted.photos[0])), predicted.table, rows, layer, height, width
     )
 
 
@@ -174,8 +166,8 @@ def _layer_section(model: Model, result: Result, row: Row, seed: int) -> LayerSe
     pictures = [
         UnitPictures(
             index,
-            _data_uri(
-                _picture(overlay_heat(photo, scale_heat(maps[0, index], "layer").share, box)),
+            data_uri(
+                picture_of(overlay_heat(photo, scale_heat(maps[0, index], "layer").share, box)),
                 PHOTO_SIDE // 2,
             ),
             _image_uri(patterns, place),
@@ -188,7 +180,7 @@ def _layer_section(model: Model, result: Result, row: Row, seed: int) -> LayerSe
         name,
         row,
         min(CHANNELS, maps.shape[1]),
-        _data_uri(grid, GRID_SIDE, lossless=True),
+        data_uri(grid, GRID_SIDE, lossless=True),
         pictures,
     )
 
@@ -208,7 +200,7 @@ def fooling_section(model: Model, photo: PhotoLike, seed: int) -> FoolingSection
     original, fooled = result["original"][0], result["image"][0]
     change = fooled - original
     uris = [
-        _data_uri(_picture(_pixels(image)), lossless=True)
+        data_uri(picture_of(_pixels(image)), lossless=True)
         for image in (original, fooled, change + 0.5, AMPLIFIED * change + 0.5)
     ]
     return FoolingSection(result.table[0], *uris)
@@ -228,11 +220,11 @@ def inversion_sections(model: Model, photo: PhotoLike, seed: int) -> list[DepthS
 def dream_section(model: Model, photo: PhotoLike, seed: int) -> DreamSection:
     """The photo, with more of what the network sees in it."""
     pixels = predict(model, photo, top=1).photos[0]
-    picture = _picture(pixels)
+    picture = picture_of(pixels)
     picture.thumbnail((DREAM_SIDE, DREAM_SIDE))
     result = dream(model, picture if pixels.shape[-1] == 3 else photo, seed=seed)
     title = result.details_as(ImagesDetails).titles[0]
-    return DreamSection(title, _data_uri(_picture(_pixels(result["image"][0]))))
+    return DreamSection(title, data_uri(picture_of(_pixels(result["image"][0]))))
 
 
 def _overlay(explanation: Result, place: int) -> str:
@@ -243,7 +235,7 @@ def _overlay(explanation: Result, place: int) -> str:
     arrays = {name: array[part] for name, array in explanation.arrays.items()}
     photo = explanation.photos[details.photo_of[place]]
     single = replace(explanation, details=alone, arrays=arrays, table=[], photos=[photo])
-    return _data_uri(single.picture(style="overlay"))
+    return data_uri(single.picture(style="overlay"))
 
 
 def _pixels(image: Array) -> Pixels:
@@ -254,24 +246,4 @@ def _pixels(image: Array) -> Pixels:
 def _image_uri(result: Result, place: int) -> str:
     """One image of a synthesis; small ones, which are enlarged, without loss."""
     image = result["image"]
-    return _data_uri(_picture(_pixels(image[place])), lossless=image.shape[-1] < PHOTO_SIDE // 4)
-
-
-def _picture(pixels: Pixels) -> Image:
-    from PIL import Image
-
-    return Image.fromarray(to_rgb(np.ascontiguousarray(pixels)))
-
-
-def _data_uri(picture: Image, longest: int = PHOTO_SIDE, *, lossless: bool = False) -> str:
-    """A picture as a data URI, no larger than it is shown."""
-    picture = picture.convert("RGB")
-    if max(picture.size) > longest:
-        picture.thumbnail((longest, longest))
-    buffer = io.BytesIO()
-    if lossless:
-        picture.save(buffer, "PNG", optimize=True)
-    else:
-        picture.save(buffer, "JPEG", quality=88)
-    kind = "png" if lossless else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return data_uri(picture_of(_pixels(image[place])), lossless=image.shape[-1] < PHOTO_SIDE // 4)

@@ -7,18 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import jinja2
-
 from convscope.core.files import write_whole
 from convscope.core.interrupt import count_steps
 from convscope.core.progress import advance
 from convscope.core.ranges import Seed
-from convscope.core.text import visible
 from convscope.core.validation import checked
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
 from convscope.results.details import PredictionsDetails
+from convscope.results.pages import render_page
 from convscope.results.result import Result
+from convscope.verbs._command_line import model_words
 from convscope.verbs._report_parts import (
     answer_section,
     class_section,
@@ -76,14 +75,14 @@ def report(
             parts[name] = section()
         if steps.is_interrupted:
             raise KeyboardInterrupt
-    page = _template().render(
-        title=f"What {model.name} sees",
+    values = {
+        "title": f"What {model.name} sees",
         **parts,
-        provenance=predicted.provenance,
-        command=_command(model, predicted, out, seed),
-        seed=seed,
-    )
-    path = write_whole(out, visible(page).encode())
+        "provenance": predicted.provenance,
+        "command": _command(model, predicted, out, seed),
+        "seed": seed,
+    }
+    path = write_whole(out, render_page(Path(__file__).with_suffix(".html"), values))
     advance("report", len(sections), len(sections))
     record = predicted.provenance.copy()
     record["verb"], record["arguments"] = "report", {"out": str(out), "seed": seed}
@@ -104,17 +103,6 @@ def _command(model: Model, predicted: Result, out: str, seed: int) -> str:
         *(photo["path"] or "PHOTO" for photo in predicted.provenance["photos"]),
         "--out",
         Path(out).name,
-    ]
-    if model.spec != "embedded":
-        words += ["--model", model.spec or "MODEL"]
-    words += [
-        word
-        for name, value in model.options.items()
-        for word in (f"--{name.replace('_', '-')}", str(value))
+        *model_words(model),
     ]
     return shlex.join(words + (["--seed", str(seed)] if seed else []))
-
-
-def _template() -> jinja2.Template:
-    text = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
-    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(text)

@@ -3,7 +3,7 @@ unit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,15 +11,14 @@ from torch import Tensor
 
 from convscope.atlas.scan.listing import Shard
 from convscope.atlas.scan.pass_state import PassState
-from convscope.atlas.scan.read_ahead import ReadAhead, ReadBatch
+from convscope.atlas.scan.shard_reader import ShardReader
 from convscope.atlas.scan.top_k import Integers, TopK, priority
 from convscope.networks.model import Model
 from convscope.photos.sources.place import PhotoSource
 from convscope.probe import Probe
-from convscope.probe.inference_copy import inference_copy
 
 
-class Scanner:
+class Scanner(ShardReader):
     """Scans shards; the network is prepared once. It can be sent to another process.
 
     Of each unit it keeps the `k` best photos, and its values at `reservoir` photos that are drawn
@@ -38,39 +37,12 @@ class Scanner:
         batch: int,
         half: bool,
     ) -> None:
-        self.model, self.layers, self.source = model, list(layers), source
+        super().__init__(model, layers, source, batch=batch, half=half)
         self.k, self.reservoir, self.seed = k, reservoir, seed
-        self.batch, self.half = batch, half
-        self._prepared: Model | None = None
-        self._reader: ReadAhead | None = None
-
-    def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_prepared": None, "_reader": None}
 
     def __call__(self, shard: Shard) -> bytes:
         """The state after that shard alone, as bytes."""
         return self.scan(shard).to_bytes()
-
-    def close(self) -> None:
-        """End the threads that read photos."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-
-    def announce(self, shard: Shard) -> None:
-        """Say which shard comes after the current one, so that reading does not wait between
-        them."""
-        self._read_ahead().announce(shard)
-
-    def batches(self, shard: Shard) -> Iterator[ReadBatch]:
-        """A shard's photos at the network's size."""
-        return self._read_ahead().batches(shard)
-
-    def prepare(self) -> Model:
-        """The inference copy of the network, made when it is first asked for."""
-        if self._prepared is None:
-            self._prepared = inference_copy(self.model, self.layers, half=self.half)
-        return self._prepared
 
     def scan(self, shard: Shard) -> PassState:
         """The state after that shard alone."""
@@ -108,14 +80,6 @@ class Scanner:
         state.trim_reservoir()
         state.prune()
         return state
-
-    def _read_ahead(self) -> ReadAhead:
-        if self._reader is None:
-            self._reader = ReadAhead(self.source, self.batch, self._fit)
-        return self._reader
-
-    def _fit(self, photo: Tensor) -> Tensor:
-        return self.model.preprocessing.fit(self.model.match_channels(photo))
 
 
 def _update(tops: TopK, maps: Tensor, photos: Integers, drawn: list[int]) -> None:

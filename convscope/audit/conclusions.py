@@ -1,0 +1,173 @@
+"""What an audit concludes: everything that the page, the tables and the result show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from convscope.audit.backgrounds import BackgroundMeasure, background_measures
+from convscope.audit.explainer import ExplainedPhoto
+from convscope.audit.measures import (
+    Bin,
+    ClassMeasure,
+    Confusion,
+    Interval,
+    accuracy,
+    calibration_error,
+    class_measures,
+    confusions,
+)
+from convscope.audit.place_test import without_place
+from convscope.audit.predictions import Predictions
+from convscope.audit.reasons import Group, find_groups
+from convscope.audit.suspect_labels import SuspectLabels, suspect_labels
+from convscope.core.types import JsonObject
+from convscope.networks.model import Model
+from convscope.photos.sources.place import PhotoSource
+from convscope.results.details import Finding
+
+LEAST_DROP = 0.1
+"""By so much the answer's probability must fall without a group's place, more than that of other
+photos does, before the place is called its reason."""
+
+MOST_TESTED = 8
+"""Groups whose place is taken away."""
+
+
+@dataclass(frozen=True)
+class NamedGroup:
+    """A group under the name that the table gives it."""
+
+    name: str
+    group: Group
+    is_odd: bool
+
+
+@dataclass(frozen=True)
+class Conclusions:
+    """What was measured, section by section; `explained` are the photos that `rows` explain."""
+
+    top_1: Interval
+    top_5: Interval | None
+    calibration: Interval
+    bins: list[Bin]
+    classes: list[ClassMeasure]
+    confusions: list[Confusion]
+    suspects: SuspectLabels
+    groups: list[NamedGroup]
+    backgrounds: list[BackgroundMeasure]
+    explained: list[ExplainedPhoto]
+    rows: list[JsonObject]
+
+    def group_of(self) -> dict[int, str]:
+        """The number of each grouped photo -> the name of its group."""
+        return {
+            self.explained[place].number: named.name
+            for named in self.groups
+            for place in named.group.places.tolist()
+        }
+
+
+def conclude(
+    model: Model,
+    source: PhotoSource,
+    predictions: Predictions,
+    explained: Sequence[ExplainedPhoto],
+    rows: list[JsonObject],
+    seed: int,
+) -> Conclusions:
+    """Draw the conclusions from both passes."""
+    labeled = predictions.is_labeled
+    right = predictions.is_correct[labeled]
+    calibration, bins = calibration_error(predictions.probability[labeled], right, seed)
+    # Where there are no more than five classes, the first five are all.
+    in_five = (predictions.rank < 5)[labeled] if model.classes > 5 else None
+    numbers = {row["number"] for row in rows}
+    photos = [photo for photo in explained if photo.number in numbers]
+    return Conclusions(
+        accuracy(right, seed),
+        None if in_five is None else accuracy(in_five, seed),
+        calibration,
+        bins,
+        class_measures(predictions, seed),
+        confusions(predictions),
+        suspect_labels(predictions),
+        _named_groups(model, source, photos, rows, seed),
+        background_measures(rows, seed),
+        photos,
+        rows,
+    )
+
+
+def findings(model: Model, predictions: Predictions, conclusions: Conclusions) -> list[Finding]:
+    """What stands out: labels, reasons, backgrounds."""
+    listed = []
+    suspects = conclusions.suspects
+    if suspects.is_alarm:
+        names = ", ".join(predictions.names[place] for place in suspects.places[:5])
+        listed.append(
+            Finding(
+                "label",
+                f"{len(suspects.places)} photos",
+                float(len(suspects.places)),
+                f"{len(suspects.places)} photos get almost no probability for their label, where"
+                f" about {suspects.expected:.0f} would be expected of the network's mistakes; check"
+                f" their labels: {names}.",
+            )
+        )
+    for named in conclusions.groups:
+        if named.is_odd:
+            group = named.group
+            listed.append(
+                Finding(
+                    "reason",
+                    named.name,
+                    group.oddness,
+                    f"{len(group.places)} photos are called {model.label(group.predicted)} for the"
+                    f" same place, which other photos do not look at; without it"
+                    f" {group.changed or 0:.0%} of the answers change.",
+                )
+            )
+    for measure in conclusions.backgrounds:
+        if measure.is_told_by_background:
+            name = model.label(measure.index)
+            listed.append(
+                Finding(
+                    "background",
+                    name,
+                    measure.without_object - measure.others_without_object,
+                    f"{name} is told by its background: {measure.without_object:.0%} of its right"
+                    f" answers stay when the object is taken away"
+                    f" ({measure.others_without_object:.0%} of other photos are called so then).",
+                )
+            )
+    return listed
+
+
+def _named_groups(
+    model: Model,
+    source: PhotoSource,
+    photos: Sequence[ExplainedPhoto],
+    rows: Sequence[JsonObject],
+    seed: int,
+) -> list[NamedGroup]:
+    """The groups, the odd ones first; the places of the oddest are taken away as a test."""
+    if not rows:
+        return []
+    heat = np.array([row["heat"] for row in rows], np.float64)
+    heat = heat.reshape(len(rows), rows[0]["rows"], rows[0]["columns"])
+    groups = find_groups(heat, [row["predicted_index"] for row in rows], seed)
+    tested = 0
+    named: list[NamedGroup] = []
+    numbers: dict[int, int] = {}
+    for group in groups:
+        is_odd = False
+        if group.is_candidate and tested < MOST_TESTED:
+            tested += 1
+            group = without_place(model, source, photos, group, seed)
+            is_odd = (group.drop or 0) - (group.drop_elsewhere or 0) >= LEAST_DROP
+        number = numbers[group.predicted] = numbers.get(group.predicted, 0) + 1
+        named.append(NamedGroup(f"{model.label(group.predicted)} {number}", group, is_odd))
+    return sorted(named, key=lambda entry: not entry.is_odd)

@@ -1,0 +1,157 @@
+"""The second pass: why the photos that matter get their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from convscope.atlas.scan.read_ahead import read_photo
+from convscope.audit.masks import Masks
+from convscope.audit.removal import without_background, without_object
+from convscope.audit.tables import EXPLANATIONS, encode
+from convscope.core.types import JsonObject
+from convscope.errors import NumericError
+from convscope.networks.model import Model
+from convscope.photos.sources.entry import Entry
+from convscope.photos.sources.place import PhotoSource
+from convscope.probe import Probe
+from convscope.probe.inference_copy import inference_copy
+from convscope.questions.choice import Choice
+from convscope.questions.target import Target
+
+PHOTOS_PER_JOB = 32
+"""Photos that are explained at once; what a run that was killed loses at most."""
+
+MAX_OBJECT = 0.85
+"""Share of the photo up to which there is a background beside the object."""
+
+
+@dataclass(frozen=True)
+class ExplainedPhoto:
+    """A photo to explain: its number and entry, what it is taken for, and its label (-1 without
+    one)."""
+
+    number: int
+    entry: Entry
+    predicted: int
+    label: int
+
+    @property
+    def is_mistake(self) -> bool:
+        """Whether the answer is not the label."""
+        return self.label not in (-1, self.predicted)
+
+
+@dataclass(frozen=True)
+class ExplanationJob:
+    """Photos that are explained together; `name` tells the job from all others."""
+
+    name: str
+    photos: tuple[ExplainedPhoto, ...]
+
+
+class Explainer:
+    """A job -> its rows of `EXPLANATIONS`, as bytes. It can be sent to another process."""
+
+    def __init__(
+        self, model: Model, layer: str, source: PhotoSource, masks: Masks | None, half: bool
+    ) -> None:
+        self.model, self.layer, self.source = model, layer, source
+        self.masks, self.half = masks, half
+        self._prepared: Model | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_prepared": None}
+
+    def __call__(self, job: ExplanationJob) -> bytes:
+        """The rows of a job."""
+        return encode(EXPLANATIONS, self.rows(job.photos), job.name)
+
+    def rows(self, photos: Sequence[ExplainedPhoto]) -> list[JsonObject]:
+        """The rows of some photos.
+
+        Raises:
+            NumericError: NaN or infinity in the explanations.
+        """
+        if self._prepared is None:
+            self._prepared = inference_copy(self.model, [self.layer], half=self.half)
+        read = [read_photo(self.source, photo.entry) for photo in photos]
+        fitted = [self.model.fit(photo) for photo in read]
+        image = self._prepared.preprocess(torch.cat(fitted))
+        with Probe(self._prepared) as probe:
+            plain = self._attributed(probe, image, [Choice(photo.predicted) for photo in photos])
+            wrong = [place for place, photo in enumerate(photos) if photo.is_mistake]
+            contrasts = {}
+            if wrong:
+                choices = [
+                    Choice(photos[place].predicted, against=photos[place].label) for place in wrong
+                ]
+                parts = self._attributed(probe, image[wrong], choices)
+                contrasts = {place: (parts[0][at], parts[1][at]) for at, place in enumerate(wrong)}
+            rows = [
+                self._row(photo, plain[0][place], plain[1][place], contrasts.get(place))
+                for place, photo in enumerate(photos)
+            ]
+            if self.masks is not None:
+                for row, photo, original, seen in zip(rows, photos, read, fitted, strict=True):
+                    size = (original.shape[-2], original.shape[-1])
+                    mask = self.masks.read(photo.entry, size, self.model)
+                    if mask is not None:
+                        row |= self._object_facts(probe, row, seen, mask.to(seen.device))
+        return rows
+
+    def _attributed(
+        self, probe: Probe, image: Tensor, choices: list[Choice]
+    ) -> tuple[Tensor, Tensor]:
+        """Grad-CAM (n h w) and gradient x activation of every unit (n c) for each photo's
+        question."""
+        target = Target(probe.model, tuple(choices))
+        activation, gradient = probe.activation_and_gradient(image, self.layer, target)
+        weight = gradient.mean((2, 3), keepdim=True)
+        heat = (weight * activation).sum(1).cpu()
+        contributions = (gradient * activation).sum((2, 3)).cpu()
+        if not bool(torch.isfinite(heat).all() and torch.isfinite(contributions).all()):
+            raise NumericError(f"The activations of {self.layer} are NaN or infinite on a photo.")
+        return heat, contributions
+
+    def _row(
+        self,
+        photo: ExplainedPhoto,
+        heat: Tensor,
+        contributions: Tensor,
+        contrast: tuple[Tensor, Tensor] | None,
+    ) -> JsonObject:
+        return {
+            "number": photo.number,
+            "photo": photo.entry.name,
+            "predicted_index": photo.predicted,
+            "label_index": photo.label,
+            "rows": heat.shape[0],
+            "columns": heat.shape[1],
+            "heat": heat.flatten().tolist(),
+            "contributions": contributions.tolist(),
+            "contrast": [] if contrast is None else contrast[0].flatten().tolist(),
+            "contrast_contributions": [] if contrast is None else contrast[1].tolist(),
+        }
+
+    def _object_facts(
+        self, probe: Probe, row: JsonObject, image: Tensor, mask: Tensor
+    ) -> JsonObject:
+        """How much of the heat is on the object, and what is said without it or its background."""
+        area = float(mask.mean())
+        heat = torch.tensor(row["heat"]).reshape(1, 1, row["rows"], row["columns"])
+        wide = interpolate(heat.clamp_min(0), mask.shape[-2:], mode="bilinear").to(mask.device)
+        total = float(wide.sum())
+        facts: JsonObject = {
+            "object_area": area,
+            "heat_on_object": float((wide * mask).sum()) / total if total > 0 else None,
+        }
+        if area <= MAX_OBJECT:
+            changed = torch.cat([without_object(image, mask), without_background(image, mask)])
+            answers = probe.scores(probe.model.preprocess(changed)).argmax(1).tolist()
+            facts |= {"without_object": answers[0], "without_background": answers[1]}
+        return facts

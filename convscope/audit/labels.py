@@ -1,0 +1,140 @@
+"""Which class each photo is said to show: by its folder, a table, or a list."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from convscope.core.extras import open_parquet
+from convscope.errors import InputError, TargetError
+from convscope.networks.model import Model
+from convscope.photos.sources.entry import LABEL_COLUMNS, Entry
+from convscope.photos.sources.place import PhotoSource
+from convscope.questions.find_class import find_class
+
+PHOTO_COLUMNS = ("photo", "file", "filename", "path", "image", "name")
+"""Names that a table's column of photos usually has."""
+
+TABLE_LABEL_COLUMNS = (*LABEL_COLUMNS, "imagenet_index", "index")
+"""Those of its column of labels."""
+
+LabelsLike = str | Mapping[str, int | str] | Sequence[int | str] | None
+"""A .csv or .parquet file, photo -> label, a label for each photo in order, or the source's own."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A photo's label in words, and the class it stands for."""
+
+    by_name: Mapping[str, str]
+    in_order: tuple[str, ...]
+    classes: Mapping[str, int]
+
+    def text(self, number: int, entry: Entry) -> str | None:
+        """What the photo is said to show, in the caller's words; None where nothing is said."""
+        return _text_of(self.by_name, self.in_order, number, entry)
+
+    def index(self, number: int, entry: Entry) -> int | None:
+        """The class of a photo."""
+        text = self.text(number, entry)
+        return None if text is None else self.classes[text]
+
+
+def read_labels(model: Model, source: PhotoSource, labels: LabelsLike) -> Labels:
+    """The labels of a source's photos.
+
+    Raises:
+        InputError: no labels, a label that is no class of the network, or only one class.
+    """
+    by_name, in_order = _given(labels)
+    texts: set[str] = set()
+    count = 0
+    for number, entry in enumerate(source.walk()):
+        count += 1
+        if (text := _text_of(by_name, in_order, number, entry)) is not None:
+            texts.add(text)
+    if in_order and len(in_order) != count:
+        raise InputError(f"There are {count} photos, but {len(in_order)} labels; give one each.")
+    if not texts:
+        raise InputError(
+            "No photo has a label; put the photos in a folder a class, or give labels= (a .csv"
+            " file with the columns photo and label)."
+        )
+    classes = _classes(model, sorted(texts))
+    if len(set(classes.values())) < 2:
+        raise InputError(
+            f"All photos are labeled {min(texts)!r}; an audit compares at least two classes."
+        )
+    return Labels(by_name, in_order, classes)
+
+
+def _given(labels: LabelsLike) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Photo -> label, or labels in order."""
+    if labels is None:
+        return {}, ()
+    if isinstance(labels, str):
+        return _read_table(labels), ()
+    if isinstance(labels, Mapping):
+        return {str(photo): str(label) for photo, label in labels.items()}, ()
+    return {}, tuple(str(label) for label in labels)
+
+
+def _read_table(name: str) -> dict[str, str]:
+    path = Path(name)
+    if not path.is_file():
+        raise InputError(f"There is no file {name} with labels.")
+    try:
+        if path.suffix.lower() == ".parquet":
+            with path.open("rb") as file:
+                rows = open_parquet(file).read(use_threads=False).to_pylist()
+        else:
+            with path.open(newline="", encoding="utf-8-sig") as text:
+                rows = list(csv.DictReader(text))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{name} cannot be read as a table of labels: {error}") from None
+    columns = list(rows[0]) if rows else []
+    photo = next((column for column in PHOTO_COLUMNS if column in columns), None)
+    label = next((column for column in TABLE_LABEL_COLUMNS if column in columns), None)
+    if photo is None or label is None:
+        raise InputError(
+            f"{name} has the columns {', '.join(map(str, columns)) or '(none)'}; it needs one"
+            " called photo and one called label."
+        )
+    return {str(row[photo]): str(row[label]) for row in rows if row[label] not in (None, "")}
+
+
+def _text_of(
+    by_name: Mapping[str, str], in_order: Sequence[str], number: int, entry: Entry
+) -> str | None:
+    if in_order:
+        return in_order[number] if number < len(in_order) else None
+    if not by_name:
+        return entry.label
+    path = PurePosixPath(entry.name)
+    names = (entry.name, path.name, path.stem)
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def _classes(model: Model, texts: Iterable[str]) -> dict[str, int]:
+    """Label -> class. Without labels of its own, a network's classes are the labels in alphabetical
+    order, as torchvision's ImageFolder numbers them."""
+    names = list(texts)
+    if model.labels is None and not all(name.strip().isdigit() for name in names):
+        if len(names) != model.classes:
+            raise InputError(
+                f"The network has {model.classes} classes without names, and the photos have"
+                f" {len(names)} labels; load it with labels=."
+            )
+        return {name: index for index, name in enumerate(names)}
+    return {name: _find(model, name) for name in names}
+
+
+def _find(model: Model, name: str) -> int:
+    for spelling in (name, name.replace("_", " ")):
+        try:
+            return find_class(model, spelling)
+        except TargetError as error:
+            failure = str(error)
+    raise InputError(f"A photo is labeled {name!r}. {failure}")

@@ -1,0 +1,117 @@
+"""Where an audit is written, and its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from convscope.atlas.store.store import Store
+from convscope.audit.conclusions import Conclusions
+from convscope.audit.tables import EXPLANATIONS, FINDINGS, GROUPS, PHOTOS, encode
+from convscope.core.types import JsonObject
+from convscope.errors import LayerError, OutputError
+from convscope.networks.model import Model
+from convscope.probe import Probe
+from convscope.results.details import Finding
+from convscope.results.provenance import Row
+
+ENDING = ".html"
+
+
+def check_page(out: str) -> Path:
+    """The path of the page.
+
+    Raises:
+        OutputError: another ending, or a folder, or a file where the folder of rows goes.
+    """
+    page = Path(out)
+    if page.suffix.lower() != ENDING:
+        raise OutputError(f"An audit is written as a page; {out} must end in {ENDING}.")
+    if page.is_dir():
+        raise OutputError(f"{out} is a folder; give the name of a page.")
+    folder = page.with_suffix("")
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"The rows of an audit go into the folder {folder}, which is a file.")
+    return page
+
+
+def layer_of(model: Model, layer: str | None) -> str:
+    """The layer that explanations are made at.
+
+    Raises:
+        LayerError: there is no such layer, or none with places.
+    """
+    with Probe(model) as probe:
+        spatial = probe.layers.last_spatial()
+        if layer is not None and not probe.layers[layer].spatial:
+            raise LayerError(
+                f"Layer {layer!r} has no places, so it shows no reasons; the last one with places"
+                f" is {spatial!r}."
+            )
+    name = layer or spatial
+    if name is None:
+        raise LayerError(f"{model.name} has no layer with places, so it shows no reasons.")
+    return name
+
+
+def photo_rows(
+    model: Model, rows: Sequence[Mapping[str, object]], group_of: Mapping[int, str]
+) -> list[Row]:
+    """A row per photo, as the result has it; the label as the network calls it."""
+    table: list[Row] = []
+    for row in rows:
+        index = row["label_index"]
+        table.append(
+            {
+                "photo": row["photo"],
+                "label": model.label(index) if isinstance(index, int) else None,
+                "predicted": row["predicted"],
+                "probability": row["probability"],
+                "correct": row["correct"],
+                "group": group_of.get(int(str(row["number"]))),
+            }
+        )
+    return table
+
+
+def write_tables(
+    store: Store,
+    model: Model,
+    rows: Sequence[JsonObject],
+    conclusions: Conclusions,
+    listed: Sequence[Finding],
+) -> None:
+    """The finished tables, each one file."""
+    group_of = conclusions.group_of()
+    grouped = [row | {"group": group_of.get(row["number"])} for row in rows]
+    groups: list[JsonObject] = []
+    for named in conclusions.groups:
+        group = named.group
+        photos = [conclusions.explained[place] for place in group.places.tolist()]
+        groups.append(
+            {
+                "group": named.name,
+                "predicted": model.label(group.predicted),
+                "photos": len(photos),
+                "correct": sum(photo.label == photo.predicted for photo in photos),
+                "same_place": group.same_place,
+                "elsewhere": group.elsewhere,
+                "oddness": group.oddness,
+                "changed": group.changed,
+                "drop": group.drop,
+                "drop_elsewhere": group.drop_elsewhere,
+                "is_odd": named.is_odd,
+                "rows": group.heat.shape[0],
+                "columns": group.heat.shape[1],
+                "heat": group.heat.ravel().tolist(),
+            }
+        )
+    for table, entries in (
+        (PHOTOS, grouped),
+        (EXPLANATIONS, conclusions.rows),
+        (GROUPS, groups),
+        (FINDINGS, [asdict(finding) for finding in listed]),
+    ):
+        path = store.path(f"{table.name}.parquet")
+        store.write(path, encode(table, entries, "finished"))

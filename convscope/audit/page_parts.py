@@ -1,0 +1,194 @@
+"""The sections of the page, as plain values for its template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from convscope.audit.conclusions import Conclusions, NamedGroup
+from convscope.audit.measures import ClassMeasure, Confusion
+from convscope.audit.predictions import Predictions
+from convscope.audit.thumbnails import Thumbnail, Thumbnails, heat_of
+from convscope.audit.unit_pictures import StrongUnit
+from convscope.networks.model import Model
+from convscope.results.arrays import Array
+
+CLASSES, CONFUSIONS, GROUPS, PHOTOS = 20, 8, 12, 6
+"""Rows of the tables of classes and confusions, groups beside the odd ones, and photos of each."""
+
+
+@dataclass(frozen=True)
+class UnitCard:
+    """A unit, and the photo it speaks loudest on."""
+
+    unit: StrongUnit
+    best: Thumbnail
+
+
+@dataclass(frozen=True)
+class MistakeCard:
+    """A mistake with its evidence."""
+
+    photo: Thumbnail
+    heat: Thumbnail
+    label: str
+    predicted: str
+    probability: float
+    label_probability: float
+    is_suspect: bool
+    group: str | None
+    units: list[UnitCard]
+
+
+@dataclass(frozen=True)
+class ConfusionCard:
+    """A pair of classes, with photos."""
+
+    label: str
+    predicted: str
+    photos: int
+    share: float
+    thumbnails: list[Thumbnail]
+
+
+@dataclass(frozen=True)
+class GroupCard:
+    """A group of photos, with the heat of some of them."""
+
+    name: str
+    label: str
+    count: int
+    correct: int
+    same_place: float
+    elsewhere: float
+    changed: float | None
+    is_odd: bool
+    thumbnails: list[Thumbnail]
+
+
+@dataclass(frozen=True)
+class BarCard:
+    """One bar of the reliability diagram, in percent of its frame."""
+
+    x: float
+    width: float
+    height: float
+    title: str
+
+
+def mistake_cards(
+    model: Model,
+    predictions: Predictions,
+    conclusions: Conclusions,
+    thumbnails: Thumbnails,
+    wrong: Sequence[int],
+    units: Sequence[Sequence[StrongUnit]],
+) -> list[MistakeCard]:
+    """The worst mistakes: `wrong` are their places among the explained photos."""
+    place_of = {int(number): place for place, number in enumerate(predictions.number)}
+    suspects = set(conclusions.suspects.places.tolist()) if conclusions.suspects.is_alarm else set()
+    groups = conclusions.group_of()
+    cards = []
+    for at, strongest in zip(wrong, units, strict=True):
+        photo, row = conclusions.explained[at], conclusions.rows[at]
+        place = place_of[photo.number]
+        cards.append(
+            MistakeCard(
+                thumbnails.plain(photo),
+                thumbnails.with_heat(photo, heat_of(row, "contrast")),
+                model.label(photo.label),
+                model.label(photo.predicted),
+                float(predictions.probability[place]),
+                float(predictions.label_probability[place]),
+                place in suspects,
+                groups.get(photo.number),
+                [
+                    UnitCard(unit, thumbnails.plain(conclusions.explained[unit.best]))
+                    for unit in strongest
+                ],
+            )
+        )
+    return cards
+
+
+def confusion_cards(
+    model: Model, conclusions: Conclusions, thumbnails: Thumbnails
+) -> list[ConfusionCard]:
+    """The most frequent confusions."""
+    photos_of = {measure.index: measure.photos for measure in conclusions.classes}
+    return [
+        ConfusionCard(
+            model.label(pair.label),
+            model.label(pair.predicted),
+            pair.photos,
+            pair.photos / photos_of[pair.label],
+            _of_pair(conclusions, thumbnails, pair),
+        )
+        for pair in conclusions.confusions[:CONFUSIONS]
+    ]
+
+
+def _of_pair(conclusions: Conclusions, thumbnails: Thumbnails, pair: Confusion) -> list[Thumbnail]:
+    chosen = [
+        photo
+        for photo in conclusions.explained
+        if (photo.label, photo.predicted) == (pair.label, pair.predicted)
+    ]
+    return [thumbnails.plain(photo) for photo in chosen[: PHOTOS // 2]]
+
+
+def group_cards(model: Model, conclusions: Conclusions, thumbnails: Thumbnails) -> list[GroupCard]:
+    """The odd groups, and after them some of the others."""
+    odd = [named for named in conclusions.groups if named.is_odd]
+    others = [named for named in conclusions.groups if not named.is_odd]
+    return [_group_card(model, conclusions, thumbnails, named) for named in odd + others[:GROUPS]]
+
+
+def _group_card(
+    model: Model, conclusions: Conclusions, thumbnails: Thumbnails, named: NamedGroup
+) -> GroupCard:
+    group = named.group
+    photos = [conclusions.explained[place] for place in group.places.tolist()]
+    heat: list[Array] = [heat_of(conclusions.rows[place]) for place in group.places.tolist()]
+    return GroupCard(
+        named.name,
+        model.label(group.predicted),
+        len(photos),
+        sum(photo.label == photo.predicted for photo in photos),
+        group.same_place,
+        group.elsewhere,
+        group.changed,
+        named.is_odd,
+        [
+            thumbnails.with_heat(photo, single)
+            for photo, single in list(zip(photos, heat, strict=True))[:PHOTOS]
+        ],
+    )
+
+
+def class_rows(model: Model, measures: Sequence[ClassMeasure]) -> list[dict[str, object]]:
+    """The least accurate classes."""
+    return [
+        {
+            "label": model.label(measure.index),
+            "photos": measure.photos,
+            "recall": measure.recall,
+            "answers": measure.answers,
+            "precision": measure.precision,
+        }
+        for measure in measures[:CLASSES]
+    ]
+
+
+def reliability_bars(conclusions: Conclusions) -> list[BarCard]:
+    """The bars of the reliability diagram."""
+    return [
+        BarCard(
+            100 * entry.low,
+            100 * (entry.high - entry.low),
+            100 * entry.accuracy,
+            f"{entry.photos} answers of about {entry.probability:.0%}: {entry.accuracy:.0%} right",
+        )
+        for entry in conclusions.bins
+        if entry.photos
+    ]

@@ -1,0 +1,150 @@
+"""The two passes, each resumable: what a run that was killed had finished is not done again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from convscope.atlas.engines import Engine
+from convscope.atlas.scan import listing
+from convscope.atlas.store.store import Part, Store
+from convscope.audit.explainer import PHOTOS_PER_JOB, ExplainedPhoto, Explainer, ExplanationJob
+from convscope.audit.forward_pass import ForwardPass
+from convscope.audit.predictions import Integers, Predictions
+from convscope.audit.tables import decode
+from convscope.core.interrupt import Stop
+from convscope.core.progress import advance
+from convscope.core.types import JsonObject
+from convscope.photos.sources.entry import Entry
+from convscope.photos.sources.place import PhotoSource
+
+PARTIAL = "partial"
+"""The folder that holds the parts of runs that are not finished."""
+
+
+@dataclass(frozen=True)
+class AuditFiles:
+    """The folder of an audit; `run` is the hash of all that its rows depend on."""
+
+    store: Store
+    run: str
+
+    def path(self, table: str, name: str) -> str:
+        """The path of a part of this run."""
+        return self.store.path(PARTIAL, self.run, table, f"{name}.parquet")
+
+    def parts(self, table: str) -> dict[str, Part]:
+        """The sound parts of this run, by name."""
+        parts = self.store.parts(PARTIAL, self.run, table)
+        return {
+            part.name.removesuffix(".parquet"): part
+            for part in parts
+            if self.store.header(part) is not None
+        }
+
+    def rows(self, table: str) -> Iterator[JsonObject]:
+        """The rows of this run's parts, one part in memory at a time."""
+        for _, part in sorted(self.parts(table).items()):
+            yield from decode(self.store.load(part.path) or b"")
+
+    def remove_parts(self) -> None:
+        """Remove this run's parts, and the folders that are empty then."""
+        for table in ("photos", "explanations"):
+            for part in self.store.parts(PARTIAL, self.run, table):
+                self.store.remove(part.path)
+        for folder in (
+            *((PARTIAL, self.run, name) for name in ("photos", "explanations")),
+            (PARTIAL, self.run),
+            (PARTIAL,),
+            (),
+        ):
+            path = self.store.path(*folder)
+            if self.store.files.isdir(path) and not self.store.files.ls(path, detail=False):
+                self.store.files.rmdir(path)
+
+
+def predict_all(
+    files: AuditFiles, forward: ForwardPass, num_photos: int, run: Engine, stop: Stop
+) -> Predictions:
+    """Every photo's answer.
+
+    Raises:
+        KeyboardInterrupt: the user stopped; what is finished is kept.
+    """
+    done = {int(name.rpartition("-")[2]) for name in files.parts("photos")}
+    missing = listing.shards(forward.source, done)
+    shards = stop.until(listing.announced(missing, forward.announce))
+    num_shards = -(-num_photos // listing.SHARD_SIZE)
+    count = len(done)
+    advance("audit: photos", min(count * listing.SHARD_SIZE, num_photos), num_photos)
+    if count < num_shards:
+        for shard, data in run(forward, shards, data=True):
+            files.store.write(files.path("photos", f"part-{shard.number:06d}"), data)
+            count += 1
+            advance("audit: photos", min(count * listing.SHARD_SIZE, num_photos), num_photos)
+    if count < num_shards:
+        raise KeyboardInterrupt
+    return Predictions.of(files.rows("photos"))
+
+
+def photos_to_explain(
+    source: PhotoSource, predictions: Predictions, places: Integers
+) -> list[ExplainedPhoto]:
+    """The chosen photos with where they are, in the order of choice."""
+    numbers = {int(predictions.number[place]): int(place) for place in places}
+    entries: Mapping[int, Entry] = {
+        number: entry for number, entry in enumerate(source.walk()) if number in numbers
+    }
+    return [
+        ExplainedPhoto(
+            int(predictions.number[place]),
+            entries[int(predictions.number[place])],
+            int(predictions.predicted[place]),
+            int(predictions.label[place]),
+        )
+        for place in places
+    ]
+
+
+def explain_all(
+    files: AuditFiles,
+    explainer: Explainer,
+    photos: Sequence[ExplainedPhoto],
+    run: Engine,
+    stop: Stop,
+    max_seconds: float | None,
+) -> list[JsonObject]:
+    """The rows of the photos that were explained in time, in the order of choice.
+
+    Raises:
+        KeyboardInterrupt: the user stopped; what is finished is kept.
+    """
+    jobs = [
+        ExplanationJob(
+            f"part-{first // PHOTOS_PER_JOB:06d}", tuple(photos[first : first + PHOTOS_PER_JOB])
+        )
+        for first in range(0, len(photos), PHOTOS_PER_JOB)
+    ]
+    done = files.parts("explanations")
+    missing = [job for job in jobs if job.name not in done]
+    count = len(jobs) - len(missing)
+    advance("audit: explanations", count, len(jobs))
+    for job, data in run(explainer, stop.until(_until(missing, max_seconds))):
+        files.store.write(files.path("explanations", job.name), data)
+        count += 1
+        advance("audit: explanations", count, len(jobs))
+    if stop.asked:
+        raise KeyboardInterrupt
+    order = {photo.number: place for place, photo in enumerate(photos)}
+    rows = [row for row in files.rows("explanations") if row["number"] in order]
+    return sorted(rows, key=lambda row: order[row["number"]])
+
+
+def _until(jobs: Iterable[ExplanationJob], seconds: float | None) -> Iterator[ExplanationJob]:
+    """The jobs that begin in time; the first one always does."""
+    started = time.monotonic()
+    for number, job in enumerate(jobs):
+        if number and seconds is not None and time.monotonic() - started > seconds:
+            return
+        yield job

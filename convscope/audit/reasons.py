@@ -1,0 +1,152 @@
+"""Groups of photos that get one class for one reason, and which of these reasons are odd.
+
+Heatmaps of one predicted class are clustered. A reason is odd where it is tied to a place that
+other photos do not look at: a tag, a logo, a border. That is measured by cosines: of a group's
+heatmaps with their mean (same place), minus those of all other photos with it (elsewhere). How
+large the difference is by chance is read from the same heatmaps shifted at random, which ties them
+to no place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from convscope.audit.clustering import MOST_PHOTOS, Assignment, Matrix, partitions, unit_rows
+
+LEAST_PHOTOS = 5
+"""Photos that make a group."""
+
+LEAST_ODDNESS = 0.45
+"""Below this difference of cosines a place is not said to be a reason."""
+
+CHANCE_MARGIN = 0.05
+"""How far above the largest difference by chance an odd group is."""
+
+SHIFTS = 4
+"""Random shifts of all heatmaps, from which chance is measured."""
+
+SAME_REASON = 0.95
+"""Clusters of one class whose mean heatmaps have this cosine are one group."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Photos (their places among the explained) that get one class with heat at one place.
+
+    `heat` is the mean of their heatmaps, each of length 1 (h w). `changed` is the share of answers
+    that change when that place is taken away, `drop` by how much the answer's probability falls
+    then, and `drop_elsewhere` by how much that of other photos falls without the same place; None
+    where that was not measured.
+    """
+
+    predicted: int
+    places: Assignment
+    same_place: float
+    elsewhere: float
+    heat: Matrix
+    threshold: float = LEAST_ODDNESS
+    changed: float | None = None
+    drop: float | None = None
+    drop_elsewhere: float | None = None
+
+    @property
+    def oddness(self) -> float:
+        """How much more this place is looked at here than elsewhere."""
+        return self.same_place - self.elsewhere
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether the place is a reason of this group alone, by the heatmaps."""
+        return self.oddness >= self.threshold
+
+
+def find_groups(heat: Matrix, predicted: Sequence[int], seed: int) -> list[Group]:
+    """The groups in heatmaps (n h w) of photos with these predictions, the oddest first."""
+    size = heat.shape[1:]
+    positive = np.maximum(heat, 0).reshape(len(heat), -1)
+    rows = unit_rows(positive)
+    classes = np.asarray(predicted)
+    groups = _groups(rows, classes, size, seed)
+    generator = np.random.default_rng(seed)
+    by_chance = [
+        group
+        for _ in range(SHIFTS)
+        for group in _groups(_shifted(rows.reshape(-1, *size), generator), classes, size, seed)
+    ]
+    return sorted(
+        (replace(group, threshold=_threshold(group, by_chance)) for group in groups),
+        key=lambda group: (group.threshold - group.oddness, group.predicted),
+    )
+
+
+def _threshold(group: Group, by_chance: Sequence[Group]) -> float:
+    """How odd a group of that many photos must be: more than any as large by chance."""
+    chance = max(
+        (other.oddness for other in by_chance if len(other.places) >= len(group.places)),
+        default=0.0,
+    )
+    return max(LEAST_ODDNESS, chance + CHANCE_MARGIN)
+
+
+def _groups(rows: Matrix, classes: Assignment, size: tuple[int, ...], seed: int) -> list[Group]:
+    groups: list[Group] = []
+    for index in np.unique(classes).tolist():
+        members = np.flatnonzero((classes == index) & rows.any(1))[:MOST_PHOTOS]
+        if len(members) < LEAST_PHOTOS:
+            continue
+        candidates = [
+            _as_groups(rows, members, assignment, index, size)
+            for assignment in partitions(rows[members], seed)
+        ]
+        # The eigengap decides, unless another number of clusters shows a place of its own.
+        best = max(candidates[1:], key=_oddest, default=candidates[0])
+        is_odder = _oddest(best) >= max(LEAST_ODDNESS, _oddest(candidates[0]) + CHANCE_MARGIN)
+        groups += best if is_odder else candidates[0]
+    return groups
+
+
+def _oddest(groups: Sequence[Group]) -> float:
+    return max((group.oddness for group in groups), default=0.0)
+
+
+def _as_groups(
+    rows: Matrix, members: Assignment, assignment: Assignment, predicted: int, size: tuple[int, ...]
+) -> list[Group]:
+    """The clusters of a class; those with the same mean heatmap are one."""
+    clusters = [members[assignment == number] for number in np.unique(assignment)]
+    merged: list[Assignment] = []
+    for cluster in sorted(clusters, key=len, reverse=True):
+        mean = unit_rows(rows[cluster].mean(0, keepdims=True))
+        for place, other in enumerate(merged):
+            cosine = float((mean @ unit_rows(rows[other].mean(0, keepdims=True)).T).item())
+            if cosine >= SAME_REASON:
+                merged[place] = np.concatenate([other, cluster])
+                break
+        else:
+            merged.append(cluster)
+    groups = []
+    for places in merged:
+        if len(places) < LEAST_PHOTOS:
+            continue
+        mean = unit_rows(rows[places].mean(0, keepdims=True))[0]
+        others = np.ones(len(rows), bool)
+        others[places] = False
+        elsewhere = float((rows[others] @ mean).mean()) if others.any() else 1.0
+        same_place = float((rows[places] @ mean).mean())
+        groups.append(Group(predicted, np.sort(places), same_place, elsewhere, mean.reshape(size)))
+    return groups
+
+
+def _shifted(heat: Matrix, generator: np.random.Generator) -> Matrix:
+    """Heatmaps rolled by random steps, and flat (n h*w)."""
+    return np.stack(
+        [
+            np.roll(
+                single, [int(generator.integers(side)) for side in single.shape], (0, 1)
+            ).ravel()
+            for single in heat
+        ]
+    )

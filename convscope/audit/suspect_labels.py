@@ -1,0 +1,58 @@
+"""Labels that are probably wrong, not the network."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from convscope.audit.predictions import Integers, Predictions
+
+UNLIKELY = 0.01
+"""A label with less probability than this is suspect."""
+
+TAIL = 0.2
+"""Of mistakes whose label has more probability than that, at most this part more is expected below
+it: the share beyond one in a hundred, for probabilities that are twice as sure as they should
+be."""
+
+SIGNIFICANCE = 0.01
+
+LEAST_PHOTOS = 2
+
+
+@dataclass(frozen=True)
+class SuspectLabels:
+    """The suspect photos (places, the worst first), and how many of them an honest network would
+    have made; `is_alarm` where there are more than chance explains."""
+
+    places: Integers
+    expected: float
+    is_alarm: bool
+
+
+def suspect_labels(predictions: Predictions) -> SuspectLabels:
+    """The mistakes whose label gets almost no probability, though the predicted class gets as much
+    as its own photos usually do (confident learning, Northcutt et al., 2021)."""
+    mistakes = predictions.mistakes
+    usual = {
+        index: float(np.mean(predictions.label_probability[predictions.label == index]))
+        for index in np.unique(predictions.label[predictions.is_labeled]).tolist()
+    }
+    is_suspect = np.array(
+        [
+            predictions.label_probability[place] < UNLIKELY
+            and predictions.probability[place] >= usual.get(int(predictions.predicted[place]), 1.0)
+            for place in mistakes
+        ],
+        bool,
+    )
+    places = mistakes[is_suspect]
+    expected = TAIL * max(1, len(mistakes) - len(places))
+    chance = 1 - sum(
+        math.exp(-expected) * expected**count / math.factorial(count)
+        for count in range(min(len(places), 100))
+    )
+    is_alarm = len(places) >= LEAST_PHOTOS and chance < SIGNIFICANCE
+    return SuspectLabels(places, expected, is_alarm)

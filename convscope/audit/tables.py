@@ -1,0 +1,104 @@
+"""The tables of an audit: the columns of its Parquet files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+from convscope.atlas.store.parts import encode_table
+from convscope.atlas.store.rows import Columns
+from convscope.atlas.store.tables import Table
+from convscope.core.extras import arrow, open_parquet
+from convscope.core.types import JsonObject
+
+PHOTOS: Table[Columns] = Table(
+    "photos",
+    {
+        "number": "int64",
+        "photo": "string",
+        "label": "string?",
+        "label_index": "int32?",
+        "predicted": "string?",
+        "predicted_index": "int32?",
+        "probability": "float32?",
+        "label_probability": "float32?",
+        "rank": "int32?",
+        "margin": "float32?",
+        "correct": "bool?",
+        "group": "string?",
+        "unreadable": "string?",
+    },
+    ("number",),
+    ("number",),
+)
+"""Every photo. `rank` is the label's place among the classes, 0 for the top prediction; `margin` is
+the predicted class's score minus the label's."""
+
+EXPLANATIONS: Table[Columns] = Table(
+    "explanations",
+    {
+        "number": "int64",
+        "photo": "string",
+        "predicted_index": "int32",
+        "label_index": "int32",
+        "rows": "int32",
+        "columns": "int32",
+        "heat": "floats",
+        "contributions": "floats",
+        "contrast": "floats",
+        "contrast_contributions": "floats",
+        "object_area": "float32?",
+        "heat_on_object": "float32?",
+        "without_object": "int32?",
+        "without_background": "int32?",
+    },
+    ("number",),
+    ("number",),
+)
+"""Every photo that was explained. `heat` is Grad-CAM of the predicted class (rows x columns),
+`contributions` gradient x activation of each unit; `contrast` the same of the predicted class
+minus the label, where they differ. `without_object` and `without_background` are what the network
+predicts then."""
+
+GROUPS: Table[Columns] = Table(
+    "groups",
+    {
+        "group": "string",
+        "predicted": "string",
+        "photos": "int32",
+        "correct": "int32?",
+        "same_place": "float32",
+        "elsewhere": "float32",
+        "oddness": "float32",
+        "changed": "float32?",
+        "drop": "float32?",
+        "drop_elsewhere": "float32?",
+        "is_odd": "bool",
+        "rows": "int32",
+        "columns": "int32",
+        "heat": "floats",
+    },
+    ("group",),
+    ("group",),
+)
+"""Groups of photos that are given the same class for the same reason, the oddest first."""
+
+FINDINGS: Table[Columns] = Table(
+    "findings",
+    {"kind": "string", "subject": "string", "value": "float32", "sentence": "string"},
+    ("kind",),
+    ("kind", "subject"),
+)
+"""What stands out, the weightiest first: `kind` is label, reason or background."""
+
+
+def encode(table: Table[Columns], rows: Sequence[Mapping[str, object]], job: str) -> bytes:
+    """Rows as the bytes of a Parquet file that says which job they are from."""
+    data = arrow().Table.from_pylist(list(rows), schema=table.schema())
+    return encode_table(data, table, [{"job": job, "rows": len(rows)}])
+
+
+def decode(data: bytes) -> list[JsonObject]:
+    """The rows of a Parquet file."""
+    rows: list[JsonObject] = open_parquet(io.BytesIO(data)).read(use_threads=False).to_pylist()
+    return rows
