@@ -139,16 +139,6 @@ def confusion_matrix(label: Integers, predicted: Integers, classes: int) -> Floa
     return matrix
 
 
-def difference_low(first: Flags, second: Flags, seed: int) -> float:
-    """The lower end of the interval of the difference of two shares, resampled independently."""
-    generator = np.random.default_rng(seed)
-    draws = [
-        generator.binomial(len(flags), flags.mean(), RESAMPLES) / len(flags)
-        for flags in (first, second)
-    ]
-    return _ends(draws[0] - draws[1])[0]
-
-
 def _resampled(measure: Callable[[Floats], Floats], count: int, seed: int) -> Floats:
     """A measure of weights (r n -> r) on resamples of the photos."""
     generator = np.random.default_rng(seed)

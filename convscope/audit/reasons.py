@@ -22,6 +22,12 @@ LEAST_PHOTOS = 5
 LEAST_ODDNESS = 0.45
 """Below this difference of cosines a place is not said to be a reason."""
 
+LEAST_SAME_PLACE = 0.8
+"""Photos whose heatmaps have less in common than this do not look at one place."""
+
+SMALLER = 2
+"""Groups by chance count where they have at least one photo for every so many of the group."""
+
 CHANCE_MARGIN = 0.05
 """How far above the largest difference by chance an odd group is."""
 
@@ -60,7 +66,7 @@ class Group:
     @property
     def is_candidate(self) -> bool:
         """Whether the place is a reason of this group alone, by the heatmaps."""
-        return self.oddness >= self.threshold
+        return self.same_place >= LEAST_SAME_PLACE and self.oddness >= self.threshold
 
 
 def find_groups(heat: Matrix, predicted: Sequence[int], seed: int) -> list[Group]:
@@ -83,11 +89,9 @@ def find_groups(heat: Matrix, predicted: Sequence[int], seed: int) -> list[Group
 
 
 def _threshold(group: Group, by_chance: Sequence[Group]) -> float:
-    """How odd a group of that many photos must be: more than any as large by chance."""
-    chance = max(
-        (other.oddness for other in by_chance if len(other.places) >= len(group.places)),
-        default=0.0,
-    )
+    """How odd a group of that many photos must be: more than any of about that size by chance."""
+    least = len(group.places) / SMALLER
+    chance = max((other.oddness for other in by_chance if len(other.places) >= least), default=0.0)
     return max(LEAST_ODDNESS, chance + CHANCE_MARGIN)
 
 

@@ -21,6 +21,9 @@ SIGNIFICANCE = 0.01
 
 LEAST_PHOTOS = 2
 
+ROUNDING = 1e-6
+"""Of probabilities that were kept as float32."""
+
 
 @dataclass(frozen=True)
 class SuspectLabels:
@@ -43,7 +46,8 @@ def suspect_labels(predictions: Predictions) -> SuspectLabels:
     is_suspect = np.array(
         [
             predictions.label_probability[place] < UNLIKELY
-            and predictions.probability[place] >= usual.get(int(predictions.predicted[place]), 1.0)
+            and predictions.probability[place]
+            >= usual.get(int(predictions.predicted[place]), 1.0) - ROUNDING
             for place in mistakes
         ],
         bool,

@@ -1,0 +1,190 @@
+"""The verb: its sources, its files, what it refuses, and that it goes on where it was."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import convscope
+from convscope.atlas.scan import listing
+from convscope.atlas.store.store import Store
+from convscope.audit.forward_pass import ForwardPass
+from convscope.cli import main
+from convscope.errors import ImageError, InputError, LayerError, NumericError, OptionError
+from convscope.photos.samples import sample
+from tests.audit import colored_photos
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("audit")
+    colored_photos.write(root, count=48)
+    (root / "photos" / "red" / "broken.png").write_bytes(b"no photo")
+    return root
+
+
+def audit(folder, tmp_path, **options):
+    options = {"unit_steps": 0} | options
+    model = options.pop("model", None) or colored_photos.model()
+    photos = options.pop("photos", str(folder / "photos"))
+    return convscope.audit(model, photos, out=str(tmp_path / "audit.html"), **options)
+
+
+def test_the_page_and_the_rows_beside_it(folder, tmp_path):
+    result = audit(folder, tmp_path, unit_steps=2)
+    names = sorted(path.name for path in (tmp_path / "audit").iterdir())
+    assert names == [f"{name}.parquet" for name in ("explanations", "findings", "groups", "photos")]
+    rows = pyarrow.parquet.read_table(tmp_path / "audit" / "photos.parquet").to_pylist()
+    assert [row["photo"] for row in rows] == [row["photo"] for row in result.table]
+    assert len(rows) == 49
+    (broken,) = (row for row in rows if row["unreadable"])
+    assert broken["photo"] == "red/broken.png"
+    page = (tmp_path / "audit.html").read_text()
+    assert "http" not in page
+    assert "1 could not be read" in page
+    assert "convscope explain" in page
+    assert result.details.photos == 49
+    assert result.provenance["verb"] == "audit"
+
+
+def test_the_probabilities_are_those_of_predict(folder, tmp_path):
+    result = audit(folder, tmp_path, batch=16)
+    paths = [str(folder / "photos" / row["photo"]) for row in result.table if row["predicted"]]
+    expected = convscope.predict(colored_photos.model(), paths, top=1).table
+    actual = [row for row in result.table if row["predicted"]]
+    assert [row["label"] for row in expected] == [row["predicted"] for row in actual]
+    assert [row["probability"] for row in actual] == pytest.approx(
+        [row["probability"] for row in expected], abs=1e-5
+    )
+
+
+def test_a_table_of_labels_and_a_list_of_photos(folder, tmp_path):
+    photos = sorted((folder / "photos").rglob("0*.png"))
+    table = tmp_path / "labels.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["photo", "label"])
+        writer.writerows([path.name, path.parent.name] for path in photos)
+    by_table = audit(folder, tmp_path, labels=str(table))
+    in_order = [path.parent.name for path in photos]
+    by_list = audit(folder, tmp_path, photos=[str(path) for path in photos], labels=in_order)
+    pixels = [np.asarray(Image.open(path)) for path in photos]
+    in_memory = audit(folder, tmp_path, photos=pixels, labels=in_order)
+    answers = [
+        [(row["label"], row["predicted"]) for row in result.table if row["predicted"]]
+        for result in (by_table, by_list, in_memory)
+    ]
+    assert sorted(answers[0]) == sorted(answers[1]) == sorted(answers[2])
+    assert (tmp_path / "audit" / "shown").is_dir()
+
+
+def test_it_goes_on_where_it_was(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(listing, "SHARD_SIZE", 16)
+    whole = audit(folder, tmp_path / "whole", batch=8)
+    write, written = Store.write, []
+
+    def interrupted(store, path, data, **options):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(path)
+        write(store, path, data, **options)
+
+    monkeypatch.setattr(Store, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        audit(folder, tmp_path, batch=8)
+    assert not (tmp_path / "audit.html").exists()
+    monkeypatch.setattr(Store, "write", write)
+    shards = []
+    run = ForwardPass.__call__
+    monkeypatch.setattr(
+        ForwardPass, "__call__", lambda self, shard: shards.append(shard.number) or run(self, shard)
+    )
+    resumed = audit(folder, tmp_path, batch=8)
+    assert shards == [2, 3]
+    assert resumed.table == whole.table
+    assert not (tmp_path / "audit" / "partial").exists()
+
+
+def test_a_budget_explains_the_worst_mistakes_first(tmp_path):
+    planted = set(colored_photos.write(tmp_path, count=100, swapped=5))
+    colored_photos.run(tmp_path, max_explained=20)
+    rows = pyarrow.parquet.read_table(tmp_path / "audit" / "explanations.parquet").to_pylist()
+    assert len(rows) == 20
+    assert {row["photo"] for row in rows[:5]} == planted
+    assert "80 photos are not explained" in (tmp_path / "audit.html").read_text()
+
+
+class Broken(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, image):
+        return self.conv(image).mean((2, 3)) + torch.log(-image.abs().amax((1, 2, 3)) - 1)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"labels": "nothing.csv"}, InputError, "There is no file nothing.csv"),
+        ({"masks": "nothing"}, InputError, "There is no folder nothing with masks"),
+        ({"layer": "5"}, LayerError, "has no places"),
+        ({"engine": "cloud"}, OptionError, "cloud"),
+        ({"labels": {"000.png": "red", "004.png": "red"}}, InputError, "All photos are labeled"),
+        ({"labels": {"000.png": "violet"}}, InputError, "labeled 'violet'"),
+        ({"labels": {"other.png": "red"}}, InputError, "No photo has a label"),
+        ({"labels": ["red"]}, InputError, "There are 49 photos, but 1 labels"),
+        ({"photos": "nowhere"}, InputError, "There are no photos at nowhere"),
+        ({"photos": 3}, ImageError, "a int was given"),
+    ],
+)
+def test_what_cannot_be_used_is_said_before_anything_is_written(
+    folder, tmp_path, options, error, words
+):
+    with pytest.raises(error, match=words):
+        audit(folder, tmp_path, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mask_that_does_not_fit_leaves_nothing_behind(folder, tmp_path):
+    masks = tmp_path / "masks" / "red"
+    masks.mkdir(parents=True)
+    Image.new("L", (7, 7), 255).save(masks / "000.png")
+    with pytest.raises(InputError, match="has 7 x 7 pixels, but its photo has 32 x 32"):
+        audit(folder, tmp_path, masks=str(tmp_path / "masks"))
+    assert [path.name for path in tmp_path.iterdir()] == ["masks"]
+
+
+def test_a_network_that_gives_nan_leaves_nothing_behind(folder, tmp_path):
+    model = convscope.load_model(Broken(), size=32, labels=list(colored_photos.CLASSES))
+    with pytest.raises(NumericError, match="NaN or infinite on blue/"):
+        audit(folder, tmp_path, model=model)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_line(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photos = str(folder / "photos")
+    assert main(["audit", photos, "--out", "page.txt"]) == 2
+    assert "must end in .html" in capsys.readouterr().err
+    assert main(["audit", photos, "--masks", "nothing"]) == 2
+    assert capsys.readouterr().err.startswith("convscope: There is no folder nothing")
+    (tmp_path / "photos").mkdir()
+    for name in ("chelsea", "coffee"):
+        Image.fromarray(sample(name)).save(tmp_path / "photos" / f"{name}.png")
+    (tmp_path / "labels.csv").write_text("photo,label\nchelsea,Egyptian cat\ncoffee,espresso\n")
+    assert main(["audit", "photos", "--labels", "labels.csv", "--unit-steps", "0"]) == 0
+    assert capsys.readouterr().out.strip() == "audit.html"
+    assert "espresso" in (tmp_path / "audit.html").read_text()
+
+
+def test_a_picture_of_an_audit_is_not_made_again(folder, tmp_path):
+    picture = audit(folder, tmp_path).save(tmp_path / "audit.png")
+    with pytest.raises(InputError, match="cannot be made again"):
+        convscope.rerun(picture)

@@ -1,0 +1,132 @@
+"""Accuracy, calibration and confusions against scipy, scikit-learn, and sums by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import confusion_matrix as reference_matrix
+from sklearn.metrics import precision_recall_fscore_support
+
+from convscope.audit.clustering import partitions, unit_rows
+from convscope.audit.measures import (
+    accuracy,
+    calibration_error,
+    class_measures,
+    confusion_matrix,
+    confusions,
+)
+from convscope.audit.predictions import Predictions
+from convscope.audit.reasons import find_groups
+from convscope.audit.suspect_labels import suspect_labels
+
+
+def predictions(label, predicted, probability=None, label_probability=None):
+    count = len(label)
+    label, predicted = np.asarray(label), np.asarray(predicted)
+    sure = np.full(count, 0.9) if probability is None else np.asarray(probability)
+    left = np.where(label == predicted, sure, 1 - sure)
+    left = left if label_probability is None else np.asarray(label_probability)
+    names = [f"{number}.png" for number in range(count)]
+    return Predictions(
+        np.arange(count),
+        names,
+        label,
+        names,
+        predicted,
+        sure,
+        left,
+        (label != predicted).astype(int),
+        sure - left,
+        [],
+    )
+
+
+def test_the_interval_of_accuracy_is_scipy_s_bootstrap():
+    right = np.random.default_rng(0).random(200) < 0.7
+    interval = accuracy(right, 0)
+    reference = stats.bootstrap(
+        (right.astype(float),), np.mean, n_resamples=2000, method="percentile", rng=1
+    ).confidence_interval
+    assert interval.value == right.mean()
+    assert interval.low == pytest.approx(reference.low, abs=0.015)
+    assert interval.high == pytest.approx(reference.high, abs=0.015)
+
+
+def test_the_calibration_error_by_hand():
+    probability = np.array([0.95, 0.95, 0.65, 0.65])
+    right = np.array([True, False, True, True])
+    interval, bins = calibration_error(probability, right, 0)
+    # |0.5 - 0.95| of half the answers, |1 - 0.65| of the others
+    assert interval.value == pytest.approx(0.5 * 0.45 + 0.5 * 0.35)
+    assert interval.low <= interval.value <= interval.high
+    assert sum(entry.photos for entry in bins) == 4
+    assert [entry.accuracy for entry in bins if entry.photos] == [1.0, 0.5]
+
+
+def test_classes_and_confusions_are_scikit_learn_s():
+    generator = np.random.default_rng(1)
+    label = generator.integers(0, 4, 300)
+    predicted = np.where(generator.random(300) < 0.7, label, generator.integers(0, 4, 300))
+    rows = predictions(label, predicted)
+    matrix = confusion_matrix(label, predicted, 4)
+    assert np.array_equal(matrix, reference_matrix(label, predicted))
+    precision, recall, _, support = precision_recall_fscore_support(label, predicted)
+    for measure in class_measures(rows, 0):
+        assert measure.recall.value == pytest.approx(recall[measure.index])
+        assert measure.precision == pytest.approx(precision[measure.index])
+        assert measure.photos == support[measure.index]
+    off = matrix - np.diag(np.diag(matrix))
+    first = confusions(rows)[0]
+    assert first.photos == off.max() == off[first.label, first.predicted]
+
+
+def test_the_worst_mistake_leaves_its_label_the_least():
+    rows = predictions([0, 0, 0, 1], [1, 1, 0, 1], [0.6, 0.99, 0.9, 0.9], [0.3, 0.001, 0.9, 0.9])
+    assert rows.mistakes.tolist() == [1, 0]
+
+
+def test_labels_are_suspect_only_where_chance_does_not_explain_them():
+    label = [0] * 50 + [1] * 50
+    predicted = np.array(label)
+    predicted[:5] = 1
+    sure = np.full(100, 0.99)
+    assert suspect_labels(predictions(label, predicted, sure, 1 - sure)).places.size == 0
+    left = np.where(predicted == label, 0.99, 0.001)
+    suspects = suspect_labels(predictions(label, predicted, sure, left))
+    assert suspects.is_alarm
+    assert set(suspects.places.tolist()) == {0, 1, 2, 3, 4}
+    one = predictions(label, np.array([1, *label[1:]]), sure, np.array([0.001, *sure[1:]]))
+    assert not suspect_labels(one).is_alarm
+
+
+def test_the_eigengap_counts_clusters_that_are_far_apart():
+    generator = np.random.default_rng(0)
+    centers = np.eye(3)[np.repeat(np.arange(3), 20)]
+    rows = unit_rows(np.abs(np.pad(centers, ((0, 0), (0, 7))) + 0.05 * generator.random((60, 10))))
+    first = partitions(rows, 0)[0]
+    assert len({tuple(np.flatnonzero(first == number)) for number in np.unique(first)}) == 3
+    assert all(len(set(first[at : at + 20].tolist())) == 1 for at in (0, 20, 40))
+
+
+def spots(places, generator):
+    """A heatmap (6 x 6) with one round spot for each place."""
+    rows, columns = np.mgrid[:6, :6]
+    heat = [np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / 2) for row, column in places]
+    return np.stack(heat) + 0.05 * generator.random((len(places), 6, 6))
+
+
+def test_a_place_is_odd_only_where_others_do_not_look():
+    generator = np.random.default_rng(0)
+    anywhere = [tuple(generator.integers(0, 6, 2)) for _ in range(72)]
+    predicted = [0] * 36 + [1] * 36
+    heat = spots(anywhere, generator)
+    assert not any(group.is_candidate for group in find_groups(heat, predicted, 0))
+    heat[:12] = spots([(5, 0)] * 12, generator)
+    oddest = find_groups(heat, predicted, 0)[0]
+    assert oddest.is_candidate
+    assert set(range(12)) <= set(oddest.places.tolist())
+    assert len(oddest.places) <= 13
+    # Where all photos look at one place, as at a centered object, it is no odd one.
+    same = spots([(3, 3)] * 72, generator)
+    assert not any(group.is_candidate for group in find_groups(same, predicted, 0))
