@@ -87,7 +87,8 @@ def test_a_table_of_labels_and_a_list_of_photos(folder, tmp_path):
 def test_it_goes_on_where_it_was(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(listing, "SHARD_SIZE", 16)
     whole = audit(folder, tmp_path / "whole", batch=8)
-    write, written = Store.write, []
+    write = Store.write
+    written: list[str] = []
 
     def interrupted(store, path, data, **options):
         if len(written) == 2:
@@ -100,11 +101,14 @@ def test_it_goes_on_where_it_was(folder, tmp_path, monkeypatch):
         audit(folder, tmp_path, batch=8)
     assert not (tmp_path / "audit.html").exists()
     monkeypatch.setattr(Store, "write", write)
-    shards = []
+    shards: list[int] = []
     run = ForwardPass.__call__
-    monkeypatch.setattr(
-        ForwardPass, "__call__", lambda self, shard: shards.append(shard.number) or run(self, shard)
-    )
+
+    def counted(forward, shard):
+        shards.append(shard.number)
+        return run(forward, shard)
+
+    monkeypatch.setattr(ForwardPass, "__call__", counted)
     resumed = audit(folder, tmp_path, batch=8)
     assert shards == [2, 3]
     assert resumed.table == whole.table
