@@ -51,6 +51,7 @@ class Registry(Generic[Traits]):
         self._folder = Path(str(spec.origin if spec else "")).parent
         self._functions: dict[str, Registered] = {}
         self._traits: dict[str, Traits] = {}
+        self._schemas: dict[str, Schema] = {}
 
     def register(self, **traits: object) -> Callable[[F], F]:
         """Decorator: enter a function under its own name.
@@ -74,6 +75,7 @@ class Registry(Generic[Traits]):
                 )
             self._traits[name] = self._checked_traits(name, traits)
             self._functions[name] = function
+            self._schemas.pop(name, None)
             return function
 
         return enter
@@ -112,7 +114,9 @@ class Registry(Generic[Traits]):
     def schema(self, name: str) -> Schema:
         """Parameters and help of a name, read from its source without importing it."""
         if name in self._functions:
-            return Schema.of_function(self._functions[name])
+            if name not in self._schemas:
+                self._schemas[name] = Schema.of_function(self._functions[name])
+            return self._schemas[name]
         self._require(name)
         return Schema.of_file(self._folder / f"{name}.py", name)
 

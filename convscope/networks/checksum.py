@@ -1,8 +1,8 @@
-"""A number that changes when any weight does, for a few hundredths of a forward pass."""
+"""Numbers that change when any weight does, for a few hundredths of a forward pass."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import torch
@@ -11,9 +11,15 @@ from torch import Tensor
 BLOCK = 1 << 16
 """Values that are multiplied with one row of random numbers: few enough to stay in the cache."""
 
+SMALL = 1 << 14
+"""Tensors of fewer values are put together first: a copy costs less than a call for each."""
+
+ROW = 1 << 10
+"""Values of small tensors that share one number."""
+
 
 def checksum(tensors: Iterable[Tensor]) -> tuple[float, ...]:
-    """One number for each tensor: the products of its values with fixed random numbers, summed.
+    """The products of the tensors' values with fixed random numbers, summed over parts of them.
 
     PyTorch counts the changes of a tensor, but not those through `weight.data` or the array that
     shares its memory; a network with such a change would be answered for by an old copy. The random
@@ -21,47 +27,46 @@ def checksum(tensors: Iterable[Tensor]) -> tuple[float, ...]:
     far below a float's precision.
     """
     with torch.inference_mode(False), torch.no_grad():
-        flat = [_values(tensor.detach()) for tensor in tensors]
-        large = [_weighted_sum(values) for values in flat if values.numel() >= BLOCK]
-        sums = [value.cpu() for value in large]
-        small = [values for values in flat if values.numel() < BLOCK]
-        for device in dict.fromkeys(values.device for values in small):
-            sums.append(_weighted_sums([value for value in small if value.device == device]).cpu())
-        return tuple(torch.cat([value.reshape(-1) for value in sums]).tolist()) if sums else ()
+        small: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
+        sums: list[Tensor] = []
+        for tensor in tensors:
+            if tensor.numel() < SMALL:
+                small.setdefault((tensor.device, tensor.dtype), []).append(tensor)
+            else:
+                sums.append(_weighted_sum(_flat(tensor)))
+        sums += [_weighted_rows(group) for group in small.values()]
+        return tuple(torch.cat([part.reshape(-1).cpu() for part in sums]).tolist()) if sums else ()
 
 
-def _values(tensor: Tensor) -> Tensor:
-    """All values of a tensor in one row of float32."""
+def _flat(tensor: Tensor) -> Tensor:
+    """All values in one row, as 32-bit floats."""
     if tensor.is_inference():
         tensor = tensor.clone()
-    values = tensor.reshape(-1)
+    values = tensor.detach().reshape(-1)
     if values.dtype != torch.float32:
         values = values.abs() if values.is_complex() else values.float()
-    return values
-
-
-def _weighted_sums(tensors: list[Tensor]) -> Tensor:
-    """The weighted sum of each of several small tensors of one device: together, since a network
-    has hundreds of them and each call costs more than its sums."""
-    device = tensors[0].device
-    lengths = torch.tensor([values.numel() for values in tensors], device=device)
-    products = torch.cat(tensors)
-    rows = products.numel() // BLOCK
-    factors = _factors(device)
-    products[: rows * BLOCK].view(-1, BLOCK).mul_(factors)
-    products[rows * BLOCK :].mul_(factors[: products.numel() - rows * BLOCK])
-    return torch.segment_reduce(products, "sum", lengths=lengths, unsafe=True)
+    return values.float()
 
 
 def _weighted_sum(values: Tensor) -> Tensor:
+    """One number for a large tensor."""
     factors = _factors(values.device)
     whole = values.numel() // BLOCK * BLOCK
-    rest = values[whole:]
-    total = rest @ factors[: rest.numel()]
+    partial = values[whole:]
+    total = partial @ factors[: partial.numel()]
     if whole:
         rows = values[:whole].view(-1, BLOCK) @ factors
         total = total + rows @ _row_factors(rows.numel(), values.device)
-    return total.float()
+    return total
+
+
+def _weighted_rows(tensors: Sequence[Tensor]) -> Tensor:
+    """One number for every `ROW` values of small tensors of one type, laid end to end."""
+    values = _flat(torch.cat([tensor.detach().reshape(-1) for tensor in tensors]))
+    factors = _factors(values.device)[:ROW]
+    whole = values.numel() // ROW * ROW
+    last = values[whole:] @ factors[: values.numel() - whole]
+    return torch.cat([values[:whole].view(-1, ROW) @ factors, last[None]])
 
 
 @lru_cache(maxsize=4)
@@ -70,5 +75,6 @@ def _factors(device: torch.device) -> Tensor:
     return torch.randn(BLOCK, generator=generator, dtype=torch.float32).to(device)
 
 
+@lru_cache(maxsize=64)
 def _row_factors(count: int, device: torch.device) -> Tensor:
     return torch.arange(1, count + 1, dtype=torch.float32, device=device).rsqrt()

@@ -278,7 +278,7 @@ class Model:
     def identity(self) -> str:
         """SHA-256 over the names, shapes and values of all weights and over the preprocessing;
         remembered until one changes."""
-        return self.state.memory.identity(self.network, self.preprocessing)
+        return self.state.memory.identity(self.module_index, self.preprocessing)
 
     def to(self, device: str | torch.device) -> Model:
         """Move the network; the same Model is returned.

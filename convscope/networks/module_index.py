@@ -36,6 +36,8 @@ class ModuleIndex:
             (name, id(module), type(module).__name__) for name, module in self.modules.items()
         )
         """Stands for the modules and their names without holding the modules."""
+        self.has_other_state = any(map(_has_other_state, map(type, self.modules.values())))
+        """Whether a module keeps state elsewhere than in its parameters and buffers."""
 
     def fits(self, network: nn.Module) -> bool:
         """Whether it is of this network, and no module was added, taken away or exchanged since."""
@@ -57,6 +59,7 @@ def evaluation_mode(module_index: ModuleIndex) -> Iterator[None]:
     weights = {
         id(weight): weight
         for module, _ in modes
+        if module._parameters
         for weight in module._parameters.values()
         if weight is not None
     }
@@ -84,3 +87,11 @@ def _set_mode(module: nn.Module, training: bool) -> None:
         attributes["training"] = training
     else:  # a scripted module keeps it elsewhere
         module.training = training
+
+
+def _has_other_state(kind: type[nn.Module]) -> bool:
+    """Whether a kind of module says itself what a file of its weights holds."""
+    return (
+        kind._save_to_state_dict is not nn.Module._save_to_state_dict
+        or kind.get_extra_state is not nn.Module.get_extra_state
+    )

@@ -12,8 +12,9 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
-from typing import TypeVar
+from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -23,7 +24,7 @@ from convscope.networks.checksum import checksum
 from convscope.networks.class_scores import ScoreFacts
 from convscope.networks.layer import Layers
 from convscope.networks.layout import Layout
-from convscope.networks.module_index import ModuleIndex
+from convscope.networks.module_index import ModuleIndex, evaluation_mode
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.task import Task
 
@@ -55,43 +56,62 @@ class NetworkMemory:
         self._dry_runs: dict[Hashable, DryRun] = {}
         self._identities: dict[Preprocessing, tuple[Hashable, str]] = {}
         self._known: dict[type[object], object] = {}
-        self._checksum: tuple[float, ...] | None = None
-        self._structures: dict[int, Hashable] = {}
+        self._this_call: dict[Hashable, object] = {}
         self._calls = 0
+        self._in_evaluation_mode: ModuleIndex | None = None
 
     @contextmanager
     def one_call(self) -> Iterator[None]:
-        """For the length of one call of a verb: the modules and weights are read once to see
-        whether they changed, and not at every step."""
-        # Also of a call within a call: what lies between may have changed them.
-        self._forget_reading()
+        """For the length of one call of a verb: the network is looked over once to see whether it
+        changed, and not at every step."""
+        # Also of a call within a call: what lies between may have changed weights.
+        self._this_call.clear()
         self._calls += 1
         try:
             yield
         finally:
             self._calls -= 1
-            self._forget_reading()
+            self._this_call.clear()
 
-    def _forget_reading(self) -> None:
-        self._checksum = None
-        self._structures.clear()
+    @property
+    def in_call(self) -> bool:
+        """Whether a verb is at work on the network."""
+        return self._calls > 0
 
-    def structure(self, state: NetworkState) -> Hashable:
-        """What stands for the modules of a network as they are now."""
-        if self._calls == 0:
-            return state.read_structure()
-        if id(state) not in self._structures:
-            self._structures[id(state)] = state.read_structure()
-        return self._structures[id(state)]
-
-    def checksum(self, tensors: Iterable[Tensor]) -> tuple[float, ...]:
-        """The checksum of the network's tensors as they are now."""
+    def once_a_call(self, key: Hashable, read: Callable[[], Known]) -> Known:
+        """What `read` gives, read once for the length of a call of a verb, and else every time."""
         with self.lock:
-            if self._calls == 0:
-                return checksum(tensors)
-            if self._checksum is None:
-                self._checksum = checksum(tensors)
-            return self._checksum
+            if not self.in_call:
+                return read()
+            if key not in self._this_call:
+                self._this_call[key] = read()
+            return cast("Known", self._this_call[key])
+
+    def weight_state(self, modules: Iterable[nn.Module]) -> Hashable:
+        """Stands for all parameters and buffers as they are now: which tensors they are, how often
+        PyTorch saw them change, and a checksum for the changes that it does not see."""
+
+        def read() -> Hashable:
+            tensors = network_tensors(modules)
+            versions = [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors]
+            return tuple(versions), checksum(tensors)
+
+        return self.once_a_call("weights", read)
+
+    @contextmanager
+    def evaluation_mode(self, module_index: ModuleIndex) -> Iterator[None]:
+        """The network in evaluation mode with frozen weights; within a call of a verb the flags are
+        gone through by the outermost block only."""
+        outer = self._in_evaluation_mode
+        if self.in_call and outer is module_index:
+            yield
+            return
+        try:
+            with evaluation_mode(module_index):
+                self._in_evaluation_mode = module_index
+                yield
+        finally:
+            self._in_evaluation_mode = outer
 
     def dry_run(self, key: Hashable, run: Callable[[], DryRun]) -> DryRun:
         """The dry run of that key; `run` makes it the first time."""
@@ -102,22 +122,18 @@ class NetworkMemory:
                     del self._dry_runs[next(iter(self._dry_runs))]
             return self._dry_runs[key]
 
-    def identity(self, network: nn.Module, preprocessing: Preprocessing) -> str:
+    def identity(self, module_index: ModuleIndex, preprocessing: Preprocessing) -> str:
         """SHA-256 over all weights and the preprocessing, made again when one of them changed."""
-        tensors = network_tensors(network)
+        network = module_index.modules[""]
         version = (
             id(preprocessing.mean_image),
-            *((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors),
-            self.checksum(tensors),
+            self.weight_state(module_index.modules.values()),
+            # A module may keep state elsewhere than in its parameters and buffers.
+            _tensor_versions(network) if module_index.has_other_state else (),
         )
         known = self._identities.get(preprocessing)
         if known is None or known[0] != version:
-            named = {
-                name: tensor
-                for name, tensor in network.state_dict(keep_vars=True).items()
-                if isinstance(tensor, Tensor)
-            }
-            known = (version, _hash(network, named, preprocessing))
+            known = (version, _hash(network, _state_tensors(network), preprocessing))
             self._identities[preprocessing] = known
         return known[1]
 
@@ -131,14 +147,29 @@ class NetworkMemory:
         self._known[type(value)] = value
 
 
-def network_tensors(network: nn.Module) -> list[Tensor]:
-    """All parameters and buffers, each once for every place where it stands."""
-    return [
-        tensor
-        for module in network.modules()
-        for tensor in (*module._parameters.values(), *module._buffers.values())
-        if tensor is not None
-    ]
+def network_tensors(modules: Iterable[nn.Module]) -> list[Tensor]:
+    """All parameters and buffers of the modules, each once for every place where it stands."""
+    tensors: list[Tensor | None] = []
+    for module in modules:
+        if module._parameters:
+            tensors += module._parameters.values()
+        if module._buffers:
+            tensors += module._buffers.values()
+    return [tensor for tensor in tensors if tensor is not None]
+
+
+def _state_tensors(network: nn.Module) -> dict[str, Tensor]:
+    """The tensors that a file of the network's weights would hold, by name."""
+    return {
+        name: tensor
+        for name, tensor in network.state_dict(keep_vars=True).items()
+        if isinstance(tensor, Tensor)
+    }
+
+
+def _tensor_versions(network: nn.Module) -> tuple[tuple[int, int, int], ...]:
+    tensors = _state_tensors(network).values()
+    return tuple((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors)
 
 
 def _hash(network: nn.Module, tensors: dict[str, Tensor], preprocessing: Preprocessing) -> str:
@@ -197,7 +228,10 @@ class NetworkState:
     @property
     def module_index(self) -> ModuleIndex:
         """The network's modules, remembered until one is replaced, added or removed."""
-        if self._module_index is None or not self._module_index.fits(self.network):
+        index = self._module_index
+        if index is None or not self.memory.once_a_call(
+            ("fits", id(index)), partial(index.fits, self.network)
+        ):
             self._module_index = ModuleIndex(self.network)
             if not self.is_frozen:
                 self._structure = self._module_index.structure
@@ -231,14 +265,16 @@ class NetworkState:
     def structure(self) -> Hashable:
         """Stands for the network's modules, their names, the shapes of their weights, and methods
         that were put in the place of their `forward`."""
-        return self._structure if self.is_frozen else self.memory.structure(self)
+        if self.is_frozen:
+            return self._structure
+        return self.memory.once_a_call(("structure", id(self.network)), self._read_structure)
 
-    def read_structure(self) -> Hashable:
-        """The structure, read anew."""
+    def _read_structure(self) -> Hashable:
         modules = self.module_index.modules
         shapes = tuple(
             weight.shape
             for module in modules.values()
+            if module._parameters
             for weight in module._parameters.values()
             if weight is not None
         )

@@ -16,11 +16,14 @@ def fingerprint(image: Tensor) -> str:
     one by one, since a photo may fill much of the memory.
     """
     planes = image.detach().cpu().float().flatten(0, 1)
-    is_8_bit = all(bool(torch.equal(_to_8_bit(plane).float() / 255, plane)) for plane in planes)
+    levels = [_to_8_bit(plane) for plane in planes]
+    is_8_bit = all(
+        bool(torch.equal(level.float() / 255, plane))
+        for level, plane in zip(levels, planes, strict=True)
+    )
     digest = hashlib.sha256(repr(tuple(image.shape)).encode())
-    for plane in planes:
-        values = _to_8_bit(plane) if is_8_bit else plane
-        digest.update(values.contiguous().numpy().tobytes())
+    for plane in levels if is_8_bit else planes:
+        digest.update(plane.contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

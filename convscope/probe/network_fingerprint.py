@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import itemgetter
 
-from torch import Tensor, nn
+from torch import nn
 
 from convscope.networks.state import NetworkMemory
 
@@ -34,20 +34,13 @@ class NetworkFingerprint:
     ) -> tuple[object, ...] | None:
         if len(self._readers) != len(modules):
             return None
-        tensors: list[Tensor] = []
         parts: list[object] = []
         try:
             for (name, module), read in zip(modules.items(), self._readers, strict=True):
                 parts += (name, id(module), read(module.__dict__))
-                tensors += [
-                    tensor
-                    for tensor in (*module._parameters.values(), *module._buffers.values())
-                    if tensor is not None
-                ]
         except KeyError:
             return None
-        parts += [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors]
-        return *parts, memory.checksum(tensors)
+        return *parts, memory.weight_state(modules.values())
 
 
 def _reader(module: nn.Module) -> Callable[[dict[str, object]], object]:

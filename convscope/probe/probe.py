@@ -24,7 +24,6 @@ from convscope.errors import ImageError
 from convscope.networks.layer import Layers
 from convscope.networks.layout import Layout, image_size
 from convscope.networks.model import Model
-from convscope.networks.module_index import evaluation_mode
 from convscope.networks.state import DryRun
 from convscope.probe.capture import Capture
 from convscope.probe.gradient import gradient_of
@@ -57,7 +56,8 @@ class Probe:
             stack.enter_context(self.model.state.memory.lock)
             stack.enter_context(torch.inference_mode(False))
             if not self.model.is_frozen:
-                stack.enter_context(evaluation_mode(self.model.module_index))
+                memory, module_index = self.model.state.memory, self.model.module_index
+                stack.enter_context(memory.evaluation_mode(module_index))
             self._stack = stack.pop_all()
         return self
 
