@@ -232,10 +232,10 @@ class NetworkState:
         if index is None or not self.memory.once_a_call(
             ("fits", id(index)), partial(index.fits, self.network)
         ):
-            self._module_index = ModuleIndex(self.network)
+            index = self._module_index = ModuleIndex(self.network)
             if not self.is_frozen:
-                self._structure = self._module_index.structure
-        return self._module_index
+                self._structure = index.structure
+        return index
 
     @property
     def modules(self) -> dict[str, nn.Module]:
