@@ -1,31 +1,72 @@
-"""`make bench`: run the speed benchmark, or the one that is named.
+"""`make bench`: run every benchmark that writes the documentation, or the one that is named.
 
-python -m benchmarks                       speed, every row
-python -m benchmarks --quick               speed, with its options
-python -m benchmarks synthesis_quality     one of them, with its own defaults
-make bench BENCH="fooling_quality"         the same, set-up included
+make bench                                 everything, in this order, then the pages
+make bench BENCH=speed                     the timed rows alone, on a quiet machine
+make bench BENCH="fooling_quality PHOTOS"  one of them, with its own options
+python -m benchmarks --quick               everything, with fewer rows, steps and pairs
+
+The photos (with labels.csv and masks in their alpha channel) are those of ../shared/photos, or of
+the folder that CONVSCOPE_PHOTOS names; without it what needs them is left out, and says so.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+PHOTOS = Path(os.environ.get("CONVSCOPE_PHOTOS", FOLDER.parent.parent / "shared" / "photos"))
+
+
+def plan(*, quick: bool) -> list[list[str]]:
+    """What a whole run is made of."""
+    speed = ["speed", *(["--quick", "--out", "docs"] if quick else [])]
+    photos = str(PHOTOS)
+    fooling = ["fooling_quality", photos, "--pairs", "20" if quick else "40", "--peer-pairs", "20"]
+    # Lucent's pictures take the longest; they are kept from one run to the next.
+    quality = ["synthesis_quality", "--cache", "build/lucent", "--sheet", "docs/side_by_side.jpg"]
+    quality += ["--most", "12"] if quick else []
+    attribution = ["attribution_quality", photos, "--grids", "20" if quick else "40", "--fast"]
+    needs_photos = [fooling, attribution] if PHOTOS.is_dir() else []
+    return [speed, *needs_photos, quality, ["pages"]]
+
+
+def run(command: list[str]) -> int:
+    """Run one benchmark; its exit code."""
+    print(f"== {' '.join(command)}", flush=True)
+    began = time.perf_counter()
+    code = subprocess.call([sys.executable, "-m", f"benchmarks.{command[0]}", *command[1:]])
+    print(f"== {command[0]}: {(time.perf_counter() - began) / 60:.1f} minutes", flush=True)
+    return code
 
 
 def main() -> int:
-    """Run the script; its exit code."""
+    """Run the script, or all of them; the exit code."""
     known = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
-    wanted = sys.argv[1:]
-    name, *options = wanted if wanted and not wanted[0].startswith("-") else ["speed", *wanted]
-    if name not in known:
-        print(f"There is no benchmark {name!r}; there is: {', '.join(known)}.", file=sys.stderr)
+    arguments = sys.argv[1:]
+    os.chdir(FOLDER.parent)
+    if arguments and not arguments[0].startswith("-"):
+        if arguments[0] not in known:
+            print(
+                f"There is no benchmark {arguments[0]!r}; there is: {', '.join(known)}.",
+                file=sys.stderr,
+            )
+            return 2
+        return run(arguments)
+    if set(arguments) - {"--quick"}:
+        print(
+            f"{' '.join(arguments)} is no option of the whole run, which takes --quick alone; name"
+            " a benchmark first.",
+            file=sys.stderr,
+        )
         return 2
-    return subprocess.call(
-        [sys.executable, "-m", f"benchmarks.{name}", *options], cwd=FOLDER.parent
-    )
+    if not PHOTOS.is_dir():
+        print(f"There is no folder {PHOTOS}: fooling_quality and attribution_quality are left out.")
+    codes = [run(command) for command in plan(quick="--quick" in arguments)]
+    return max(codes)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ class Patience:
     """How often to run: at least `rounds` rounds, more for as long as they fit into `seconds`, at
     most `most`; a contestant whose first run takes more than `long` seconds is not run again."""
 
-    rounds: int = 5
+    rounds: int = 3
     most: int = 25
-    seconds: float = 4.0
+    seconds: float = 2.5
     long: float = 20.0
 
 
@@ -110,7 +110,7 @@ class Row:
     bare cost (each median, lower and upper quartile). `wanted` is the least ratio and `allowed` the
     most over the limit; `missing` says why there is no number; `curve` is seconds by how many, and
     `straight` the share of its variance that a line explains (R squared), of which `wanted` is then
-    the least.
+    the least; `first` is the first call's seconds, of which `first_allowed` is the most.
     """
 
     group: str
@@ -130,6 +130,8 @@ class Row:
     missing: str = ""
     curve: list[tuple[int, float]] = field(default_factory=list)
     straight: float | None = None
+    first: float | None = None
+    first_allowed: float | None = None
 
     @property
     def held(self) -> bool | None:
@@ -139,10 +141,14 @@ class Row:
         if self.straight is not None:
             return self.wanted is None or self.straight >= self.wanted
         return (
-            self.wanted is None or (self.ratio is not None and self.ratio[0] >= self.wanted)
-        ) and (
-            self.allowed is None
-            or (self.over_limit is not None and self.over_limit[0] <= self.allowed)
+            (self.wanted is None or (self.ratio is not None and self.ratio[0] >= self.wanted))
+            and (
+                self.allowed is None
+                or (self.over_limit is not None and self.over_limit[0] <= self.allowed)
+            )
+            and (
+                self.first is None or self.first_allowed is None or self.first <= self.first_allowed
+            )
         )
 
 

@@ -1,8 +1,9 @@
 """Fooling beside foolbox: how many are fooled, and how small the change is.
 
-    python -m benchmarks.fooling_quality PHOTOS --pairs 100 --out fooling.json
+    python -m benchmarks.fooling_quality PHOTOS --pairs 100 --out docs/fooling.json
 
-Pairs of a photo and a random target. Convscope's `fool` (at most 100 steps); foolbox's L2 PGD (40
+Pairs of a photo and a random target. Convscope's `fool` by its presets `cs231n` (at most 100 steps)
+and `minimal` (at most 12, and a bisection); foolbox's L2 PGD (40
 steps) at the smallest of a few bounds that fools, image by image; foolbox's L2 DeepFool, which goes
 for any other class, so that its changes are smaller. Every fooled image is asked about again after
 rounding to 8 bits, as a PNG does. Needs foolbox 3.3.
@@ -28,6 +29,7 @@ from convscope.probe import Probe
 
 BOUNDS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 PGD_STEPS = 40
+PRESETS = ("cs231n", "minimal")
 
 
 class Classifier(nn.Module):
@@ -67,7 +69,7 @@ def describe(
                 [probe.scores(model.preprocess(part)).argmax(1) for part in shown.split(16)]
             )
         shares.append(said == wanted if wanted is not None else said != before)
-    change = (image - original)[shares[0]].flatten(1)
+    change = (rounded(image) - original)[shares[1]].flatten(1)
     return {
         "fooled": float(shares[0].float().mean()),
         "fooled_after_rounding": float(shares[1].float().mean()),
@@ -124,7 +126,7 @@ def main() -> None:
     )
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--threads", type=int)
-    options.add_argument("--out", type=Path, default=Path("fooling_quality.json"))
+    options.add_argument("--out", type=Path, default=Path("docs/fooling.json"))
     arguments = options.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -138,41 +140,74 @@ def main() -> None:
         before = torch.cat(
             [probe.scores(model.preprocess(part)).argmax(1) for part in original.split(16)]
         )
-    ours, steps, kept = [], [], []
-    for first in range(0, arguments.pairs, 20):
+    few = slice(arguments.peer_pairs)
+    part = original[few], wanted[few], before[few]
+    table: dict[str, dict[str, Any]] = {}
+    for preset in PRESETS:
+        image, row = fooled_by(model, preset, original, wanted)
+        table[f"Convscope, {preset}"] = describe(model, image, original, wanted, before) | row
+        if arguments.peer_pairs:
+            row = describe(model, image[few], *part)
+            table[f"Convscope, {preset}, on the peers' pairs"] = row
+        print(preset, table[f"Convscope, {preset}"], flush=True)
+    table["foolbox, L2 PGD"] = describe(model, pgd(model, part[0], part[1]), *part)
+    table["foolbox, DeepFool, any other class"] = describe(
+        model, deep_fool(model, part[0], part[2]), part[0], None, part[2]
+    )
+    data = {"pairs": arguments.pairs, "rows": table}
+    print(markdown(data))
+    write_whole(arguments.out, json.dumps(data, indent=2).encode())
+
+
+def fooled_by(
+    model: Model, preset: str, original: Tensor, wanted: Tensor
+) -> tuple[Tensor, dict[str, Any]]:
+    """The images of one preset, the steps that they took, and whether the first one's PNG fools."""
+    images, steps = [], []
+    still_fools = None
+    for first in range(0, len(original), 20):
         result = convscope.fool(
             model,
             list(original[first : first + 20].split(1)),
             target=wanted[first : first + 20].tolist(),
+            preset=preset,
         )
-        ours.append(torch.from_numpy(result["image"]))
-        steps += [row["steps"] for row in result.table]
-        kept.append(result)
-    table = {
-        "convscope": (
-            describe(model, torch.cat(ours), original, wanted, before)
-            | {
-                "median_steps": float(np.median(steps)),
-                "most_steps": max(steps),
-            }
-        )
+        images.append(torch.from_numpy(result["image"]))
+        steps += [row["steps"] for row in result.table if row["fooled"]]
+        if still_fools is None:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "fooled.png"
+                result.save(path, plain=True)
+                answer = convscope.predict(model, path, top=1).table[0]["index"]
+            still_fools = answer == int(wanted[0])
+    return torch.cat(images), {
+        "median_steps": float(np.median(steps)),
+        "most_steps": max(steps),
+        "first_saved_png_still_fools": still_fools,
     }
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "fooled.png"
-        kept[0].save(path, plain=True)
-        again = convscope.predict(model, path, top=1).table[0]["index"]
-        table["convscope"]["first_saved_png_still_fools"] = again == int(wanted[0])
-    print(table, flush=True)
-    few = slice(arguments.peer_pairs)
-    part = original[few], wanted[few], before[few]
-    table["convscope_on_the_peers_pairs"] = describe(model, torch.cat(ours)[few], *part)
-    table["foolbox_l2_pgd"] = describe(model, pgd(model, part[0], part[1]), *part)
-    table["foolbox_deep_fool_untargeted"] = describe(
-        model, deep_fool(model, part[0], part[2]), part[0], None, part[2]
-    )
-    for name, row in table.items():
-        print(name, row, flush=True)
-    write_whole(arguments.out, json.dumps({"pairs": arguments.pairs, **table}, indent=2).encode())
+
+
+def markdown(data: dict[str, Any]) -> str:
+    """The table of the documentation."""
+    lines = [
+        "## Fooling beside foolbox",
+        "",
+        f"{data['pairs']} pairs of a photo and a random target class, the embedded network; sizes"
+        " of the change in [0, 1] units, over the images that were fooled, after rounding"
+        " to 8 bits as"
+        " a PNG keeps them.",
+        "",
+        "| who | fooled | also after rounding | median L2 | median Linf | median steps | most |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in data["rows"].items():
+        sizes = [
+            "" if row[key] is None else f"{row[key]:.3f}" for key in ("median_l2", "median_linf")
+        ]
+        steps = [f"{row[key]:.0f}" if key in row else "" for key in ("median_steps", "most_steps")]
+        shares = [f"{100 * row[key]:.0f} %" for key in ("fooled", "fooled_after_rounding")]
+        lines.append("| " + " | ".join([name, *shares, *sizes, *steps]) + " |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

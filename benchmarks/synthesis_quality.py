@@ -4,8 +4,8 @@
 
 Both optimize the same network for the same steps with Adam 0.05, at the same size, with the same
 transforms (Distill's): 24 units of six layers and 12 classes. Every picture is scored by each of
-the judges in `judges.py`. Writes the table as Markdown beside `--out`. Needs torch-lucent 0.1.8
-with kornia 0.4.1.
+the judges in `judges.py`. `python -m benchmarks.pages` makes docs/quality.md from the JSON. Needs
+torch-lucent 0.1.8 with kornia 0.4.1.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def summary_of(rows: list[Row]) -> dict[str, dict[str, float]]:
 def markdown(summary: dict[str, dict[str, float]], about: str) -> str:
     """The tables of the documentation."""
     lines = [
-        "# Quality of feature visualizations",
+        "## Feature visualization beside Lucent",
         "",
         about,
         "",
@@ -212,8 +212,8 @@ def main() -> None:
         f"{len(units)} targets of the embedded network, {arguments.steps} steps of `distill` and of"
         f" Lucent at {arguments.size} px, torch {torch.__version__}. Above 1: ours is higher."
     )
-    write_whole(arguments.out, json.dumps({"summary": summary, "rows": rows}, indent=1).encode())
-    write_whole(arguments.out.with_suffix(".md"), markdown(summary, about).encode())
+    data = {"about": about, "summary": summary, "rows": rows}
+    write_whole(arguments.out, json.dumps(data, indent=1).encode())
     print(markdown(summary, about))
     if arguments.sheet:
         draw(units, ours, theirs, rows, arguments.sheet)

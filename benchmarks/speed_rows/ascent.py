@@ -1,35 +1,37 @@
-"""Feature visualization against Lucent, over 16 layers of four networks: seconds per image and
-step.
+"""Feature visualization against Lucent, over two layers of each of four networks: seconds per image
+and step.
 
-Both climb eight units of a layer with Adam on a spectrum of 224 px under Distill's transforms. Ours
-is timed from the end of one step to the end of a later one. Lucent is timed from its first
-transform to the end of its last step, its set-up left out. The limit is one run of the same
-prepared network to the layer and back to its input, on images as large as the transforms make them.
+Both optimize units of a layer with Adam on a spectrum of 224 px under Distill's transforms. Ours is
+`convscope.visualize`, as its users call it; what counts are the steps after the first one, from one
+report of its progress to another. Lucent is timed from its transform in one step to that in a later
+one, first step and set-up left out; of a batch as large as ours and of single images, what is
+cheaper for an image counts. The limit is one run of the same prepared network to the layer and back
+to its input, on images as large as the transforms make them.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
+import convscope
 from benchmarks._duel import Duel, Row, Run, Setting, duel, rows
 from benchmarks.speed_rows._missing import missing
 from benchmarks.speed_rows._networks import LAYERS, living, model_of, network_of
+from convscope.core.progress import report_to
 from convscope.networks.model import Model
-from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.probe.malloc import keep_freed_memory
-from convscope.synthesis.objective import channel
-from convscope.synthesis.optimize import optimize
-from convscope.synthesis.random import RandomStreams
-from convscope.synthesis.settings import Settings
 
 SIZE = 224
-BATCH = {"cpu": 8, "cuda": 64}
+BATCH = {"cpu": 4, "cuda": 64}
+WARM_STEPS = {"cpu": 3, "cuda": 16}
+"""Steps that are timed, after one that is not."""
 PAD = 16
 SEEN = SIZE + 2 * PAD - 16 - 8
 """Side of what the network sees: Distill's two jitters are cuts that are 16 and 8 px smaller."""
@@ -40,33 +42,44 @@ ALLOWED = 1.10
 def ours(
     model: Model, layer: str, units: list[int], steps: int, *, half: bool, preset: str = "distill"
 ) -> Run:
-    """Seconds a step, between the ends of steps."""
-    settings = Settings(preset, "visualize", steps=steps + 1, size=SIZE)
-    fast = inference_copy(model, [layer], half=half)
-    goals = [channel(layer, unit) for unit in units]
+    """Seconds a step of the verb, the first step left out."""
+    names = [f"{layer}:{unit}" for unit in units]
+
+    def call() -> None:
+        convscope.visualize(
+            model,
+            names,
+            preset=preset,
+            steps=steps + 1,
+            size=SIZE,
+            half=half,
+            batch=len(names),
+        )
+
+    return seconds_a_step(call, "visualize", model.device.type)
+
+
+def seconds_a_step(call: Callable[[], None], task: str, device: str) -> Run:
+    """Seconds a step of a verb that reports its progress as `task`, the first step left out."""
 
     def run() -> float:
-        ends: list[float] = []
+        reports: list[float] = []
 
-        def done(image: Tensor, output: Any) -> bool:
-            if image.is_cuda:
-                torch.cuda.synchronize()
-            ends.append(time.perf_counter())
-            return False
+        def report(what: str, done: int, total: int) -> None:
+            if what == task:
+                if device == "cuda":
+                    torch.cuda.synchronize()
+                reports.append(time.perf_counter())
 
-        streams = RandomStreams.of(
-            0, RandomStreams.keys([goal.seed_key for goal in goals]), model.device
-        )
-        with Probe(fast) as probe:
-            parameterization = settings.parameterization(probe, len(goals), streams)
-            optimize(probe, goals, parameterization, streams, settings.config, stop_condition=done)
-        return (ends[-1] - ends[0]) / (len(ends) - 1)
+        with report_to(report):
+            call()
+        return (reports[-1] - reports[1]) / (len(reports) - 2)
 
     return run
 
 
 def lucents(network: Any, layer: str, units: list[int], steps: int) -> Run:
-    """Seconds a step, as Lucent's users run it."""
+    """Seconds a step, as Lucent's users run it; the first step is left out."""
     from lucent.optvis import objectives, param, render, transform
 
     goal = sum(
@@ -86,6 +99,8 @@ def lucents(network: Any, layer: str, units: list[int], steps: int) -> Run:
         began: list[float] = []
 
         def start(image: Tensor) -> Tensor:
+            if image.is_cuda:
+                torch.cuda.synchronize()
             began.append(time.perf_counter())
             return image
 
@@ -94,17 +109,14 @@ def lucents(network: Any, layer: str, units: list[int], steps: int) -> Run:
             goal,
             lambda: param.image(SIZE, batch=len(units)),
             transforms=[start, *steps_of],
-            thresholds=(steps,),
+            thresholds=(steps + 2,),
             progress=False,
             show_image=False,
         )
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        ended = time.perf_counter()
         # It leaves a hook on every module.
         for module in network.modules():
             module._forward_hooks.clear()
-        return (ended - began[0]) / steps
+        return (began[-1] - began[1]) / (len(began) - 2)
 
     return run
 
@@ -112,10 +124,31 @@ def lucents(network: Any, layer: str, units: list[int], steps: int) -> Run:
 def bare(model: Model, layer: str, count: int, steps: int, *, half: bool) -> Run:
     """Seconds of one way to the layer and back, and nothing else; the first of several does not
     count, as with ours."""
-    fast = inference_copy(model, [layer], half=half)
-    entered = torch.rand(count, 3, SEEN, SEEN, device=model.device).contiguous(
-        memory_format=torch.channels_last
-    )
+    once = there_and_back(model, layer, (count, 3, SEEN, SEEN), half=half)
+    is_cuda = model.device.type == "cuda"
+
+    @keep_freed_memory()
+    def run() -> float:
+        once()
+        if is_cuda:
+            torch.cuda.synchronize()
+        began = time.perf_counter()
+        for _ in range(steps):
+            once()
+        if is_cuda:
+            torch.cuda.synchronize()
+        return (time.perf_counter() - began) / steps
+
+    return run
+
+
+def there_and_back(
+    model: Model, layer: str | None, shape: tuple[int, ...], *, half: bool = False
+) -> Callable[[], None]:
+    """One run of the prepared network to a layer, or to its end, and back to its input."""
+    layers = [] if layer is None else [layer]
+    fast = inference_copy(model, layers, half=half)
+    entered = torch.rand(shape, device=model.device).contiguous(memory_format=torch.channels_last)
 
     class Stop(Exception):
         pass
@@ -128,39 +161,28 @@ def bare(model: Model, layer: str, count: int, steps: int, *, half: bool) -> Run
 
     def once() -> None:
         leaf = entered.detach().requires_grad_()
-        handle = fast.modules[layer].register_forward_hook(halt)
+        handles = [fast.modules[name].register_forward_hook(halt) for name in layers]
         try:
             with torch.autocast(leaf.device.type, torch.bfloat16, enabled=half):
-                fast.network(leaf)
+                kept.append(fast.network(leaf))
         except Stop:
             pass
         finally:
-            handle.remove()
+            for handle in handles:
+                handle.remove()
         output = kept.pop()
         torch.autograd.grad(output, leaf, torch.ones_like(output))
 
-    @keep_freed_memory()
-    def run() -> float:
-        once()
-        if entered.is_cuda:
-            torch.cuda.synchronize()
-        began = time.perf_counter()
-        for _ in range(steps):
-            once()
-        if entered.is_cuda:
-            torch.cuda.synchronize()
-        return (time.perf_counter() - began) / steps
-
-    return run
+    return once
 
 
 def cells(quick: bool) -> list[tuple[str, str]]:
-    """All 16, or the third layer of each network."""
+    """Two layers of each network, or the third of each."""
     return [
         (name, layer)
         for name, layers in LAYERS.items()
         for place, layer in enumerate(layers)
-        if not quick or place == 2
+        if place == 2 or (place == 1 and not quick)
     ]
 
 
@@ -168,7 +190,7 @@ def run(setting: Setting) -> Iterator[Row]:
     """A row for each layer in full precision, one in half precision, and their geometric means."""
     absent = missing("lucent")
     batch = 2 if setting.quick else BATCH[torch.device(setting.device).type]
-    steps = 1 if setting.device == "cpu" else 16
+    steps = WARM_STEPS[torch.device(setting.device).type]
     kept: dict[str, list[Row]] = {"": [], ", bfloat16": []}
     for name, layer in cells(setting.quick):
         model = model_of(name, setting.device)
@@ -180,12 +202,10 @@ def run(setting: Setting) -> Iterator[Row]:
             "limit in half": bare(model, layer, batch, steps, half=True),
         }
         if not absent:
-            contestants["Lucent"] = lucents(network_of(name, setting.device), layer, units, 1)
-        timing = duel(contestants, setting.patience, setting.device)
-        per_image = Duel(
-            {who: [seconds / batch for seconds in times] for who, times in timing.times.items()},
-            timing.once,
-        )
+            network = network_of(name, setting.device)
+            contestants["Lucent"] = lucents(network, layer, units, steps)
+            contestants["Lucent, alone"] = lucents(network, layer, units[:1], steps)
+        per_image = cheapest(duel(contestants, setting.patience, setting.device), batch)
         for half, title in (("", ""), (" in half", ", bfloat16")):
             entries = rows(
                 per_image,
@@ -205,12 +225,24 @@ def run(setting: Setting) -> Iterator[Row]:
         yield mean(each, f"visualize, geometric mean{title}", absent, batch)
 
 
-def mean(found: list[Row], job: str, absent: str, batch: int) -> Row:
+def cheapest(timing: Duel, batch: int) -> Duel:
+    """Seconds for an image; of Lucent in a batch and alone, what is less in the median."""
+    times = {
+        who: [seconds / (1 if who.endswith("alone") else batch) for seconds in values]
+        for who, values in timing.times.items()
+    }
+    alone = times.pop("Lucent, alone", None)
+    if alone is not None and statistics.median(alone) < statistics.median(times["Lucent"]):
+        times["Lucent"] = alone
+    return Duel(times, timing.once)
+
+
+def mean(layer_rows: list[Row], job: str, absent: str, batch: int) -> Row:
     """The geometric mean over the layers, with the quartiles over them."""
     row = Row(
         "ascent",
         job,
-        f"{len(found)} layers",
+        f"{len(layer_rows)} layers",
         "Lucent",
         "image and step",
         wanted=WANTED,
@@ -219,7 +251,7 @@ def mean(found: list[Row], job: str, absent: str, batch: int) -> Row:
     )
     row.note = f"batch of {batch}; spread over layers"
     for key in ("ratio", "over_limit"):
-        values = [value[0] for each in found if (value := getattr(each, key)) is not None]
+        values = [value[0] for each in layer_rows if (value := getattr(each, key)) is not None]
         if values:
             logs = torch.tensor(values).log()
             middle, low, high = (

@@ -15,7 +15,7 @@ from benchmarks.speed_rows._missing import missing
 from benchmarks.speed_rows._networks import model_of, network_of
 from convscope.networks.model import Model
 
-STEPS = 8
+STEPS = 4
 TINY = 1e-6
 CLASS = 7
 
@@ -63,7 +63,7 @@ def run(setting: Setting) -> Iterator[Row]:
     """A row for each network and batch."""
     absent = missing("foolbox")
     for name in ("embedded",) if setting.quick else ("resnet50", "embedded"):
-        for batch in (8,):
+        for batch in (4,):
             model = model_of(name, setting.device)
             image = torch.rand(batch, 3, 224, 224, generator=torch.Generator().manual_seed(0)).to(
                 setting.device

@@ -1,11 +1,10 @@
-"""Saliency, SmoothGrad, integrated gradients, occlusion and RISE against Captum and torch-cam, one
-photo on ResNet-50 and the embedded network.
+"""Saliency, SmoothGrad, integrated gradients and occlusion against Captum, one photo on ResNet-50
+and the embedded network.
 
 Ours is `convscope.explain` on a PIL photo; Captum gets a tensor made by torchvision's
 preprocessing inside the call. Captum's calls are its defaults, but that SmoothGrad's copies run
-one by one as well, whichever is faster for it. No peer has RISE as the paper has it: torch-cam has
-none and Captum's nearest, `Occlusion` with as many windows as RISE has masks, stands in, one run
-of the network for each.
+one by one as well, and the steps of integrated gradients eight at a time, whichever is faster for
+it. RISE has no row, since no peer has it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from benchmarks.speed_rows._networks import model_of, network_of, peer_input, ph
 from benchmarks.speed_rows.cam import INDEX, ours
 from convscope.networks.model import Model
 
-MASKS = 49
 WANTED = {"integrated_gradients": 3.0}
 
 
@@ -36,8 +34,7 @@ def captums(model: Model, network: Any, photos: list[Image.Image]) -> dict[str, 
         return run
 
     tunnel = attr.NoiseTunnel(attr.Saliency(network))
-    window = {"sliding_window_shapes": (3, 64, 64), "strides": (3, 32, 32)}
-    fine = {"sliding_window_shapes": (3, 32, 32), "strides": (3, 32, 32)}
+    window = {"sliding_window_shapes": (3, 64, 64), "strides": (3, 40, 40)}
     image = peer_input(model, photos)
     noisy = {"nt_samples": 25, "stdevs": 0.15 * float(image.max() - image.min())}
     return {
@@ -51,13 +48,11 @@ def captums(model: Model, network: Any, photos: list[Image.Image]) -> dict[str, 
             "Captum, 8 at a time": call(attr.IntegratedGradients(network), internal_batch_size=8),
         },
         "occlusion": {"Captum": call(attr.Occlusion(network), **window)},
-        "rise": {"Captum Occlusion of as many runs": call(attr.Occlusion(network), **fine)},
     }
 
 
 OPTIONS = {
-    "occlusion": {"window": 64, "stride": 32},
-    "rise": {"masks": MASKS},
+    "occlusion": {"window": 64, "stride": 40},
     "smoothgrad": {},
     "integrated_gradients": {},
     "saliency": {},
@@ -76,9 +71,7 @@ def run(setting: Setting) -> Iterator[Row]:
                 **peers.get(method, {}),
             }
             wanted = WANTED.get(method, 1.5)
-            aims = dict.fromkeys(
-                ("Captum", "Captum, one copy at a time", "Captum Occlusion of as many runs"), wanted
-            )
+            aims = dict.fromkeys(("Captum", "Captum, one copy at a time"), wanted)
             timing = duel(contestants, setting.patience, setting.device)
             for row in rows(timing, group="gradients", job=method, network=name, wanted=aims):
                 if absent:

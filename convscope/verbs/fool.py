@@ -54,7 +54,9 @@ def fool(
         model: what `load_model` takes.
         photo: a path, PIL image, array or tensor, or a list of these.
         target: a class index or label, or one for each photo; by default the least likely class.
-        preset: cs231n (normalized gradient), or plain (rate 200 on the gradient itself).
+        preset: cs231n (normalized gradient), plain (rate 200 on the gradient itself), or minimal
+            (the smallest change: raises the margin to the strongest other class in at most twelve
+            steps, then goes back towards the photo for as long as it fools).
         steps: at most so many steps.
         half: climb in bfloat16; the network is asked in full precision before an image counts as
             fooling.
@@ -105,7 +107,8 @@ def _fool(
     streams = RandomStreams.of(seed, ["fool"] * len(original), original.device)
     image = EightBit(settings.parameterization(probe, len(original), streams, original))
     watch = _Watch(probe, image, targets)
-    objectives = [objective("logit", target=index) for index in targets.tolist()]
+    kind = settings.preset.objective or "logit"
+    objectives = [objective(kind, target=index) for index in targets.tolist()]
     with Probe(inference_copy(probe.model, half=half)) as fast_probe:
         result = optimize(
             fast_probe,
@@ -120,6 +123,7 @@ def _fool(
         if result.early_stop is None:
             image.evaluated = image.shown
             watch(image.shown, fast_probe.output(probe.model.preprocess(image.shown)))
+    watch.shrink(original, settings.preset.bisections)
     return watch, result
 
 
@@ -149,6 +153,22 @@ class _Watch:
             self.kept[places[confirmed]] = candidates[confirmed]
         self.steps += 1
         return bool((self.fooled_at >= 0).all())
+
+    def shrink(self, original: Tensor, bisections: int) -> None:
+        """Make the changes smaller: the images move back towards the photos for as long as they
+        fool, halving the distance in question each time."""
+        places = (self.fooled_at > 0).nonzero()[:, 0]
+        start, change = original[places], (self.kept - original)[places]
+        fails = torch.zeros(len(places), 1, 1, 1, device=original.device)
+        fools = torch.ones_like(fails)
+        for _ in range(bisections if len(places) else 0):
+            share = (fails + fools) / 2
+            candidates = rounded(start + share * change)
+            answers = self.probe.scores(self.probe.model.preprocess(candidates)).argmax(1)
+            confirmed = answers == self.targets[places]
+            self.kept[places[confirmed]] = candidates[confirmed]
+            fools = torch.where(confirmed.view(-1, 1, 1, 1), share, fools)
+            fails = torch.where(confirmed.view(-1, 1, 1, 1), fails, share)
 
     def images(self) -> Tensor:
         """The fooling images, and the last ones where the network was not fooled."""

@@ -171,6 +171,19 @@ def test_a_photo_that_is_the_target_already_is_left_alone(embedded):
     assert np.array_equal(result["image"], result["original"])
 
 
+def test_the_smallest_change_is_smaller_and_still_fools_from_the_file(embedded, tmp_path):
+    plain, smallest = (
+        convscope.fool(embedded, "sample:chelsea", target="stingray", preset=preset)
+        for preset in ("cs231n", "minimal")
+    )
+    row = smallest.table[0]
+    assert row["fooled"]
+    assert row["steps"] <= 12
+    assert row["l2"] < 0.9 * plain.table[0]["l2"]
+    saved = smallest.save(tmp_path / "fooled.png", plain=True)
+    assert convscope.predict(embedded, saved, top=1).table[0]["label"] == "stingray"
+
+
 def test_not_fooled_is_said(embedded):
     row = convscope.fool(embedded, "sample:chelsea", target="stingray", steps=1, rate=1e-3).table[0]
     assert (row["fooled"], row["steps"], row["after"]) == (False, 1, "tiger cat")

@@ -81,8 +81,9 @@ class Preset(_Checked):
 
     `input_span` is how far apart black and white are in the network's units that rates, noise and
     L2 weight were published for. `objective` is what the verb raises, where the source has its own
-    formula. `small` names the preset for networks of few pixels, and `network_size` lets a dream on
-    one be of its size.
+    formula. `bisections` says how often, at the end of fooling, the change is cut between a size
+    that fools and one that does not. `small` names the preset for networks of few pixels, and
+    `network_size` lets a dream on one be of its size.
     """
 
     source: str = ""
@@ -91,6 +92,7 @@ class Preset(_Checked):
     input_span: float | None = Field(default=None, gt=0)
     small: str | None = None
     objective: str | None = None
+    bisections: int = Field(default=0, ge=0, le=16)
     display: Literal["clip", "standardize"] = "clip"
     parameterization: dict[str, OptionValue]
     transforms: tuple[dict[str, OptionValue], ...] = ()

@@ -1,0 +1,66 @@
+"""Every page and block of the documentation that holds measured numbers, from the data beside it.
+
+    python -m benchmarks.pages
+
+The benchmarks leave their data in docs/ as JSON or CSV; the pages are made from that and from
+nothing else, which `tests/test_numbers.py` checks. To change a number, run its benchmark.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks import attribution_quality, fooling_quality, speed, synthesis_quality
+from benchmarks.readme import filled
+from convscope.core.files import write_whole
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+def pages() -> dict[Path, str]:
+    """What each of the pages should say."""
+    readme, attribution = ROOT / "README.md", DOCS / "attribution.md"
+    rows = attribution_quality.rows_of(DOCS / "attribution.csv")
+    return {
+        readme: filled(readme.read_text()),
+        DOCS / "speed.md": speed_page(),
+        attribution: attribution_quality.filled(attribution.read_text(), rows),
+        **({DOCS / "quality.md": quality_page()} if has_quality() else {}),
+    }
+
+
+def speed_page() -> str:
+    """docs/speed.md."""
+    about = read("speed")
+    return speed.markdown(speed.earlier(DOCS), about)
+
+
+def has_quality() -> bool:
+    """Whether a benchmark of quality has left its data."""
+    return any((DOCS / name).is_file() for name in ("quality.json", "fooling.json"))
+
+
+def quality_page() -> str:
+    """docs/quality.md, of those benchmarks that have left their data."""
+    parts = ["# Quality of pictures and of fooling\n"]
+    if (DOCS / "quality.json").is_file():
+        data = read("quality")
+        parts.append(synthesis_quality.markdown(data["summary"], data["about"]))
+    if (DOCS / "fooling.json").is_file():
+        parts.append(fooling_quality.markdown(read("fooling")))
+    return "\n".join(parts)
+
+
+def read(name: str) -> dict[str, Any]:
+    """The data that a benchmark left."""
+    data: dict[str, Any] = json.loads((DOCS / f"{name}.json").read_text())
+    return data
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        write_whole(path, text.encode())
+        print(path.relative_to(ROOT))
