@@ -158,7 +158,8 @@ def markdown(rows: list[Row], about: dict[str, Any]) -> str:
             "",
             "The second public call with a PIL photo over the bare cost: the prepared "
             "network's "
-            "own runs, on tensors that are ready. Checks, preprocessing, looking for changes in the "
+            "own runs, on tensors that are ready. Checks, preprocessing, looking for "
+            "changes in the "
             "weights, provenance and hashes are inside. Wanted: 1.05 of it and 3 ms; the first "
             "call on a network that nothing is known of at most 1.5 s above it.",
             "",
