@@ -2,8 +2,8 @@
 
     python -m benchmarks.fooling_quality PHOTOS --pairs 100 --out docs/fooling.json
 
-Pairs of a photo and a random target. Convscope's `fool` by its presets `cs231n` (at most 100 steps)
-and `minimal` (at most 12, and a bisection); foolbox's L2 PGD (40
+Pairs of a photo and a random target. Convscope's `fool` by its presets `cs231n` and `minimal`
+(at most 100 steps); foolbox's L2 PGD (40
 steps) at the smallest of a few bounds that fools, image by image; foolbox's L2 DeepFool, which goes
 for any other class, so that its changes are smaller. Every fooled image is asked about again after
 rounding to 8 bits, as a PNG does. Needs foolbox 3.3.

@@ -55,8 +55,8 @@ def fool(
         photo: a path, PIL image, array or tensor, or a list of these.
         target: a class index or label, or one for each photo; by default the least likely class.
         preset: cs231n (normalized gradient), plain (rate 200 on the gradient itself), or minimal
-            (the smallest change: raises the log-probability in at most twelve steps, then goes
-            back towards the photo for as long as it fools).
+            (the smallest change: raises the log-probability, then goes back towards the photo for
+            as long as it fools).
         steps: at most so many steps.
         half: climb in bfloat16; the network is asked in full precision before an image counts as
             fooling.
