@@ -102,7 +102,7 @@ def there_and_back_often(model: Model, layer: str | None, side: int, count: int)
 def jobs(name: str) -> dict[str, Job]:
     """Every verb's call on one network, and its bare cost."""
     layer = MIDDLE[name]
-    last = {"layer": LAST[name]} if name in LAST else {}
+    last = LAST.get(name)
     # A plain transformer takes its own size only.
     side = 224 if name == "vit_b_16" else SEEN
 
@@ -122,7 +122,7 @@ def jobs(name: str) -> dict[str, Job]:
             lambda model: to_layer(model, layer),
         ),
         "explain, grad_cam": (
-            lambda model, photo: convscope.explain(model, photo, target=CLASS, **last),
+            lambda model, photo: convscope.explain(model, photo, target=CLASS, layer=last),
             forwards,
         ),
         "explain, saliency": (
