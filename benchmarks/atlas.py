@@ -39,7 +39,7 @@ from PIL import Image
 
 import convscope
 from convscope import atlas
-from convscope.atlas.scan.listing import SHARD_SIZE, announced, shards
+from convscope.atlas.scan.listing import SHARD_SIZE, announce_ahead, shards
 from convscope.atlas.scan.scanner import Scanner
 from convscope.atlas.store.summary import Summary
 from convscope.photos.samples import sample
@@ -203,7 +203,7 @@ def forward(
     started = time.perf_counter()
     alone = 0.0
     with Probe(network) as probe:
-        for shard in announced(shards(scanner.source, set()), scanner.announce):
+        for shard in announce_ahead(shards(scanner.source, set()), scanner.announce):
             for batch_read in scanner.batches(shard):
                 image = model.preprocess(batch_read.images())
                 start = time.perf_counter()

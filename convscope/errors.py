@@ -109,17 +109,17 @@ def printable(text: str) -> str:
     )
 
 
-def suggest(given: str, known: Iterable[str], *, most: int = 5) -> str:
+def suggest(name: str, known: Iterable[str], *, most: int = 5) -> str:
     """The half sentence that helps after a misspelt name: near misses, or else what exists."""
     names = list(known)
-    lowered = {name.lower(): name for name in names}
+    lowered = {known_name.lower(): known_name for known_name in names}
     near = [
-        lowered[match] for match in get_close_matches(given.lower(), lowered, n=most, cutoff=0.6)
+        lowered[match] for match in get_close_matches(name.lower(), lowered, n=most, cutoff=0.6)
     ]
     near += [
-        name for name in names if given and given.lower() in name.lower() and name not in near
+        other for other in names if name and name.lower() in other.lower() and other not in near
     ][: most - len(near)]
     if near:
-        return "did you mean " + " or ".join(repr(name) for name in near[:most]) + "?"
+        return "did you mean " + " or ".join(repr(other) for other in near[:most]) + "?"
     shown = ", ".join(names[:12]) + (f" ... ({len(names)} in all)" if len(names) > 12 else "")
     return f"there is: {shown}." if names else "there is none."

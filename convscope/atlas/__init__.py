@@ -24,13 +24,13 @@ from convscope.errors import OptionError
 
 def verbs() -> dict[str, Schema]:
     """The public functions by name, read from the files without importing them."""
-    found = {}
+    schemas = {}
     for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
         try:
-            found[path.stem] = Schema.of_file(path, path.stem)
+            schemas[path.stem] = Schema.of_file(path, path.stem)
         except OptionError:
             continue
-    return found
+    return schemas
 
 
 class _Package(ModuleType):

@@ -55,10 +55,10 @@ def noisy(
                 ]
             )
             maps = inner(probe, channels_last(single + sigma * draws), single_target.expand(count))
-            for seen, heatmaps in enumerate(maps, start=part.start + 1):
+            for number, heatmaps in enumerate(maps, start=part.start + 1):
                 step = heatmaps - mean
-                mean = mean + step / seen
+                mean = mean + step / number
                 spread = spread + step * (heatmaps - mean)
-                square = square + (heatmaps**2 - square) / seen
+                square = square + (heatmaps**2 - square) / number
         rows.append((mean, square, spread / samples))
     return Moments(*(torch.stack(part) for part in zip(*rows, strict=True)))

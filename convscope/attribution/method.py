@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from torch import Tensor
 from convscope.attribution import reduce_channels, registry
 from convscope.attribution.maps import enlarge
 from convscope.attribution.method_options import parameters_of, with_base
+from convscope.core.registry import Registered
 from convscope.core.types import Options
 from convscope.errors import NoGradientError, OptionError
 from convscope.networks.layer import Layers
@@ -130,18 +130,20 @@ class Method:
         if generator is not None:
             generator.manual_seed(generator.initial_seed())
         if not self.takes_copy:
-            return self._run(function, probe, image, target)
+            return self._compute_map(function, probe, image, target)
         # Everything else sees a faster copy of the network, which gives the same at the layers and
         # at the end.
         with Probe(inference_copy(probe.model, self.layers, half=probe.model.half)) as faster:
             faster.notes = probe.notes
             if faster.model.network is probe.model.network:
                 faster.recorded = probe.recorded
-            maps = self._run(function, faster, image, target)
+            maps = self._compute_map(function, faster, image, target)
             probe.last_output = faster.last_output
         return maps
 
-    def _run(self, function: Any, probe: Probe, image: Tensor, target: Target) -> Tensor:
+    def _compute_map(
+        self, function: Registered, probe: Probe, image: Tensor, target: Target
+    ) -> Tensor:
         if len(self.layers) < 2 or "inner" in self.options:
             single_map: Tensor = function(probe, image, target, **self.options)
             return single_map
@@ -154,7 +156,7 @@ class Method:
         return torch.stack([enlarge(part, finest) for part in scaled]).mean(0)
 
     def _maps_of_layers(
-        self, function: Any, probe: Probe, image: Tensor, target: Target
+        self, function: Registered, probe: Probe, image: Tensor, target: Target
     ) -> list[Tensor]:
         """The positive part of every layer's map; zero at a layer that this answer does not read
         (of a feature pyramid, a box comes from one level)."""

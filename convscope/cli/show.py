@@ -100,9 +100,9 @@ def _logged(every: float) -> Reporter:
     return report
 
 
-def rows(found: list[Options]) -> None:
+def rows(table_rows: list[Options]) -> None:
     """Rows as a table."""
-    table(Result("", TableDetails(), table=found))
+    table(Result("", TableDetails(), table=table_rows))
 
 
 def table(result: Result) -> None:

@@ -59,7 +59,7 @@ class StepCount:
     """The optimization steps of one verb: how many were made, how many may be made, and where it
     was interrupted (`after` so many `of` so many steps of the optimization that was running)."""
 
-    made: int = 0
+    steps_done: int = 0
     limit: int | None = None
     after: int | None = None
     of: int = 0
@@ -112,7 +112,7 @@ def may_step() -> bool:
     count = _count.get()
     if count is None:
         return True
-    return not count.is_stop_requested and (count.limit is None or count.made < count.limit)
+    return not count.is_stop_requested and (count.limit is None or count.steps_done < count.limit)
 
 
 def request_stop() -> None:
@@ -127,7 +127,7 @@ def step_made() -> None:
     """Count one step."""
     count = _count.get()
     if count is not None:
-        count.made += 1
+        count.steps_done += 1
 
 
 def interrupted(after: int, of: int) -> None:

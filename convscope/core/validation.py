@@ -65,7 +65,7 @@ def check_arguments(
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
-        unknown = [given for given in kwargs if given not in signature.parameters]
+        unknown = [argument for argument in kwargs if argument not in signature.parameters]
         if unknown:
             hint = suggest(unknown[0], signature.parameters)
             raise OptionError(f"{name} has no argument {unknown[0]!r}; {hint}") from None

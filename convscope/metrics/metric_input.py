@@ -78,7 +78,7 @@ class MetricInput:
         return self.mask
 
     @property
-    def again(self) -> Method:
+    def required_method(self) -> Method:
         """The method.
 
         Raises:

@@ -28,7 +28,7 @@ def sanity(case: MetricInput, *, stages: PositiveInt = 4) -> Tensor:
     Example:
         convscope.evaluate(model, "cat.jpg", result, metric="sanity")
     """
-    method, model = case.again, copy.copy(case.probe.model)
+    method, model = case.required_method, copy.copy(case.probe.model)
     model.network = copy.deepcopy(model.network)
     modules = model.network.modules()
     layers = [
@@ -57,8 +57,8 @@ def sanity(case: MetricInput, *, stages: PositiveInt = 4) -> Tensor:
             similarities.append(
                 torch.stack(
                     [
-                        _rank_correlation(one, other)
-                        for one, other in zip(before, after, strict=True)
+                        _rank_correlation(first, second)
+                        for first, second in zip(before, after, strict=True)
                     ]
                 )
             )
@@ -72,9 +72,9 @@ def _randomize(layer: nn.Module) -> None:
         layer.reset_parameters()  # type: ignore[operator]
 
 
-def _rank_correlation(one: Tensor, other: Tensor) -> Tensor:
+def _rank_correlation(first: Tensor, second: Tensor) -> Tensor:
     """Spearman's, with ties at their mean rank; 0 where one of the maps is flat."""
-    first, second = (_ranks(values) for values in (one, other))
+    first, second = (_ranks(values) for values in (first, second))
     first, second = first - first.mean(), second - second.mean()
     together: Tensor = (first * second).sum() / (first.norm() * second.norm()).clamp_min(
         torch.finfo(first.dtype).tiny

@@ -26,7 +26,7 @@ def sensitivity(
     Example:
         convscope.evaluate(model, "cat.jpg", result, metric="sensitivity")
     """
-    method = case.again
+    method = case.required_method
     worst = []
     for image, target, _ in case:
         generator = torch.Generator(image.device).manual_seed(case.seed)

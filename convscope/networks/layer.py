@@ -218,7 +218,7 @@ class Layers(Mapping[str, Layer]):
                 layer.name for layer in places if layer.kind.lower().startswith(("conv", "relu"))
             ] or [layer.name for layer in places]
             names = next(
-                (found for found in (self._repeated(), kinds) if len(found) >= count),
+                (layers for layers in (self._repeated(), kinds) if len(layers) >= count),
                 max(names, self._repeated(), kinds, key=len),
             )
         return names

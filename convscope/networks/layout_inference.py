@@ -107,12 +107,12 @@ class LayoutInference:
             return AxisLayout(channel=1, parts=batch, grid=(batch * third, 1))
         if batch == second == 1:
             return AxisLayout(channel=2, grid=(1, 1))
-        if batch == 1 and (found := self._grid_of(second)):
-            return AxisLayout(channel=2, extra=found[0], grid=found[1])
-        if second == 1 and batch > 1 and (found := self._grid_of(batch)):
-            return AxisLayout(channel=2, batch=1, extra=found[0], grid=found[1])
-        if batch == 1 and (found := self._grid_of(third, most=0)):
-            return AxisLayout(channel=1, extra=found[0], grid=found[1])
+        if batch == 1 and (places := self._grid_of(second)):
+            return AxisLayout(channel=2, extra=places[0], grid=places[1])
+        if second == 1 and batch > 1 and (places := self._grid_of(batch)):
+            return AxisLayout(channel=2, batch=1, extra=places[0], grid=places[1])
+        if batch == 1 and (places := self._grid_of(third, most=0)):
+            return AxisLayout(channel=1, extra=places[0], grid=places[1])
         return (
             AxisLayout(channel=2, grid=(second, 1))
             if batch == 1
@@ -121,10 +121,10 @@ class LayoutInference:
 
     def _listed(self, output: Tensor) -> AxisLayout:
         """Tokens without a batch axis: as many rows as an image has places."""
-        found = self._grid_of(output.shape[0], guess=False)
+        places = self._grid_of(output.shape[0], guess=False)
         return (
-            AxisLayout(channel=1, parts=output.shape[0], extra=found[0], grid=found[1])
-            if found
+            AxisLayout(channel=1, parts=output.shape[0], extra=places[0], grid=places[1])
+            if places
             else AxisLayout()
         )
 
@@ -196,7 +196,9 @@ class LayoutInference:
             return
         if min(grid) > 1:
             self._recent.append((tokens.detach().clone(), grid))
-            self._windows = {key: found for key, found in self._windows.items() if found[1] != grid}
+            self._windows = {
+                key: window for key, window in self._windows.items() if window[1] != grid
+            }
 
 
 def _without(tensor: Tensor, channel: int) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from convscope.core.ranges import Fraction, PositiveFloat, Side
 from convscope.core.types import Options
 from convscope.core.validation import checked
 from convscope.errors import ModelError, OptionError, suggest
-from convscope.networks import options as given
+from convscope.networks import options as user_options
 from convscope.networks.catalog import list_models
 from convscope.networks.layout import Layout
 from convscope.networks.model import Model
@@ -119,7 +119,9 @@ def load_model(
     changes |= {"crop": crop, "interpolation": interpolation, "mean_image": mean_image}
     changes = {name: value for name, value in changes.items() if value is not None}
     if changes:
-        loaded.preprocessing = given.preprocessing(loaded.preprocessing, loaded.channels, changes)
+        loaded.preprocessing = user_options.preprocessing(
+            loaded.preprocessing, loaded.channels, changes
+        )
     if task is not None:
         loaded.task = task
         changes["task"] = task
@@ -130,7 +132,7 @@ def load_model(
         loaded.head = head
         changes["head"] = head
     if labels is not None:
-        named = given.labels(labels)
+        named = user_options.labels(labels)
         _check_labels(loaded, named)
         loaded.labels = named
         changes["labels"] = list(named)
@@ -219,8 +221,8 @@ def _bare(network: nn.Module, weights: bool | str | Path | None, options: Option
             *model_options,
             *(
                 name
-                for name, one in inspect.signature(load_model).parameters.items()
-                if one.kind is one.KEYWORD_ONLY
+                for name, parameter in inspect.signature(load_model).parameters.items()
+                if parameter.kind is parameter.KEYWORD_ONLY
             ),
         ]
         raise OptionError(
@@ -237,7 +239,7 @@ def _bare(network: nn.Module, weights: bool | str | Path | None, options: Option
     return Model(
         network,
         name=options.get("name"),
-        channels=options.get("channels") or given.channels_of(network),
+        channels=options.get("channels") or user_options.channels_of(network),
         layout=options.get("layout") or Layout(channels_last=last),
         channels_last=last,
         preprocessing=Preprocessing(),

@@ -17,7 +17,7 @@ ZERO_HEAD_STD = 0.02
 with."""
 
 
-def random_weights(build: Callable[[], nn.Module]) -> nn.Module:
+def with_random_weights(build: Callable[[], nn.Module]) -> nn.Module:
     """A network with random weights from seed 0; the caller's random state is left alone.
 
     A weight matrix that starts at zero (torchvision's ViT head) is drawn as well: every score would
@@ -40,7 +40,7 @@ def with_trained_weights(spec: str, build: Callable[[], nn.Module]) -> nn.Module
         ModelError: they could not be fetched; the message names the ways out.
     """
     try:
-        return random_weights(build)
+        return with_random_weights(build)
     except Exception as error:
         raise ModelError(
             f"The weights of {spec} could not be fetched ({type(error).__name__}); "

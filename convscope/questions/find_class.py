@@ -10,34 +10,34 @@ if TYPE_CHECKING:
     from convscope.networks.model import Model
 
 
-def find_class(model: Model, given: int | str) -> int:
+def find_class(model: Model, text_or_index: int | str) -> int:
     """The index of a class from an index, a label, or an unambiguous part of a label.
 
     Raises:
         TargetError: there is no such class, or several fit.
     """
-    if isinstance(given, bool) or not isinstance(given, (int, str)):
+    if isinstance(text_or_index, bool) or not isinstance(text_or_index, (int, str)):
         raise TargetError(
-            f"A target is a class index, a label, None or a callable; {given!r} was given."
+            f"A target is a class index, a label, None or a callable; {text_or_index!r} was given."
         )
-    if isinstance(given, int) or given.strip().lstrip("-").isdigit():
-        if not 0 <= int(given) < model.classes:
+    if isinstance(text_or_index, int) or text_or_index.strip().lstrip("-").isdigit():
+        if not 0 <= int(text_or_index) < model.classes:
             raise TargetError(
-                f"The network has {model.classes} classes, 0 to {model.classes - 1}; {given} was"
-                " given."
+                f"The network has {model.classes} classes, 0 to {model.classes - 1};"
+                f" {text_or_index} was given."
             )
-        return int(given)
-    if not given.strip():
+        return int(text_or_index)
+    if not text_or_index.strip():
         raise TargetError(
             "A target's label is empty; give a class index or a label, and a class on each side of"
             " ' vs '."
         )
     if model.labels is None:
         raise TargetError(
-            f"The network has no labels, so {given!r} cannot be looked up; give a class index from"
-            f" 0 to {model.classes - 1}."
+            f"The network has no labels, so {text_or_index!r} cannot be looked up; give a class"
+            f" index from 0 to {model.classes - 1}."
         )
-    wanted = given.strip().lower()
+    wanted = text_or_index.strip().lower()
     for fits in (
         [index for index, label in enumerate(model.labels) if label.lower() == wanted],
         [
@@ -60,10 +60,10 @@ def find_class(model: Model, given: int | str) -> int:
             )
             alike = len({model.labels[index] for index in fits}) < len(fits)
             raise TargetError(
-                f"{given!r} fits {len(fits)} classes: {shown}; give the"
+                f"{text_or_index!r} fits {len(fits)} classes: {shown}; give the"
                 f" index{'' if alike else ' or the whole label'}."
             )
     raise TargetError(
-        f"The network has no class {given!r};"
-        f" {suggest(given, [label.split(',')[0] for label in model.labels])}"
+        f"The network has no class {text_or_index!r};"
+        f" {suggest(text_or_index, [label.split(',')[0] for label in model.labels])}"
     )

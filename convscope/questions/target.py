@@ -39,17 +39,17 @@ class Target:
     choices: tuple[Question, ...]
 
     @classmethod
-    def of(cls, model: Model, given: TargetLike | Sequence[TargetLike]) -> Target:
+    def of(cls, model: Model, asked: TargetLike | Sequence[TargetLike]) -> Target:
         """Read what the caller gave.
 
         Raises:
             TargetError: no such class; the message names the range or the near misses.
         """
         targets: list[TargetLike]
-        if isinstance(given, Sequence) and not isinstance(given, str):
-            targets = list(given)
+        if isinstance(asked, Sequence) and not isinstance(asked, str):
+            targets = list(asked)
         else:
-            targets = [given]
+            targets = [asked]
         return cls(model, tuple(parse_question(model, target) for target in targets))
 
     def __len__(self) -> int:

@@ -30,14 +30,14 @@ def heatmaps_in(result: Result) -> dict[str, Array]:
     return {entry.method: result[f"{entry.method}.heatmap"] for entry in methods}
 
 
-def target_in(result: Result, model: Model, given: TargetLike | Sequence[TargetLike]) -> Target:
+def target_in(result: Result, model: Model, targets: TargetLike | Sequence[TargetLike]) -> Target:
     """What the result was asked about, or what is given instead.
 
     Raises:
         TargetError: it was asked about a callable, which is not kept with a result.
     """
-    if given is not None:
-        return Target.of(model, given)
+    if targets is not None:
+        return Target.of(model, targets)
     choices = [
         parse_question(model, record.text)
         if record.text is not None

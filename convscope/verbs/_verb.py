@@ -101,7 +101,7 @@ def _interrupted(result: Result, steps: StepCount) -> tuple[Result, provenance.I
     record: provenance.Interruption = {
         "after": steps.after or 0,
         "of": steps.of,
-        "all_steps": steps.made,
+        "all_steps": steps.steps_done,
     }
     ended = f"interrupted after {record['after']} of {record['of']} steps"
     if isinstance(result.details, (ImagesDetails, FoolingDetails)):

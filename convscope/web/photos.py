@@ -68,13 +68,13 @@ class Photo:
 class Photos:
     """Photos by number: a request names one, never a path."""
 
-    def __init__(self, model: Model, given: Sequence[PhotoLike] = ()) -> None:
+    def __init__(self, model: Model, sources: Sequence[PhotoLike] = ()) -> None:
         self._model = model
         self._uploads: Cache[Photo] = Cache(HELD_PHOTO_BYTES)
         self._lazy: dict[str, Callable[[], Photo]] = {}
         self._loaded: dict[str, Photo] = {}
         self._lock = threading.Lock()
-        for place, source in enumerate(given, start=1):
+        for place, source in enumerate(sources, start=1):
             photo = self._of_user(f"photo-{place}", source)
             self._loaded[photo.id] = photo
         for name in SAMPLES:

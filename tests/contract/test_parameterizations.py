@@ -188,7 +188,7 @@ def test_cppn_paints_the_same_picture_at_another_size():
     """Of three times as many pixels the middle one of each three has the same coordinates."""
     parameterization = make("cppn", (2, 3, 7, 5))
     torch.testing.assert_close(
-        parameterization.at(21, 15)[:, :, 1::3, 1::3], parameterization(), atol=1e-5, rtol=0
+        parameterization.render(21, 15)[:, :, 1::3, 1::3], parameterization(), atol=1e-5, rtol=0
     )
 
 

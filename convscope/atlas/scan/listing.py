@@ -55,10 +55,10 @@ def shards(source: PhotoSource, done: Collection[int]) -> Iterator[Shard]:
         number += 1
 
 
-def announced(items: Iterable[Shard], announce: Callable[[Shard], None]) -> Iterator[Shard]:
+def announce_ahead(pending: Iterable[Shard], announce: Callable[[Shard], None]) -> Iterator[Shard]:
     """The shards, each handed out when the one after it has been announced."""
     current: Shard | None = None
-    for shard in items:
+    for shard in pending:
         if current is not None:
             announce(shard)
             yield current

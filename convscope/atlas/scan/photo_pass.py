@@ -55,7 +55,7 @@ def scan_photos(
     if state is None:
         state = PassState({}, scanner.reservoir)
     missing = listing.shards(scanner.source, set(state.shards))
-    items = stop.until(listing.announced(missing, scanner.announce))
+    items = stop.until(listing.announce_ahead(missing, scanner.announce))
     advance("atlas: photos", num_scanned(state, num_photos), num_photos)
     for _, data in run(scanner, items, data=True):
         part = PassState.from_bytes(data)

@@ -86,7 +86,9 @@ def sample_photos(
             sample = Sample.empty(probe.layers[layer].units)
     done = min(len(sample.shards) * listing.SHARD_SIZE, num_photos)
     advance("atlas: photos", done, num_photos)
-    shards = listing.announced(listing.shards(scanner.source, set(sample.shards)), scanner.announce)
+    shards = listing.announce_ahead(
+        listing.shards(scanner.source, set(sample.shards)), scanner.announce
+    )
     for shard in stop.until(shards):
         _sample_shard(scanner, layer, shard, sample, most)
         store.write(path, sample.to_bytes(), lossy=True)

@@ -57,23 +57,25 @@ class TopK:
         self,
         value: Floats,
         photo: Integers,
-        places: Callable[[Integers, Integers], Integers],
-        drawn: list[int],
+        place_of: Callable[[Integers, Integers], Integers],
+        sampled_rows: list[int],
     ) -> None:
-        """Take in a batch: `value` is n units, `photo` n in the order of the listing, and `places`
-        finds where values lie, for pairs of (row of the batch, unit); `drawn` are the rows for the
-        reservoir."""
+        """Take in a batch: `value` is n units, `photo` n in the order of the listing, and
+        `place_of` finds where values lie, for pairs of (row of the batch, unit); `sampled_rows` are
+        the rows for the reservoir."""
         value = np.where(np.isnan(value), np.float32(-np.inf), value).astype(np.float32)
-        self._update_best(value, photo, places)
-        if drawn:
+        self._update_best(value, photo, place_of)
+        if sampled_rows:
             units_all = np.arange(value.shape[1])
-            rows = np.repeat(np.array(drawn), len(units_all))
-            place = places(rows, np.tile(units_all, len(drawn))).reshape(len(drawn), -1)
-            self.reservoir_value = np.concatenate([self.reservoir_value, value[drawn]])
+            rows = np.repeat(np.array(sampled_rows), len(units_all))
+            place = place_of(rows, np.tile(units_all, len(sampled_rows))).reshape(
+                len(sampled_rows), -1
+            )
+            self.reservoir_value = np.concatenate([self.reservoir_value, value[sampled_rows]])
             self.reservoir_place = np.concatenate([self.reservoir_place, place])
 
     def _update_best(
-        self, value: Floats, photo: Integers, places: Callable[[Integers, Integers], Integers]
+        self, value: Floats, photo: Integers, place_of: Callable[[Integers, Integers], Integers]
     ) -> None:
         improved = np.flatnonzero((value > self.value[:, -1]).any(0))
         if not len(improved):
@@ -85,7 +87,7 @@ class TopK:
         new = np.take_along_axis(new, best, 1)
         rows, ranks = np.nonzero(new > self.value[improved, -1:])
         place = np.full(new.shape, NOTHING, np.int64)
-        place[rows, ranks] = places(best[rows, ranks], improved[rows])
+        place[rows, ranks] = place_of(best[rows, ranks], improved[rows])
         values = np.concatenate([self.value[improved], new], 1)
         order = np.argsort(-values, axis=1, kind="stable")[:, :k]
         self.value[improved] = np.take_along_axis(values, order, 1)

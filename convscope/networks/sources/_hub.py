@@ -19,7 +19,7 @@ def hub() -> Iterator[None]:
     before, logger = constants.HF_HUB_OFFLINE, logging.getLogger("huggingface_hub")
     level = logger.level
     try:
-        constants.HF_HUB_OFFLINE = before or not _reachable(constants.ENDPOINT)
+        constants.HF_HUB_OFFLINE = before or not _is_reachable(constants.ENDPOINT)
         logger.setLevel(logging.CRITICAL)
         yield
     finally:
@@ -27,7 +27,7 @@ def hub() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _reachable(address: str) -> bool:
+def _is_reachable(address: str) -> bool:
     """Whether the address has a name that resolves; behind a proxy that is the proxy's business."""
     if urllib.request.getproxies():
         return True

@@ -31,13 +31,15 @@ class Slice(nn.Module):
 
     def __init__(self, axes: Foreign, starts: Foreign, ends: Foreign, steps: Foreign) -> None:
         super().__init__()
-        self.given = (starts, ends, axes, steps)
+        self.constants = (starts, ends, axes, steps)
 
     def forward(self, data: Tensor, *dynamic: Foreign) -> Tensor:
         """The part of `data` from starts to ends."""
         known = [
             first if first is not None else second
-            for first, second in zip([*dynamic, None, None, None, None], self.given, strict=False)
+            for first, second in zip(
+                [*dynamic, None, None, None, None], self.constants, strict=False
+            )
         ]
         starts, ends, axes, steps = (
             None if part is None else [int(number) for number in part] for part in known

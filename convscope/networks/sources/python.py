@@ -11,7 +11,7 @@ from convscope.errors import ConvscopeError, ModelError, OptionError
 from convscope.networks.model import Model
 from convscope.networks.options import channels_of
 from convscope.networks.sources import register
-from convscope.networks.weights import load_weights, random_weights
+from convscope.networks.weights import load_weights, with_random_weights
 
 
 @register()
@@ -56,7 +56,7 @@ def python(
                 )
             if value is not None:
                 arguments[str(word)] = value
-        network = random_weights(lambda: make(**arguments))
+        network = with_random_weights(lambda: make(**arguments))
     except ConvscopeError:
         raise
     except Exception as error:

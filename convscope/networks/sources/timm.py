@@ -12,7 +12,7 @@ from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.sources._hub import hub
-from convscope.networks.weights import load_weights, random_weights, with_trained_weights
+from convscope.networks.weights import load_weights, with_random_weights, with_trained_weights
 
 
 @register()
@@ -59,7 +59,7 @@ def timm(
                 lambda: library.create_model(name, pretrained=True, **network_options),
             )
     else:
-        network = random_weights(
+        network = with_random_weights(
             lambda: library.create_model(name, pretrained=False, **network_options)
         )
     if isinstance(weights, str):

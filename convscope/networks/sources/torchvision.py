@@ -11,7 +11,7 @@ from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from convscope.networks.sources import register
-from convscope.networks.weights import load_weights, random_weights, with_trained_weights
+from convscope.networks.weights import load_weights, with_random_weights, with_trained_weights
 
 OWN_INITIALIZATION = {"googlenet": {"init_weights": True}, "inception_v3": {"init_weights": True}}
 """Networks that warn unless they are told whether to draw their weights as the paper did."""
@@ -102,7 +102,7 @@ def _network(
         network_options["num_classes"] = classes
     if name not in library.list_models(module=library):
         network_options["weights_backbone"] = None
-    network = random_weights(lambda: library.get_model(name, weights=None, **network_options))
+    network = with_random_weights(lambda: library.get_model(name, weights=None, **network_options))
     if isinstance(weights, str):
         load_weights(network, weights)
     return network

@@ -75,14 +75,14 @@ class ForwardPass:
         import torch
 
         index = torch.tensor(places, device=self.image.device)
-        maps = {name: found.index_select(0, index) for name, found in self.maps.items()}
+        maps = {name: values.index_select(0, index) for name, values in self.maps.items()}
         output = None if self.output is None else self.scores().index_select(0, index)
         reference = copy.copy(self.reference)
         reference.update(
             {
-                name: found.index_select(0, index)
-                for name, found in self.reference.items()
-                if len(found) > 1
+                name: values.index_select(0, index)
+                for name, values in self.reference.items()
+                if len(values) > 1
             }
         )
         return ForwardPass(

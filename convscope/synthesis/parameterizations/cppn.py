@@ -35,9 +35,9 @@ def cppn(
     """A small network that paints: from a pixel's coordinates to its color (Mordvintsev et al.,
     2018; Stanley, 2007).
 
-    The picture is made of smooth lines and areas, and `at(height, width)` paints it at any other
-    size. Each image has a network of its own. Unless another is given the rate is 0.002 (published:
-    0.005).
+    The picture is made of smooth lines and areas, and `render(height, width)` paints it at any
+    other size. Each image has a network of its own. Unless another is given the rate is 0.002
+    (published: 0.005).
 
     Args:
         hidden: units in each of its layers.
@@ -73,9 +73,9 @@ class _Cppn(nn.Module):
         self.size = size
 
     def forward(self) -> Tensor:
-        return self.at(*self.size)
+        return self.render(*self.size)
 
-    def at(self, height: int, width: int) -> Tensor:
+    def render(self, height: int, width: int) -> Tensor:
         """The same picture at another size."""
         scale = REACH / max(height, width)
         like = self.weights[0]

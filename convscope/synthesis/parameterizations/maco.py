@@ -137,17 +137,17 @@ class _Standardized(torch.autograd.Function):
     @staticmethod
     def backward(ctx: AutogradContext, *above: Tensor) -> tuple[Tensor, None, None]:
         values, mean, deviation, ratio = ctx.saved_tensors
-        (given,) = above
+        (gradient,) = above
         places = (1, 2, 3)
-        level = given.mean(places, keepdim=True)
+        level = gradient.mean(places, keepdim=True)
         # Of (x - m) / (s + e): the gradient less its mean, less its share along x - m. Of the sums
         # over (x - m), only g's own is needed.
         along = (
-            torch.linalg.vecdot(given.flatten(1), values.flatten(1)) / values[0].numel()
+            torch.linalg.vecdot(gradient.flatten(1), values.flatten(1)) / values[0].numel()
         ).view_as(mean) - level * mean
         slope = along * ratio / (deviation * (deviation - EPSILON))
         return (
-            torch.addcmul(slope * mean - level * ratio, given, ratio).addcmul_(
+            torch.addcmul(slope * mean - level * ratio, gradient, ratio).addcmul_(
                 values, slope, value=-1
             ),
             None,

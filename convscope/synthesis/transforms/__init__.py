@@ -127,7 +127,7 @@ def resample(images: Tensor, frame: Frame) -> Tensor:
         + (theta[:, :, 1, None] * down + theta[:, :, 2, None]).mT[:, :, None]
     ).to(images)
     beyond = frame.fill
-    seen = torch.nn.functional.grid_sample(
+    resampled = torch.nn.functional.grid_sample(
         images - beyond if beyond else images, grid, padding_mode="zeros", align_corners=False
     )
-    return seen + beyond if beyond else seen
+    return resampled + beyond if beyond else resampled

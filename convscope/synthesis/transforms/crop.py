@@ -58,5 +58,5 @@ def crop(
         align_corners=False,
     )
     tall = grid.reshape(len(images), count * height, width, 2)
-    seen = grid_sample(images, tall, padding_mode="reflection", align_corners=False)
-    return seen.reshape(len(images), -1, count, height, width).transpose(1, 2).flatten(0, 1)
+    crops = grid_sample(images, tall, padding_mode="reflection", align_corners=False)
+    return crops.reshape(len(images), -1, count, height, width).transpose(1, 2).flatten(0, 1)
