@@ -74,7 +74,7 @@ def predict_all(
     """
     done = {int(name.rpartition("-")[2]) for name in files.parts("photos")}
     missing = listing.shards(forward.source, done)
-    shards = stop.until(listing.announced(missing, forward.announce))
+    shards = stop.until(listing.announce_ahead(missing, forward.announce))
     num_shards = -(-num_photos // listing.SHARD_SIZE)
     count = len(done)
     advance("audit: photos", min(count * listing.SHARD_SIZE, num_photos), num_photos)
