@@ -14,7 +14,7 @@ test: $(VENV)/.ready-dev
 
 # Also the pages of the documentation, the recipes of CONTRIBUTING and the wheel: ten minutes more.
 test-slow: $(VENV)/.ready-dev
-	CONVSCOPE_SLOW_TESTS=1 $(BIN)/python -m pytest -n 2 tests/test_docs.py tests/test_wheel.py
+	CONVSCOPE_SLOW_TESTS=1 $(BIN)/python -m pytest -n 2 tests/test_docs.py tests/test_examples.py tests/test_wheel.py
 
 check: docs $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .

@@ -115,9 +115,9 @@ def noise() -> None:
     whole = "pad(16) jitter(16) scale(0.95,1.05) rotate(5) jitter(8)"
     ways: dict[str, tuple[str, dict[str, object]]] = {
         "nothing": ("pixels, no regularization", {}),
-        "total variation": ("frequency penalization", {"regularizers": "400*total_variation"}),
-        "blur penalty": ("frequency penalization", {"regularizers": "4e4*blur_penalty"}),
-        "frequency penalty": ("frequency penalization", {"regularizers": "4e4*frequency"}),
+        "total variation": ("frequency penalization", {"regularizers": "2*total_variation"}),
+        "blur penalty": ("frequency penalization", {"regularizers": "10*blur_penalty"}),
+        "frequency penalty": ("frequency penalization", {"regularizers": "5*frequency"}),
         "jitter": ("transformation robustness", {"transforms": "pad(16) jitter(16)"}),
         "jitter, scale, rotate": ("transformation robustness", {"transforms": whole}),
         "from a photo": (
@@ -135,7 +135,7 @@ def noise() -> None:
                 "parameterization": "fourier",
                 "rate": 0.05,
                 "transforms": whole,
-                "regularizers": "40*total_variation",
+                "regularizers": "0.3*total_variation",
             },
         ),
     }

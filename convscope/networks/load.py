@@ -64,6 +64,7 @@ def load_model(
     mean_image: MeanImage | None = None,
     crop: Fraction | None = None,
     interpolation: Literal["bicubic", "bilinear", "nearest"] | None = None,
+    resize: Literal["crop", "squash"] | None = None,
     head: Literal["softmax", "sigmoid", "probability"] | None = None,
     labels: Sequence[str] | str | Path | None = None,
     task: Task | None = None,
@@ -94,8 +95,12 @@ def load_model(
         mean_image: a mean image to subtract, in the same units as `mean`: a .npy file or a picture.
         crop: the share of the photo's shorter side that the network sees.
         interpolation: how a photo is resized.
+        resize: "crop" resizes the shorter side and cuts out the middle; "squash" brings the whole
+            photo to the size, whatever its proportions, as Keras's `target_size` does (the default
+            for Keras files).
         head: how the last scores become probabilities; `probability` says that they already are.
-        labels: the class names, or a text file with one a line.
+        labels: the class names, a text such as "cat,dog", or a text file with one a line; WordNet
+            ids ("n02504458") are read as their words.
         task: what the output means (classification, multi-label, regression, detection,
             segmentation, embedding), where one run cannot show it: several sigmoids, or a
             regression.
@@ -117,20 +122,13 @@ def load_model(
     loaded = _loaded(model, weights, options, trust)
     changes: Options = {"size": size, "mean": mean, "std": std, "scale": scale, "bgr": bgr}
     changes |= {"crop": crop, "interpolation": interpolation, "mean_image": mean_image}
+    changes["resize"] = resize
     changes = {name: value for name, value in changes.items() if value is not None}
     if changes:
         loaded.preprocessing = user_options.preprocessing(
             loaded.preprocessing, loaded.channels, changes
         )
-    if task is not None:
-        loaded.task = task
-        changes["task"] = task
-    if inputs is not None:
-        loaded.inputs = dict(inputs)
-        changes["inputs"] = dict.fromkeys(inputs, "<in memory>")
-    if head is not None:
-        loaded.head = head
-        changes["head"] = head
+    changes |= _set_meaning(loaded, task, head, inputs)
     if labels is not None:
         named = user_options.labels(labels)
         _check_labels(loaded, named)
@@ -244,6 +242,24 @@ def _bare(network: nn.Module, weights: bool | str | Path | None, options: Option
         channels_last=last,
         preprocessing=Preprocessing(),
     )
+
+
+def _set_meaning(
+    model: Model,
+    task: Task | None,
+    head: Literal["softmax", "sigmoid", "probability"] | None,
+    inputs: Options | None,
+) -> Options:
+    """What the user says of the output and of further inputs; the options to write down for it."""
+    said: Options = {}
+    if task is not None:
+        model.task = said["task"] = task
+    if head is not None:
+        model.head = said["head"] = head
+    if inputs is not None:
+        model.inputs = dict(inputs)
+        said["inputs"] = dict.fromkeys(inputs, "<in memory>")
+    return said
 
 
 def _check_labels(model: Model, labels: tuple[str, ...]) -> None:

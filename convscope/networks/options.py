@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from convscope.core.types import Options
 from convscope.errors import ConvscopeError, ModelError, OptionError
 from convscope.networks.preprocessing import Preprocessing
+from convscope.networks.wordnet import with_words
 from convscope.photos.pixels import Pixels
 
 MEAN_IMAGE_BYTES = 256 << 20
@@ -27,6 +28,9 @@ MeanImage: TypeAlias = str | Path | Pixels | Tensor
 
 WHITE = 255.0
 """White in an 8-bit photo: `scale` is said for such pixels, `Preprocessing` works on [0, 1]."""
+
+SCALES_OF_UNIT_PIXELS = (127.0, 127.5, 128.0, 255.0, 256.0)
+"""Factors that pixels in [0, 1] are multiplied by; `scale` is that of pixels from 0 to 255."""
 
 
 def preprocessing(known: Preprocessing, channels: int, changes: Options) -> Preprocessing:
@@ -48,7 +52,22 @@ def preprocessing(known: Preprocessing, channels: int, changes: Options) -> Prep
             raise OptionError(
                 f"scale must be above 0 (1/255, or 1); {changes['scale']!r} was given."
             )
+        if float(changes["scale"]) in SCALES_OF_UNIT_PIXELS:
+            raise OptionError(
+                f"scale={changes['scale']:g} would make white {changes['scale'] * WHITE:,g}: scale"
+                " multiplies pixels from 0 to 255, so 1 leaves them as they are and 1/255 brings"
+                " them to [0, 1]."
+            )
         values["scale"] = float(changes["scale"]) * WHITE
+    if changes.get("resize") == "squash":
+        if changes.get("crop", 1) != 1:
+            raise OptionError(
+                "resize='squash' shows the network the whole photo, so"
+                f" crop={changes['crop']:g} cannot be kept; leave one of the two out."
+            )
+        values["crop"] = 1.0
+    elif changes.get("crop", 1) != 1:
+        values["resize"] = "crop"
     if not 0 < float(values.get("crop", 1.0)) <= 1:
         raise OptionError(
             f"crop is the share of the photo that is seen, above 0 and up to 1; {changes['crop']!r}"
@@ -89,12 +108,15 @@ def per_channel(values: Sequence[float] | float, what: str, channels: int) -> tu
 
 
 def labels(source: Sequence[str] | str | Path) -> tuple[str, ...]:
-    """Class names, from a list or a text file with one a line."""
+    """Class names, from a list, a text with commas between them, or a text file with one a line;
+    WordNet ids (`n02504458`, alone or before the words) become the words with the id behind."""
+    if isinstance(source, str) and "," in source and not Path(source).exists():
+        source = source.split(",")
     if not isinstance(source, (str, Path)):
-        return tuple(str(label) for label in source)
+        return tuple(with_words(str(label).strip()) for label in source)
     try:
         return tuple(
-            line.strip()
+            with_words(line.strip())
             for line in Path(source).read_text(encoding="utf-8").splitlines()
             if line.strip()
         )

@@ -8,9 +8,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from convscope.photos.resize import resize_shorter_and_crop, visible_box
+from convscope.photos.resize import resize, resize_shorter_and_crop, visible_box
 
 Interpolation = Literal["bicubic", "bilinear", "nearest"]
+
+ResizeMode = Literal["crop", "squash"]
+"""How a photo comes to the network's size: its shorter side is resized and the middle cut out, or
+both sides are resized, whatever that does to its proportions (Keras's `target_size`)."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -22,8 +26,9 @@ class Preprocessing:
     """From a photo in [0, 1] to the network's input.
 
     The shorter side is resized so that the center crop of `size` (height, width) is the share
-    `crop` of it; then `(image * scale - mean) / std`, with the channels reversed first where `bgr`
-    is set, and with `mean_image` (c h w, in the scaled units) subtracted where there is one.
+    `crop` of it, or with `resize` "squash" the whole photo is brought to `size`; then `(image *
+    scale - mean) / std`, with the channels reversed first where `bgr` is set, and with `mean_image`
+    (c h w, in the scaled units) subtracted where there is one.
     """
 
     size: tuple[int, int] = (224, 224)
@@ -34,9 +39,12 @@ class Preprocessing:
     scale: float = 1.0
     bgr: bool = False
     mean_image: Tensor | None = field(default=None, compare=False)
+    resize: ResizeMode = "crop"
 
     def fit(self, photo: Tensor) -> Tensor:
         """The part of a photo (n c h w in [0, 1]) that the network sees, at the network's size."""
+        if self.resize == "squash":
+            return resize(photo, self.size, self.interpolation)
         return resize_shorter_and_crop(photo, self.size, self.crop, self.interpolation)
 
     @property
@@ -47,6 +55,8 @@ class Preprocessing:
 
     def box(self, height: int, width: int) -> tuple[float, float, float, float]:
         """Where that part lies in the photo: top, left, height, width in photo pixels."""
+        if self.resize == "squash":
+            return 0.0, 0.0, float(height), float(width)
         return visible_box(height, width, self.size, self.crop)
 
     def normalize(self, image: Tensor) -> Tensor:

@@ -175,8 +175,9 @@ def _tensor_versions(network: nn.Module) -> tuple[tuple[int, int, int], ...]:
 def _hash(network: nn.Module, tensors: dict[str, Tensor], preprocessing: Preprocessing) -> str:
     mean = preprocessing.mean_image
     name = getattr(network, "identity_name", type(network).__name__)
-    kind = (name, replace(preprocessing, mean_image=None))
-    digest = hashlib.sha256(repr(kind).encode())
+    kind = repr((name, replace(preprocessing, mean_image=None)))
+    # Identities older than this setting stay what they are.
+    digest = hashlib.sha256(kind.replace(", resize='crop'", "").encode())
     if mean is not None:
         digest.update(mean.cpu().contiguous().numpy().tobytes())
     for name, tensor in tensors.items():

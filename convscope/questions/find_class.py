@@ -1,17 +1,20 @@
-"""A class by its index, its label, or an unambiguous part of a label."""
+"""A class by its index, its label, an unambiguous part of a label, or its WordNet id."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from convscope.errors import TargetError, suggest
+from convscope.networks import wordnet
 
 if TYPE_CHECKING:
     from convscope.networks.model import Model
 
 
 def find_class(model: Model, text_or_index: int | str) -> int:
-    """The index of a class from an index, a label, or an unambiguous part of a label.
+    """The index of a class from an index ("3", "class 3"), a label, an unambiguous part of a label,
+    or the WordNet id of one of ImageNet's classes ("n02504458").
 
     Raises:
         TargetError: there is no such class, or several fit.
@@ -20,6 +23,7 @@ def find_class(model: Model, text_or_index: int | str) -> int:
         raise TargetError(
             f"A target is a class index, a label, None or a callable; {text_or_index!r} was given."
         )
+    text_or_index = _without_class(model, text_or_index)
     if isinstance(text_or_index, int) or text_or_index.strip().lstrip("-").isdigit():
         if not 0 <= int(text_or_index) < model.classes:
             raise TargetError(
@@ -63,7 +67,23 @@ def find_class(model: Model, text_or_index: int | str) -> int:
                 f"{text_or_index!r} fits {len(fits)} classes: {shown}; give the"
                 f" index{'' if alike else ' or the whole label'}."
             )
+    if wordnet.ID.fullmatch(wanted):
+        named = wordnet.class_of(wanted, model.labels)
+        if named is not None:
+            return named
+        described = wordnet.words().get(wanted)
+        if described is not None:
+            raise TargetError(f"The network has no class {wanted} ({described}), or several.")
     raise TargetError(
         f"The network has no class {text_or_index!r};"
         f" {suggest(text_or_index, [label.split(',')[0] for label in model.labels])}"
     )
+
+
+def _without_class(model: Model, target: int | str) -> int | str:
+    """ "class 3", the title of a class without a label, as "3", unless a label says so."""
+    if isinstance(target, int):
+        return target
+    numbered = re.fullmatch(r"class\s+(\d+)", target.strip(), re.IGNORECASE | re.ASCII)
+    is_label = target.strip().lower() in [label.lower() for label in model.labels or ()]
+    return numbered[1] if numbered and not is_label else target

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, TypeAlias
+from typing import Any, NotRequired, TypeAlias
 
 import numpy as np
 from typing_extensions import TypedDict
@@ -26,11 +26,13 @@ Row: TypeAlias = dict[str, Json]
 
 class ModelRecord(TypedDict):
     """A network: its name, what `load_model` was given (None for a module that only exists in
-    memory), the options, and a hash of the weights."""
+    memory), the options, how a photo comes to its size (crop or squash; crop where an older file
+    does not say it), and a hash of the weights."""
 
     name: str
     spec: str | None
     options: dict[str, Json]
+    resize: NotRequired[str]
     weights: str
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from convscope.errors import OptionError
 from convscope.networks.preprocessing import Preprocessing
 from convscope.probe import Probe
-from convscope.synthesis import parameterizations, regularizers, transforms
+from convscope.synthesis import parameterizations, preset_text, regularizers, transforms
 from convscope.synthesis.config import OptimizationConfig, PartSpec, PenaltySpec
 from convscope.synthesis.overrides import ImageOverrides
 from convscope.synthesis.part_text import parse_parts, parse_penalties
@@ -29,6 +29,9 @@ from convscope.synthesis.random import RandomStreams
 DEFAULT_SIZE = 224
 """Height and width of a picture where neither the caller nor the preset says one."""
 
+L2 = "sum_of_squares"
+"""The regularizer that the option `l2` weighs."""
+
 CHOLLET_EPSILON = 1e-5 / 255
 """Added to a deviation; the book's 1e-5 is in units of 0 to 255."""
 
@@ -42,7 +45,7 @@ class Settings:
     What the caller gives is taken as it is, in the network's own units.
 
     Args:
-        name: the preset, or the path of a TOML file.
+        name: the preset, the path of a TOML file, or what stands in one.
         verb: the public verb that it is for.
         preprocessing: the network's; without it nothing is scaled.
         size: height and width of the picture; the preset's where None.
@@ -71,6 +74,7 @@ class Settings:
         **overrides: Unpack[ImageOverrides],
     ) -> None:
         self.name = name if preprocessing is None else variant(name, verb, preprocessing.size)
+        self.title = preset_text.title(self.name)
         self.verb = verb
         self.preset = preset(self.name, verb)
         steps = overrides.get("steps")
@@ -170,8 +174,8 @@ class Settings:
             return tuple(penalties)
         if l2 < 0:
             raise OptionError(f"l2 must be 0 or more; {l2} was given.")
-        others = [penalty for penalty in penalties if penalty.name != "l2"]
-        return (*others, PenaltySpec("l2", l2, {})) if l2 else tuple(others)
+        others = [penalty for penalty in penalties if penalty.name != L2]
+        return (*others, PenaltySpec(L2, l2, {})) if l2 else tuple(others)
 
     def _scaled(self, penalty: PenaltySpec) -> PenaltySpec:
         """A preset's penalty on the network's input, for this network's range."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from convscope import attribution, metrics
@@ -14,6 +14,12 @@ from convscope.photos.samples import PREFIX
 from convscope.results import pictures
 from convscope.results.provenance import SCHEMA, Json, Provenance
 from convscope.results.result import Result
+from convscope.verbs._bounds import (
+    check_bounds,
+    check_preset,
+    texts_of,
+    without_preset_text,
+)
 from convscope.verbs.activation_grid import activation_grid
 from convscope.verbs.activations import activations
 from convscope.verbs.caricature import caricature
@@ -55,28 +61,8 @@ VIEWS: Mapping[str, tuple[str, ...]] = {
 }
 """The views that a verb's result is drawn as; of all others it is `images`."""
 
-LIMITS: Mapping[str, int] = {
-    "batch": 1024,
-    "columns": 10_000,
-    "diversity": 64,
-    "first": 100_000,
-    "margin": 1000,
-    "octaves": 64,
-    "cells": 64,
-    "count": 4096,
-    "samples": 1_000_000,
-    "size": 8192,
-    "steps": 100_000,
-    "tile": 8192,
-    "top": 1_000_000,
-    "width": 10_000,
-}
-"""The most that a number of that name may be in a picture; what a person asks for by hand may be
-more."""
-
-MOST_THREADS, MOST_UNITS, MOST_ENTRIES, LONGEST_TEXT, DEEPEST = 256, 4096, 10_000, 100_000, 16
-"""Bounds of a record: threads, units in one range, entries of a list or object, characters of a
-text, and nesting."""
+MOST_THREADS, MOST_ENTRIES, LONGEST_TEXT, DEEPEST = 256, 10_000, 100_000, 16
+"""Bounds of a record: threads, entries of a list or object, characters of a text, and nesting."""
 
 READ_BY_THE_VERB = ("model", "photo", "result", "mask", "units", "target")
 """Arguments with a grammar or files of their own; the verb refuses what it cannot read."""
@@ -84,7 +70,6 @@ READ_BY_THE_VERB = ("model", "photo", "result", "mask", "units", "target")
 CODE_SOURCES = ("python", "torchscript", "pt2")
 """Sources of networks that run code of the file or module while they load it."""
 
-_RANGE = re.compile(r":\s*(\d{1,18})\s*-\s*(\d+)")
 _DEVICE = re.compile(r"cpu|mps|cuda(:\d{1,3})?")
 
 
@@ -122,8 +107,8 @@ def outside_names(record: Provenance, *, with_photos: bool = True) -> list[str]:
     says_trust = model["options"].get("trust", False) is not False
     if spec.partition(":")[0] in CODE_SOURCES or _names_code(spec) or says_trust:
         names.append(spec)
-    for value in [spec, model["options"], record["arguments"]]:
-        for text in _texts(value):
+    for value in [spec, model["options"], without_preset_text(record["arguments"])]:
+        for text in texts_of(value):
             if text.startswith("python:") or any(map(_is_outside, _path_candidates(text))):
                 names.append(text)
     explanation = _explanation_of(record)
@@ -154,7 +139,7 @@ def _check_values(value: Json, depth: int) -> None:
 def _check_opaque(record: Provenance) -> None:
     """Objects that the provenance could only describe, not keep."""
     for value in (record["arguments"], record["model"]["options"]):
-        for text in _texts(value):
+        for text in texts_of(value):
             if text.startswith("<") and text.endswith(">"):
                 raise InputError(
                     f"it was made with {shown(text)}, an object that only existed in memory."
@@ -190,8 +175,9 @@ def _check_verb(record: Provenance) -> None:
         if name != "evaluate" or explanation["verb"] != "explain":
             raise InputError("the record inside holds another one where none belongs.")
         check_record("The explanation", explanation)
-    _check_bounds(arguments)
-    _check_bounds(record.get("picture", {}))
+    check_bounds(arguments)
+    check_bounds(record.get("picture", {}))
+    check_preset(name, arguments.get("preset"))
     values = dict(arguments) | {"model": None}
     if record["photos"]:
         values["photo"] = None
@@ -203,22 +189,6 @@ def _check_verb(record: Provenance) -> None:
     bound = check_arguments(function, (), values, unchecked=READ_BY_THE_VERB)
     _check_options(name, bound.arguments)
     _check_picture(name, record.get("picture", {}))
-
-
-def _check_bounds(values: Mapping[str, Json]) -> None:
-    """Numbers that decide how long the work takes and how much memory it needs."""
-    for name, value in values.items():
-        numbers = value if isinstance(value, list) else [value]
-        limit = LIMITS.get(name)
-        for number in numbers:
-            if limit is not None and isinstance(number, (int, float)) and number > limit:
-                raise InputError(f"it asks for {name}={shown(number)}; at most {limit} is allowed.")
-    for text in _texts(dict(values)):
-        for first, last in _RANGE.findall(text):
-            if len(last) > 18 or int(last) - int(first) >= MOST_UNITS:
-                raise InputError(
-                    f"it asks for the units {shown(text)}; at most {MOST_UNITS} are allowed."
-                )
 
 
 def _check_options(name: str, arguments: Mapping[str, Json]) -> None:
@@ -256,21 +226,6 @@ def _check_picture(name: str, options: Mapping[str, Json]) -> None:
         except InputError:
             if view == views[-1]:
                 raise
-
-
-def _texts(value: Json) -> Iterator[str]:
-    """All texts within a JSON value, keys too."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, entry in value.items():
-            if key == "made_by":  # a record of its own, checked as one
-                continue
-            yield key
-            yield from _texts(entry)
-    elif isinstance(value, list):
-        for entry in value:
-            yield from _texts(entry)
 
 
 def _path_candidates(text: str) -> list[str]:

@@ -89,11 +89,10 @@ class LayerSection:
 
 @dataclass(frozen=True)
 class ClassSection:
-    """What a class looks like, by two published ways."""
+    """What a class looks like, from two starts."""
 
     label: str
-    simonyan: str
-    distill: str
+    images: list[str]
 
 
 @dataclass(frozen=True)
@@ -186,12 +185,11 @@ def _layer_section(model: Model, result: Result, row: Row, seed: int) -> LayerSe
 
 
 def class_section(model: Model, index: int, seed: int) -> ClassSection:
-    """What a class looks like, by two published ways."""
-    simonyan = class_image(model, index, preset="simonyan", seed=seed)
-    distill = class_image(
-        model, index, preset="distill", size=CLASS_SIDE, steps=CLASS_STEPS, seed=seed
+    """What a class looks like, from two starts."""
+    result = class_image(
+        model, [index, index], preset="distill", size=CLASS_SIDE, steps=CLASS_STEPS, seed=seed
     )
-    return ClassSection(model.label(index), _image_uri(simonyan, 0), _image_uri(distill, 0))
+    return ClassSection(model.label(index), [_image_uri(result, place) for place in (0, 1)])
 
 
 def fooling_section(model: Model, photo: PhotoLike, seed: int) -> FoolingSection:

@@ -27,6 +27,7 @@ from convscope.photos.load_image import load_named_photos
 from convscope.results import provenance
 from convscope.results.details import FoolingDetails, ImagesDetails
 from convscope.results.result import Result
+from convscope.synthesis.preset_text import with_content
 
 P = ParamSpec("P")
 
@@ -46,11 +47,11 @@ def verb(
     """Decorator for the public functions that take a `model` (and perhaps a `photo`) and return a
     `Result`.
 
-    The arguments are checked by their annotations, then the photos are read, then the network is
-    loaded: what is wrong is found before what takes long. What the host program set in torch does
-    not reach the work, and is as it was afterwards. The function receives a `Model`, and its
-    photos as a list of tensors (1 c h w in [0, 1], each at its own size); its result leaves with
-    its provenance.
+    The arguments are checked by their annotations, a preset's file and the photos are read, then
+    the network is loaded: what is wrong is found before what takes long. What the host program set
+    in torch does not reach the work, and is as it was afterwards. The function receives a `Model`,
+    its photos as a list of tensors (1 c h w in [0, 1], each at its own size), and the text of the
+    preset's file in place of its path; its result leaves with its provenance.
     """
     function = written_out(function)
     signature = inspect.signature(function)
@@ -63,6 +64,8 @@ def verb(
         started = time.perf_counter()
         bound = check_arguments(function, args, kwargs, unchecked=UNCHECKED)
         arguments = bound.arguments
+        if isinstance(arguments.get("preset"), str):
+            arguments["preset"] = with_content(arguments["preset"])
         photos: list[provenance.PhotoRecord] = []
         if arguments.get("photo") is not None:
             named_photos = load_named_photos(arguments["photo"])
@@ -82,6 +85,7 @@ def verb(
                 "name": model.name,
                 "spec": model.spec,
                 "options": provenance.to_json(model.options),
+                "resize": model.preprocessing.resize,
                 "weights": identity,
             },
             photos=photos,

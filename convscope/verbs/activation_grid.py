@@ -89,7 +89,7 @@ def activation_grid(
             BatchOptions(seed, batch, task=f"activation grid of {name}"),
         )
     norm = vectors.norm(dim=1)
-    details = ImagesDetails(titles=[name] * len(photo), layer=name, preset=settings.name)
+    details = ImagesDetails(titles=[name] * len(photo), layer=name, preset=settings.title)
     grids = _grids(optimization.image.float().cpu(), norm.cpu(), scaled)
     result = images_result("activation_grid", optimization, replace(details), bytes_of(photo))
     arrays = {

@@ -63,5 +63,5 @@ def caricature(
             BatchOptions(seed, batch, half, task=f"caricature {name}"),
             reference=probe.activations(model.preprocess(seen_by(probe, photo)), [name]),
         )
-    details = ImagesDetails(titles=[name] * len(photo), layer=name, preset=settings.name)
+    details = ImagesDetails(titles=[name] * len(photo), layer=name, preset=settings.title)
     return images_result("caricature", optimization, details, bytes_of(photo))

@@ -76,7 +76,7 @@ def class_image(
         )
         table = _table(probe, optimization, classes)
     titles = [model.label(index) for index in classes]
-    details = ImagesDetails(titles=titles, targets=classes, preset=settings.name)
+    details = ImagesDetails(titles=titles, targets=classes, preset=settings.title)
     return images_result("class_image", optimization, details, table=table)
 
 

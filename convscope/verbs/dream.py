@@ -128,7 +128,7 @@ def dream(
     if image.shape != original.shape:  # interrupted before the photo's own size was reached
         image = original + interpolate(detail, original.shape[-2:], mode="bicubic")
     return _result(
-        _Dream(title, original, image.clamp(0, 1), results), sizes, bytes_of(photo), preset
+        _Dream(title, original, image.clamp(0, 1), results), sizes, bytes_of(photo), chosen.title
     )
 
 

@@ -21,7 +21,7 @@ from convscope.results.result import Result
 from convscope.synthesis.eight_bit import EightBit, rounded
 from convscope.synthesis.objective import objective
 from convscope.synthesis.optimize import optimize
-from convscope.synthesis.overrides import Overrides
+from convscope.synthesis.overrides import TransformOverrides
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.result import OptimizationResult
 from convscope.synthesis.settings import Settings
@@ -38,7 +38,7 @@ def fool(
     preset: str = "cs231n",
     half: bool = False,
     seed: Seed = 0,
-    **overrides: Unpack[Overrides],
+    **overrides: Unpack[TransformOverrides],
 ) -> Result:
     """The smallest steps that make the network say something else (Szegedy et al., 2013; steps as
     in CS231n).
@@ -89,7 +89,7 @@ def fool(
         titles=titles,
         ended=optimization.early_stop,
         snapshots=add_snapshots(arrays, optimization.snapshots),
-        preset=settings.name,
+        preset=settings.title,
         notes=notes_of(table),
     )
     return Result("fool", details, arrays, table, bytes_of(photo))

@@ -87,7 +87,7 @@ def invert(
             inversions.append(inversion)
             if inversion.stop_reason is StopReason.INTERRUPTED:
                 break
-    return _result(inversions, bytes_of(photo), stages[0].name)
+    return _result(inversions, bytes_of(photo), stages[0].title)
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,9 @@ def _load(path: str, record: Provenance, device: str | None) -> Model:
     """The network of the record, with the weights that it had."""
     spec, options = record["model"]["spec"], record["model"]["options"]
     model = load_model(spec, device=device or record["device"], **options)
+    resize = record["model"].get("resize", "crop")
+    if model.preprocessing.resize != resize:  # the source's default was another one then
+        model = load_model(model, resize=resize)  # type: ignore[arg-type]
     if model.identity != record["model"]["weights"]:
         raise ModelError(
             f"{path} was made with other weights of {spec}"

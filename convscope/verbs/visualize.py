@@ -101,7 +101,7 @@ def visualize(
     details = ImagesDetails(
         titles=titles,
         objectives=[objective.to_json() for objective in objectives],
-        preset=settings.name,
+        preset=settings.title,
     )
     return images_result("visualize", optimization, details)
 

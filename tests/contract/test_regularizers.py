@@ -12,7 +12,7 @@ from torch import Tensor
 from convscope.synthesis import regularizers
 
 NAMES = regularizers.registry.names()
-FLAT = {"l2": 0.0, "opacity": 0.0}
+FLAT = {"sum_of_squares": 0.0, "opacity": 0.0}
 """The value of a flat image that costs nothing; gray unless said otherwise."""
 
 
@@ -62,7 +62,9 @@ def test_l1_and_l2_by_hand():
     image = torch.tensor([[[[0.5, 0.75], [0.0, 1.0]]]])
     assert run("l1", image).item() == pytest.approx((0 + 0.25 + 0.5 + 0.5) / 4)
     assert run("l1", image, gray=0.0).item() == pytest.approx((0.5 + 0.75 + 0 + 1) / 4)
-    assert run("l2", image).item() == pytest.approx(0.25 + 0.5625 + 0 + 1)
+    assert run("l2", image).item() == pytest.approx((0 + 0.0625 + 0.25 + 0.25) / 4)
+    assert run("l2", image, gray=0.0).item() == pytest.approx((0.25 + 0.5625 + 0 + 1) / 4)
+    assert run("sum_of_squares", image).item() == pytest.approx(0.25 + 0.5625 + 0 + 1)
 
 
 @pytest.mark.parametrize(("power", "each"), [(1.0, 0.4), (2.0, 0.16), (3.0, 0.064)])

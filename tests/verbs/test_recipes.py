@@ -3,13 +3,16 @@ goes wrong is said."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import convscope
-from convscope.errors import OptionError
+from convscope.cli.public import schema_of
+from convscope.errors import ConvscopeError, OptionError
 from convscope.probe import Probe
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.settings import Settings
@@ -150,7 +153,7 @@ def test_parameters_by_name_change_the_preset():
     config = Settings("simonyan", "class_image", jitter=3, blur=0.7, blur_every=2, l2=0.1).config
     assert config.transforms == (("roll", {"pixels": 3}),)
     assert (config.blur, config.blur_every) == (0.7, 2)
-    assert [(name, weight) for name, weight, _ in config.regularizers] == [("l2", 0.1)]
+    assert [(name, weight) for name, weight, _ in config.regularizers] == [("sum_of_squares", 0.1)]
     assert Settings("simonyan", "class_image", jitter=0).config.transforms == ()
     assert Settings("plain", "invert", jitter=2).config.transforms == (("roll", {"pixels": 2}),)
     assert Settings("distill", "visualize", steps=10, show_every=4).config.snapshots == (4, 8)
@@ -184,6 +187,67 @@ def test_a_preset_of_ones_own_is_a_file(tmp_path):
     assert settings.config.optimizer == "adam"
     result = convscope.visualize(plain(), "second:1", preset=str(path))
     assert result["image"].shape == (1, 3, 24, 24)
+
+
+def test_a_picture_holds_its_preset_and_is_made_again_without_the_file(
+    embedded, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    text = 'base = "distill"  # 1 / 2\nsource = "me / 2026"\nsteps = 2\nsize = 24\n'
+    Path("my.toml").write_text(text)
+    result = convscope.visualize(embedded, "blocks.1:3", preset="my.toml")
+    assert result.provenance["arguments"]["preset"] == "# my.toml\n" + text
+    assert result.details["preset"] == "my.toml"
+    result.save("mine.png")
+    for is_gone in (False, True):
+        Path("my.toml").write_text(text.replace("steps = 2", "steps = 1"))
+        if is_gone:
+            Path("my.toml").unlink()
+        again = convscope.rerun("mine.png")
+        assert np.array_equal(again["image"], result["image"])
+        again.save("again.png")
+        assert Path("again.png").read_bytes() == Path("mine.png").read_bytes()
+
+
+def test_a_changed_preset_is_read_again(tmp_path):
+    path = tmp_path / "my.toml"
+    for steps in (3, 4):
+        path.write_text(f'base = "distill"\nsteps = {steps}\n')
+        assert Settings(str(path), "visualize").steps == steps
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('base = "distill"\nsteps = 2000000', "steps=2000000"),
+        ('base = "distill"\nsize = 90000', "size=90000"),
+        (
+            'base = "maco"\nparameterization = { name = "maco", magnitude = "/etc/x.npy" }',
+            "outside",
+        ),
+        ('base = "distill"\nnothing = 1', "nothing that a preset has"),
+        ("steps = = 2", "TOML"),
+    ],
+)
+def test_a_preset_in_a_picture_is_checked_before_it_runs(
+    text, sentence, embedded, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    result = convscope.visualize(embedded, "blocks.1:3", steps=1, size=24)
+    result.provenance["arguments"] |= {"preset": text, "steps": None, "size": None}
+    result.save("forged.png")
+    with pytest.raises(ConvscopeError, match=sentence):
+        convscope.rerun("forged.png")
+
+
+def test_every_verb_of_synthesis_has_each_parameter_by_name():
+    """Those that its images have: dreams and fooling images start from a photo, not from noise."""
+    by_name = {"steps", "optimizer", "rate", "normalize", "transforms", "jitter", "regularizers"}
+    by_name |= {"l2", "blur", "blur_every", "snapshots", "show_every", "seed", "preset"}
+    for name in ("visualize", "class_image", "invert", "caricature", "dream", "fool"):
+        parameters = {option.name for option in schema_of(name).options}
+        wanted = by_name | (set() if name in ("dream", "fool") else {"noise", "parameterization"})
+        assert wanted <= parameters, name
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,17 @@ from convscope.networks.model import Model
 from convscope.networks.sources import register, registry
 from convscope.networks.trust import require_trust
 
-PREPROCESSING = ("size", "mean", "std", "scale", "bgr", "mean_image", "crop", "interpolation")
+PREPROCESSING = (
+    "size",
+    "mean",
+    "std",
+    "scale",
+    "bgr",
+    "mean_image",
+    "crop",
+    "interpolation",
+    "resize",
+)
 OTHERS = ("name", "architecture", "weights", "labels", "head", "preprocessing")
 PATHS = ("weights", "labels", "mean_image")
 
@@ -22,8 +32,9 @@ def card(name: str, *, weights: bool | str | None = None, trust: bool = False) -
     `architecture` is what `load_model` takes ("timm:resnet50", "keras:net.h5",
     "python:MODULE:FUNCTION"); `weights`, `labels` (a file or a list), `head`, `name` and the
     source's own options stand beside it; `[preprocessing]` has size, mean, std, scale, bgr,
-    mean_image, crop, interpolation. Paths are relative to the card. A card is data: one that names
-    Python code (`python:`) or a file that could run code is followed only if it is trusted.
+    mean_image, crop, interpolation, resize. Paths are relative to the card. A card is data: one
+    that names Python code (`python:`) or a file that could run code is followed only if it is
+    trusted.
 
     Args:
         weights: in place of the card's: False for random ones, or a local file.

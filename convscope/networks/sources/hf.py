@@ -122,6 +122,8 @@ def _preprocessing(processor: Options, config: Foreign) -> Preprocessing:
     crop = processor.get("crop_pct") or (
         cropped[0] / resized[0] if processor.get("do_center_crop") else 1.0
     )
+    fixed = isinstance(processor.get("size"), dict) and "height" in processor["size"]
+    squashes = fixed and processor.get("do_resize", True) and not processor.get("do_center_crop")
     normalized = processor.get("do_normalize", False)
     rescaled = processor.get("do_rescale", True)
     factor = processor.get("rescale_factor") or 1 / 255
@@ -132,6 +134,7 @@ def _preprocessing(processor: Options, config: Foreign) -> Preprocessing:
         tuple(processor["image_mean"]) if normalized else (0.0,),
         tuple(processor["image_std"]) if normalized else (1.0,),
         scale=255.0 * factor if rescaled else 255.0,
+        resize="squash" if squashes else "crop",
     )
 
 

@@ -39,7 +39,8 @@ def keras(
     Layers have Keras's names, those of nested networks with a slash ("vgg16/block5_conv3"). A
     softmax or sigmoid at the end is taken off, so that scores are logits. A file's network is given
     pixels in [0, 1], or from 0 to 255 where it scales them itself (a Rescaling or Normalization
-    layer); applications have their own `preprocess_input`.
+    layer); applications have their own `preprocess_input`. A photo is squashed to the network's
+    size, as Keras's `target_size` does, unless `resize="crop"` is said.
 
     Args:
         weights: for applications: False for random weights, or a local file; by default Keras's
@@ -76,7 +77,7 @@ def keras(
             return imagenet_utils.preprocess_input(pixels, data_format="channels_last", mode=mode)
 
     preprocessing = Preprocessing(
-        (size[0] or USUAL_SIDE, size[1] or USUAL_SIDE), interpolation="bilinear"
+        (size[0] or USUAL_SIDE, size[1] or USUAL_SIDE), interpolation="bilinear", resize="squash"
     )
     head = split_head(keras, network)
     return Model(

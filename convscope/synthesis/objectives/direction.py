@@ -34,7 +34,7 @@ def direction(
         OptionError: the vector has not one number for each channel.
 
     Example:
-        convscope.visualize(model, objective("direction", layer="blocks.4", vector=[...]))
+        convscope.visualize(model, objective("direction", layer="blocks.4", vector=vector))
     """
     maps = forward.maps[layer]
     if row is not None or column is not None:

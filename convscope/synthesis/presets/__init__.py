@@ -5,8 +5,8 @@ A preset is a TOML file: `source` says where its numbers are from, `steps` and `
 and `[optimization]` says how the optimizer goes. A table named after a verb replaces what it holds
 for that verb. What a caller gives overrides it.
 
-A file of one's own may stand anywhere; `base = "distill"` takes everything from another preset that
-it does not say itself.
+A file of one's own may stand anywhere, and its text does as well; `base = "distill"` takes
+everything from another preset that it does not say itself.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from convscope.core.registry import Registry
 from convscope.errors import OptionError, suggest
+from convscope.synthesis import preset_text as texts
 from convscope.synthesis import regularizers
 from convscope.synthesis.config import (
     Normalization,
@@ -36,9 +37,6 @@ VERBS = ("visualize", "class_image", "invert", "dream", "fool", "caricature")
 SMALL_NETWORK = 96
 """Longest side in pixels of a network that takes a preset's variant for small ones: CS231n's is of
 64."""
-
-MAX_FILE_SIZE = 1 << 20
-"""Bytes of a preset's file."""
 
 TomlTable: TypeAlias = dict[str, JsonValue]
 """A table of a TOML file: values, lists and tables by name."""
@@ -120,7 +118,9 @@ def preset_data(name: str, verb: str) -> TomlTable:
     if "optimization" not in data:
         verbs = [key for key in VERBS if "optimization" in _table(tables, key)]
         if verbs:
-            raise OptionError(f"The preset {name!r} is for {' and '.join(verbs)}, not for {verb}.")
+            raise OptionError(
+                f"The preset {texts.title(name)!r} is for {' and '.join(verbs)}, not for {verb}."
+            )
     return data
 
 
@@ -130,17 +130,21 @@ def variant(name: str, verb: str, size: tuple[int, int]) -> str:
     return small if small is not None and max(size) <= SMALL_NETWORK else name
 
 
-@lru_cache
 def preset(name: str, verb: str) -> Preset:
-    """The preset of that name, as it is for one verb.
+    """The preset of that name, or in that file or text, as it is for one verb.
 
     Raises:
         OptionError: there is none, it is for other verbs, or its file holds something else.
     """
+    return _checked_preset(texts.with_content(name), verb)
+
+
+@lru_cache
+def _checked_preset(name: str, verb: str) -> Preset:
     try:
         return Preset.model_validate(preset_data(name, verb))
     except ValidationError as error:
-        raise OptionError(f"The preset {name!r}: {_first_fault(error)}") from None
+        raise OptionError(f"The preset {texts.title(name)!r}: {_first_fault(error)}") from None
 
 
 def checked_optimization(values: Mapping[str, object]) -> Optimization:
@@ -187,26 +191,25 @@ def penalty_of(table: dict[str, OptionValue]) -> PenaltySpec:
 
 
 def _tables(name: str) -> TomlTable:
-    """A preset's file as it is written, with what its base says."""
-    is_file = name.endswith(".toml")
-    if not is_file and name not in names():
-        raise OptionError(
-            f"There is no preset {name!r}; {suggest(name, names())} A preset of your own is a"
-            " file that ends in .toml."
-        )
-    path = Path(name) if is_file else _FOLDER / f"{name}.toml"
+    """A preset as it is written, with what its base says."""
+    text, title = texts.with_content(name), texts.title(name)
+    if not texts.is_text(text):
+        if name not in names():
+            raise OptionError(
+                f"There is no preset {name!r}; {suggest(name, names())} A preset of your own is a"
+                " file that ends in .toml."
+            )
+        text = (_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
     try:
-        if path.stat().st_size > MAX_FILE_SIZE:
-            raise OptionError(f"The preset {name!r} is larger than {MAX_FILE_SIZE} bytes.")
-        tables: TomlTable = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise OptionError(f"The preset {name!r} cannot be read as TOML: {error}.") from None
+        tables: TomlTable = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise OptionError(f"The preset {title!r} cannot be read as TOML: {error}.") from None
     base = tables.pop("base", None)
     if base is None:
         return tables
     if base not in names():
         raise OptionError(
-            f"The base of {name!r} is no preset: {base!r}; {suggest(str(base), names())}"
+            f"The base of {title!r} is no preset: {base!r}; {suggest(str(base), names())}"
         )
     return _merged(_tables(base), tables)
 

@@ -16,8 +16,9 @@ from convscope.core.registry import Registry
 class RegularizerTraits:
     """What is known of a regularizer before it runs. `network_units`: it reads the network's input
     (after preprocessing) rather than the image. `alpha`: the image must have an opacity. `scale` is
-    what its weight is multiplied by: such that on a unit of the embedded network 1 leaves about
-    half of what is penalized, 0.1 hardly shows, and 10 wins over the unit."""
+    what its weight is multiplied by: such that on units of the embedded network 1 leaves about half
+    of what is penalized, 0.1 hardly shows, and 10 wins over the unit (`benchmarks/regularizers.py`
+    measures it); 1 where the weight is a published formula's own."""
 
     scale: float = 1.0
     network_units: bool = False

@@ -7,7 +7,7 @@ from convscope.synthesis.regularizers import register
 from convscope.synthesis.transforms.blur import smooth
 
 
-@register(scale=2500.0)
+@register(scale=1300.0)
 def blur_penalty(image: Tensor, *, sigma: PositiveFloat = 1.0) -> Tensor:
     """The mean square difference to the image's own blurred self: less of the finest detail (Olah
     et al., 2017).

@@ -6,7 +6,7 @@ from convscope.core.ranges import NonNegativeInt, UnitInterval
 from convscope.synthesis.regularizers import register
 
 
-@register(scale=30.0)
+@register(scale=110.0)
 def border(image: Tensor, *, width: NonNegativeInt = 8, gray: UnitInterval = 0.5) -> Tensor:
     """The mean square distance from gray in a border: the picture moves to the middle (Lucid,
     2018).

@@ -6,7 +6,7 @@ from torch import Tensor
 from convscope.synthesis.regularizers import register
 
 
-@register(scale=15000.0)
+@register(scale=7500.0)
 def frequency(image: Tensor, *, power: float = 1.0) -> Tensor:
     """The mean energy of the image's waves, each times its frequency^(2 power): fine detail costs
     (Olah et al., 2017).

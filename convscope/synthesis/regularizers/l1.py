@@ -6,7 +6,7 @@ from convscope.core.ranges import UnitInterval
 from convscope.synthesis.regularizers import register
 
 
-@register(scale=30.0)
+@register(scale=125.0)
 def l1(image: Tensor, *, gray: UnitInterval = 0.5) -> Tensor:
     """The mean distance from gray: what need not be colored stays gray.
 

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from convscope.core.ranges import UnitInterval
 from convscope.synthesis.regularizers import register
 
 
-@register(network_units=True)
-def l2(image: Tensor) -> Tensor:
-    """The sum of squares of the network's input: keeps pixels near the training data's mean
-    (Simonyan et al., 2013)."""
-    return image.flatten(1).pow(2).sum(1)
+@register(scale=330.0)
+def l2(image: Tensor, *, gray: UnitInterval = 0.5) -> Tensor:
+    """The mean square distance from gray: nothing becomes glaring.
+
+    Args:
+        gray: the value that costs nothing.
+    """
+    return (image - gray).pow(2).flatten(1).mean(1)

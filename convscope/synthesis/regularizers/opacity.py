@@ -5,7 +5,7 @@ from torch import Tensor
 from convscope.synthesis.regularizers import register
 
 
-@register(alpha=True)
+@register(scale=25.0, alpha=True)
 def opacity(image: Tensor) -> Tensor:
     """The mean of the image's last channel, its opacity: what does not matter becomes transparent
     (Mordvintsev et al., 2018)."""
