@@ -67,15 +67,15 @@ def timed(run: Run, device: torch.device | str = "cpu") -> float:
         warnings.simplefilter("ignore")
         if torch.device(device).type != "cuda":
             began = time.perf_counter()
-            own = run()
-            return own if own is not None else time.perf_counter() - began
+            reported = run()
+            return reported if reported is not None else time.perf_counter() - began
         first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         torch.cuda.synchronize()
         first.record()
-        own = run()
+        reported = run()
         last.record()
         torch.cuda.synchronize()
-        return own if own is not None else first.elapsed_time(last) / 1000
+        return reported if reported is not None else first.elapsed_time(last) / 1000
 
 
 def duel(
@@ -153,7 +153,7 @@ class Row:
 
 
 def rows(
-    made: Duel,
+    timing: Duel,
     *,
     group: str,
     job: str,
@@ -166,28 +166,30 @@ def rows(
     note: str = "",
 ) -> list[Row]:
     """A row for each peer in a duel; one without a peer where there is none."""
-    over = made.ratio(ours, limit) if limit else None
+    over = timing.ratio(ours, limit) if limit else None
     entries = []
-    peers = [name for name in made.times if name != ours and not name.startswith(("ours", "limit"))]
+    peers = [
+        name for name in timing.times if name != ours and not name.startswith(("ours", "limit"))
+    ]
     for peer in peers or [""]:
         aim = wanted.get(peer) if isinstance(wanted, dict) else wanted
         said = [note] if note else []
-        said += [f"{name} ran once" for name in (ours, peer) if name in made.once]
+        said += [f"{name} ran once" for name in (ours, peer) if name in timing.once]
         row = Row(
             group,
             job,
             network,
             peer,
             unit,
-            made.seconds(ours),
+            timing.seconds(ours),
             wanted=aim,
             allowed=allowed,
             note="; ".join(said),
         )
-        row.rounds = len(made.times[ours])
-        row.limit, row.over_limit = (made.seconds(limit) if limit else None), over
+        row.rounds = len(timing.times[ours])
+        row.limit, row.over_limit = (timing.seconds(limit) if limit else None), over
         if peer:
-            row.peer_seconds, row.ratio = made.seconds(peer), made.ratio(peer, ours)
+            row.peer_seconds, row.ratio = timing.seconds(peer), timing.ratio(peer, ours)
         entries.append(row)
     return entries
 

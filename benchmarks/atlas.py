@@ -70,37 +70,37 @@ def crops(folder: Path, count: int) -> Path:
     return folder
 
 
-def build(given: argparse.Namespace) -> None:
+def build(options: argparse.Namespace) -> None:
     """The units' rate by layer, interleaved with the bare ascent of the same units."""
     model = convscope.load_model()
     with Probe(model) as probe:
         layers = probe.layers
     names = (
-        given.layers.split(",")
-        if given.layers
+        options.layers.split(",")
+        if options.layers
         else [*(f"blocks.{number}" for number in range(7)), "classifier"]
     )
-    if given.whole:
+    if options.whole:
         with tempfile.TemporaryDirectory() as folder:
-            report = atlas.build(model, names, folder, steps=given.steps, size=given.size)
+            report = atlas.build(model, names, folder, steps=options.steps, size=options.size)
             print(report, memory(), flush=True)
         return
     total = {"atlas": 0.0, "bare": 0.0}
     for name in names:
-        count = min(given.units, layers[name].units)
+        count = min(options.units, layers[name].units)
         wanted = [channel(name, unit) for unit in range(count)]
         seconds: dict[str, list[float]] = {"atlas": [], "bare": []}
-        for _ in range(given.repeats):
+        for _ in range(options.repeats):
             with tempfile.TemporaryDirectory() as folder, limited(name, count):
                 started = time.perf_counter()
-                atlas.build(model, name, folder, steps=given.steps, size=given.size)
+                atlas.build(model, name, folder, steps=options.steps, size=options.size)
                 seconds["atlas"].append(time.perf_counter() - started)
             started = time.perf_counter()
             with Probe(model) as probe:
                 optimize_batches(
                     probe,
                     wanted,
-                    Settings("distill", "visualize", steps=given.steps, size=given.size),
+                    Settings("distill", "visualize", steps=options.steps, size=options.size),
                     BatchOptions(seed=0, batch=16),
                 )
             seconds["bare"].append(time.perf_counter() - started)
@@ -140,46 +140,49 @@ def number(summary: Summary, name: str) -> float:
     return value
 
 
-def examples(given: argparse.Namespace) -> None:
+def examples(options: argparse.Namespace) -> None:
     """The photo rate of the pass, and of reading the same photos and running the bare network on
     them."""
     model = convscope.load_model()
     with tempfile.TemporaryDirectory() as scratch:
         folder = (
-            Path(given.folder) if given.folder else crops(Path(scratch) / "photos", given.photos)
+            Path(options.folder)
+            if options.folder
+            else crops(Path(scratch) / "photos", options.photos)
         )
         layers = ["blocks.*", "head"]
         bare, loaded, fast = [], [], []
-        for _ in range(given.repeats):
-            seconds, held = forward(model, folder, given.batch)
+        for _ in range(options.repeats):
+            seconds, held = forward(model, folder, options.batch)
             bare.append(seconds)
             loaded.append(held)
-            fast.append(forward(model, folder, given.batch, prepared=True)[0])
-        whole, looking = [], []
-        for turn in range(given.repeats):
+            fast.append(forward(model, folder, options.batch, prepared=True)[0])
+        whole, pass_seconds = [], []
+        for turn in range(options.repeats):
             report = atlas.examples(
-                model, str(folder), f"{scratch}/atlas{turn}", layers=layers, batch=given.batch
+                model, str(folder), f"{scratch}/atlas{turn}", layers=layers, batch=options.batch
             )
             whole.append(number(report, "seconds"))
-            looking.append(number(report, "looking_seconds"))
+            pass_seconds.append(number(report, "looking_seconds"))
         count = number(report, "photos")
         rates = {
             "bare forward, photos read": bare,
             "bare forward, photos in memory": loaded,
             "prepared forward, photos read": fast,
-            "pass": looking,
+            "pass": pass_seconds,
             "pass and crops": whole,
         }
         for name, times in rates.items():
             print(f"{name:32s}{count / min(times):8.2f} photos per second")
         print(
-            f"pass / bare {min(bare) / min(looking):.3f}, with crops {min(bare) / min(whole):.3f},"
-            f" against photos in memory {min(loaded) / min(looking):.3f}, pass / prepared"
-            f" {min(fast) / min(looking):.3f}"
+            f"pass / bare {min(bare) / min(pass_seconds):.3f},"
+            f" with crops {min(bare) / min(whole):.3f}, against photos in memory"
+            f" {min(loaded) / min(pass_seconds):.3f}, pass / prepared"
+            f" {min(fast) / min(pass_seconds):.3f}"
         )
         size = sum(path.stat().st_size for path in Path(scratch).rglob("*.parquet"))
         print(
-            f"{count} photos, {report['units']} units, {size / 1e6 / given.repeats:.1f} MB;"
+            f"{count} photos, {report['units']} units, {size / 1e6 / options.repeats:.1f} MB;"
             f" {memory()}"
         )
 
@@ -213,7 +216,7 @@ def forward(
     return time.perf_counter() - started, alone
 
 
-def linear(given: argparse.Namespace) -> None:
+def linear(options: argparse.Namespace) -> None:
     """Time over units and over photos."""
     import matplotlib
 
@@ -221,15 +224,15 @@ def linear(given: argparse.Namespace) -> None:
     from matplotlib import pyplot
 
     model = convscope.load_model()
-    units = [16, 32, 48, 64, 80][: given.points]
-    photos = [SHARD_SIZE // 4 * step for step in range(1, given.points + 1)]
+    units = [16, 32, 48, 64, 80][: options.points]
+    photos = [SHARD_SIZE // 4 * step for step in range(1, options.points + 1)]
     seconds: dict[str, list[float]] = {"units": [], "photos": []}
     with tempfile.TemporaryDirectory() as scratch:
         for count in units:
             with limited("blocks.3", count):
                 seconds["units"].append(
                     number(
-                        atlas.build(model, "blocks.3", f"{scratch}/u{count}", steps=given.steps),
+                        atlas.build(model, "blocks.3", f"{scratch}/u{count}", steps=options.steps),
                         "seconds",
                     )
                 )
@@ -254,8 +257,8 @@ def linear(given: argparse.Namespace) -> None:
             f"{name}: {dict(zip(counts, np.round(seconds[name], 2).tolist(), strict=True))}, R2"
             f" {fit:.4f}"
         )
-    figure.savefig(given.out, dpi=120)
-    print(given.out)
+    figure.savefig(options.out, dpi=120)
+    print(options.out)
 
 
 CHILD = """
@@ -275,12 +278,12 @@ if __name__ == "__main__":
 """
 
 
-def kill(given: argparse.Namespace) -> None:
+def kill(options: argparse.Namespace) -> None:
     """Kill a build and a pass at random moments until they are done, and compare with one that was
     left alone."""
-    chance = random.Random(given.seed)
+    chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as scratch:
-        photos = crops(Path(scratch) / "photos", given.photos)
+        photos = crops(Path(scratch) / "photos", options.photos)
         script = Path(scratch) / "child.py"
         script.write_text(CHILD)
 
@@ -291,8 +294,8 @@ def kill(given: argparse.Namespace) -> None:
                 str(script),
                 f"{scratch}/{out}",
                 str(photos),
-                given.engine,
-                str(given.steps),
+                options.engine,
+                str(options.steps),
             ]
             child = subprocess.Popen(
                 command, stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -312,11 +315,11 @@ def kill(given: argparse.Namespace) -> None:
         whole = run("whole", None)
         assert whole is not None
         kills = turns = 0
-        while kills < given.times:
+        while kills < options.times:
             turns += 1
             out = f"killed{turns}"
             finished = None
-            while finished is None and kills < given.times:
+            while finished is None and kills < options.times:
                 finished = run(out, chance.uniform(0, whole))
                 kills += finished is None
             if finished is None:
@@ -340,7 +343,7 @@ def state(folder: Path) -> dict[str, str]:
     }
 
 
-def workers(given: argparse.Namespace) -> None:
+def workers(options: argparse.Namespace) -> None:
     """The same jobs by one Ray worker and by two; starting them is not counted."""
     import ray
 
@@ -365,7 +368,7 @@ def workers(given: argparse.Namespace) -> None:
                 model,
                 "blocks.3",
                 f"{folder}/atlas",
-                steps=given.steps,
+                steps=options.steps,
                 batch=8,
                 engine="ray",
                 threads=1,

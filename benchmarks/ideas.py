@@ -31,8 +31,8 @@ from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe import inference_copy as preparing
 from convscope.probe.inference_copy import inference_copy
-from convscope.synthesis import optimize as climbing
-from convscope.synthesis import step as looking
+from convscope.synthesis import optimize as optimization
+from convscope.synthesis import step as optimization_step
 from convscope.synthesis import transforms
 from convscope.synthesis.objective import channel
 from convscope.synthesis.objectives import Maps
@@ -62,7 +62,7 @@ def one_by_one(images: Tensor, streams: RandomStreams, steps: Any) -> Tensor:
     return images
 
 
-def complete(self: looking.OptimizationStep, network_input: Tensor) -> Maps:
+def complete(self: optimization_step.OptimizationStep, network_input: Tensor) -> Maps:
     """An evaluation that runs the network to its end, as hooks without an early stop do."""
     maps, self.output = self.probe.activations_and_output(network_input, self.layers)
     return Maps(maps)
@@ -94,7 +94,7 @@ def alone(weights: Any, rate: float, **options: Any) -> torch.optim.Optimizer:
 
 
 AT_PREPARATION: dict[str, Context] = {
-    "batch norms folded into convolutions": patched(preparing, "_fold", lambda *_: None),
+    "batch norms folded into convolutions": patched(preparing, "fold_batch_norms", lambda *_: None),
     "channels last": patched(torch, "channels_last", torch.contiguous_format),
     "gradients of stems by forward convolutions": patched(preparing, "install", lambda _: None),
 }
@@ -102,10 +102,10 @@ AT_PREPARATION: dict[str, Context] = {
 
 AT_EACH_STEP: dict[str, Context] = {
     "channels last": AT_PREPARATION["channels last"],
-    "stopping at the layer": patched(looking.OptimizationStep, "_activations", complete),
-    "transforms multiplied out to one resampling": patched(looking, "apply", one_by_one),
+    "stopping at the layer": patched(optimization_step.OptimizationStep, "_activations", complete),
+    "transforms multiplied out to one resampling": patched(optimization_step, "apply", one_by_one),
     "Adam over all tensors at once (foreach)": lambda: mock.patch.dict(
-        climbing._OPTIMIZERS, adam=alone
+        optimization._OPTIMIZERS, adam=alone
     ),
     "freed memory kept between steps": nullcontext,
 }
@@ -119,7 +119,9 @@ def step(fast: Model, layer: str, units: list[int], without: str = "") -> Run:
     """Seconds per image and step."""
     settings = Settings("distill", "visualize", steps=STEPS + 1, size=ascent.SIZE)
     goals = [channel(layer, unit) for unit in units]
-    optimize = vars(climbing.optimize)["__wrapped__"] if without == UNKEPT else climbing.optimize
+    optimize = (
+        vars(optimization.optimize)["__wrapped__"] if without == UNKEPT else optimization.optimize
+    )
     context: Context = (
         (lambda: weights_too(fast))
         if without == WEIGHTS
@@ -144,12 +146,14 @@ def step(fast: Model, layer: str, units: list[int], without: str = "") -> Run:
     return run
 
 
-def made(model: Model, layer: str, context: Context = nullcontext, *, half: bool = False) -> Model:
+def prepared(
+    model: Model, layer: str, context: Context = nullcontext, *, half: bool = False
+) -> Model:
     """A prepared network of its own, since copies are kept per network."""
-    own = copy.copy(model)
-    own.network = copy.deepcopy(model.network)
+    separate = copy.copy(model)
+    separate.network = copy.deepcopy(model.network)
     with context():
-        fast = inference_copy(own, [layer], half=half)
+        fast = inference_copy(separate, [layer], half=half)
     assert fast.is_frozen
     return fast
 
@@ -182,14 +186,14 @@ def measure(name: str, layer: str, patience: Patience, with_compile: bool) -> di
     """Idea -> how many times longer a step takes without it."""
     model = model_of(name)
     units = living(model, layer, BATCH)
-    fast = made(model, layer)
+    fast = prepared(model, layer)
     runs: dict[str, Run] = {"": step(fast, layer, units)}
     for idea in (*AT_EACH_STEP, WEIGHTS):
         runs[idea] = step(fast, layer, units, idea)
     for idea, context in AT_PREPARATION.items():
-        runs[idea] = step(made(model, layer, context), layer, units, idea)
+        runs[idea] = step(prepared(model, layer, context), layer, units, idea)
     runs["eight images at once"] = step(fast, layer, units[:1])
-    half = made(model, layer, half=True)
+    half = prepared(model, layer, half=True)
     runs["half"] = step(half, layer, units)
     runs["half, one"] = step(half, layer, units[:1])
     timing = duel(runs, patience)
@@ -208,24 +212,25 @@ def measure(name: str, layer: str, patience: Patience, with_compile: bool) -> di
     return ratios
 
 
-def table(found: dict[str, dict[str, float]]) -> str:
+def table(ratios: dict[str, dict[str, float]]) -> str:
     """Ideas by cells, the one that pays most first."""
     ideas = sorted(
-        {idea for each in found.values() for idea in each}, key=lambda idea: -middle(found, idea)
+        {idea for cell in ratios.values() for idea in cell},
+        key=lambda idea: -mean_over_cells(ratios, idea),
     )
     lines = [
-        "| idea | " + " | ".join(found) + " | geometric mean |",
-        "|---|" + "---|" * (len(found) + 1),
+        "| idea | " + " | ".join(ratios) + " | geometric mean |",
+        "|---|" + "---|" * (len(ratios) + 1),
     ]
     for idea in ideas:
-        cells = " | ".join(f"{each[idea]:.2f}" if idea in each else "" for each in found.values())
-        lines.append(f"| {idea} | {cells} | {middle(found, idea):.2f} |")
+        cells = " | ".join(f"{cell[idea]:.2f}" if idea in cell else "" for cell in ratios.values())
+        lines.append(f"| {idea} | {cells} | {mean_over_cells(ratios, idea):.2f} |")
     return "\n".join(lines) + "\n"
 
 
-def middle(found: dict[str, dict[str, float]], idea: str) -> float:
+def mean_over_cells(ratios: dict[str, dict[str, float]], idea: str) -> float:
     """The geometric mean over the cells that have it."""
-    return statistics.geometric_mean(each[idea] for each in found.values() if idea in each)
+    return statistics.geometric_mean(cell[idea] for cell in ratios.values() if idea in cell)
 
 
 def main() -> None:
@@ -241,20 +246,20 @@ def main() -> None:
     options.add_argument("--compile", action="store_true", help="torch.compile too")
     arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)
-    found: dict[str, dict[str, float]] = {}
+    ratios: dict[str, dict[str, float]] = {}
     for name, layer in CELLS:
         if arguments.cells in f"{name} {layer}":
-            found[f"{name} {layer}"] = measure(
+            ratios[f"{name} {layer}"] = measure(
                 name, layer, Patience(arguments.rounds, arguments.rounds), arguments.compile
             )
             print(
                 f"{name} {layer}: "
                 + ", ".join(
-                    f"{idea} {ratio:.2f}" for idea, ratio in found[f"{name} {layer}"].items()
+                    f"{idea} {ratio:.2f}" for idea, ratio in ratios[f"{name} {layer}"].items()
                 ),
                 flush=True,
             )
-    print(table(found))
+    print(table(ratios))
 
 
 if __name__ == "__main__":

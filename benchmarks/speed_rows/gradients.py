@@ -27,9 +27,9 @@ def captums(model: Model, network: Any, photos: list[Image.Image]) -> dict[str, 
     """Method -> title -> the call."""
     from captum import attr
 
-    def call(made: Any, **options: Any) -> Run:
+    def call(method: Any, **options: Any) -> Run:
         def run() -> None:
-            made.attribute(peer_input(model, photos), target=INDEX, **options)
+            method.attribute(peer_input(model, photos), target=INDEX, **options)
 
         return run
 

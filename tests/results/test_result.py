@@ -182,6 +182,16 @@ def test_other_documents(ending, result, tmp_path):
             assert json.loads(picture.info["comment"])["verb"] == "visualize"
 
 
+def test_a_jpeg_loses_nothing_that_can_be_seen(result, tmp_path):
+    """Edges of text are the hardest for JPEG; smooth parts lose less than rounding."""
+    exact = np.asarray(result.picture().convert("RGB"), np.int16)
+    with Image.open(result.save(tmp_path / "r.jpg")) as picture:
+        # Annex K's luminance table, scaled by the IJG formula: 16 becomes 3 at 92, 40 at 20.
+        assert picture.quantization[0][0] <= 3
+        lossy = np.asarray(picture.convert("RGB"), np.int16)
+    assert np.abs(lossy - exact).mean() < 1
+
+
 def test_a_notebook_shows_pictures_and_tables(result):
     assert result._repr_html_().startswith('<img src="data:image/png;base64,')
     rows = [{"label": "<b>cat</b>", "value": 0.123456, "shape": [1, 2]}] * 60
