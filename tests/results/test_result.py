@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 import convscope
 from convscope.core.files import write_whole
@@ -186,6 +187,7 @@ def test_a_jpeg_loses_nothing_that_can_be_seen(result, tmp_path):
     """Edges of text are the hardest for JPEG; smooth parts lose less than rounding."""
     exact = np.asarray(result.picture().convert("RGB"), np.int16)
     with Image.open(result.save(tmp_path / "r.jpg")) as picture:
+        assert isinstance(picture, JpegImageFile)
         # Annex K's luminance table, scaled by the IJG formula: 16 becomes 3 at 92, 40 at 20.
         assert picture.quantization[0][0] <= 3
         lossy = np.asarray(picture.convert("RGB"), np.int16)
