@@ -1,7 +1,7 @@
 """`make bench`: run every benchmark that writes the documentation, or the one that is named.
 
-make bench                                 everything, in this order, then the pages
-make bench BENCH=speed                     the timed rows alone, on a quiet machine
+make bench                                 everything, then the pages: an hour or more
+make bench BENCH=speed                     the timed rows alone, a quarter of an hour when quiet
 make bench BENCH="fooling_quality PHOTOS"  one of them, with its own options
 python -m benchmarks --quick               everything, with fewer rows, steps and pairs
 

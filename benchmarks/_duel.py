@@ -24,7 +24,7 @@ class Patience:
 
     rounds: int = 3
     most: int = 25
-    seconds: float = 2.5
+    seconds: float = 1.5
     long: float = 20.0
 
 

@@ -63,7 +63,7 @@ def run(setting: Setting) -> Iterator[Row]:
     """A row for each network and batch."""
     absent = missing("foolbox")
     for name in ("embedded",) if setting.quick else ("resnet50", "embedded"):
-        for batch in (4,):
+        for batch in (2,):
             model = model_of(name, setting.device)
             image = torch.rand(batch, 3, 224, 224, generator=torch.Generator().manual_seed(0)).to(
                 setting.device

@@ -2,9 +2,9 @@
 and the embedded network.
 
 Ours is `convscope.explain` on a PIL photo; Captum gets a tensor made by torchvision's
-preprocessing inside the call. Captum's calls are its defaults, but that SmoothGrad's copies run
-one by one as well, and the steps of integrated gradients eight at a time, whichever is faster for
-it. RISE has no row, since no peer has it.
+preprocessing inside the call. Captum's noisy copies also run one by one, and its steps of
+integrated gradients eight at a time, whichever is faster for it. RISE has no row, since no peer
+has it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from benchmarks.speed_rows._missing import missing
 from benchmarks.speed_rows._networks import model_of, network_of, peer_input, photos
 from benchmarks.speed_rows.cam import INDEX, ours
 from convscope.networks.model import Model
+
+SAMPLES, STEPS = 10, 25
+"""Of SmoothGrad and of integrated gradients, the same for both."""
 
 WANTED = {"integrated_gradients": 3.0}
 
@@ -36,7 +39,7 @@ def captums(model: Model, network: Any, photos: list[Image.Image]) -> dict[str, 
     tunnel = attr.NoiseTunnel(attr.Saliency(network))
     window = {"sliding_window_shapes": (3, 64, 64), "strides": (3, 40, 40)}
     image = peer_input(model, photos)
-    noisy = {"nt_samples": 25, "stdevs": 0.15 * float(image.max() - image.min())}
+    noisy = {"nt_samples": SAMPLES, "stdevs": 0.15 * float(image.max() - image.min())}
     return {
         "saliency": {"Captum": call(attr.Saliency(network))},
         "smoothgrad": {
@@ -44,8 +47,10 @@ def captums(model: Model, network: Any, photos: list[Image.Image]) -> dict[str, 
             "Captum, one copy at a time": call(tunnel, nt_samples_batch_size=1, **noisy),
         },
         "integrated_gradients": {
-            "Captum": call(attr.IntegratedGradients(network)),
-            "Captum, 8 at a time": call(attr.IntegratedGradients(network), internal_batch_size=8),
+            "Captum": call(attr.IntegratedGradients(network), n_steps=STEPS),
+            "Captum, 8 at a time": call(
+                attr.IntegratedGradients(network), n_steps=STEPS, internal_batch_size=8
+            ),
         },
         "occlusion": {"Captum": call(attr.Occlusion(network), **window)},
     }
@@ -53,8 +58,8 @@ def captums(model: Model, network: Any, photos: list[Image.Image]) -> dict[str, 
 
 OPTIONS = {
     "occlusion": {"window": 64, "stride": 40},
-    "smoothgrad": {},
-    "integrated_gradients": {},
+    "smoothgrad": {"samples": SAMPLES},
+    "integrated_gradients": {"steps": STEPS},
     "saliency": {},
 }
 

@@ -31,6 +31,10 @@ def cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
     Example:
         convscope.explain(model, "cat.jpg", method="cam", target="tabby")
     """
+    linear = probe.constant_gradient(image, layer, target)
+    if linear is not None and _is_even(linear[1]):
+        return _weighted(*linear)
+    # Pooling or a copy in between may hide from autograd that the score is linear: it is tried out.
     heatmaps = []
     for single, single_target in singles(image, target):
         partial = probe.partial_forward(single, layer)
@@ -46,14 +50,24 @@ def cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
                 * torch.tensor([1.0, 0.5, 0.0], device=single.device)[:, None, None, None]
             )
         )
-        weight = gradient.mean((2, 3), keepdim=True)
-        even = (gradient - weight).abs().amax() <= AFFINE * gradient.abs().amax()
         affine = (full + none - 2 * half).abs() <= AFFINE * ((full - none).abs() + full.abs())
-        if not bool(even & affine):
+        if not (_is_even(gradient) and bool(affine)):
             raise OptionError(
                 "CAM needs a layer that only average pooling and one linear layer follow, and"
                 f" {layer!r} is not one; use method='grad_cam'."
             )
-        places = activation.shape[-2] * activation.shape[-1]
-        heatmaps.append((weight * places * activation).sum(1, keepdim=True))
+        heatmaps.append(_weighted(activation, gradient))
     return torch.cat(heatmaps)
+
+
+def _is_even(gradient: Tensor) -> bool:
+    """Whether a gradient (n c h w) is the same at all places, as behind an average pooling."""
+    difference = (gradient - gradient.mean((2, 3), keepdim=True)).abs().amax((1, 2, 3))
+    return bool((difference <= AFFINE * gradient.abs().amax((1, 2, 3))).all())
+
+
+def _weighted(activation: Tensor, gradient: Tensor) -> Tensor:
+    """The maps weighted with the linear layer's row, whose mean is the score without its bias."""
+    places = activation.shape[-2] * activation.shape[-1]
+    weight = gradient.mean((2, 3), keepdim=True) * places
+    return (weight * activation).sum(1, keepdim=True)

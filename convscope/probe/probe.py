@@ -175,6 +175,26 @@ class Probe:
         """One layer's maps and the gradient of the target's score there, both n c h w."""
         return self.activations_and_gradients(image, [layer], target)[layer]
 
+    def constant_gradient(
+        self, image: Tensor, layer: str, target: Target
+    ) -> tuple[Tensor, Tensor] | None:
+        """One layer's maps and the gradient of the target's score there (both n c h w), where only
+        linear operations follow, so that the gradient is the same whatever the maps are; else
+        None."""
+        with torch.enable_grad(), self._capture([layer], leaf=True, complete=True) as capture:
+            self.last_output = self.run(normal_tensor(image))
+            score, raw = target(self.last_output), capture.take(layer)
+            if not score.requires_grad:
+                return None
+            (gradient,) = torch.autograd.grad(
+                score.sum(), [raw], create_graph=True, allow_unused=True
+            )
+            # A gradient that depends on the maps could be differentiated once more.
+            if gradient is None or gradient.requires_grad:
+                return None
+            maps, size = self.layout.to_maps, image_size(image)
+            return maps(raw.detach(), layer, size).float(), maps(gradient, layer, size).float()
+
     def image_gradient(self, image: Tensor, target: Target) -> Tensor:
         """The gradient of the target's score at the network's input (n c h w).
 

@@ -68,6 +68,9 @@ def test_explain_runs_the_network_no_more_often_than_the_method_needs(trunk, mon
     first = len(calls)
     convscope.explain(model, photo, target=0)
     assert len(calls) - first == 1, "Grad-CAM needs one forward"
+    second = len(calls)
+    convscope.explain(model, photo, method="cam", target=0)
+    assert len(calls) - second == 1, "so does CAM, where only linear operations follow"
 
 
 def test_a_replaced_module_is_noticed_by_all_copies(trunk):
