@@ -181,19 +181,22 @@ class Probe:
         """One layer's maps and the gradient of the target's score there (both n c h w), where only
         linear operations follow, so that the gradient is the same whatever the maps are; else
         None."""
-        with torch.enable_grad(), self._capture([layer], leaf=True, complete=True) as capture:
-            self.last_output = self.run(normal_tensor(image))
-            score, raw = target(self.last_output), capture.take(layer)
+        run = self.recorded
+        if run is None or not run.answers(image, [layer]):
+            run = self.record(image, [layer], [layer])
+        self.last_output, raw = run.output, run.raw[layer]
+        with torch.enable_grad():
+            score = target(run.output)
             if not score.requires_grad:
                 return None
             (gradient,) = torch.autograd.grad(
                 score.sum(), [raw], create_graph=True, allow_unused=True
             )
-            # A gradient that depends on the maps could be differentiated once more.
-            if gradient is None or gradient.requires_grad:
-                return None
-            maps, size = self.layout.to_maps, image_size(image)
-            return maps(raw.detach(), layer, size).float(), maps(gradient, layer, size).float()
+        # A gradient that depends on the maps could be differentiated once more.
+        if gradient is None or gradient.requires_grad:
+            return None
+        maps, size = self.layout.to_maps, image_size(image)
+        return maps(raw.detach(), layer, size).float(), maps(gradient, layer, size).float()
 
     def image_gradient(self, image: Tensor, target: Target) -> Tensor:
         """The gradient of the target's score at the network's input (n c h w).
