@@ -10,8 +10,8 @@ from convscope.atlas.similarity import UnitSimilarity
 from convscope.atlas.store.reader import Network, Reader, Row, natural_order
 from convscope.atlas.store.rows import ExampleColumns, SkippedColumns, UnitColumns
 from convscope.atlas.store.store import Store
-from convscope.atlas.store.summary import pluralize
 from convscope.atlas.store.tables import EXAMPLES, UNITS, ColumnsT, Table
+from convscope.core.quantities import pluralize
 from convscope.errors import InputError, LayerError, OptionError, UnitError, suggest
 from convscope.verbs._verb import ModelLike
 

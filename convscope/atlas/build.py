@@ -10,9 +10,10 @@ from convscope.atlas.render.layer_selection import select_layers
 from convscope.atlas.render.renderer import Renderer
 from convscope.atlas.store.file_names import folder_name, network_folder
 from convscope.atlas.store.store import Store
-from convscope.atlas.store.summary import Summary, format_duration, pluralize
+from convscope.atlas.store.summary import Summary
 from convscope.core.interrupt import stopping
 from convscope.core.progress import advance, report_to
+from convscope.core.quantities import format_duration, pluralize
 from convscope.core.ranges import Copies, NonNegativeFloat, PositiveInt, Seed, Side, Steps, Threads
 from convscope.core.validation import checked
 from convscope.errors import InputError, OptionError

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from convscope.atlas.store.parts import PartHeader, digest, encode_table
 from convscope.atlas.store.rows import Columns, JobEntry
 from convscope.atlas.store.store import Part, Store
-from convscope.atlas.store.summary import Summary, pluralize
+from convscope.atlas.store.summary import Summary
 from convscope.atlas.store.tables import TABLES, Table
 from convscope.core.extras import arrow
 from convscope.core.progress import track
+from convscope.core.quantities import pluralize
 from convscope.errors import OptionError
 
 MEGABYTE = 1_000_000

@@ -25,9 +25,10 @@ from convscope.atlas.store.file_names import network_folder
 from convscope.atlas.store.parts import digest, encode_rows
 from convscope.atlas.store.rows import SkippedColumns
 from convscope.atlas.store.store import Store
-from convscope.atlas.store.summary import Summary, format_bytes, format_duration, pluralize
+from convscope.atlas.store.summary import Summary
 from convscope.atlas.store.tables import SKIPPED
 from convscope.core.interrupt import Stop, stopping
+from convscope.core.quantities import format_bytes, format_duration, pluralize
 from convscope.core.ranges import Fraction, NonNegativeInt, PositiveInt, Seed, Side, Threads
 from convscope.core.validation import checked
 from convscope.errors import ImageError, OptionError

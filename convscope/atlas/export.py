@@ -11,9 +11,10 @@ from convscope.atlas.store.parts import SCHEMA
 from convscope.atlas.store.reader import Network, Reader
 from convscope.atlas.store.staging import MARK, StagingFolder
 from convscope.atlas.store.store import Store
-from convscope.atlas.store.summary import Summary, format_bytes, pluralize
+from convscope.atlas.store.summary import Summary
 from convscope.atlas.store.tables import EXAMPLES, MAPS, UNITS
 from convscope.core.progress import advance
+from convscope.core.quantities import format_bytes, pluralize
 from convscope.errors import InputError
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from convscope.atlas.atlas import Atlas
 from convscope.atlas.store.store import Store
-from convscope.atlas.store.summary import Summary, format_bytes, pluralize
+from convscope.atlas.store.summary import Summary
+from convscope.core.quantities import format_bytes, pluralize
 
 
 def ls(directory: str) -> Summary:

@@ -17,8 +17,9 @@ from convscope.atlas.scan.scanner import Scanner
 from convscope.atlas.store.file_names import network_folder
 from convscope.atlas.store.parts import digest
 from convscope.atlas.store.store import Store
-from convscope.atlas.store.summary import Summary, format_duration, pluralize
+from convscope.atlas.store.summary import Summary
 from convscope.core.interrupt import Stop, stopping
+from convscope.core.quantities import format_duration, pluralize
 from convscope.core.ranges import PositiveInt, Seed, Side, Steps
 from convscope.core.validation import checked
 from convscope.errors import ExtraError, ImageError, OptionError

@@ -6,8 +6,9 @@ from convscope.atlas.open import open as open_atlas
 from convscope.atlas.store.file_names import folder_name
 from convscope.atlas.store.reader import Row
 from convscope.atlas.store.rows import ExampleColumns, UnitColumns
-from convscope.atlas.store.summary import Summary, pluralize
+from convscope.atlas.store.summary import Summary
 from convscope.core.files import write_whole
+from convscope.core.quantities import pluralize
 
 Line = dict[str, str | float | None]
 """A row as a line of a table."""

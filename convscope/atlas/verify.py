@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from convscope.atlas.store.parts import checksum
 from convscope.atlas.store.store import Part, Store
-from convscope.atlas.store.summary import Summary, pluralize
+from convscope.atlas.store.summary import Summary
 from convscope.atlas.store.tables import CHECKSUM, TABLES
 from convscope.core.progress import track
+from convscope.core.quantities import pluralize
 from convscope.errors import InputError
 
 

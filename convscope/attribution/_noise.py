@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convscope.attribution.batches import channels_last, chunks, singles
+from convscope.attribution.batches import channels_last, chunks_of_copies, singles
 from convscope.attribution.method import Method
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -41,7 +41,8 @@ def noisy(
     for single, single_target in singles(image, target, generator):
         sigma = noise * (single.max() - single.min())
         mean = spread = square = torch.zeros(())
-        for part in chunks(samples, batch, inner.name + " on noisy copies"):
+        what = f"{inner.name} on noisy copies"
+        for part in chunks_of_copies(probe, single, samples, batch, what):
             count = part.stop - part.start
             draws = torch.stack(
                 [

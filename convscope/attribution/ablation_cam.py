@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution.batches import chunks, singles
+from convscope.attribution.batches import chunks_of_copies, singles
 from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -38,7 +38,9 @@ def ablation_cam(
         before = single_target(partial.output)
         firing = maps[0].flatten(1).any(1).nonzero()[:, 0]
         weight = torch.zeros(maps.shape[1], device=maps.device)
-        for part in chunks(len(firing), batch, "Ablation-CAM") if len(firing) else ():
+        total = len(firing)
+        parts = chunks_of_copies(probe, single, total, batch, "Ablation-CAM") if total else ()
+        for part in parts:
             without = maps.repeat(part.stop - part.start, 1, 1, 1)
             without[torch.arange(len(without)), firing[part]] = 0
             weight[firing[part]] = before - single_target(partial(without))

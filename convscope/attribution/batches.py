@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 
 from convscope.core import progress
+from convscope.core.duration import progressed
 from convscope.errors import OptionError
+from convscope.probe import Probe
 from convscope.probe.malloc import keep_freed_memory
+from convscope.probe.memory import require_room
 from convscope.questions.target import Target
 
 
@@ -20,9 +23,11 @@ def singles(
     gives what single images give."""
     state = generator.get_state() if generator is not None else None
     for place in range(len(image)):
+        progressed("images", place, len(image), key=id(image))
         if generator is not None and state is not None:
             generator.set_state(state)
         yield image[place : place + 1], target.at(place)
+    progressed("images", len(image), len(image), key=id(image))
 
 
 def chunks(total: int, batch: int, what: str) -> Iterator[slice]:
@@ -42,6 +47,19 @@ def chunks(total: int, batch: int, what: str) -> Iterator[slice]:
             stop = min(start + batch, total)
             yield slice(start, stop)
             progress.advance(what, stop, total)
+
+
+def chunks_of_copies(
+    probe: Probe, image: Tensor, total: int, batch: int, what: str
+) -> Iterator[slice]:
+    """`chunks` for a loop in which each slice makes so many changed copies of an image (1 c h w).
+
+    Raises:
+        OptionError: there is no memory for so many at once.
+    """
+    size = (image.shape[-2], image.shape[-1])
+    require_room(probe.model, min(batch, total), size, gradients=False)
+    return chunks(total, batch, what)
 
 
 def channels_last(images: Tensor) -> Tensor:

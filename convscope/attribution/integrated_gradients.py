@@ -8,8 +8,8 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution.baselines import baseline_of
-from convscope.attribution.batches import channels_last, chunks, singles
-from convscope.core.ranges import PositiveInt, Runs
+from convscope.attribution.batches import channels_last, chunks_of_copies, singles
+from convscope.core.ranges import Points, PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -21,7 +21,7 @@ def integrated_gradients(
     target: Target,
     *,
     baseline: Literal["mean", "black", "white", "blur"] = "mean",
-    steps: Runs = 50,
+    steps: Points = 50,
     batch: PositiveInt = 8,
 ) -> Tensor:
     """How the score's rise from an image without information is shared among the pixels
@@ -55,7 +55,7 @@ def integrated_gradients(
         start = baseline_of(probe.model, single, baseline)
         way = single - start
         total = torch.zeros_like(single, dtype=torch.float32)
-        for part in chunks(steps, batch, "integrated gradients"):
+        for part in chunks_of_copies(probe, single, steps, batch, "integrated gradients"):
             along = start + (points[part, None, None, None] + 0.5) * way
             gradient = probe.image_gradient(channels_last(along), single_target)
             total += (weights[part, None, None, None] * gradient).sum(0, keepdim=True)

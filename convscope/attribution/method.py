@@ -11,6 +11,7 @@ from torch import Tensor
 from convscope.attribution import reduce_channels, registry
 from convscope.attribution.maps import enlarge
 from convscope.attribution.method_options import parameters_of, with_base
+from convscope.core.progress import track
 from convscope.core.registry import Registered
 from convscope.core.types import Options
 from convscope.errors import NoGradientError, OptionError
@@ -162,7 +163,7 @@ class Method:
         (of a feature pyramid, a box comes from one level)."""
         maps: list[Tensor] = []
         unread: NoGradientError | None = None
-        for layer in self.layers:
+        for layer in track(self.layers, "layers", len(self.layers)):
             try:
                 layer_map = function(probe, image, target, **{**self.options, "layer": layer})
                 maps.append(layer_map.clamp_min(0))

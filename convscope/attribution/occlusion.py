@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution.baselines import baseline_of
-from convscope.attribution.batches import channels_last, chunks, singles
+from convscope.attribution.batches import channels_last, chunks_of_copies, singles
 from convscope.core.ranges import PositiveInt
 from convscope.errors import OptionError
 from convscope.probe import Probe
@@ -62,7 +62,7 @@ def occlusion(
             single_target(probe.output(single)),
         )
         total, count = torch.zeros(2, 1, 1, height, width, device=image.device)
-        for part in chunks(len(squares), batch, "occlusion"):
+        for part in chunks_of_copies(probe, single, len(squares), batch, "occlusion"):
             covered = single.repeat(part.stop - part.start, 1, 1, 1)
             for copy, (row, column) in zip(covered, squares[part], strict=True):
                 copy[:, row, column] = cover[:, row, column]

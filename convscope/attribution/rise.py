@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution.batches import channels_last, chunks, singles
+from convscope.attribution.batches import channels_last, chunks_of_copies, singles
 from convscope.attribution.maps import enlarge
 from convscope.core.ranges import Cells, Fraction, PositiveInt, Runs
 from convscope.probe import Probe
@@ -53,7 +53,7 @@ def rise(
     heatmaps = []
     for single, single_target in singles(image, target.as_probability(), generator):
         total = torch.zeros(1, 1, height, width, device=image.device)
-        for part in chunks(masks, batch, "RISE"):
+        for part in chunks_of_copies(probe, single, masks, batch, "RISE"):
             drawn = []
             for _ in range(part.stop - part.start):
                 grid = enlarge(

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.attribution import register
-from convscope.attribution.batches import channels_last, chunks, singles
+from convscope.attribution.batches import channels_last, chunks_of_copies, singles
 from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -51,7 +51,9 @@ def score_cam(
                 maps[0, moving].var((1, 2)).argsort(descending=True, stable=True)[:most]
             ]
             scores[:] = -torch.inf
-        for part in chunks(len(moving), batch, "Score-CAM") if len(moving) else ():
+        total = len(moving)
+        parts = chunks_of_copies(probe, single, total, batch, "Score-CAM") if total else ()
+        for part in parts:
             mask = functional.interpolate(
                 maps[0, moving[part], None], single.shape[-2:], mode="bilinear", align_corners=True
             )

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
+from convscope.core.duration import progressed
+
 T = TypeVar("T")
 
 Reporter = Callable[[str, int, int], None]
@@ -26,7 +28,12 @@ def report_to(reporter: Reporter) -> Iterator[None]:
 
 
 def advance(what: str, done: int, total: int) -> None:
-    """Say that `done` of `total` steps are done."""
+    """Say that `done` of `total` steps are done.
+
+    Raises:
+        OptionError: the running verb would take too long (see `duration`).
+    """
+    progressed(what, done, total)
     reporter = _reporter.get()
     if reporter is not None:
         reporter(what, done, total)

@@ -32,6 +32,9 @@ Cells = Annotated[int, Ge(1), Le(64)]
 Runs = Annotated[int, Ge(1), Le(1_000_000)]
 """How often the network runs for one image: samples, masks, points."""
 
+Points = Annotated[int, Ge(1), Le(1_000)]
+"""Points of a Gauss-Legendre quadrature: to compute where n of them lie takes n^3 steps."""
+
 Copies = Annotated[int, Ge(1), Le(1_000)]
 """How many pictures of one thing."""
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from convscope.errors import ConvscopeError, ImageError, ModelError
 from convscope.networks.model import Model
 from convscope.probe.capture import StopForward
+from convscope.probe.memory import is_out_of_memory, require_room
 
 
 def run_network(model: Model, image: Tensor, *, stop: bool = False) -> object:
@@ -19,7 +20,14 @@ def run_network(model: Model, image: Tensor, *, stop: bool = False) -> object:
     Raises:
         ImageError: the network cannot run on an image of this size.
         ModelError: it raised something else.
+        OptionError: so many and so large images have no room in memory.
     """
+    require_room(
+        model,
+        len(image),
+        (image.shape[-2], image.shape[-1]),
+        gradients=image.requires_grad,
+    )
     try:
         with torch.autocast(image.device.type, torch.bfloat16, enabled=model.half):
             return model(image)
@@ -32,7 +40,7 @@ def run_network(model: Model, image: Tensor, *, stop: bool = False) -> object:
 
 
 def _translated(error: Exception, model: Model, image: Tensor) -> Exception:
-    if isinstance(error, ConvscopeError | torch.OutOfMemoryError):
+    if isinstance(error, ConvscopeError) or is_out_of_memory(error):
         return error
     size = " x ".join(map(str, image.shape[-2:]))
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from convscope.errors import ModelError
+from convscope.errors import ImageError, ModelError
 from convscope.networks.layer import PASSING, Layer, Layers
 from convscope.networks.layout import AxisLayout, Layout, first_tensor
 from convscope.networks.layout_inference import LayoutInference
@@ -19,18 +21,47 @@ from convscope.networks.model import Model
 from convscope.networks.module_index import evaluation_mode
 from convscope.networks.state import DryRun
 from convscope.probe.capture import Capture
+from convscope.probe.memory import MemoryCost, require_room
 from convscope.probe.run import run_network
 
 MAX_UNREAD_LAYERS = 48
 """How many layers from the end are asked whether their places matter: more than a transformer's
 last two blocks have."""
 
+LARGE_INPUT = 2048 * 2048
+"""Pixels of an own size from which on a smaller image goes first."""
+
+SHRINKING = 32
+"""By how much that one's sides are smaller."""
+
 
 def dry_run_of(model: Model) -> DryRun:
     """The dry run at the model's own size: made once, and remembered with the network."""
     layout = model.layout
     key = (model.state.structure, model.size, model.channels, layout.grid, layout.channels_last)
-    return model.state.memory.dry_run(key, lambda: trace(model))
+
+    def run() -> DryRun:
+        _require_room(model)
+        dry_run = trace(model)
+        model.state.memory.keep(MemoryCost.of(dry_run.layers, model.size))
+        return dry_run
+
+    return model.state.memory.dry_run(key, run)
+
+
+def _require_room(model: Model) -> None:
+    """Refuse an own size that there is no memory for; what the network takes of it is measured on a
+    smaller image."""
+    if math.prod(model.size) > LARGE_INPUT:
+        smaller = copy.copy(model)
+        height, width = (math.ceil(side / SHRINKING) for side in model.size)
+        smaller.preprocessing = replace(model.preprocessing, size=(height, width))
+        try:
+            cost = MemoryCost.of(trace(smaller).layers, smaller.size)
+        except ImageError:  # the network takes its own size only
+            return
+        model.state.memory.keep(cost)
+    require_room(model, 1, model.size, gradients=False)
 
 
 def trace(model: Model) -> DryRun:

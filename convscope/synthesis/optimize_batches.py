@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from convscope.core.progress import offer
+from convscope.core.progress import offer, track
 from convscope.errors import OptionError
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
@@ -65,7 +65,8 @@ def optimize_batches(
     seed_keys = RandomStreams.keys([objective.seed_key for objective in objectives])
     results: list[OptimizationResult] = []
     with Probe(inference_copy(probe.model, layers, half=options.half)) as fast_probe:
-        for first in range(0, len(objectives), options.images):
+        starts = range(0, len(objectives), options.images)
+        for first in track(starts, "batches", len(starts)):
             part = slice(first, first + options.images)
             streams = RandomStreams.of(options.seed, seed_keys[part], probe.model.device)
             count = len(streams)

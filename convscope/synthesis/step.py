@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from convscope.errors import ImageError, ModelError, NoGradientError, OptionError
 from convscope.probe import Probe
 from convscope.probe.backward_rules import backward_rule
+from convscope.probe.memory import NoRoomError
 from convscope.synthesis import regularizers
 from convscope.synthesis.config import PartSpec, PenaltySpec
 from convscope.synthesis.evaluate import evaluate
@@ -58,6 +59,11 @@ class OptimizationStep:
             maps = self._run(transformed)
         except ImageError:
             if self.resizes or not self._can_resize(transformed):
+                raise
+            self.resizes = True
+            return self(image)
+        except NoRoomError:  # as large an image as a network of a fixed size never runs on
+            if self.resizes or self._takes_larger():
                 raise
             self.resizes = True
             return self(image)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from convscope.core.duration import estimated
 from convscope.core.interrupt import StepCount, count_steps
 from convscope.core.types import Options
 from convscope.core.unpack import written_out
@@ -24,6 +25,7 @@ from convscope.networks.model import Model
 from convscope.networks.torch_settings import plain_torch_settings
 from convscope.photos.fingerprint import fingerprint
 from convscope.photos.load_image import load_named_photos
+from convscope.probe.memory import memory_errors
 from convscope.results import provenance
 from convscope.results.details import FoolingDetails, ImagesDetails
 from convscope.results.result import Result
@@ -74,7 +76,12 @@ def verb(
         elif needs_photo:
             raise ImageError("No photo was given; give a path, a PIL image, an array or a tensor.")
         model = arguments["model"] = load_model(arguments["model"])
-        with count_steps() as steps, model.state.memory.one_call():
+        with (
+            estimated(function.__name__),
+            memory_errors(function.__name__),
+            count_steps() as steps,
+            model.state.memory.one_call(),
+        ):
             result = function(*bound.args, **bound.kwargs)
             identity = model.identity
         _require_finite(function.__name__, result)

@@ -89,7 +89,7 @@ def benchmark_attribution(
         )
         values: dict[str, list[list[float]]] = {name: [] for name in metric_names}
         table: list[Row] = []
-        for done, name in enumerate(method_names):
+        for name in progress.track(method_names, "methods", len(method_names)):
             measured, seconds = _measure_method(
                 probe, judge, name, pictures, metric_names, layer, seed, options
             )
@@ -99,7 +99,6 @@ def benchmark_attribution(
                 row[metric_name] = float(np.mean(numbers))
                 row[f"{metric_name}_sd"] = float(np.std(numbers))
             table.append(row | {"seconds": round(seconds, 3)})
-            progress.advance("benchmark", done + 1, len(method_names))
     better = {name: metrics.registry.traits(name).better for name in metric_names}
     first = metric_names[0]
     table.sort(key=lambda row: -row[first] if better[first] == "higher" else row[first])
@@ -127,7 +126,7 @@ def _measure_method(
     """All metrics of one method over all pictures, and the seconds an explanation took."""
     values: dict[str, list[float]] = {metric_name: [] for metric_name in metric_names}
     seconds = 0.0
-    for number, picture in enumerate(pictures):
+    for number, picture in enumerate(progress.track(pictures, "pictures", len(pictures))):
         method = Method.of(
             name, probe, seed=seed + number, **options_for(name, layer, options, alone=False)
         )

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from convscope.concepts import Factors, Floats, registry
 from convscope.concepts.sobol import total_sobol_indices
+from convscope.core.progress import track
 from convscope.core.ranges import PositiveInt, Seed
 from convscope.errors import LayerError, NumericError, OptionError
 from convscope.networks.model import Model
@@ -151,7 +152,7 @@ def _measure(
     kept = 0
     indices: list[Floats] = []
     asked = Target.of(probe.model, target)
-    for at in range(len(image)):
+    for at in track(range(len(image)), "photos", len(image)):
         partial = probe.partial_forward(image[at : at + 1], layer)
         scores = probe.model.scores(partial.output)
         replaced = partial.scores(reconstruction[at : at + 1])
@@ -173,7 +174,8 @@ def _importance(
 
     def score(masks: Floats) -> Floats:
         scores = []
-        for part in torch.split(torch.from_numpy(masks).to(coefficients.device), BATCH):
+        parts = torch.split(torch.from_numpy(masks).to(coefficients.device), BATCH)
+        for part in track(parts, "importance", len(parts)):
             maps = torch.einsum("mk,khw,kc->mchw", part, coefficients, directions) + offset
             scores.append(target.expand(len(part))(partial(maps)))
         return to_numpy(torch.cat(scores))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from convscope.core.progress import track
 from convscope.core.ranges import (
     Octaves,
     OctaveScale,
@@ -108,7 +109,7 @@ def dream(
     detail = torch.zeros_like(original[..., :1, :1])
     results: list[OptimizationResult] = []
     with Probe(inference_copy(model, goal.layers, half=half)) as probe:
-        for octave in sizes:
+        for octave in track(sizes, "octaves", len(sizes)):
             task = f"dream, octave {len(results) + 1} of {len(sizes)}"
             settings = Settings(
                 preset, "dream", model.preprocessing, size=octave, tile=tile, **overrides
@@ -173,7 +174,8 @@ def _snapshots(dream: _Dream) -> dict[int, Tensor]:
     snapshots, done = {}, 0
     for octave in dream.octaves:
         for step, image in sorted(octave.snapshots.items()):
-            snapshots[done + step] = _resized(image, _size(dream.original)).clamp(0, 1)
+            size = (dream.original.shape[-2], dream.original.shape[-1])
+            snapshots[done + step] = _resized(image, size).clamp(0, 1)
         done += octave.steps
     return snapshots
 
@@ -215,10 +217,6 @@ def _objective(parsed: Objective, whole_layer: str | None) -> Objective:
     if whole_layer is None or len(parsed.terms) > 1 or term.kind != "layer":
         return parsed
     return objective(whole_layer, layer=term.layer) * term.weight
-
-
-def _size(image: Tensor) -> tuple[int, int]:
-    return image.shape[-2], image.shape[-1]
 
 
 def _octave_sizes(size: tuple[int, int], count: int, scale: float) -> list[tuple[int, int]]:

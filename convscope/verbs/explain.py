@@ -8,6 +8,7 @@ from torch import Tensor
 from convscope import attribution
 from convscope.attribution.method import Method
 from convscope.attribution.method_options import check_options, options_for
+from convscope.core.progress import track
 from convscope.core.ranges import Seed
 from convscope.core.types import Options
 from convscope.errors import TargetError
@@ -135,7 +136,7 @@ def _run(
     """The raw map of every method (n c h w each), and the targets with every top prediction
     named."""
     maps = []
-    for method in methods:
+    for method in track(methods, "methods", len(methods)):
         if targets.open and not method.single_run:
             targets = targets.resolved(probe.output(image))
         maps.append(method(probe, image, targets))

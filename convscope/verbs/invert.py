@@ -7,6 +7,7 @@ from typing import Unpack
 import torch
 from torch import Tensor
 
+from convscope.core.progress import track
 from convscope.core.ranges import (
     PositiveInt,
     Seed,
@@ -73,7 +74,7 @@ def invert(
         photos = seen_by(probe, photo)
         references = probe.activations(model.preprocess(photos), names)
         inversions: list[_Inversion] = []
-        for layer_name in names:
+        for layer_name in track(names, "layers", len(names)):
             options = BatchOptions(seed, batch, half, task=f"invert {layer_name}")
             objectives = [objective(name, layer=layer_name)] * len(photo)
             try:

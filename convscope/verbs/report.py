@@ -71,7 +71,7 @@ def report(
     # Ctrl-C in one section ends the page: half of it would pass for the whole.
     with count_steps() as steps:
         for done, (name, section) in enumerate(sections.items()):
-            advance("report", done, len(sections))
+            advance("sections", done, len(sections))
             parts[name] = section()
         if steps.is_interrupted:
             raise KeyboardInterrupt
@@ -83,7 +83,7 @@ def report(
         "seed": seed,
     }
     path = write_whole(out, render_page(Path(__file__).with_suffix(".html"), values))
-    advance("report", len(sections), len(sections))
+    advance("sections", len(sections), len(sections))
     record = predicted.provenance.copy()
     record["verb"], record["arguments"] = "report", {"out": str(out), "seed": seed}
     return replace(

@@ -419,10 +419,10 @@ def test_other_formats_are_refused(tmp_path: Path, kind: str) -> None:
 def test_a_photo_that_memory_has_no_room_for(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "large.png"
     Image.new("RGB", (400, 300)).save(path)
-    monkeypatch.setattr("convscope.photos.limits._available_memory", lambda: 400 * 300 * 47)
+    monkeypatch.setattr("convscope.photos.limits.available_memory", lambda: 400 * 300 * 47)
     with pytest.raises(ImageError, match="memory that is free"):
         load_image(path)
-    monkeypatch.setattr("convscope.photos.limits._available_memory", lambda: 400 * 300 * 48)
+    monkeypatch.setattr("convscope.photos.limits.available_memory", lambda: 400 * 300 * 48)
     assert load_image(path).shape == (1, 3, 300, 400)
 
 

@@ -21,7 +21,7 @@ from convscope.errors import ConvscopeError, ImageError, InputError, OptionError
         (
             "integrated_gradients",
             {"steps": 0},
-            "integrated_gradients: steps must be an integer from 1 to 1,000,000; 0",
+            "integrated_gradients: steps must be an integer from 1 to 1,000; 0",
         ),
         (
             "occlusion",

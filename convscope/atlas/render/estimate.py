@@ -10,7 +10,8 @@ import torch
 
 from convscope.atlas.render.jobs import RenderJob
 from convscope.atlas.render.renderer import Renderer
-from convscope.atlas.store.summary import Summary, format_bytes, format_duration, pluralize
+from convscope.atlas.store.summary import Summary
+from convscope.core.quantities import format_bytes, format_duration, pluralize
 
 TRIAL_STEPS = 4
 """Steps of the batch that each layer's time is estimated from; the first is not counted."""

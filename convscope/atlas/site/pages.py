@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from convscope.atlas.store.staging import StagingFolder
-from convscope.atlas.store.summary import pluralize
+from convscope.core.quantities import pluralize
 from convscope.core.types import Foreign
 
 FOLDER = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""What an atlas verb returns, and numbers as people read them."""
+"""What an atlas verb returns."""
 
 from __future__ import annotations
 
@@ -32,24 +32,3 @@ class Summary:
             "ok": self.ok,
             "stopped": self.stopped,
         }
-
-
-def format_duration(seconds: float) -> str:
-    """Seconds, minutes or hours."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def format_bytes(size: float) -> str:
-    """Bytes up to gigabytes."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
-
-
-def pluralize(count: int, noun: str) -> str:
-    """A count with its noun: 1 unit, 2 units."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
