@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             standalone_mode=False,
         )
         code = returned if isinstance(returned, int) else 0
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except ConvscopeError as error:
         code = _say(str(error))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -44,8 +46,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say("stopped.")
         code = 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+    except OSError as error:
+        if error.filename is not None or sys.stdout is None:
+            raise
+        # A write to standard output: what is in its buffer would raise once more at the end.
+        _drop_output()
+        code = _say(f"Standard output cannot be written: {error.strerror or error}.")
     return code
+
+
+def _drop_output() -> None:
+    """Send what is still to be printed nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(sentence: str) -> int:

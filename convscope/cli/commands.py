@@ -11,17 +11,20 @@ import click
 import convscope
 from convscope.cli.atlas import SUMMARY as ATLAS_SUMMARY
 from convscope.cli.atlas import Atlas
+from convscope.cli.complete import complete_photo
 from convscope.cli.help import write_options, write_text
 from convscope.cli.listings import SUMMARIES, Listing
 from convscope.cli.live import Live
 from convscope.cli.options import (
+    SHOWS_ALL,
+    help_all_option,
     help_option,
     metavar,
     model_options,
     option,
     version_option,
 )
-from convscope.cli.paths import STDOUT, check_inputs, check_output
+from convscope.cli.paths import STDOUT, check_inputs, check_output, check_standard_output
 from convscope.cli.public import CHOOSERS, PAGES, VERBS, doc_of, method_options, schema_of
 from convscope.core.docstring import command_lines, summary
 from convscope.core.schema import Schema
@@ -101,7 +104,17 @@ class Verb(click.Command):
         write_text(self.schema, formatter)
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        write_options(self.groups, context, formatter)
+        if context.meta.get(SHOWS_ALL) or self.schema.name not in CHOOSERS:
+            write_options(self.groups, context, formatter)
+            return
+        chooser, _ = CHOOSERS[self.schema.name]
+        shown = {name: self.groups[name] for name in ("Options", "Output")}
+        write_options({**shown, "Model": self.groups["Model"][:1]}, context, formatter)
+        formatter.write_paragraph()
+        formatter.write_text(
+            f"The options of each --{chooser}, and those of networks:"
+            f" convscope {self.schema.name} --help-all"
+        )
 
     def _arguments(self) -> list[click.Parameter]:
         return [
@@ -110,6 +123,7 @@ class Verb(click.Command):
                 nargs=-1 if parameter.name in _SEVERAL else 1,
                 required=parameter.required,
                 metavar=metavar(parameter),
+                shell_complete=complete_photo if parameter.name == "photo" else None,
             )
             for parameter in self.schema.parameters
             if not parameter.keyword and parameter.name not in ("model", "out")
@@ -141,6 +155,8 @@ class Verb(click.Command):
             }
             self.groups["Model"] = list(model_options(used_flags))
         self.groups["Output"] = _output_options()
+        if self.schema.name in CHOOSERS:
+            self.groups["Output"].append(help_all_option())
         # Methods may share an option's name: each shows it in its own section, the command has it
         # once.
         return {each.name: each for group in self.groups.values() for each in group}.values()
@@ -148,6 +164,7 @@ class Verb(click.Command):
     def _run(self, **typed: Any) -> int:
         photos = [name for name in typed.get("photo") or () if isinstance(name, str)]
         check_inputs(photos)
+        check_standard_output()
         if typed["out"] not in (None, STDOUT):
             read = [*photos, *filter(None, (typed.get("result"), typed.get("path")))]
             endings = (".html",) if self.schema.name in PAGES else ENDINGS

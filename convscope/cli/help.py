@@ -11,15 +11,15 @@ from convscope.core.schema import Schema
 
 
 def write_text(schema: Schema, formatter: click.HelpFormatter) -> None:
-    """The docstring without its sections, and the examples."""
-    formatter.write_paragraph()
-    for paragraph in body(schema.doc).split("\n\n"):
-        formatter.write_text(" ".join(paragraph.split()).replace("`", ""))
-        formatter.write_paragraph()
+    """The examples, and the docstring without its sections."""
     if examples := command_lines(schema.doc):
         with formatter.section("Examples"):
             for example in examples:
                 formatter.write_text(example)
+    formatter.write_paragraph()
+    for paragraph in body(schema.doc).split("\n\n"):
+        formatter.write_text(" ".join(paragraph.split()).replace("`", ""))
+        formatter.write_paragraph()
 
 
 def write_options(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import click
 
-from convscope.cli.complete import complete_model
+from convscope.cli.complete import complete_model, completion_of
 from convscope.cli.public import schema_of
 from convscope.core.annotations import base, members
 from convscope.core.schema import REQUIRED, Parameter, Schema
@@ -38,6 +38,7 @@ def option(parameter: Parameter) -> click.Option:
         [flag, parameter.name],
         metavar=metavar(parameter),
         help=parameter.help + (f" [{parameter.default}]" if has_default else ""),
+        shell_complete=completion_of(parameter),
         multiple=parameter.name in REPEATABLE,
     )
 
@@ -103,6 +104,20 @@ def model_options(used_flags: set[str]) -> Iterator[click.Option]:
 def help_option() -> click.Option:
     """`--help` among the other options of a command."""
     return _shows(["-h", "--help"], "Show this and stop.", lambda context: context.get_help())
+
+
+SHOWS_ALL = "convscope.shows_all"
+"""The key in a context's `meta` that says that a help shows every option."""
+
+
+def help_all_option() -> click.Option:
+    """`--help-all`, where `--help` shows the common options only."""
+
+    def text(context: click.Context) -> str:
+        context.meta[SHOWS_ALL] = True
+        return context.get_help()
+
+    return _shows(["--help-all"], "Show all options and stop.", text)
 
 
 def version_option(version: str) -> click.Option:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
+import stat
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +13,9 @@ from convscope.errors import ImageError, InputError, OutputError, suggest
 
 PREFIX = "sample:"
 """That of `photos/samples.py`, which loads NumPy."""
+
+FULL_DEVICE = os.makedev(1, 7) if hasattr(os, "makedev") else 0
+"""/dev/full, which is always full."""
 
 STDOUT = "-"
 """Written as --out: the answer goes to standard output."""
@@ -40,9 +46,12 @@ def check_output(out: str, inputs: Sequence[str], endings: Sequence[str]) -> Non
     """Refuse a place that cannot be written, or that would overwrite what is read.
 
     Raises:
-        OutputError: another ending, a folder, an input, or a folder that may not be written.
+        OutputError: another ending, a name that is not UTF-8, a folder, an input, or a folder
+            that may not be written.
     """
     path = Path(out)
+    if not _is_unicode(out):
+        raise OutputError(f"--out {out}: the name is not UTF-8; give another one.")
     if path.suffix.lower() not in endings:
         raise OutputError(f"--out {out}: the name must end in {' or '.join(endings)}.")
     if path.is_dir():
@@ -57,12 +66,39 @@ def check_output(out: str, inputs: Sequence[str], endings: Sequence[str]) -> Non
         raise OutputError(f"--out {out} cannot be written: {parent} is not a folder to write in.")
 
 
+def check_standard_output() -> None:
+    """Refuse a standard output that is closed or full.
+
+    Raises:
+        OutputError: nothing can be written there.
+    """
+    try:
+        number = sys.stdout.fileno()
+        status = os.fstat(number)
+    except io.UnsupportedOperation:  # it is no file but something in memory
+        return
+    except (AttributeError, ValueError, OSError):
+        raise OutputError("Standard output is closed; send it to a file or to /dev/null.") from None
+    is_full = stat.S_ISREG(status.st_mode) and os.fstatvfs(number).f_bavail == 0
+    if is_full or (stat.S_ISCHR(status.st_mode) and status.st_rdev == FULL_DEVICE):
+        raise OutputError("Standard output is full: the device has no space left.")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def default_output(verb: str, photos: Sequence[str]) -> str:
     """Where a picture goes when nobody said: named after the photo and the verb, in this folder.
 
     A picture that another photo was drawn into is never overwritten: the name gets a number.
     """
     stem = f"{Path(photos[0].removeprefix(PREFIX)).stem}-{verb}" if photos else verb
+    stem = stem.encode(errors="replace").decode()
     name, number = f"{stem}.png", 2
     while photos and Path(name).exists() and not _is_made_from(name, photos[0]):
         name, number = f"{stem}-{number}.png", number + 1

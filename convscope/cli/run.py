@@ -16,8 +16,9 @@ from convscope.cli.public import CHOOSERS, PAGES, method_options
 from convscope.core.schema import Parameter, Schema
 from convscope.core.types import Options
 from convscope.core.validation import check
-from convscope.errors import OptionError, suggest
+from convscope.errors import OptionError, printable, suggest
 from convscope.results import pictures
+from convscope.results.details import AttributionDetails, ComparisonDetails
 from convscope.results.result import Result
 
 if TYPE_CHECKING:
@@ -78,11 +79,30 @@ def _write(
     # Where the table is the answer, being quiet leaves out only what is beside it.
     if not typed["quiet"] or name in TABLES:
         show.table(result)
+    if not typed["quiet"]:
+        for sentence in _explained(result):
+            print(sentence, file=sys.stderr)
     if path is not None:
         print(path)
     if result.note and not typed["quiet"]:
         print(result.note, file=sys.stderr)
     return _exit_code(result)
+
+
+def _explained(result: Result) -> list[str]:
+    """What an explanation is of, by which method and at which layer, a line for each map."""
+    details = result.details
+    if isinstance(details, AttributionDetails):
+        methods = [(details.method, details.layer)]
+    elif isinstance(details, ComparisonDetails):
+        methods = [(record.method, record.layer) for record in details.methods]
+    else:
+        return []
+    return [
+        printable(f"{title}: {method}" + ("" if layer is None else f" at {layer}"))
+        for method, layer in methods
+        for title in details.titles
+    ]
 
 
 def _exit_code(result: Result) -> int:
@@ -178,10 +198,31 @@ def _check_drawing(typed: tuple[str, ...]) -> None:
         for parameter in pictures.registry.schema(view).options
     }
     for text in typed:
-        name, equals, _ = text.partition("=")
+        name, equals, value = text.partition("=")
         if not equals:
             raise OptionError(
                 f"--draw is written NAME=VALUE (as in style=overlay); {text} was given."
             )
         if name not in known:
             raise OptionError(f"--draw: no picture has an option {name!r}; {suggest(name, known)}")
+        _check_drawn_value(name, value)
+
+
+def _check_drawn_value(name: str, value: str) -> None:
+    """Refuse a value that the option has in no picture.
+
+    Raises:
+        OptionError: what the first picture says to it.
+    """
+    refused: OptionError | None = None
+    for view in pictures.registry:
+        for parameter in pictures.registry.schema(view).options:
+            if parameter.name == name:
+                try:
+                    check("--draw", name, parameter.type, value)
+                except OptionError as error:
+                    refused = refused or error
+                else:
+                    return
+    if refused is not None:
+        raise refused

@@ -4,7 +4,12 @@ cannot."""
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +21,8 @@ from convscope.cli.commands import Verb
 from convscope.cli.public import ALIASES, VERBS, schema_of
 from convscope.core.docstring import command_lines
 from convscope.results.png import read_provenance
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +74,9 @@ def test_explain_writes_a_picture_and_says_where(capsys, folder):
         )
         == 0
     )
-    assert capsys.readouterr().out == "x.png\n"
+    printed = capsys.readouterr()
+    assert printed.out == "x.png\n"
+    assert printed.err == "Egyptian cat: grad_cam at bn2\n"
     with Image.open("x.png") as picture:
         assert picture.size == (451, 300)
     assert read_provenance("x.png")["arguments"]["target"] == "Egyptian cat"
@@ -246,3 +255,152 @@ def test_lists(listing, name, capsys):
     assert f"{name} " in capsys.readouterr().out
     assert main([listing, "--json"]) == 0
     assert all(json.loads(capsys.readouterr().out).values())
+
+
+@pytest.mark.parametrize("verb", ["explain", "evaluate"])
+def test_help_begins_with_an_example_and_is_short(verb, capsys):
+    assert main([verb, "--help"]) == 0
+    short = capsys.readouterr().out
+    assert main([verb, "--help-all"]) == 0
+    full = capsys.readouterr().out
+    assert short.index("Examples:") < short.index("Options:")
+    assert short.index(f"convscope {verb} ") < 120
+    assert len(short.splitlines()) < 60
+    assert f"convscope {verb} --help-all" in " ".join(short.split())
+    assert "--weights" in full
+    assert "--weights" not in short
+    for section in ("--method rise", "--points"):
+        assert section not in short
+
+
+COMPLETED = [
+    ("explain x.jpg --method", "grad", {"grad_cam", "grad_cam_plus_plus", "gradient_x_input"}),
+    ("explain x.jpg --method", "saliency,rand", {"saliency,random_map"}),
+    ("evaluate x.jpg --metric", "ins", {"insertion"}),
+    ("visualize u --preset", "dist", {"distill"}),
+    ("visualize u --optimizer", "p", {"padam"}),
+    ("explain", "sample:ch", {"sample:chelsea"}),
+    ("explain x.jpg --model", "torchvi", {"torchvision:"}),
+]
+
+
+@pytest.mark.parametrize(("words", "incomplete", "expected"), COMPLETED)
+def test_values_are_completed(words, incomplete, expected):
+    from click.shell_completion import ShellComplete
+
+    from convscope.cli.commands import Verbs
+
+    completion = ShellComplete(Verbs(), {}, "convscope", "_CONVSCOPE_COMPLETE")
+    items = completion.get_completions(words.split(), incomplete)
+    assert expected <= {item.value for item in items}
+    assert all(item.value.startswith(incomplete) for item in items)
+
+
+def run_child(*arguments, folder, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "convscope", *arguments],
+        capture_output="stdout" not in options,
+        text=True,
+        timeout=60,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        **options,
+    )
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [["methods"], ["explain", "sample:chelsea"]])
+def test_a_full_output_is_one_sentence(arguments, folder):
+    with FULL.open("w") as full:
+        ended = run_child(*arguments, folder=folder, stdout=full, stderr=subprocess.PIPE)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("convscope: Standard output ")
+    assert ended.stderr.count("\n") == 1
+    assert list(folder.iterdir()) == [], "it is found before the work"
+
+
+def test_a_closed_output_is_one_sentence(monkeypatch, capsys, folder):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["explain", "sample:chelsea"]) == 2
+    assert capsys.readouterr().err == (
+        "convscope: Standard output is closed; send it to a file or to /dev/null.\n"
+    )
+    assert list(folder.iterdir()) == []
+
+
+EARLY = [
+    (["--out", "\udcff.png"], "--out \\udcff.png: the name is not UTF-8"),
+    (["--draw", "style=foo"], "style must be panels, overlay or heatmap; 'foo'"),
+    (["--draw", "stile=overlay"], "did you mean 'style'"),
+    (["--draw", "style"], "--draw is written NAME=VALUE"),
+]
+
+
+@pytest.mark.parametrize(("options", "sentence"), EARLY, ids=lambda case: ascii(case)[:30])
+def test_what_is_written_is_checked_before_the_network_is_loaded(
+    options, sentence, capsys, folder, monkeypatch
+):
+    monkeypatch.setattr("convscope.cli.run.load_typed_model", lambda typed: pytest.fail("loaded"))
+    assert main(["explain", "sample:chelsea", *options]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+INTERRUPTED = {
+    "predict": ["sample:chelsea"],
+    "activations": ["sample:chelsea"],
+    "overview": ["sample:chelsea"],
+    "explain": ["sample:chelsea"],
+    "place": ["sample:chelsea", "100", "100"],
+    "concepts": ["sample:chelsea"],
+    "intervene": ["sample:chelsea", "blocks.3:1"],
+    "evaluate": ["sample:chelsea", "x.npz"],
+    "visualize": ["blocks.3:1"],
+    "class_image": ["tabby"],
+    "caricature": ["sample:chelsea"],
+    "invert": ["sample:chelsea"],
+    "dream": ["sample:chelsea"],
+    "fool": ["sample:chelsea"],
+    "activation_grid": ["sample:chelsea"],
+    "report": ["sample:chelsea"],
+}
+
+
+@pytest.mark.parametrize("verb", INTERRUPTED)
+def test_an_interrupted_verb_says_so(verb, capsys, folder, monkeypatch, embedded):
+    """A signal comes while the verb is at work on the network."""
+
+    def interrupted(*arguments, **options):
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("the signal did not come")
+
+    if verb == "evaluate":
+        convscope.explain(embedded, "sample:chelsea", layer="blocks.6").save("x.npz")
+    monkeypatch.setattr("convscope.networks.load._from_source", lambda *arguments: embedded)
+    monkeypatch.setattr(type(embedded), "__call__", interrupted)
+    before = {path.name for path in folder.iterdir()}
+    assert main([verb, *INTERRUPTED[verb]]) == 130
+    assert "convscope: stopped." in capsys.readouterr().err
+    assert {path.name for path in folder.iterdir()} == before
+
+
+def test_interrupted_batches_keep_what_is_made(capsys, folder, monkeypatch):
+    """Three units one after the other; the signal comes in the second one's third step."""
+    from convscope.synthesis import optimize
+
+    steps = 0
+
+    def counted():
+        nonlocal steps
+        steps += 1
+        if steps == 13:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(optimize.interrupt, "step_made", counted)
+    units = ["blocks.1:0", "blocks.1:1", "blocks.1:2"]
+    arguments = ["visualize", *units, "--batch", "1", "--steps", "10", "--size", "16"]
+    assert main([*arguments, "--out", "x.png"]) == 130
+    assert "interrupted after 3 of 10 steps" in capsys.readouterr().err
+    assert read_provenance("x.png")["interrupted"]["after"] == 3
