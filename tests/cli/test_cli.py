@@ -388,8 +388,6 @@ def test_an_interrupted_verb_says_so(verb, capsys, folder, monkeypatch, embedded
 
 def test_interrupted_batches_keep_what_is_made(capsys, folder, monkeypatch):
     """Three units one after the other; the signal comes in the second one's third step."""
-    from convscope.synthesis import optimize
-
     steps = 0
 
     def counted():
@@ -398,7 +396,7 @@ def test_interrupted_batches_keep_what_is_made(capsys, folder, monkeypatch):
         if steps == 13:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(optimize.interrupt, "step_made", counted)
+    monkeypatch.setattr("convscope.core.interrupt.step_made", counted)
     units = ["blocks.1:0", "blocks.1:1", "blocks.1:2"]
     arguments = ["visualize", *units, "--batch", "1", "--steps", "10", "--size", "16"]
     assert main([*arguments, "--out", "x.png"]) == 130
