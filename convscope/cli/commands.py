@@ -111,10 +111,8 @@ class Verb(click.Command):
         shown = {name: self.groups[name] for name in ("Options", "Output")}
         write_options({**shown, "Model": self.groups["Model"][:1]}, context, formatter)
         formatter.write_paragraph()
-        formatter.write_text(
-            f"The options of each --{chooser}, and those of networks:"
-            f" convscope {self.schema.name} --help-all"
-        )
+        formatter.write_text(f"The options of each --{chooser}, and those of networks:")
+        formatter.write_text(f"convscope {self.schema.name} --help-all")
 
     def _arguments(self) -> list[click.Parameter]:
         return [
