@@ -150,7 +150,7 @@ def names(folder, monkeypatch) -> dict[str, Any]:
 
     monkeypatch.setattr(convscope, "load_model", load_model, raising=False)
     monkeypatch.setattr(Image.Image, "show", lambda picture: None)
-    model = load(None, size=64)
+    model = load(None, size=128)
     paths = ["cat.jpg", "dog.jpg", "sky.jpg"]
     return {
         "convscope": convscope,
