@@ -246,6 +246,14 @@ def test_a_plain_image_keeps_its_pixels() -> None:
     assert images(4).picture(plain=True, columns=2).size == (64 * 2 + 5, 64 * 2 + 5)
 
 
+def test_wide_images_stand_below_each_other() -> None:
+    """Four of 80 x 20 are a square in one column, and 16 times as wide as high in one row."""
+    wide = Result("visualize", ImagesDetails(), {"image": np.zeros((4, 3, 20, 80), np.float32)})
+    assert wide.picture(plain=True).size == (80, 4 * 20 + 3 * 5)
+    tall = Result("visualize", ImagesDetails(), {"image": np.zeros((4, 3, 80, 20), np.float32)})
+    assert tall.picture(plain=True).size == (4 * 20 + 3 * 5, 80)
+
+
 def test_titles_become_numbers_where_they_do_not_fit() -> None:
     from convscope.results.pictures.images import _labels
 
