@@ -44,9 +44,10 @@ function neighbors(seen, context, photo) {
   const inLayer = { photo, layer: seen.layer };
   return [
     h("p", { class: "hint" }, `one of ${seen.units} in `, h("a", { href: context.href("network", inLayer), onclick: context.link("network", inLayer) }, seen.layer)),
-    seen.index > 0 ? link(seen.index - 1, "‹", "Unit before") : null,
-    seen.index + 1 < seen.units ? link(seen.index + 1, "›", "Unit after") : null,
-  ].filter(Boolean);
+    h("div", { class: "actions" },
+      seen.index > 0 ? link(seen.index - 1, "‹", "Unit before") : null,
+      seen.index + 1 < seen.units ? link(seen.index + 1, "›", "Unit after") : null),
+  ];
 }
 
 class UnitPicture {
