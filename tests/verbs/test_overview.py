@@ -44,7 +44,7 @@ def test_it_is_what_the_three_verbs_say(method):
         result = convscope.overview(model, image, layers="third", method=method, target=target)
         heat = convscope.explain(model, image, method=method, target=target)
         assert np.allclose(result["heatmap"], heat["heatmap"], atol=1e-5)
-        assert result.details.titles == heat.details.titles
+        assert result.details["titles"] == heat.details["titles"]
     answer = convscope.predict(model, image)
     assert np.allclose(result["probability"], answer["probability"], atol=1e-5)
     assert [row["index"] for row in result.table[:5]] == [row["index"] for row in answer.table]
