@@ -18,17 +18,20 @@ from convscope.core.files import write_whole
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+BEGIN, END = "<!-- quality:start -->", "<!-- quality:end -->"
+"""Where docs/pictures.md holds its tables."""
 
 
 def pages() -> dict[Path, str]:
     """What each of the pages should say."""
     readme, attribution = ROOT / "README.md", DOCS / "attribution.md"
+    pictures = DOCS / "pictures.md"
     rows = attribution_quality.rows_of(DOCS / "attribution.csv")
     return {
         readme: filled(readme.read_text()),
         DOCS / "speed.md": speed_page(),
         attribution: attribution_quality.filled(attribution.read_text(), rows),
-        **({DOCS / "quality.md": quality_page()} if has_quality() else {}),
+        pictures: with_quality(pictures.read_text()),
     }
 
 
@@ -38,20 +41,24 @@ def speed_page() -> str:
     return speed.markdown(speed.earlier(DOCS), about)
 
 
-def has_quality() -> bool:
-    """Whether a benchmark of quality has left its data."""
-    return any((DOCS / name).is_file() for name in ("quality.json", "fooling.json"))
-
-
-def quality_page() -> str:
-    """docs/quality.md, of those benchmarks that have left their data."""
-    parts = ["# Quality of pictures and of fooling\n"]
+def with_quality(page: str) -> str:
+    """docs/pictures.md with the tables of those benchmarks of quality that have left their data."""
+    parts = []
     if (DOCS / "quality.json").is_file():
         data = read("quality")
         parts.append(synthesis_quality.markdown(data["summary"], data["about"]))
     if (DOCS / "fooling.json").is_file():
         parts.append(fooling_quality.markdown(read("fooling")))
-    return "\n".join(parts)
+    before, mark, after = page.partition(BEGIN)
+    assert mark, f"docs/pictures.md lacks {BEGIN}"
+    return (
+        before
+        + mark
+        + "\n\n"
+        + "".join(f"{part}\n" for part in parts)
+        + END
+        + after.partition(END)[2]
+    )
 
 
 def read(name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 
 Both optimize the same network for the same steps with Adam 0.05, at the same size, with the same
 transforms (Distill's): 24 units of six layers and 12 classes. Every picture is scored by each of
-the judges in `judges.py`. `python -m benchmarks.pages` makes docs/quality.md from the JSON. Needs
+the judges in `judges.py`. `python -m benchmarks.pages` fills docs/pictures.md from the JSON. Needs
 torch-lucent 0.1.8 with kornia 0.4.1.
 """
 
