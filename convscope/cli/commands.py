@@ -24,7 +24,13 @@ from convscope.cli.options import (
     option,
     version_option,
 )
-from convscope.cli.paths import STDOUT, check_inputs, check_output, check_standard_output
+from convscope.cli.paths import (
+    STDOUT,
+    check_inputs,
+    check_output,
+    check_standard_output,
+    photos_in,
+)
 from convscope.cli.public import CHOOSERS, PAGES, VERBS, doc_of, method_options, schema_of
 from convscope.core.docstring import command_lines, summary
 from convscope.core.schema import Schema
@@ -35,7 +41,7 @@ _SEVERAL = ("photo", "photos", "units", "target")
 """Arguments that may be given several times."""
 
 LIVE_HEADING = "Look for yourself, in the browser"
-ENDINGS = (".png", ".npz", ".json", ".csv", ".gif", ".webp")
+ENDINGS = (".png", ".npz", ".json", ".csv", ".gif", ".webp", ".safetensors")
 """What a result can be saved as."""
 
 ATLAS_HEADING = "Make an atlas"
@@ -160,8 +166,10 @@ class Verb(click.Command):
         return {each.name: each for group in self.groups.values() for each in group}.values()
 
     def _run(self, **typed: Any) -> int:
-        photos = [name for name in typed.get("photo") or () if isinstance(name, str)]
-        check_inputs(photos)
+        photos = [name for name in photos_in(typed) if isinstance(name, str)]
+        # A page is about a source of photos, which need not be files.
+        if "photos" not in typed or self.schema.name not in PAGES:
+            check_inputs(photos)
         check_standard_output()
         if typed["out"] not in (None, STDOUT):
             read = [*photos, *filter(None, (typed.get("result"), typed.get("path")))]

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from convscope.errors import ImageError, InputError, OutputError, suggest
@@ -19,6 +19,12 @@ FULL_DEVICE = os.makedev(1, 7) if hasattr(os, "makedev") else 0
 
 STDOUT = "-"
 """Written as --out: the answer goes to standard output."""
+
+
+def photos_in(typed: Mapping[str, object]) -> tuple[str, ...]:
+    """The photos among what was typed."""
+    photos = typed.get("photo") or typed.get("photos")
+    return photos if isinstance(photos, tuple) else ()
 
 
 def check_inputs(photos: Sequence[str]) -> None:

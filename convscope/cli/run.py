@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import convscope
 from convscope.cli import show
 from convscope.cli.options import flag_of, model_schemas, values
-from convscope.cli.paths import STDOUT, default_output
+from convscope.cli.paths import STDOUT, default_output, photos_in
 from convscope.cli.public import CHOOSERS, PAGES, method_options
 from convscope.core.schema import Parameter, Schema
 from convscope.core.types import Options
@@ -31,7 +31,7 @@ TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "a
 def run_verb(schema: Schema, typed: Options) -> int:
     """Run one verb with what was typed; the exit code."""
     out = typed.pop("out")
-    photos = typed.get("photo") or ()
+    photos = photos_in(typed)
     default_out = default_output(schema.name, photos)
     _check_drawing(typed["draw"])
     positional = [

@@ -11,10 +11,9 @@ import numpy as np
 
 from convscope.concepts import Floats
 from convscope.core.files import write_whole
-from convscope.errors import InputError, OptionError
+from convscope.errors import OptionError
+from convscope.questions.concept_file import KIND, read_concepts
 from convscope.synthesis.objective import Objective, objective
-
-KIND = "convscope concepts"
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,16 @@ class ConceptSet:
 
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file, whole or not at all."""
+        return write_whole(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The contents of the safetensors file."""
         from safetensors.numpy import save
 
         facts = json.dumps({"layer": self.layer, "provenance": dict(self.provenance)})
         metadata = {"kind": KIND, "facts": facts}
         tensors = {"directions": np.ascontiguousarray(self.directions, np.float32)}
-        return write_whole(path, save(tensors, metadata))
+        return save(tensors, metadata)
 
     @classmethod
     def load(cls, path: str | Path) -> ConceptSet:
@@ -60,21 +63,5 @@ class ConceptSet:
         Raises:
             InputError: it is no such file, or its numbers are not finite.
         """
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(str(path), "np") as file:
-                metadata = file.metadata() or {}
-                facts = json.loads(metadata["facts"]) if metadata.get("kind") == KIND else {}
-                directions = file.get_tensor("directions")
-                layer, provenance = facts["layer"], facts["provenance"]
-        except FileNotFoundError:
-            raise InputError(f"There is no file {path}.") from None
-        except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
-            raise InputError(f"{path} holds no concepts ({type(error).__name__}).") from None
-        is_matrix = directions.ndim == 2 and directions.dtype == np.float32
-        if not (is_matrix and isinstance(layer, str) and isinstance(provenance, dict)):
-            raise InputError(f"{path} holds no concepts: a matrix of float32 and a layer.")
-        if not np.isfinite(directions).all():
-            raise InputError(f"The concepts in {path} have numbers that are not finite.")
-        return cls(directions, layer, provenance)
+        saved = read_concepts(path)
+        return cls(saved.directions, saved.layer, saved.provenance)

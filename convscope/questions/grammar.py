@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from convscope.errors import TargetError
 from convscope.questions.box import BoxQuestion
 from convscope.questions.choice import Choice, TargetFunction
+from convscope.questions.concept import ConceptQuestion
 from convscope.questions.like import LikeQuestion, TextQuestion
 from convscope.questions.mask import MaskQuestion
 from convscope.questions.pixel import PixelQuestion
@@ -22,6 +23,7 @@ TargetLike: TypeAlias = int | str | TargetFunction | Question | None
 
 KINDS: dict[str, Callable[[Model, str], Question]] = {
     "box": BoxQuestion.parse,
+    "concept": ConceptQuestion.parse,
     "like": LikeQuestion.parse,
     "mask": MaskQuestion.parse,
     "pixel": PixelQuestion.parse,

@@ -18,6 +18,7 @@ from torch import Tensor
 from convscope.errors import TargetError
 from convscope.networks.task import batch_size
 from convscope.questions.choice import Choice
+from convscope.questions.concept import ConceptQuestion
 from convscope.questions.find_class import find_class
 from convscope.questions.grammar import TargetLike, parse_question
 from convscope.questions.question import Question
@@ -118,7 +119,7 @@ class Target:
             self.model,
             tuple(
                 choice.located(layers, layout, image_size)
-                if isinstance(choice, UnitQuestion)
+                if isinstance(choice, (UnitQuestion, ConceptQuestion))
                 else choice
                 for choice in self.choices
             ),

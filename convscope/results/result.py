@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from convscope.concepts.concept_set import ConceptSet
 from convscope.core.files import write_whole
 from convscope.core.validation import checked
 from convscope.errors import InputError, OptionError, OutputError, suggest
@@ -33,7 +34,10 @@ from convscope.results.provenance import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".pdf", ".svg", ".npz", ".json", ".csv", ".gif", ".webp")
+ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".pdf", ".svg", ".npz", ".json", ".csv", ".gif", ".webp"),
+    ".safetensors",
+)
 """What `Result.save` can write."""
 
 ANIMATIONS = (".gif", ".webp")
@@ -145,8 +149,9 @@ class Result:
     @checked()
     def save(self, path: str | Path, **options: object) -> Path:
         """Save as a picture (`.png`, which `rerun` reads; `.jpg`, `.pdf`, `.svg`), as everything
-        (`.npz`, see `load`), as text (`.json`, without the arrays; `.csv`, only the table), or,
-        where there are snapshots, as a moving picture (`.gif`, `.webp`).
+        (`.npz`, see `load`), as concepts (`.safetensors`, which `concept:NAME/3` names), as text
+        (`.json`, without the arrays; `.csv`, only the table), or, where there are snapshots, as a
+        moving picture (`.gif`, `.webp`).
 
         Raises:
             OutputError: another ending, or a place that cannot be written; nothing half-written is
@@ -167,6 +172,8 @@ class Result:
             data = to_csv(self.table)
         elif suffix == ".npz":
             data = to_npz(self._head(), self.arrays, self.photos)
+        elif suffix == ".safetensors":
+            data = self._concepts()
         elif suffix in ANIMATIONS:
             data = self._animation(suffix[1:].upper(), options)
         else:
@@ -175,6 +182,15 @@ class Result:
                 f" {', '.join(ENDINGS)}."
             )
         return write_whole(path, data)
+
+    def _concepts(self) -> bytes:
+        """The directions as a file that `concept:NAME/3` reads."""
+        layer = self.details.get("layer")
+        if "directions" not in self.arrays or not isinstance(layer, str):
+            raise OutputError(
+                f"Only concepts are saved as .safetensors; this is a result of {self.verb}."
+            )
+        return ConceptSet(self["directions"], layer, self.provenance).to_bytes()
 
     def _animation(self, form: str, options: Mapping[str, object]) -> bytes:
         """The snapshots as a moving picture."""

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from convscope.errors import ConvscopeError, LayerError, OptionError, UnitError
 from convscope.networks.layer import Unit
 from convscope.probe import Probe
+from convscope.questions.concept_file import read_concept
 from convscope.questions.target import find_class
 from convscope.synthesis import objectives
 from convscope.synthesis.grammar import Combination, Series, read_expression
@@ -20,7 +21,7 @@ from convscope.synthesis.objective import (
     neuron,
     objective,
 )
-from convscope.synthesis.tokens import Atom, pointer
+from convscope.synthesis.tokens import CONCEPT, Atom, pointer
 
 ObjectiveLike: TypeAlias = str | Unit | Objective | JsonTerm | Sequence[JsonTerm]
 """What `parse` reads: text, a unit, an objective, or what `Objective.to_json` wrote."""
@@ -46,9 +47,10 @@ def parse_all(source: ObjectiveLike, probe: Probe) -> list[Objective]:
     """The objectives that a text stands for; everything they name is checked.
 
     `layer:index` is a channel, `layer:index:row,column` a neuron, a layer's name alone the whole
-    layer (DeepDream), `logit(label)`, `probability(label)` or `name(layer, ...)` an objective by
-    name. Sums, factors and brackets as in `0.5*(a + b) - c/2`. `layer:0-15` and `layer:*` stand for
-    several units, `a..b/5` for five steps from one objective to another.
+    layer (DeepDream), `concept:NAME/3` a concept that was saved in NAME.safetensors,
+    `logit(label)`, `probability(label)` or `name(layer, ...)` an objective by name. Sums, factors
+    and brackets as in `0.5*(a + b) - c/2`. `layer:0-15` and `layer:*` stand for several units,
+    `a..b/5` for five steps from one objective to another.
 
     Raises:
         LayerError, UnitError, TargetError, OptionError: what it names does not exist; in a text of
@@ -110,6 +112,9 @@ def _resolve(combination: Combination, text: str, probe: Probe) -> list[Objectiv
 def _atom(atom: Atom, probe: Probe) -> list[Objective]:
     if atom.arguments is not None:
         return [_call(atom.name, atom.arguments, probe)]
+    if atom.name == CONCEPT:
+        concept = read_concept(atom.text)
+        return [objective("direction", layer=concept.layer, vector=concept.direction)]
     layers = probe.layers
     if atom.units is not None:
         first, last = atom.units

@@ -10,12 +10,16 @@ from typing import Literal
 from convscope.errors import UnitError
 
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w#])")
+_CONCEPT = re.compile(r"concept:[^\s()*+]+/\d+")
 _NAME = re.compile(r"[\w#]+(?:\.[\w#]+)*")
 _NAME_GOES_ON = re.compile(r"[\w#]|\.(?!\.)")
 _PLACE = re.compile(r":\d+:\d+,\d+")
 _RANGE = re.compile(r":(?P<first>\d+)-(?P<last>\d+)(?![\w.:#]|\s*[*/(])|:(?P<all>\*)")
 _INDEX = re.compile(r":\d*")
 _SYMBOLS = ("..", "+", "-", "*", "/", "(", ")")
+
+CONCEPT = "concept:"
+"""The name of an atom that stands for a saved concept, `concept:NAME/3`."""
 
 TokenKind = Literal["number", "atom", "symbol", "end"]
 
@@ -74,6 +78,9 @@ def tokenize(text: str, layer_names: Collection[str]) -> list[Token]:
 
 
 def _token(text: str, start: int, names: list[str]) -> Token:
+    concept = _CONCEPT.match(text, start)
+    if concept:
+        return Token("atom", concept[0], start, Atom(concept[0], start, CONCEPT))
     layer = next((name for name in names if _stands_at(text, start, name)), None)
     number = _NUMBER.match(text, start)
     if number and (layer is None or number.end() > start + len(layer)):

@@ -20,6 +20,7 @@ from convscope.verbs._bounds import (
     texts_of,
     without_preset_text,
 )
+from convscope.verbs._verb import photo_argument
 from convscope.verbs.activation_grid import activation_grid
 from convscope.verbs.activations import activations
 from convscope.verbs.caricature import caricature
@@ -64,7 +65,7 @@ VIEWS: Mapping[str, tuple[str, ...]] = {
 MOST_THREADS, MOST_ENTRIES, LONGEST_TEXT, DEEPEST = 256, 10_000, 100_000, 16
 """Bounds of a record: threads, entries of a list or object, characters of a text, and nesting."""
 
-READ_BY_THE_VERB = ("model", "photo", "result", "mask", "units", "target")
+READ_BY_THE_VERB = ("model", "photo", "photos", "result", "mask", "units", "target")
 """Arguments with a grammar or files of their own; the verb refuses what it cannot read."""
 
 CODE_SOURCES = ("python", "torchscript", "pt2")
@@ -180,7 +181,7 @@ def _check_verb(record: Provenance) -> None:
     check_preset(name, arguments.get("preset"))
     values = dict(arguments) | {"model": None}
     if record["photos"]:
-        values["photo"] = None
+        values[photo_argument(VERBS[name])] = None
     function = getattr(VERBS[name], "__wrapped__", VERBS[name])
     target = arguments.get("target")
     for entry in target if isinstance(target, list) else [target]:

@@ -36,10 +36,13 @@ P = ParamSpec("P")
 PhotoLike = Any
 """`convscope.photos.load_image.PhotoLike`; within a verb, the tensors it was loaded as."""
 
-UNCHECKED = ("model", "photo", "mask")
+PHOTO_ARGUMENTS = ("photo", "photos")
+"""What a verb calls its photos: `photos` where one alone would make little sense."""
+
+UNCHECKED = ("model", *PHOTO_ARGUMENTS, "mask")
 """Arguments that `load_model` and `load_named_photos` check."""
 
-RECORDED_APART = ("model", "photo")
+RECORDED_APART = ("model", *PHOTO_ARGUMENTS)
 """Arguments of which the provenance says more than their value."""
 
 
@@ -57,8 +60,11 @@ def verb(
     """
     function = written_out(function)
     signature = inspect.signature(function)
-    takes_photo = "photo" in signature.parameters
-    needs_photo = takes_photo and signature.parameters["photo"].default is inspect.Parameter.empty
+    name = photo_argument(function)
+    needs_photo = (
+        name in signature.parameters
+        and signature.parameters[name].default is inspect.Parameter.empty
+    )
 
     @wraps(function)
     @plain_torch_settings()
@@ -69,9 +75,9 @@ def verb(
         if isinstance(arguments.get("preset"), str):
             arguments["preset"] = with_content(arguments["preset"])
         photos: list[provenance.PhotoRecord] = []
-        if arguments.get("photo") is not None:
-            named_photos = load_named_photos(arguments["photo"])
-            arguments["photo"] = [photo for _, photo in named_photos]
+        if arguments.get(name) is not None:
+            named_photos = load_named_photos(arguments[name])
+            arguments[name] = [photo for _, photo in named_photos]
             photos = [_photo(path, photo) for path, photo in named_photos]
         elif needs_photo:
             raise ImageError("No photo was given; give a path, a PIL image, an array or a tensor.")
@@ -87,7 +93,7 @@ def verb(
         _require_finite(function.__name__, result)
         record = provenance.describe(
             function.__name__,
-            {name: value for name, value in _flat(arguments).items() if name not in RECORDED_APART},
+            {key: value for key, value in _flat(arguments).items() if key not in RECORDED_APART},
             model={
                 "name": model.name,
                 "spec": model.spec,
@@ -105,6 +111,11 @@ def verb(
         return replace(result, provenance=record)
 
     return run
+
+
+def photo_argument(function: Callable[..., object]) -> str:
+    """What a verb calls its photos."""
+    return "photos" if "photos" in inspect.signature(function).parameters else "photo"
 
 
 def _interrupted(result: Result, steps: StepCount) -> tuple[Result, provenance.Interruption]:

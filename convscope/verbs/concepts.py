@@ -31,7 +31,7 @@ DESIGNS = 32
 @verb
 def concepts(
     model: Model,
-    photo: PhotoLike,
+    photos: PhotoLike,
     *,
     layer: str | None = None,
     method: Literal["nmf", "pca", "semi_nmf"] = "nmf",
@@ -52,9 +52,12 @@ def concepts(
     photo, its highest value, and with `importance` its total Sobol index on the target's score,
     averaged over the photos (CRAFT, Fel et al., 2023).
 
+    Saved as NAME.safetensors, a concept is a unit: `concept:NAME/3` can be drawn by `visualize` and
+    asked about by `explain`.
+
     Args:
         model: what `load_model` takes.
-        photo: a path, PIL image, array or tensor, or a list of these.
+        photos: a path, PIL image, array or tensor, or a list of these; the more, the better.
         layer: the layer; by default the last one whose output still has places.
         method: how the activations are taken apart.
         count: how many concepts.
@@ -69,8 +72,10 @@ def concepts(
     Example:
         convscope.concepts(model, ["cat.jpg", "dog.jpg"], layer="blocks.5", count=10)
         $ convscope concepts cat.jpg dog.jpg --layer blocks.5 --count 10 --out concepts.png
+        $ convscope concepts cat.jpg dog.jpg --layer blocks.5 --out pets.safetensors
+        $ convscope visualize concept:pets/3
     """
-    image = network_input(model, photo)
+    image = network_input(model, photos)
     with Probe(model) as probe:
         name = layer or probe.layers.last_spatial()
         if name is None:
@@ -89,7 +94,7 @@ def concepts(
     details = AttributionDetails(
         titles=[f"concept {index}: {rows[index]['share']:.0%}" for index in range(count)],
         photo_of=best,
-        boxes=[model.preprocessing.box(*photo[place].shape[-2:]) for place in best],
+        boxes=[model.preprocessing.box(*photos[place].shape[-2:]) for place in best],
         targets=[None] * count,
         method=method,
         space="layer",
@@ -105,7 +110,7 @@ def concepts(
         "error": np.array([error], np.float32),
         "kept": np.array([kept], np.float32),
     }
-    return Result("concepts", details, arrays, rows, bytes_of(photo))
+    return Result("concepts", details, arrays, rows, bytes_of(photos))
 
 
 def _factorize(maps: Tensor, method: str, count: int, seed: int) -> Factors:

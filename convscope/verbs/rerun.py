@@ -23,6 +23,7 @@ from convscope.results.png import compare_pictures, read_provenance
 from convscope.results.provenance import PhotoRecord, Provenance
 from convscope.results.result import Result
 from convscope.verbs._record import VERBS, check_record, outside_names
+from convscope.verbs._verb import photo_argument
 
 logger = logging.getLogger("convscope")
 
@@ -111,7 +112,7 @@ def _run(
     """The verb of a record with its own arguments, stopped where it was interrupted."""
     arguments = dict(record["arguments"]) if arguments is None else arguments
     if record["photos"]:
-        arguments["photo"] = _photos(path, record["photos"], photo)
+        arguments[photo_argument(VERBS[record["verb"]])] = _photos(path, record["photos"], photo)
     interrupted = record.get("interrupted")
     with stop_after(interrupted["all_steps"] if interrupted else None):
         return VERBS[record["verb"]](model, **arguments)

@@ -11,9 +11,17 @@ from convscope.concepts import registry
 from convscope.concepts.concept_set import ConceptSet
 from convscope.concepts.sobol import total_sobol_indices
 from convscope.concepts.tcav import concept_activation_vector, tcav_share, tcav_test
-from convscope.errors import InputError, NumericError, OptionError
+from convscope.errors import (
+    InputError,
+    NumericError,
+    OptionError,
+    OutputError,
+    TargetError,
+    UnitError,
+)
 from convscope.probe import Probe
 from convscope.questions.target import Target
+from convscope.synthesis.objective import objective
 from tests.small_networks import Trunk, assert_unchanged, snapshot
 
 
@@ -136,6 +144,51 @@ def test_a_concept_is_kept_and_drawn(trunk, photos, tmp_path):
     assert drawn["score"][0, -1] > drawn["score"][0, 0]
     with pytest.raises(OptionError, match="0 to 1"):
         again.objective(2)
+
+
+def test_a_saved_concept_is_a_unit(trunk, photos, tmp_path):
+    result = convscope.concepts(trunk, photos, layer="second", count=2)
+    path = result.save(tmp_path / "kept.safetensors")
+    name = f"concept:{tmp_path}/kept/1"
+    drawn = convscope.visualize(trunk, name, steps=3, size=16)
+    vector = tuple(result["directions"][1].tolist())
+    by_hand = objective("direction", layer="second", vector=vector)
+    expected = convscope.visualize(trunk, by_hand, steps=3, size=16)
+    np.testing.assert_array_equal(drawn["image"], expected["image"])
+    twice = convscope.visualize(trunk, f"{name} + {name}", steps=1, size=16)
+    sum_by_hand = convscope.visualize(trunk, by_hand + by_hand, steps=1, size=16)
+    np.testing.assert_array_equal(twice["score"], sum_by_hand["score"])
+    assert ConceptSet.load(path).provenance["verb"] == "concepts"
+
+    explained = convscope.explain(trunk, photos[0], method="saliency", target=name)
+    with Probe(trunk) as probe:
+        image = torch.from_numpy(photos[0]).permute(2, 0, 1)[None]
+        image = trunk.preprocess(image).requires_grad_()
+        maps = probe.activations(image, ["second"])["second"]
+        score = (maps * torch.tensor(vector)[:, None, None]).sum(1).mean()
+        gradient = torch.autograd.grad(score, image)[0]
+    np.testing.assert_allclose(
+        np.abs(explained["attribution"]), gradient.abs().numpy(), atol=1e-6, rtol=1e-3
+    )
+    assert explained.details["titles"] == [name]
+
+
+def test_concepts_that_cannot_be_named(trunk, photos, tmp_path):
+    convscope.concepts(trunk, photos, layer="second", count=2).save(tmp_path / "kept.safetensors")
+    with pytest.raises(InputError, match=r"There is no file nothing\.safetensors"):
+        convscope.visualize(trunk, "concept:nothing/0", steps=1)
+    with pytest.raises(UnitError, match="holds 2 concepts, 0 to 1; not 2"):
+        convscope.visualize(trunk, f"concept:{tmp_path}/kept/2", steps=1)
+    with pytest.raises(UnitError, match="written concept:NAME/3"):
+        convscope.explain(trunk, photos[0], target="concept:kept")
+    other = ConceptSet(np.ones((1, 5), np.float32), "second", {})
+    other.save(tmp_path / "other.safetensors")
+    with pytest.raises(TargetError, match="it is of another network"):
+        convscope.explain(trunk, photos[0], target=f"concept:{tmp_path}/other/0")
+    with pytest.raises(OptionError, match="has 8 numbers, one per channel; 5 were given"):
+        convscope.visualize(trunk, f"concept:{tmp_path}/other/0", steps=1)
+    with pytest.raises(OutputError, match=r"Only concepts are saved as .safetensors"):
+        convscope.predict(trunk, photos[0]).save(tmp_path / "answer.safetensors")
 
 
 def test_a_picture_is_made_again(trunk, tmp_path):

@@ -1,0 +1,83 @@
+"""Concepts in a file: directions of a layer, as `concept:NAME/3` names one of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.errors import InputError, UnitError
+
+KIND = "convscope concepts"
+"""What the file says it is."""
+
+ENDING = ".safetensors"
+
+_TEXT = re.compile(r"concept:(?P<name>.+)/(?P<index>\d+)")
+
+
+@dataclass(frozen=True)
+class SavedConcepts:
+    """Directions (k c), the layer whose channels they are in, and how they were made."""
+
+    directions: NDArray[np.float32]
+    layer: str
+    provenance: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class SavedConcept:
+    """One direction (c) of a layer."""
+
+    layer: str
+    direction: tuple[float, ...]
+
+
+def read_concept(text: str) -> SavedConcept:
+    """The concept that `concept:NAME/3` names: NAME is a path, with or without its ending.
+
+    Raises:
+        UnitError: another text, or no such concept in the file.
+        InputError: there is no such file, or it holds no concepts.
+    """
+    match = _TEXT.fullmatch(text.strip())
+    if match is None:
+        raise UnitError(f"A concept is written concept:NAME/3; {text!r} was given.")
+    name, index = match["name"], int(match["index"])
+    path = name if name.endswith(ENDING) else name + ENDING
+    concepts = read_concepts(path)
+    count = len(concepts.directions)
+    if index >= count:
+        raise UnitError(f"{path} holds {count} concepts, 0 to {count - 1}; not {index}.")
+    return SavedConcept(concepts.layer, tuple(concepts.directions[index].tolist()))
+
+
+def read_concepts(path: str | Path) -> SavedConcepts:
+    """All concepts of a file; nothing in it is run.
+
+    Raises:
+        InputError: it is no such file, or its numbers are not finite.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "np") as file:
+            metadata = file.metadata() or {}
+            facts = json.loads(metadata["facts"]) if metadata.get("kind") == KIND else {}
+            directions = file.get_tensor("directions")
+            layer, provenance = facts["layer"], facts["provenance"]
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} holds no concepts ({type(error).__name__}).") from None
+    is_matrix = directions.ndim == 2 and directions.dtype == np.float32
+    if not (is_matrix and isinstance(layer, str) and isinstance(provenance, dict)):
+        raise InputError(f"{path} holds no concepts: a matrix of float32 and a layer.")
+    if not np.isfinite(directions).all():
+        raise InputError(f"The concepts in {path} have numbers that are not finite.")
+    return SavedConcepts(directions, layer, provenance)
