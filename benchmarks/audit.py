@@ -202,7 +202,7 @@ def run_rate(count: int, repeats: int) -> None:
             bare.append(count / (time.perf_counter() - started))
             forward = ForwardPass(model, source, labels, batch=32, half=False, run="rate")
             started = time.perf_counter()
-            shards = listing.announced(listing.shards(source, ()), forward.announce)
+            shards = listing.announce_ahead(listing.shards(source, ()), forward.announce)
             for _ in Engine("local", address=None, threads=None)(forward, shards, data=True):
                 pass
             audit.append(count / (time.perf_counter() - started))
