@@ -100,7 +100,7 @@ model = convscope.load_model(network, size=8)
 photo = np.full((8, 8, 3), 0.25, dtype=np.float32)
 assert np.allclose(convscope.explain(model, photo, method="toy")["attribution"], 0.5)
 assert np.allclose(convscope.explain(model, photo, method="toy", strength=4.0)["attribution"], 1.0)
-main(["explain", "--help"])
+main(["explain", "--help-all"])
 """
 
 
