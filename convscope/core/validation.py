@@ -179,7 +179,8 @@ def _from_text(annotation: Annotation, text: str) -> object:
     """Text from a command line or a form as the type wants it, split at commas where a list is
     wanted; what cannot be read is left for the check to refuse."""
     kinds = [base(member) for member in members(annotation)]
-    if type(None) in kinds and text.lower() == "none":
+    # Where text is wanted, "none" may be a word of its own: no transform, no regularizer.
+    if type(None) in kinds and str not in kinds and text.lower() == "none":
         return None
     if bool in kinds and text.lower() in ("true", "false"):
         return text.lower() == "true"

@@ -165,6 +165,16 @@ def test_parameters_by_name_change_the_preset():
         Settings("distill", "visualize", normalize="l3")
 
 
+def test_none_is_no_transform_and_no_regularizer():
+    """And not the preset's own, which nothing said at all means."""
+    images = [
+        convscope.visualize(plain(), "second:1", steps=2, size=24, **options)["image"]
+        for options in ({}, {"transforms": "none"}, {"transforms": "none", "jitter": 0})
+    ]
+    assert not np.array_equal(images[0], images[1])
+    assert np.array_equal(images[1], images[2])
+
+
 def test_snapshots_on_every_verb():
     model = plain()
     calls = [
