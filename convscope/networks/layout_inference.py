@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +27,19 @@ _FIRST = (
 )
 """Kinds whose second axis holds the channels."""
 
+ChannelOrder = Literal["first", "last"]
+"""Whether channels follow the batch or stand last."""
+
 REMEMBERED = 6
 """How many maps back the origin of a window is looked for."""
+
+
+def channel_order(module: nn.Module) -> ChannelOrder | None:
+    """Where a kind of module has its channels, if that leaves no doubt."""
+    if isinstance(module, _FIRST):
+        return "first"
+    is_norm_of_last = type(module) is nn.LayerNorm and len(module.normalized_shape) == 1
+    return "last" if isinstance(module, nn.Linear) or is_norm_of_last else None
 
 
 class LayoutInference:
@@ -48,15 +60,15 @@ class LayoutInference:
         if entered is not None and entered.ndim > 2:
             self._look_up(entered)
 
-    def infer(self, module: nn.Module, inputs: object, output: Tensor) -> AxisLayout:
+    def infer(self, order: ChannelOrder | None, inputs: object, output: Tensor) -> AxisLayout:
         """The form of what `module` made of `given`; to be called in the order in which modules
         end."""
         if output.ndim > 2:
             self._look_up(output)
         if output.ndim > 3:
-            axis_layout = self._four(module, output)
+            axis_layout = self._four(order, output)
         elif output.ndim == 3:
-            axis_layout = self._three(module, output)
+            axis_layout = self._three(order, output)
         elif output.ndim == 2 and output.shape[0] > 1:
             axis_layout = self._listed(output)
         else:
@@ -64,22 +76,18 @@ class LayoutInference:
         self._remember(output, axis_layout)
         return axis_layout
 
-    def _four(self, module: nn.Module, output: Tensor) -> AxisLayout:
-        channel = self._channel_axis(module, output) if output.ndim == 4 else output.ndim - 1
+    def _four(self, order: ChannelOrder | None, output: Tensor) -> AxisLayout:
+        channel = self._channel_axis(order, output) if output.ndim == 4 else output.ndim - 1
         parts, inner = output.shape[0], output.numel() // (output.shape[0] * output.shape[channel])
         if parts == 1 and output.ndim == 4 and _without(output, channel) not in self._windows:
             return AxisLayout(channel=channel)
         return self._windowed(output, channel, (parts, inner))
 
-    def _channel_axis(self, module: nn.Module, output: Tensor) -> int:
+    def _channel_axis(self, order: ChannelOrder | None, output: Tensor) -> int:
         if self._layout.channels_last:
             return 3
-        if isinstance(module, _FIRST):
-            return 1
-        if isinstance(module, nn.Linear) or (
-            type(module) is nn.LayerNorm and len(module.normalized_shape) == 1
-        ):
-            return 3
+        if order is not None:
+            return 1 if order == "first" else 3
         shape = tuple(output.shape)
         stride, count = self._strides.get(output.untyped_storage().data_ptr(), (0, 0))
         same = [axis for axis in (1, 3) if output.stride(axis) == stride and shape[axis] == count]
@@ -101,9 +109,9 @@ class LayoutInference:
             and abs(rows * width - columns * height) < max(height, width)
         )
 
-    def _three(self, module: nn.Module, output: Tensor) -> AxisLayout:
+    def _three(self, order: ChannelOrder | None, output: Tensor) -> AxisLayout:
         batch, second, third = output.shape
-        if isinstance(module, _FIRST):
+        if order == "first":
             return AxisLayout(channel=1, parts=batch, grid=(batch * third, 1))
         if batch == second == 1:
             return AxisLayout(channel=2, grid=(1, 1))

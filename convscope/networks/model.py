@@ -14,7 +14,7 @@ from convscope.errors import ModelError
 from convscope.networks.class_scores import ScoreFacts, class_scores, score_facts
 from convscope.networks.layout import Layout
 from convscope.networks.match_channels import match_channels
-from convscope.networks.module_index import ModuleIndex, evaluation_mode
+from convscope.networks.module_index import ModuleIndex
 from convscope.networks.output_at import output_at
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.state import NetworkState
@@ -254,7 +254,7 @@ class Model:
         return 2 if count == 1 and self._has_two_labels else count
 
     def _dry_output(self) -> Foreign:
-        with evaluation_mode(self.module_index), torch.inference_mode(False), torch.no_grad():
+        with self.module_index.evaluation_mode(), torch.inference_mode(False), torch.no_grad():
             return self(self.gray_input())
 
     def gray_input(self) -> Tensor:
@@ -278,7 +278,7 @@ class Model:
     def identity(self) -> str:
         """SHA-256 over the names, shapes and values of all weights and over the preprocessing;
         remembered until one changes."""
-        return self.state.memory.identity(self.module_index, self.preprocessing)
+        return self.state.identity(self.preprocessing)
 
     def to(self, device: str | torch.device) -> Model:
         """Move the network; the same Model is returned.

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -24,7 +23,7 @@ from convscope.networks.checksum import checksum
 from convscope.networks.class_scores import ScoreFacts
 from convscope.networks.layer import Layers
 from convscope.networks.layout import Layout
-from convscope.networks.module_index import ModuleIndex, evaluation_mode
+from convscope.networks.module_index import ModuleIndex
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.task import Task
 
@@ -54,7 +53,7 @@ class NetworkMemory:
         self.score_facts: dict[Hashable, ScoreFacts] = {}
         self.tasks: dict[Hashable, Task] = {}
         self._dry_runs: dict[Hashable, DryRun] = {}
-        self._identities: dict[Preprocessing, tuple[Hashable, str]] = {}
+        self.identities: dict[Preprocessing, tuple[Hashable, str]] = {}
         self._known: dict[type[object], object] = {}
         self._this_call: dict[Hashable, object] = {}
         self._calls = 0
@@ -87,14 +86,13 @@ class NetworkMemory:
                 self._this_call[key] = read()
             return cast("Known", self._this_call[key])
 
-    def weight_state(self, modules: Iterable[nn.Module]) -> Hashable:
+    def weight_state(self, module_index: ModuleIndex) -> Hashable:
         """Stands for all parameters and buffers as they are now: which tensors they are, how often
         PyTorch saw them change, and a checksum for the changes that it does not see."""
 
         def read() -> Hashable:
-            tensors = network_tensors(modules)
-            versions = [(id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors]
-            return tuple(versions), checksum(tensors)
+            tensors = module_index.tensors
+            return _versions(tensors), checksum(tensors)
 
         return self.once_a_call("weights", read)
 
@@ -107,7 +105,7 @@ class NetworkMemory:
             yield
             return
         try:
-            with evaluation_mode(module_index):
+            with module_index.evaluation_mode():
                 self._in_evaluation_mode = module_index
                 yield
         finally:
@@ -122,21 +120,6 @@ class NetworkMemory:
                     del self._dry_runs[next(iter(self._dry_runs))]
             return self._dry_runs[key]
 
-    def identity(self, module_index: ModuleIndex, preprocessing: Preprocessing) -> str:
-        """SHA-256 over all weights and the preprocessing, made again when one of them changed."""
-        network = module_index.modules[""]
-        version = (
-            id(preprocessing.mean_image),
-            self.weight_state(module_index.modules.values()),
-            # A module may keep state elsewhere than in its parameters and buffers.
-            _tensor_versions(network) if module_index.has_other_state else (),
-        )
-        known = self._identities.get(preprocessing)
-        if known is None or known[0] != version:
-            known = (version, _hash(network, _state_tensors(network), preprocessing))
-            self._identities[preprocessing] = known
-        return known[1]
-
     def recall(self, kind: type[Known]) -> Known | None:
         """What another folder keeps here, by its type."""
         value = self._known.get(kind)
@@ -147,34 +130,12 @@ class NetworkMemory:
         self._known[type(value)] = value
 
 
-def network_tensors(modules: Iterable[nn.Module]) -> list[Tensor]:
-    """All parameters and buffers of the modules, each once for every place where it stands."""
-    tensors: list[Tensor | None] = []
-    for module in modules:
-        if module._parameters:
-            tensors += module._parameters.values()
-        if module._buffers:
-            tensors += module._buffers.values()
-    return [tensor for tensor in tensors if tensor is not None]
-
-
-def _state_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """The tensors that a file of the network's weights would hold, by name."""
-    return {
-        name: tensor
-        for name, tensor in network.state_dict(keep_vars=True).items()
-        if isinstance(tensor, Tensor)
-    }
-
-
-def _tensor_versions(network: nn.Module) -> tuple[tuple[int, int, int], ...]:
-    tensors = _state_tensors(network).values()
+def _versions(tensors: Iterable[Tensor]) -> tuple[tuple[int, int, int], ...]:
     return tuple((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors)
 
 
-def _hash(network: nn.Module, tensors: dict[str, Tensor], preprocessing: Preprocessing) -> str:
+def _hash(name: str, tensors: dict[str, Tensor], preprocessing: Preprocessing) -> str:
     mean = preprocessing.mean_image
-    name = getattr(network, "identity_name", type(network).__name__)
     kind = repr((name, replace(preprocessing, mean_image=None)))
     # Identities older than this setting stay what they are.
     digest = hashlib.sha256(kind.replace(", resize='crop'", "").encode())
@@ -230,8 +191,9 @@ class NetworkState:
     def module_index(self) -> ModuleIndex:
         """The network's modules, remembered until one is replaced, added or removed."""
         index = self._module_index
-        if index is None or not self.memory.once_a_call(
-            ("fits", id(index)), partial(index.fits, self.network)
+        # Nobody changes a frozen copy.
+        if index is None or not (
+            self.is_frozen or self.memory.once_a_call(("fits", id(index)), index.is_current)
         ):
             index = self._module_index = ModuleIndex(self.network)
             if not self.is_frozen:
@@ -280,6 +242,30 @@ class NetworkState:
             if weight is not None
         )
         return self._structure, shapes, replaced_forwards(modules.values())
+
+    def identity(self, preprocessing: Preprocessing) -> str:
+        """SHA-256 over all weights and the preprocessing, made again when one of them changed."""
+        identities, index = self.memory.identities, self.module_index
+        version = (
+            id(preprocessing.mean_image),
+            self.memory.weight_state(index),
+            # A module may keep state elsewhere than in its parameters and buffers.
+            _versions(self._stored_tensors().values()) if index.has_other_state else (),
+        )
+        known = identities.get(preprocessing)
+        if known is None or known[0] != version:
+            name = getattr(self.network, "identity_name", type(self.network).__name__)
+            known = (version, _hash(name, self._stored_tensors(), preprocessing))
+            identities[preprocessing] = known
+        return known[1]
+
+    def _stored_tensors(self) -> dict[str, Tensor]:
+        """The tensors that a file of the network's weights would hold, by name."""
+        return {
+            name: tensor
+            for name, tensor in self.network.state_dict(keep_vars=True).items()
+            if isinstance(tensor, Tensor)
+        }
 
 
 def replaced_forwards(modules: Iterable[nn.Module]) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,23 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from convscope.networks.model import Model
-from convscope.networks.module_index import evaluation_mode
+from convscope.probe.runner import Runner
 
 CONVOLUTIONS = ("Conv2d", "Conv2dSame")
 """Kinds of convolutions that are folded; Conv2dSame is timm's with TensorFlow's padding."""
 
 
-def foldable_pairs(
-    model: Model, modules: dict[str, nn.Module], image: Tensor
-) -> list[tuple[str, str]]:
+def foldable_pairs(runner: Runner, image: Tensor) -> list[tuple[str, str]]:
     """The names of convolutions and of the batch norms that alone read their output, each running
     once, as one dry run on `image` shows them."""
     reads = _Reads()
-    with evaluation_mode(model.module_index), torch.no_grad():
+    modules = runner.model.module_index.modules
+    with runner.held_still(), torch.no_grad():
         handles = [module.register_forward_hook(reads.record) for module in modules.values()]
         try:
-            model(image)
+            runner.run(image)
         finally:
             for handle in handles:
                 handle.remove()
@@ -89,19 +87,6 @@ def fold_batch_norms(network: nn.Module, pairs: Sequence[tuple[str, str]]) -> No
             nn.Parameter(part.detach(), requires_grad=False) for part in (weight, bias)
         )
         parent, _, attribute = norm_name.rpartition(".")
-        setattr(network.get_submodule(parent), attribute, FoldedNorm(norm))
-
-
-class FoldedNorm(nn.Module):
-    """What a folded batch norm still does: timm's carry their activation with them."""
-
-    def __init__(self, norm: nn.Module) -> None:
-        super().__init__()
-        self.training = False
-        for name, child in norm.named_children():
-            self.add_module(name, child)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        for child in self._modules.values():
-            maps = child(maps)  # type: ignore[misc]
-        return maps
+        # What a folded batch norm still does: timm's carry their activation with them.
+        children = OrderedDict(norm.named_children())
+        setattr(network.get_submodule(parent), attribute, nn.Sequential(children).eval())

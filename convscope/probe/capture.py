@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 
 from torch import Tensor, nn
 
@@ -41,21 +40,7 @@ class Capture:
         self.missing = set(names)
         self.calls: dict[str, int] = dict.fromkeys(self.bases, 0)
 
-    @contextmanager
-    def hooks(self, modules: Mapping[str, nn.Module]) -> Iterator[None]:
-        """Hooks on the wanted layers for the length of the block."""
-        handles = []
-        try:
-            for base in self.bases:
-                handles.append(
-                    modules[base].register_forward_hook(self._hook(base), always_call=False)
-                )
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    def _hook(self, base: str) -> Callable[[nn.Module, object, object], object]:
+    def hook(self, base: str) -> Callable[[nn.Module, object, object], object]:
         """The forward hook of one layer."""
 
         def record(module: nn.Module, inputs: object, output: object) -> object:

@@ -10,13 +10,11 @@ are interleaved afterwards. The same numbers are added, in another order.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, pixel_shuffle
 
-from convscope.core.types import AutogradContext
+from convscope.core.types import AutogradContext, Foreign
 
 MAX_CHANNELS = 4
 """Channels in, up to which the dense form pays."""
@@ -26,34 +24,33 @@ def install(network: nn.Module) -> None:
     """Give the convolutions of a private, frozen network the faster gradient where there is one; in
     place."""
     for module in network.modules():
-        same = type(module).__name__ == "Conv2dSame"
-        if (type(module) is nn.Conv2d or same) and _fits(module, same):
-            module.forward = _Forward(module, same)
-
-
-def _fits(module: Any, same: bool) -> bool:
-    plain = (
-        module.dilation == (1, 1)
-        and module.padding_mode == "zeros"
-        and module.stride[0] == module.stride[1]
-    )
-    if not plain or not (same or isinstance(module.padding, tuple)):
-        return False
-    return _depthwise(module) or (
-        module.groups == 1 and module.in_channels <= MAX_CHANNELS and module.stride[0] > 1
-    )
-
-
-def _depthwise(module: Any) -> bool:
-    return bool(module.groups == module.in_channels == module.out_channels > 1)
+        if type(module) is nn.Conv2d or type(module).__name__ == "Conv2dSame":
+            forward = _Forward(module)
+            if forward.is_faster:
+                module.forward = forward
 
 
 class _Forward:
-    """What such a convolution's `forward` becomes."""
+    """What such a convolution's `forward` becomes; `same` says that it pads as TensorFlow does."""
 
-    def __init__(self, module: Any, same: bool) -> None:
-        self.module, self.same, self.depthwise = module, same, _depthwise(module)
+    def __init__(self, module: Foreign) -> None:
+        self.module, self.same = module, type(module).__name__ == "Conv2dSame"
+        self.depthwise = bool(module.groups == module.in_channels == module.out_channels > 1)
         self._weights: dict[tuple[torch.dtype, tuple[int, int]], Tensor] = {}
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether it pays for this convolution."""
+        module = self.module
+        is_plain = (
+            module.dilation == (1, 1)
+            and module.padding_mode == "zeros"
+            and module.stride[0] == module.stride[1]
+        )
+        if not is_plain or not (self.same or isinstance(module.padding, tuple)):
+            return False
+        reads_image = module.groups == 1 and module.in_channels <= MAX_CHANNELS
+        return self.depthwise or bool(reads_image and module.stride[0] > 1)
 
     def __call__(self, image: Tensor) -> Tensor:
         half = torch.is_autocast_enabled("cpu")

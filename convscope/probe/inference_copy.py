@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_modules
 
+from convscope.errors import ImageError, ModelError
 from convscope.networks.layout import first_tensor
 from convscope.networks.model import Model
-from convscope.networks.module_index import ModuleIndex
 from convscope.networks.state import NetworkState, replaced_forwards
 from convscope.probe.batch_norm_folding import fold_batch_norms, foldable_pairs
 from convscope.probe.convolution_gradient import install
@@ -40,23 +40,14 @@ MIN_SIDE = 64
 
 @dataclass
 class NetworkCopy:
-    """A copy of a network, with its modules by name.
+    """A copy of a network, None where no copy could be made.
 
     `equal_layers` were compared and give the same as the original, `unequal_layers` do not.
-    `network` is None where no copy could be made.
     """
 
-    network: nn.Module | None
-    modules: dict[str, nn.Module] = field(default_factory=dict)
+    state: NetworkState | None
     equal_layers: set[str] = field(default_factory=set)
     unequal_layers: set[str] = field(default_factory=set)
-
-    def as_model(self, model: Model) -> Model:
-        """The Model with the copy in place of its network."""
-        copied = copy.copy(model)
-        if self.network is not None:
-            copied.state = NetworkState(self.network, self.modules, original=model.state)
-        return copied
 
 
 @dataclass
@@ -96,24 +87,25 @@ def inference_copy(model: Model, layers: Sequence[str] = (), *, half: bool = Fal
     # Where layers have names of their own (Keras), a copy's modules could not be found by them.
     if model.is_frozen or model.state.named_modules is not None:
         return plain
-    memory = model.state.memory
+    state, memory = model.state, model.state.memory
     with memory.lock, torch.inference_mode(False):
-        modules = model.module_index.modules
+        modules = state.module_index.modules.values()
         # A copy could not be trusted to run what was put around or in place of its modules.
-        if _has_hooks(modules.values()) or replaced_forwards(modules.values()):
+        if _has_hooks(modules) or replaced_forwards(modules):
             return plain
         cache = memory.recall(CopyCache)
-        if cache is None or not cache.fingerprint.matches(modules, memory):
-            cache = CopyCache(NetworkFingerprint(modules, memory))
+        if cache is None or not cache.fingerprint.matches(state):
+            cache = CopyCache(NetworkFingerprint(state))
             memory.keep(cache)
         if model.output_layer is not None:
             layers = [*layers, model.output_layer]
         key = tuple(layers)
-        network_copy = cache.by_layers.get(key) or _copy_for(model, modules, cache, layers)
-        cache.by_layers[key] = network_copy
-    return (
-        plain if network_copy.unequal_layers.intersection(layers) else network_copy.as_model(plain)
-    )
+        if key not in cache.by_layers:
+            cache.by_layers[key] = _Copier(model, cache).copy_for(layers)
+        network_copy = cache.by_layers[key]
+    if network_copy.state is not None and not network_copy.unequal_layers.intersection(layers):
+        plain.state = network_copy.state
+    return plain
 
 
 def _has_hooks(modules: Iterable[nn.Module]) -> bool:
@@ -130,40 +122,115 @@ def _has_hooks(modules: Iterable[nn.Module]) -> bool:
     )
 
 
-def _copy_for(
-    model: Model, modules: dict[str, nn.Module], cache: CopyCache, layers: Sequence[str]
-) -> NetworkCopy:
-    """The copy for these layers: an old one or a new one, compared at those of them that were not
-    compared before."""
-    if cache.is_uncopyable:
-        return NetworkCopy(None)
-    with Probe(model) as probe:
-        all_layers = probe.layers
-    bases = {name.partition("#")[0] for name in layers}
-    needed = bases | {all_layers[base].source for base in bases}
-    try:
-        if cache.pairs is None:
-            cache.pairs, cache.size = _pairs(model, modules)
-        unfolded = frozenset(name for name, _ in cache.pairs if name in needed)
-        network_copy = cache.copies.get(unfolded)
-        if network_copy is None:
-            while len(cache.copies) >= MAX_COPIES:
-                _drop_oldest(cache)
-            folded = [pair for pair in cache.pairs if pair[0] not in unfolded]
-            network_copy = _prepared(model.network, folded)
-            cache.copies[unfolded] = network_copy
-            if not _agree(model, network_copy, cache.size, ()):
-                network_copy.network = None
-        compared = network_copy.equal_layers | network_copy.unequal_layers
-        fresh = [name for name in layers if name not in compared]
-        if network_copy.network is not None and fresh:
-            agree = _agree(model, network_copy, cache.size, fresh)
-            (network_copy.equal_layers if agree else network_copy.unequal_layers).update(fresh)
+class _Copier:
+    """Makes copies of a network and compares them with it."""
+
+    def __init__(self, model: Model, cache: CopyCache) -> None:
+        self._model = copy.copy(model)
+        self._model.half, self._model.output_layer = False, None
+        self._cache = cache
+
+    def copy_for(self, layers: Sequence[str]) -> NetworkCopy:
+        """The copy for these layers: an old one or a new one, compared at those of them that were
+        not compared before."""
+        cache = self._cache
+        if cache.is_uncopyable:
+            return NetworkCopy(None)
+        with Probe(self._model) as probe:
+            all_layers = probe.layers
+            bases = {name.partition("#")[0] for name in layers}
+            needed = bases | {all_layers[base].source for base in bases}
+            try:
+                if cache.pairs is None:
+                    cache.pairs, cache.size = self._pairs(probe)
+                unfolded = frozenset(name for name, _ in cache.pairs if name in needed)
+                network_copy = cache.copies.get(unfolded) or self._new_copy(probe, unfolded)
+                compared = network_copy.equal_layers | network_copy.unequal_layers
+                fresh = [name for name in layers if name not in compared]
+                if network_copy.state is not None and fresh:
+                    agree = self._agree(probe, network_copy.state, fresh)
+                    (network_copy.equal_layers if agree else network_copy.unequal_layers).update(
+                        fresh
+                    )
+                return network_copy
+            # A network may refuse to be copied in any way; the plain one always works.
+            except Exception:
+                cache.copies.clear()
+                cache.is_uncopyable = True
+                return NetworkCopy(None)
+
+    def _pairs(self, probe: Probe) -> tuple[list[tuple[str, str]], tuple[int, int] | None]:
+        """What can be folded, and the size of the dry run's image: a small one, or None where the
+        network takes its own size only."""
+        height, width = (max(MIN_SIDE, side // 64 * 32) for side in self._model.size)
+        try:
+            return foldable_pairs(probe, self._noise((height, width))), (height, width)
+        except (ImageError, ModelError):
+            return foldable_pairs(probe, self._noise(None)), None
+
+    def _noise(self, size: tuple[int, int] | None) -> Tensor:
+        generator = torch.Generator().manual_seed(0)
+        size = size or self._model.size
+        return self._model.preprocess(
+            torch.rand(1, self._model.channels, *size, generator=generator)
+        )
+
+    def _new_copy(self, probe: Probe, unfolded: frozenset[str]) -> NetworkCopy:
+        """A copy in which these convolutions stay as they are; without a network where it does not
+        give what the original gives."""
+        cache = self._cache
+        while len(cache.copies) >= MAX_COPIES:
+            _drop_oldest(cache)
+        folded = [pair for pair in cache.pairs or () if pair[0] not in unfolded]
+        state = self._prepared(folded)
+        cache.copies[unfolded] = network_copy = NetworkCopy(state)
+        if not self._agree(probe, state, ()):
+            network_copy.state = None
         return network_copy
-    except Exception:  # a network may refuse to be copied in any way; the plain one always works
-        cache.copies.clear()
-        cache.is_uncopyable = True
-        return NetworkCopy(None)
+
+    def _prepared(self, folded: Sequence[tuple[str, str]]) -> NetworkState:
+        """A copy with these pairs folded, channels last, and the faster gradient where there is
+        one."""
+        duplicate = self._duplicate()
+        fold_batch_norms(duplicate, folded)
+        duplicate = duplicate.to(memory_format=torch.channels_last)
+        install(duplicate)
+        return NetworkState(duplicate, original=self._model.state)
+
+    def _duplicate(self) -> nn.Module:
+        """A copy whose modules are its own and whose weights are still the original's memory,
+        frozen and in evaluation mode."""
+        network = self._model.network
+        memo: dict[int, object] = {}
+        for tensor in [*network.parameters(), *network.buffers()]:
+            shared = tensor.detach()
+            memo[id(tensor)] = (
+                nn.Parameter(shared, requires_grad=False)
+                if isinstance(tensor, nn.Parameter)
+                else shared
+            )
+        return copy.deepcopy(network, memo).eval().requires_grad_(False)
+
+    def _agree(self, original: Probe, state: NetworkState, layers: Sequence[str]) -> bool:
+        """Whether both give the same on a random image: at the layers, or at the end where none is
+        named."""
+        copied_model = copy.copy(self._model)
+        copied_model.state = state
+        pairs: list[tuple[Tensor | None, Tensor | None]] = []
+        with Probe(copied_model) as copied:
+            image = self._noise(self._cache.size)
+            if layers:
+                first, second = (probe.activations(image, layers) for probe in (original, copied))
+                pairs = [(first[name], second[name]) for name in layers]
+            else:
+                pairs = [(first_tensor(original.output(image)), first_tensor(copied.output(image)))]
+        return all(
+            a is not None
+            and b is not None
+            and a.shape == b.shape
+            and bool((a - b).abs().max() <= TOLERANCE * a.abs().max())
+            for a, b in pairs
+        )
 
 
 def _drop_oldest(cache: CopyCache) -> None:
@@ -173,70 +240,3 @@ def _drop_oldest(cache: CopyCache) -> None:
         for names, network_copy in cache.by_layers.items()
         if network_copy is not dropped
     }
-
-
-def _prepared(network: nn.Module, folded: Sequence[tuple[str, str]]) -> NetworkCopy:
-    """A copy with these pairs folded, channels last, and the faster gradient where there is one."""
-    duplicate = _duplicate(network)
-    fold_batch_norms(duplicate, folded)
-    duplicate = duplicate.to(memory_format=torch.channels_last)
-    install(duplicate)
-    modules = {name: module for name, module in ModuleIndex(duplicate).modules.items() if name}
-    return NetworkCopy(duplicate, modules)
-
-
-def _duplicate(network: nn.Module) -> nn.Module:
-    """A copy whose modules are its own and whose weights are still the original's memory, frozen
-    and in evaluation mode."""
-    memo: dict[int, object] = {}
-    for tensor in [*network.parameters(), *network.buffers()]:
-        shared = tensor.detach()
-        memo[id(tensor)] = (
-            nn.Parameter(shared, requires_grad=False)
-            if isinstance(tensor, nn.Parameter)
-            else shared
-        )
-    return copy.deepcopy(network, memo).eval().requires_grad_(False)
-
-
-def _pairs(
-    model: Model, modules: dict[str, nn.Module]
-) -> tuple[list[tuple[str, str]], tuple[int, int] | None]:
-    """What can be folded, and the size of the dry run's image: a small one, or None where the
-    network takes its own size only."""
-    height, width = (max(MIN_SIDE, side // 64 * 32) for side in model.size)
-    try:
-        return foldable_pairs(model, modules, _noise(model, (height, width))), (height, width)
-    except (RuntimeError, ValueError, TypeError, AssertionError):
-        return foldable_pairs(model, modules, _noise(model, None)), None
-
-
-def _noise(model: Model, size: tuple[int, int] | None) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return model.preprocess(
-        torch.rand(1, model.channels, *(size or model.size), generator=generator)
-    )
-
-
-def _agree(
-    model: Model, network_copy: NetworkCopy, size: tuple[int, int] | None, layers: Sequence[str]
-) -> bool:
-    """Whether both give the same on a random image: at the layers, or at the end where none is
-    named."""
-    plain = copy.copy(model)
-    plain.half, plain.output_layer = False, None
-    pairs: list[tuple[Tensor | None, Tensor | None]] = []
-    with Probe(plain) as original, Probe(network_copy.as_model(plain)) as copied:
-        image = _noise(model, size)
-        if layers:
-            first, second = (probe.activations(image, layers) for probe in (original, copied))
-            pairs = [(first[name], second[name]) for name in layers]
-        else:
-            pairs = [(first_tensor(original.output(image)), first_tensor(copied.output(image)))]
-    return all(
-        a is not None
-        and b is not None
-        and a.shape == b.shape
-        and bool((a - b).abs().max() <= TOLERANCE * a.abs().max())
-        for a, b in pairs
-    )

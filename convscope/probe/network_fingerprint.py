@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import itemgetter
 
-from torch import nn
-
-from convscope.networks.state import NetworkMemory
+from convscope.networks.state import NetworkState
 
 _WATCHED = frozenset({int, float, bool, str, tuple, type(None)})
 """Types of a module's own attributes that are watched for changes (a stride, a momentum, an
@@ -20,18 +18,17 @@ class NetworkFingerprint:
     Reading takes a few hundredths of a forward pass, so it is done at every call of a verb.
     """
 
-    def __init__(self, modules: dict[str, nn.Module], memory: NetworkMemory) -> None:
-        self._readers = [_reader(module) for module in modules.values()]
-        self._fingerprint = self._read(modules, memory)
+    def __init__(self, state: NetworkState) -> None:
+        self._readers = [_reader(module.__dict__) for module in state.module_index.modules.values()]
+        self._fingerprint = self._read(state)
 
-    def matches(self, modules: dict[str, nn.Module], memory: NetworkMemory) -> bool:
+    def matches(self, state: NetworkState) -> bool:
         """Whether nothing changed, also not through `weight.data` or an array that shares its
         memory."""
-        return self._fingerprint == self._read(modules, memory)
+        return self._fingerprint == self._read(state)
 
-    def _read(
-        self, modules: dict[str, nn.Module], memory: NetworkMemory
-    ) -> tuple[object, ...] | None:
+    def _read(self, state: NetworkState) -> tuple[object, ...] | None:
+        modules = state.module_index.modules
         if len(self._readers) != len(modules):
             return None
         parts: list[object] = []
@@ -40,14 +37,12 @@ class NetworkFingerprint:
                 parts += (name, id(module), read(module.__dict__))
         except KeyError:
             return None
-        return *parts, memory.weight_state(modules.values())
+        return *parts, state.memory.weight_state(state.module_index)
 
 
-def _reader(module: nn.Module) -> Callable[[dict[str, object]], object]:
-    """What reads the watched attributes of a module from its `__dict__`."""
+def _reader(attributes: dict[str, object]) -> Callable[[dict[str, object]], object]:
+    """What reads the watched ones among a module's attributes."""
     names = [
-        name
-        for name, value in module.__dict__.items()
-        if name != "training" and type(value) in _WATCHED
+        name for name, value in attributes.items() if name != "training" and type(value) in _WATCHED
     ]
     return itemgetter(*names) if names else dict.__len__

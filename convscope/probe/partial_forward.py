@@ -11,7 +11,7 @@ from torch.utils.hooks import RemovableHandle
 
 from convscope.errors import ImageError, LayerError, ModelError
 from convscope.networks.layout import Layout, first_tensor, image_size, replace_first
-from convscope.networks.model import Model
+from convscope.probe.runner import Runner
 
 TOLERANCE = 1e-4
 """How far a replayed run may be from the original before it is not trusted (relative to the largest
@@ -31,29 +31,22 @@ class PartialForward:
     original scores; a network that this does not fit is run as a whole instead.
 
     Args:
-        calls: how often the layer runs in one forward pass.
+        runner: runs the network.
         image: one network input (1 c h w).
         layer: its name; `name#k` is its k-th run.
-        run: runs the model on an input.
+        calls: how often the layer runs in one forward pass.
         layout: how the outputs of the layers become maps.
     """
 
     def __init__(
-        self,
-        model: Model,
-        calls: int,
-        image: Tensor,
-        layer: str,
-        run: Callable[[Model, Tensor], object],
-        layout: Layout,
+        self, runner: Runner, image: Tensor, layer: str, calls: int, layout: Layout
     ) -> None:
-        self._model = model
+        self._runner = runner
         self._layout = layout
-        self._run = run
         self._image = image
         self._layer = layer
         base, mark, call = layer.partition("#")
-        self._module = model.modules[base]
+        self._module = runner.model.modules[base]
         self._call = int(call) if mark else calls
         self._records: dict[nn.Module, list[object]] = {}
         with torch.no_grad():
@@ -76,7 +69,7 @@ class PartialForward:
 
     def scores(self, maps: Tensor) -> Tensor:
         """Class scores (m classes) with the layer's maps replaced by `maps` (m c h w)."""
-        return self._model.scores(self(maps))
+        return self._runner.model.scores(self(maps))
 
     def _record(self) -> tuple[object, Tensor, object]:
         """One run; of every module that ends before the layer does, the outermost one's output is
@@ -108,12 +101,12 @@ class PartialForward:
 
         handles: list[RemovableHandle] = []
         try:
-            for module in self._model.network.modules():
+            for module in self._runner.model.network.modules():
                 handles += [
                     module.register_forward_pre_hook(before),
                     module.register_forward_hook(after),
                 ]
-            output = self._run(self._model, self._image)
+            output = self._runner.run(self._image)
         finally:
             for handle in handles:
                 handle.remove()
@@ -160,7 +153,7 @@ class PartialForward:
                 patched.append((module, module.__dict__.get("forward")))
                 module.forward = answer
             image = self._image.expand(maps.shape[0], -1, -1, -1)
-            return self._run(self._model, image if way == "view" else image.clone())
+            return self._runner.run(image if way == "view" else image.clone())
         finally:
             for module, forward in patched:
                 if forward is None:

@@ -14,8 +14,8 @@ c h w, after `model.preprocess`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -29,12 +29,12 @@ from convscope.probe.capture import Capture
 from convscope.probe.gradient import gradient_of
 from convscope.probe.partial_forward import PartialForward
 from convscope.probe.recorded_run import RecordedRun
-from convscope.probe.run import normal_tensor, run_network
+from convscope.probe.runner import Runner, normal_tensor
 from convscope.probe.trace import dry_run_of
 from convscope.questions.target import Target
 
 
-class Probe:
+class Probe(Runner):
     """Holds a model still while it is looked into; another thread that wants the same network
     waits.
 
@@ -44,26 +44,19 @@ class Probe:
     """
 
     def __init__(self, model: Model) -> None:
-        self.model = model
+        super().__init__(model)
         self.last_output: object = None
         self.notes: dict[str, list[float]] = {}
         self.recorded: RecordedRun | None = None
-        self._stack = ExitStack()
         self._dry_run: DryRun | None = None
 
     def __enter__(self) -> Probe:
-        with ExitStack() as stack:
-            stack.enter_context(self.model.state.memory.lock)
-            stack.enter_context(torch.inference_mode(False))
-            if not self.model.is_frozen:
-                memory, module_index = self.model.state.memory, self.model.module_index
-                stack.enter_context(memory.evaluation_mode(module_index))
-            self._stack = stack.pop_all()
+        super().__enter__()
         return self
 
     def __exit__(self, *failure: object) -> None:
         self.last_output = self._dry_run = None
-        self._stack.close()
+        super().__exit__(*failure)
 
     def note(self, name: str, value: float) -> None:
         """Keep a number that a method measured on the image it is at."""
@@ -82,7 +75,7 @@ class Probe:
 
     def _traced(self) -> DryRun:
         if self._dry_run is None:
-            self._dry_run = dry_run_of(self.model)
+            self._dry_run = dry_run_of(self)
         return self._dry_run
 
     def output(self, image: Tensor) -> object:
@@ -221,19 +214,9 @@ class Probe:
                 f"The network is split on one image at a time; {image.shape[0]} were given."
             )
         calls = self.layers[layer].calls
-        return PartialForward(
-            self.model, calls, normal_tensor(image), layer, run_network, self.layout
-        )
+        return PartialForward(self, normal_tensor(image), layer, calls, self.layout)
 
-    def run(self, image: Tensor, *, stop: bool = False) -> object:
-        """Run the network; foreign errors become one sentence."""
-        return run_network(self.model, image, stop=stop)
-
-    @contextmanager
     def _capture(
         self, names: Sequence[str], *, leaves: Sequence[str] = (), complete: bool = False
-    ) -> Iterator[Capture]:
-        """Hooks on the named layers for the length of the block."""
-        capture = Capture(names, self.layers, leaves=leaves, complete=complete)
-        with capture.hooks(self.model.modules):
-            yield capture
+    ) -> AbstractContextManager[Capture]:
+        return self.capture(names, self.layers, leaves=leaves, complete=complete)

@@ -6,7 +6,7 @@ import copy
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -16,13 +16,10 @@ from torch.utils.hooks import RemovableHandle
 from convscope.errors import ImageError, ModelError
 from convscope.networks.layer import PASSING, Layer, Layers
 from convscope.networks.layout import AxisLayout, Layout, first_tensor
-from convscope.networks.layout_inference import LayoutInference
-from convscope.networks.model import Model
-from convscope.networks.module_index import evaluation_mode
+from convscope.networks.layout_inference import LayoutInference, channel_order
 from convscope.networks.state import DryRun
-from convscope.probe.capture import Capture
 from convscope.probe.memory import MemoryCost, require_room
-from convscope.probe.run import run_network
+from convscope.probe.runner import Runner
 
 MAX_UNREAD_LAYERS = 48
 """How many layers from the end are asked whether their places matter: more than a transformer's
@@ -35,55 +32,57 @@ SHRINKING = 32
 """By how much that one's sides are smaller."""
 
 
-def dry_run_of(model: Model) -> DryRun:
+def dry_run_of(runner: Runner) -> DryRun:
     """The dry run at the model's own size: made once, and remembered with the network."""
-    layout = model.layout
+    model, layout = runner.model, runner.model.layout
     key = (model.state.structure, model.size, model.channels, layout.grid, layout.channels_last)
 
     def run() -> DryRun:
-        _require_room(model)
-        dry_run = trace(model)
+        _require_room(runner)
+        dry_run = trace(runner)
         model.state.memory.keep(MemoryCost.of(dry_run.layers, model.size))
         return dry_run
 
     return model.state.memory.dry_run(key, run)
 
 
-def _require_room(model: Model) -> None:
+def _require_room(runner: Runner) -> None:
     """Refuse an own size that there is no memory for; what the network takes of it is measured on a
     smaller image."""
+    model = runner.model
     if math.prod(model.size) > LARGE_INPUT:
         smaller = copy.copy(model)
         height, width = (math.ceil(side / SHRINKING) for side in model.size)
         smaller.preprocessing = replace(model.preprocessing, size=(height, width))
         try:
-            cost = MemoryCost.of(trace(smaller).layers, smaller.size)
+            cost = MemoryCost.of(trace(Runner(smaller)).layers, smaller.size)
         except ImageError:  # the network takes its own size only
             return
         model.state.memory.keep(cost)
     require_room(model, 1, model.size, gradients=False)
 
 
-def trace(model: Model) -> DryRun:
+def trace(runner: Runner) -> DryRun:
     """All layers of the network, from one dry run on a speckled image: every module that gave a
     tensor, in the order in which the last runs ended; and how their outputs become maps."""
-    recorder = _Recorder(model)
-    with _held_still(model), torch.no_grad(), recorder.hooks():
-        run_network(model, model.noise_input())
+    model = runner.model
+    recorder = _Recorder(runner)
+    with runner.held_still(), torch.no_grad(), recorder.hooks():
+        runner.run(model.noise_input())
     layout = replace(model.layout, axis_layouts=dict(recorder.axis_layouts))
     rows = recorder.layers()
     total = sum(weight.numel() for weight in model.network.parameters())
     layers = Layers(rows, total)
     if layers:
-        layers = Layers(rows, total, _unread(model, layers, layout, recorder.wrapped))
+        layers = Layers(rows, total, _unread(runner, layers, layout, recorder.wrapped))
     return DryRun(layers, layout)
 
 
 class _Recorder:
     """What the hooks of the dry run write down of each module's output."""
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    def __init__(self, runner: Runner) -> None:
+        self.model = model = runner.model
         self.names = {module: name for name, module in reversed(model.modules.items())}
         self.wrapped: set[str] = set()
         """Layers whose output is a structure around a tensor."""
@@ -129,7 +128,7 @@ class _Recorder:
             source = self._makers.setdefault(id(tensor), (name, tensor))[0]
         if tensor is not output:
             self.wrapped.add(name)
-        self.axis_layouts[name].append(self._inference.infer(module, inputs, tensor))
+        self.axis_layouts[name].append(self._inference.infer(channel_order(module), inputs, tensor))
         maps = self._layout.to_maps(tensor, name, self.model.size)
         self._last_runs[name] = (self._order, tuple(maps.shape[1:]), source)
 
@@ -156,7 +155,7 @@ class _Recorder:
         return rows
 
 
-def _unread(model: Model, layers: Layers, layout: Layout, wrapped: set[str]) -> set[str]:
+def _unread(runner: Runner, layers: Layers, layout: Layout, wrapped: set[str]) -> set[str]:
     """The late layers whose places no score depends on: only the class token is read afterwards, or
     only another output.
 
@@ -169,11 +168,11 @@ def _unread(model: Model, layers: Layers, layout: Layout, wrapped: set[str]) -> 
     names = [name for name, layer in layers.items() if layer.shape == layers[last].shape][
         -MAX_UNREAD_LAYERS:
     ]
-    with _held_still(model), torch.enable_grad():
-        capture = Capture(names, layers, leaves=names, complete=True)
-        with capture.hooks(model.modules):
+    model = runner.model
+    with runner.held_still(), torch.enable_grad():
+        with runner.capture(names, layers, leaves=names, complete=True) as capture:
             try:
-                scores = model.scores(run_network(model, model.noise_input()))
+                scores = model.scores(runner.run(model.noise_input()))
             except ModelError:  # a detector or a segmenter has no class scores to ask about
                 return set()
         if not scores.requires_grad:
@@ -190,12 +189,3 @@ def _unread(model: Model, layers: Layers, layout: Layout, wrapped: set[str]) -> 
     # exchanged.
     unread |= {name for name in names if name in wrapped and layers[name].source != name}
     return unread if len(unread) < len(names) else set()
-
-
-@contextmanager
-def _held_still(model: Model) -> Iterator[None]:
-    with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        if not model.is_frozen:
-            stack.enter_context(evaluation_mode(model.module_index))
-        yield

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.errors import TargetError
-from convscope.networks.module_index import evaluation_mode
 from convscope.networks.task import embedding
 from convscope.photos.load_image import load_image
 from convscope.questions.question import Question
@@ -38,7 +37,7 @@ class LikeQuestion(Question):
         """With the embedding of the other photo; the network runs on it once."""
         photo = load_image(self.text.removeprefix("like:"))
         with (
-            evaluation_mode(model.module_index),
+            model.module_index.evaluation_mode(),
             torch.inference_mode(False),
             torch.no_grad(),
         ):

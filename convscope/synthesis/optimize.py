@@ -13,7 +13,7 @@ from convscope.core.progress import advance
 from convscope.errors import NumericError
 from convscope.probe import Probe
 from convscope.probe.malloc import keep_freed_memory
-from convscope.synthesis.config import Normalization, OptimizationConfig
+from convscope.synthesis.config import OptimizationConfig
 from convscope.synthesis.objective import Objective
 from convscope.synthesis.padam import Padam
 from convscope.synthesis.random import RandomStreams
@@ -24,6 +24,9 @@ from convscope.synthesis.transforms.blur import smooth
 StopCondition: TypeAlias = Callable[[Tensor, object], bool]
 """Called after each step with the images that the network saw (n c h w in [0, 1]) and what it
 returned; True ends the optimization."""
+
+Preview: TypeAlias = Callable[[int, Callable[[], Tensor]], None]
+"""Called after each step with its number and a function that gives the images (n c h w) so far."""
 
 EPSILON = 1e-5  # added to the size a gradient is divided by (Chollet)
 
@@ -54,6 +57,7 @@ def optimize(
     *,
     reference: Mapping[str, Tensor] | None = None,
     stop_condition: StopCondition | None = None,
+    preview: Preview | None = None,
     task: str = "optimization",
 ) -> OptimizationResult:
     """Change `parameterization` so that each of its images scores higher on its own objective.
@@ -65,6 +69,7 @@ def optimize(
         config: how to go.
         reference: maps of a photo by layer, for the objectives that compare with one.
         stop_condition: ends the optimization when it returns True.
+        preview: shows the images on the way.
         task: the name of the work, for progress bars.
 
     Raises:
@@ -79,7 +84,7 @@ def optimize(
     try:
         # The first Ctrl-C is heeded between two steps: a step cut in half could not be made again.
         with interrupt.stopping() as stop:
-            reason = _steps(run, task, stop, stop_condition)
+            reason = _steps(run, task, stop, stop_condition, preview)
         if stop.asked:
             interrupt.request_stop()
     except KeyboardInterrupt:
@@ -92,7 +97,11 @@ def optimize(
 
 
 def _steps(
-    run: _Run, task: str, stop: interrupt.Stop, stop_condition: StopCondition | None
+    run: _Run,
+    task: str,
+    stop: interrupt.Stop,
+    stop_condition: StopCondition | None,
+    preview: Preview | None,
 ) -> StopReason:
     """Make the steps; why they ended."""
     config = run.config
@@ -102,6 +111,8 @@ def _steps(
         advance(task, index, config.steps)
         image = run.advance(index)
         interrupt.step_made()
+        if preview is not None:
+            preview(index + 1, run.images)
         if stop_condition is not None and stop_condition(image, run.step.output):
             return StopReason.CONDITION_MET
         if config.patience and _is_flat(run.scores, config.patience):
@@ -144,20 +155,48 @@ class _Run:
         self._require_finite(score, index)
         self.has_gradient |= step.has_gradient
         self.transparency += gradient.abs().mean(1)
-        _normalize(self.parameterization, config.normalize)
+        self._normalize()
         self.optimizer.step()
-        with torch.no_grad():
-            _after_step(self.parameterization, config, index)
+        self._after_step(index)
         self.scores.append(score.detach())
         if index + 1 in config.snapshots:
             self.snapshots[index + 1] = self.parameterization().detach().clone()
         return image.detach()
+
+    @torch.no_grad()
+    def images(self) -> Tensor:
+        """The images (n c h w) as they are now."""
+        image: Tensor = self.parameterization().detach()
+        return image
 
     def _set_rate(self, index: int) -> None:
         steps = self.config.steps
         share = min(1.0, (steps - index) / max(self.config.rate_decay * steps, 1.0))
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.rate * share
+
+    @torch.no_grad()
+    def _normalize(self) -> None:
+        """Divide each image's gradient by its own size."""
+        normalization = self.config.normalize
+        for weight in self.parameterization.parameters():
+            if normalization != "none" and weight.grad is not None:
+                epsilon = EPSILON if normalization == "rms" else 1e-30
+                size = _GRADIENT_SIZES[normalization](weight.grad.flatten(1)) + epsilon
+                weight.grad /= size.view(-1, *[1] * (weight.ndim - 1))
+
+    @torch.no_grad()
+    def _after_step(self, index: int) -> None:
+        """What happens to the pixels themselves between two steps."""
+        config = self.config
+        project = getattr(self.parameterization, "project", lambda: None)
+        project()
+        # The first step is blurred and the last ones are not, as in CS231n.
+        if config.blur and index % config.blur_every == 0:
+            sigma = config.blur + config.blur_growth * (index // config.blur_every)
+            for weight in self.parameterization.parameters():
+                weight.copy_(smooth(weight, sigma))
+            project()
 
     def _require_finite(self, score: Tensor, index: int) -> None:
         is_finite = torch.isfinite(score)
@@ -187,28 +226,6 @@ class _Run:
             self.snapshots,
             (~has_gradient).tolist(),
         )
-
-
-@torch.no_grad()
-def _normalize(parameterization: nn.Module, normalization: Normalization) -> None:
-    """Divide each image's gradient by its own size."""
-    for weight in parameterization.parameters():
-        if normalization != "none" and weight.grad is not None:
-            epsilon = EPSILON if normalization == "rms" else 1e-30
-            size = _GRADIENT_SIZES[normalization](weight.grad.flatten(1)) + epsilon
-            weight.grad /= size.view(-1, *[1] * (weight.ndim - 1))
-
-
-def _after_step(parameterization: nn.Module, config: OptimizationConfig, index: int) -> None:
-    """What happens to the pixels themselves between two steps."""
-    project = getattr(parameterization, "project", lambda: None)
-    project()
-    # The first step is blurred and the last ones are not, as in CS231n.
-    if config.blur and index % config.blur_every == 0:
-        sigma = config.blur + config.blur_growth * (index // config.blur_every)
-        for weight in parameterization.parameters():
-            weight.copy_(smooth(weight, sigma))
-        project()
 
 
 def _is_flat(scores: list[Tensor], patience: int) -> bool:

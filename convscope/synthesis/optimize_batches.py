@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from convscope.core.progress import offer, track
 from convscope.errors import OptionError
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.synthesis.objective import Objective
-from convscope.synthesis.optimize import StopCondition, optimize
+from convscope.synthesis.optimize import optimize
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.result import OptimizationResult, StopReason, joined
 from convscope.synthesis.settings import Settings
@@ -64,6 +64,10 @@ def optimize_batches(
     layers = list(dict.fromkeys(name for objective in objectives for name in objective.layers))
     seed_keys = RandomStreams.keys([objective.seed_key for objective in objectives])
     results: list[OptimizationResult] = []
+
+    def preview(step: int, images: Callable[[], Tensor]) -> None:
+        offer(options.task, step, settings.config.steps, lambda: settings.shown(images()))
+
     with Probe(inference_copy(probe.model, layers, half=options.half)) as fast_probe:
         starts = range(0, len(objectives), options.images)
         for first in track(starts, "batches", len(starts)):
@@ -83,7 +87,7 @@ def optimize_batches(
                     reference={
                         name: _of_part(maps, part) for name, maps in (reference or {}).items()
                     },
-                    stop_condition=_preview(settings, parameterization, options.task),
+                    preview=preview,
                     task=_title(options, part, len(objectives)),
                 )
             except KeyboardInterrupt:  # before the first step of this batch
@@ -108,23 +112,6 @@ def _images_of(images: Tensor | None, part: slice, count: int) -> Tensor | None:
 def _of_part(maps: Tensor, part: slice) -> Tensor:
     """A part's own reference; a single one serves all."""
     return maps if len(maps) == 1 else maps[part]
-
-
-def _preview(settings: Settings, parameterization: nn.Module, task: str) -> StopCondition:
-    """After each step, offers the images so far to whoever watches; it ends nothing."""
-    steps = 0
-
-    def images() -> Tensor:
-        with torch.no_grad():
-            return settings.shown(parameterization().detach())
-
-    def after_step(image: Tensor, output: object) -> bool:
-        nonlocal steps
-        steps += 1
-        offer(task, steps, settings.config.steps, images)
-        return False
-
-    return after_step
 
 
 def _title(options: BatchOptions, part: slice, count: int) -> str:

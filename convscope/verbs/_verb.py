@@ -15,7 +15,6 @@ from torch import Tensor
 
 from convscope.core.duration import estimated
 from convscope.core.interrupt import StepCount, count_steps
-from convscope.core.types import Options
 from convscope.core.unpack import written_out
 from convscope.core.validation import check_arguments
 from convscope.errors import ImageError, NumericError
@@ -81,7 +80,9 @@ def verb(
             photos = [_photo(path, photo) for path, photo in named_photos]
         elif needs_photo:
             raise ImageError("No photo was given; give a path, a PIL image, an array or a tensor.")
-        model = arguments["model"] = load_model(arguments["model"])
+        if not isinstance(arguments["model"], Model):
+            arguments["model"] = load_model(arguments["model"])
+        model: Model = arguments["model"]
         with (
             estimated(function.__name__),
             memory_errors(function.__name__),
@@ -91,9 +92,11 @@ def verb(
             result = function(*bound.args, **bound.kwargs)
             identity = model.identity
         _require_finite(function.__name__, result)
+        apart = (*RECORDED_APART, "options")
+        recorded = {name: value for name, value in arguments.items() if name not in apart}
         record = provenance.describe(
             function.__name__,
-            {key: value for key, value in _flat(arguments).items() if key not in RECORDED_APART},
+            recorded | arguments.get("options", {}),
             model={
                 "name": model.name,
                 "spec": model.spec,
@@ -137,13 +140,6 @@ def _require_finite(name: str, result: Result) -> None:
             raise NumericError(
                 f"{name}: {key!r} came out as NaN or infinity; nothing is drawn from it."
             )
-
-
-def _flat(arguments: Options) -> Options:
-    """Arguments with what came through `**options` beside the named ones."""
-    values = {name: value for name, value in arguments.items() if name != "options"}
-    more: Options = arguments.get("options", {})
-    return values | more
 
 
 def _photo(path: str | None, photo: Tensor) -> provenance.PhotoRecord:
