@@ -12,6 +12,7 @@ from .results.result import Result
 from .synthesis.objective import interpolate
 from .verbs.activation_grid import activation_grid
 from .verbs.activations import activations
+from .verbs.attention import attention
 from .verbs.benchmark_attribution import benchmark_attribution
 from .verbs.caricature import caricature
 from .verbs.class_image import class_image
@@ -19,6 +20,7 @@ from .verbs.concepts import concepts
 from .verbs.dream import dream
 from .verbs.evaluate import evaluate
 from .verbs.explain import explain
+from .verbs.features import features
 from .verbs.fool import fool
 from .verbs.intervene import intervene
 from .verbs.invert import invert
@@ -41,6 +43,7 @@ __all__ = [
     "activation_grid",
     "activations",
     "atlas",
+    "attention",
     "audit",
     "benchmark_attribution",
     "caricature",
@@ -49,6 +52,7 @@ __all__ = [
     "dream",
     "evaluate",
     "explain",
+    "features",
     "fool",
     "interpolate",
     "intervene",

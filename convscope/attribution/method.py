@@ -201,6 +201,20 @@ def _layers(probe: Probe, layer: str | Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def pyramid_levels(probe: Probe) -> list[str]:
+    """The levels of a feature pyramid (torchvision's `FeaturePyramidNetwork`), finest first; none
+    where the network has no pyramid."""
+    prefixes = [
+        name for name, module in probe.model.modules.items() if hasattr(module, "layer_blocks")
+    ]
+    return [
+        name
+        for prefix in prefixes
+        for name in probe.layers
+        if name.startswith(f"{prefix}.layer_blocks.") and name[len(prefix) + 14 :].isdigit()
+    ]
+
+
 def _backbone_layer(probe: Probe) -> str | None:
     """Of a detector or segmenter with a backbone, the last layer of it, before any pyramid: what
     follows works on proposals, queries or finished scores, not on places of the image."""
@@ -209,4 +223,6 @@ def _backbone_layer(probe: Probe) -> str | None:
     ]
     if not rows or probe.model.task not in ("detection", "segmentation"):
         return None
-    return Layers(rows, probe.layers.parameters).last_spatial()
+    name = Layers(rows, probe.layers.parameters).last_spatial()
+    # What a trunk returns may hold its last maps twice; the layer that made them gives them once.
+    return None if name is None else probe.layers[name].source

@@ -21,6 +21,8 @@ VERBS = {
     "overview": "Look at a photo",
     "explain": "Look at a photo",
     "place": "Look at a photo",
+    "features": "Look at a photo",
+    "attention": "Look at a photo",
     "concepts": "Look at a photo",
     "activation_grid": "Make pictures by gradient ascent",
     "intervene": "Look at a photo",

@@ -170,7 +170,7 @@ def _method_options(schema: Schema, options: Options, typed: Options) -> Options
     default = next(
         parameter.default for parameter in schema.parameters if parameter.name == chooser
     )
-    chosen = options.get(chooser, default)
+    chosen = options.get(chooser) or default or []
     names = (
         chosen if isinstance(chosen, list) else [part.strip() for part in str(chosen).split(",")]
     )
@@ -180,7 +180,8 @@ def _method_options(schema: Schema, options: Options, typed: Options) -> Options
     others = {parameter.name for name in registry for parameter in method_options(schema, name)}
     for name in sorted(others - accepted.keys()):
         if typed.get(name) not in (None, ()):
-            raise OptionError(f"{', '.join(names)} has no option {flag_of(name)}.")
+            said = ", ".join(names) or f"The default {chooser}"
+            raise OptionError(f"{said} has no option {flag_of(name)}.")
     return accepted
 
 

@@ -179,6 +179,8 @@ class Layers(Mapping[str, Layer]):
         ]
         if not fitting:
             return None
+        # A trunk that gives several maps is known by its first one, which was made long before.
+        fitting.sort(key=lambda layer: self._layers.get(layer.source, layer).order)
         fitting = [layer for layer in fitting if min(layer.shape[1:]) > 1] or fitting
         read = [
             layer

@@ -21,6 +21,9 @@ SOFTMAX_DETECTORS = ("Detr", "Yolos", "TableTransformer")
 """Families of Hugging Face whose queries choose one class or "no object" (the last) by a softmax;
 the others give every class a sigmoid."""
 
+EMBEDDINGS = ("image_embeds", "pooler_output", "last_hidden_state", "feature_maps")
+"""Names of outputs of networks without a head, the one to take first."""
+
 MAX_OVERLAP = 0.5
 """Candidates of one class that overlap a better one by more (IoU) are not listed."""
 
@@ -65,13 +68,12 @@ def infer_task(network: nn.Module, output: object) -> Task:
         return "segmentation"
     if isinstance(output, (list, tuple)) and len(output) > 1 and _are_maps(output):
         return "embedding"
+    has_head = any(_field(output, name) is not None for name in ("logits", "out"))
+    if not has_head and any(_field(output, name) is not None for name in EMBEDDINGS):
+        return "embedding"
     logits = _main_tensor(output)
     if logits is not None and logits.ndim == 4 and tuple(logits.shape[2:]) != (1, 1):
         return "segmentation"
-    has_head = _field(output, "logits") is not None
-    names = ("pooler_output", "last_hidden_state", "image_embeds")
-    if not has_head and any(_field(output, name) is not None for name in names):
-        return "embedding"
     if getattr(network, "num_classes", None) == 0:
         return "embedding"
     return "classification"
@@ -138,7 +140,7 @@ def labels_of_places(logits: Tensor) -> Tensor:
 def embedding(output: object) -> Tensor:
     """One vector an image (n d): the pooled output, the mean of the last maps, or the class
     token."""
-    for name in ("image_embeds", "pooler_output", "last_hidden_state"):
+    for name in EMBEDDINGS:
         tensor = _field(output, name)
         if tensor is not None:
             break
@@ -190,6 +192,8 @@ def _field(output: object, name: str) -> Tensor | None:
         return None
     else:
         value = getattr(output, name, None)
+    if name == "feature_maps" and isinstance(value, (list, tuple)) and value:
+        value = value[-1]  # the last stage's
     return value if isinstance(value, Tensor) else None
 
 

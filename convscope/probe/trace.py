@@ -18,6 +18,7 @@ from convscope.networks.layer import PASSING, Layer, Layers
 from convscope.networks.layout import AxisLayout, Layout, first_tensor
 from convscope.networks.layout_inference import LayoutInference, channel_order
 from convscope.networks.state import DryRun
+from convscope.networks.task import infer_task
 from convscope.probe.memory import MemoryCost, require_room
 from convscope.probe.runner import Runner
 
@@ -68,7 +69,10 @@ def trace(runner: Runner) -> DryRun:
     model = runner.model
     recorder = _Recorder(runner)
     with runner.held_still(), torch.no_grad(), recorder.hooks():
-        runner.run(model.noise_input())
+        output = runner.run(model.noise_input())
+    # What the task is needs no run of its own then.
+    task_key = ("task", model.state.structure)
+    model.state.memory.tasks.setdefault(task_key, infer_task(model.network, output))
     layout = replace(model.layout, axis_layouts=dict(recorder.axis_layouts))
     rows = recorder.layers()
     total = sum(weight.numel() for weight in model.network.parameters())

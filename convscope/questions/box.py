@@ -34,6 +34,9 @@ class BoxQuestion(Question):
     label: int | None = None
     box: tuple[float, ...] | None = None
     probability: bool = False
+    anywhere: bool = False
+
+    is_local = True
 
     @classmethod
     def parse(cls, model: Model, text: str) -> BoxQuestion:
@@ -50,7 +53,16 @@ class BoxQuestion(Question):
 
     @property
     def is_open(self) -> bool:  # type: ignore[override]
-        return self.box is None
+        return self.box is None and not self.anywhere
+
+    def of_any_image(self) -> BoxQuestion:
+        """The surest detection of the class, wherever it is."""
+        if self.label is None or self.position:
+            raise TargetError(
+                f"{self} counts the boxes in a photo, and here there is none yet; ask for a class,"
+                " as in box:LABEL."
+            )
+        return replace(self, anywhere=True)
 
     def resolve(self, model: Model, output: object, image: int) -> BoxQuestion:
         """The box's place and class, from the network's detections in this image.
@@ -76,6 +88,9 @@ class BoxQuestion(Question):
         return replace(self, probability=True)
 
     def score(self, model: Model, output: object) -> Tensor:
+        if self.anywhere:
+            require_task(model, output, "detection", self)
+            return model.scores(output)[:, self.label]
         if self.box is None or self.label is None:
             return torch.stack(
                 [

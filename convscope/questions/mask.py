@@ -25,6 +25,9 @@ class MaskQuestion(Question):
     label: int | None
     text: str = "mask"
     mask: Tensor | None = field(default=None, compare=False)
+    anywhere: bool = False
+
+    is_local = True
 
     @classmethod
     def parse(cls, model: Model, text: str) -> MaskQuestion:
@@ -33,7 +36,11 @@ class MaskQuestion(Question):
 
     @property
     def is_open(self) -> bool:  # type: ignore[override]
-        return self.mask is None
+        return self.mask is None and not self.anywhere
+
+    def of_any_image(self) -> MaskQuestion:
+        """The class's mean over all places."""
+        return replace(self, anywhere=True)
 
     def resolve(self, model: Model, output: object, image: int) -> MaskQuestion:
         """The mask, from what the network says of this image; without a label, the largest one.
@@ -59,6 +66,8 @@ class MaskQuestion(Question):
     def score(self, model: Model, output: object) -> Tensor:
         require_task(model, output, "segmentation", self)
         logits = segmentation(output)
+        if self.anywhere:
+            return logits[:, self.label].mean((1, 2))
         if self.mask is None or self.label is None:
             resolved = [self.resolve(model, output, image) for image in range(len(logits))]
             return torch.stack(

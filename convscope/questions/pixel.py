@@ -34,6 +34,8 @@ class PixelQuestion(Question):
     text: str
     place: tuple[float, float] | None = None
 
+    is_local = True
+
     @classmethod
     def parse(cls, model: Model, text: str) -> PixelQuestion:
         """What follows `pixel:`."""
@@ -74,21 +76,25 @@ class PixelQuestion(Question):
 
     def resolve(self, model: Model, output: object, image: int) -> PixelQuestion:
         require_task(model, output, "segmentation", self)
-        logits = segmentation(output)[image : image + 1]
-        row, column = self._cell(model, logits)
-        label = max(int(labels_of_places(logits)[0, row, column]), 0)
-        return replace(self, label=label)
+        return replace(self, label=max(self.seen_class(model, output, image), 0))
 
     def score(self, model: Model, output: object) -> Tensor:
         require_task(model, output, "segmentation", self)
         logits = segmentation(output)
-        row, column = self._cell(model, logits)
+        row, column = self.cell(model, logits)
         if self.label is None:
             best: Tensor = logits[:, :, row, column].amax(1)
             return best
         return logits[:, self.label, row, column]
 
-    def _cell(self, model: Model, logits: Tensor) -> tuple[int, int]:
+    def seen_class(self, model: Model, output: object, image: int) -> int:
+        """The class that the network sees there; -1 for none."""
+        logits = segmentation(output)[image : image + 1]
+        row, column = self.cell(model, logits)
+        return int(labels_of_places(logits)[0, row, column])
+
+    def cell(self, model: Model, logits: Tensor) -> tuple[int, int]:
+        """The row and column of the pixel in the network's answer."""
         place = self.place or self.prepare(model, None).place
         assert place is not None
         size = torch.Size(logits.shape[-2:])

@@ -29,14 +29,24 @@ class Question:
     `prepare` looks up what the question names, before anything runs; `resolve` fixes what depends
     on the network's own answer to the unchanged image (a box's place, a mask), so that later runs
     on changed images are asked the same thing. `layer` is the layer whose output is asked about,
-    None for the network's.
+    None for the network's. `is_local`: it asks about a part of the photo, so that a method which
+    averages over places would mix it with its likes elsewhere.
     """
 
     is_open = False
+    is_local = False
     layer: str | None = None
 
     def prepare(self, model: Model, photo_size: tuple[int, int] | None) -> Question:
         """The same with every name looked up; `photo_size` is height and width."""
+        return self
+
+    def of_any_image(self) -> Question:
+        """The same, asked of images that are still to be made, in which nothing can be pointed at.
+
+        Raises:
+            TargetError: it points at what only a photo has.
+        """
         return self
 
     def resolve(self, model: Model, output: object, image: int) -> Question:

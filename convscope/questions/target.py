@@ -53,6 +53,16 @@ class Target:
             targets = [asked]
         return cls(model, tuple(parse_question(model, target) for target in targets))
 
+    @classmethod
+    def of_any_image(cls, model: Model, text: str) -> Target:
+        """A question in words, ready to be asked of images that are still to be made.
+
+        Raises:
+            TargetError: it names nothing that the network has, or points at what only a photo has.
+        """
+        question = parse_question(model, text).of_any_image()
+        return cls(model, (question,)).prepared([model.size])
+
     def __len__(self) -> int:
         return len(self.choices)
 
@@ -83,6 +93,20 @@ class Target:
     def open(self) -> bool:
         """Whether a question still waits for the network's own answer."""
         return any(choice.is_open for choice in self.choices)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether all questions are about a part of the photo each: boxes, masks, pixels, also
+        where the network's own answer will be one."""
+        return all(
+            choice.is_local
+            or (
+                isinstance(choice, Choice)
+                and choice.is_open
+                and self.model.task in ("detection", "segmentation")
+            )
+            for choice in self.choices
+        )
 
     @property
     def layer(self) -> str | None:

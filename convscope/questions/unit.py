@@ -38,6 +38,16 @@ class UnitQuestion(Question):
     def layer(self) -> str | None:  # type: ignore[override]
         return self.text.removeprefix("unit:").partition(":")[0]
 
+    def of_any_image(self) -> UnitQuestion:
+        """
+        Raises:
+            TargetError: always: pictures are made for the unit itself.
+        """
+        raise TargetError(
+            f"A picture is made for the unit itself: write {self.text.removeprefix('unit:')}"
+            f" instead of {self}."
+        )
+
     def located(self, layers: Layers, layout: Layout, image_size: tuple[int, int]) -> UnitQuestion:
         """The same, checked against the network's layers.
 

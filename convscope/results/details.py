@@ -20,6 +20,7 @@ View: TypeAlias = Literal[
     "audit",
     "comparison",
     "detections",
+    "features",
     "fooling",
     "images",
     "measurements",
@@ -97,6 +98,15 @@ class ValuesDetails(Details):
     """Values of a regression, or the size of an embedding, stand in the table."""
 
     view: ClassVar[View] = "values"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturesDetails(Details):
+    """The layer whose features are colored, and the part of each photo that the network saw."""
+
+    view: ClassVar[View] = "features"
+    layer: str = ""
+    boxes: list[Box] = field(default_factory=list)
 
 
 class LayerTotals(TypedDict):
@@ -258,6 +268,7 @@ CLASSES: Mapping[str, type[Details]] = {
         AuditDetails,
         ComparisonDetails,
         DetectionsDetails,
+        FeaturesDetails,
         FoolingDetails,
         ImagesDetails,
         MeasurementsDetails,

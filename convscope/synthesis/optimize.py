@@ -13,6 +13,7 @@ from convscope.core.progress import advance
 from convscope.errors import NumericError
 from convscope.probe import Probe
 from convscope.probe.malloc import keep_freed_memory
+from convscope.questions.target import Target
 from convscope.synthesis.config import OptimizationConfig
 from convscope.synthesis.objective import Objective
 from convscope.synthesis.padam import Padam
@@ -56,6 +57,7 @@ def optimize(
     config: OptimizationConfig,
     *,
     reference: Mapping[str, Tensor] | None = None,
+    questions: Mapping[str, Target] | None = None,
     stop_condition: StopCondition | None = None,
     preview: Preview | None = None,
     task: str = "optimization",
@@ -68,6 +70,8 @@ def optimize(
         streams: the random numbers, one stream per image.
         config: how to go.
         reference: maps of a photo by layer, for the objectives that compare with one.
+        questions: what the texts of `score` mean, one for all images or one each, where the caller
+            knows; by default they are read as asked of any image.
         stop_condition: ends the optimization when it returns True.
         preview: shows the images on the way.
         task: the name of the work, for progress bars.
@@ -78,7 +82,7 @@ def optimize(
         ImageError: the network cannot run on images of this size.
     """
     step = OptimizationStep(
-        probe, objectives, streams, config.transforms, config.regularizers, reference
+        probe, objectives, streams, config.transforms, config.regularizers, reference, questions
     )
     run = _Run(step, parameterization, config)
     try:

@@ -9,6 +9,7 @@ from convscope.errors import ConvscopeError, LayerError, OptionError, UnitError
 from convscope.networks.layer import Unit
 from convscope.probe import Probe
 from convscope.questions.concept_file import read_concept
+from convscope.questions.grammar import KINDS, parse_question
 from convscope.questions.target import find_class
 from convscope.synthesis import objectives
 from convscope.synthesis.grammar import Combination, Series, read_expression
@@ -21,6 +22,7 @@ from convscope.synthesis.objective import (
     neuron,
     objective,
 )
+from convscope.synthesis.questions import KIND
 from convscope.synthesis.tokens import CONCEPT, Atom, pointer
 
 ObjectiveLike: TypeAlias = str | Unit | Objective | JsonTerm | Sequence[JsonTerm]
@@ -48,8 +50,8 @@ def parse_all(source: ObjectiveLike, probe: Probe) -> list[Objective]:
 
     `layer:index` is a channel, `layer:index:row,column` a neuron, a layer's name alone the whole
     layer (DeepDream), `concept:NAME/3` a concept that was saved in NAME.safetensors,
-    `logit(label)`, `probability(label)` or `name(layer, ...)` an objective by name. Sums, factors
-    and brackets as in `0.5*(a + b) - c/2`. `layer:0-15` and `layer:*` stand for several units,
+    `logit(label)`, `probability(label)` or `name(layer, ...)` an objective by name, a question in
+    words (`value:1`, `mask:road`) its score. Sums, factors and brackets as in `0.5*(a + b) - c/2`. `layer:0-15` and `layer:*` stand for several units,
     `a..b/5` for five steps from one objective to another.
 
     Raises:
@@ -82,6 +84,9 @@ def _no_unit(source: object, probe: Probe) -> UnitError:
 
 
 def _read(text: str, probe: Probe) -> list[Objective]:
+    word = text.strip().partition(":")[0]
+    if word in KINDS and word != "concept" and word not in probe.layers:
+        return [objective(KIND, question=text.strip())]
     expression = read_expression(text, probe.layers)
     if isinstance(expression, Series):
         first, last = (_resolve(side, text, probe) for side in (expression.first, expression.last))
@@ -149,6 +154,8 @@ def _call(name: str, inside: str, probe: Probe) -> Objective:
     schema = objectives.registry.schema(name)
     if schema.options and schema.options[0].name == "target":
         return objective(name, target=find_class(probe.model, inside))
+    if name == KIND:
+        return objective(name, question=inside)
     arguments = _split(inside)
     if len(arguments) > len(schema.options):
         raise OptionError(
@@ -191,6 +198,9 @@ def _check(term: Term, probe: Probe) -> None:
                 f"A direction at {layer!r} has {units} numbers, one per channel; {len(vector)} were"
                 " given."
             )
+    question = options.get("question")
+    if isinstance(question, str):
+        parse_question(probe.model, question).of_any_image()
     target = options.get("target")
     if isinstance(target, (int, str)):
         find_class(probe.model, target)

@@ -12,11 +12,13 @@ from convscope.errors import ImageError, ModelError, NoGradientError, OptionErro
 from convscope.probe import Probe
 from convscope.probe.backward_rules import backward_rule
 from convscope.probe.memory import NoRoomError
+from convscope.questions.target import Target
 from convscope.synthesis import regularizers
 from convscope.synthesis.config import PartSpec, PenaltySpec
 from convscope.synthesis.evaluate import evaluate
 from convscope.synthesis.objective import Objective
 from convscope.synthesis.objectives import ForwardPass, Maps
+from convscope.synthesis.questions import asked_in
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.tiles import gradient_in_tiles
 from convscope.synthesis.transforms import apply
@@ -38,7 +40,9 @@ class OptimizationStep:
         transforms: Sequence[PartSpec] = (),
         penalties: Sequence[PenaltySpec] = (),
         reference: Mapping[str, Tensor] | None = None,
+        questions: Mapping[str, Target] | None = None,
     ) -> None:
+        self.questions = questions if questions is not None else asked_in(objectives, probe.model)
         self.probe, self.objectives, self.streams = probe, objectives, streams
         self.transforms, self.penalties, self.reference = transforms, penalties, reference or {}
         self.layers = list(dict.fromkeys(name for each in objectives for name in each.layers))
@@ -110,7 +114,11 @@ class OptimizationStep:
             {name: _resized(tensor, maps, name, copies) for name, tensor in self.reference.items()}
         )
         objectives = [objective for objective in self.objectives for _ in range(copies)]
-        forward = ForwardPass(self.probe.model, image, maps, self.output, reference)
+        questions = {
+            text: target.repeat(copies) if len(target) > 1 else target
+            for text, target in self.questions.items()
+        }
+        forward = ForwardPass(self.probe.model, image, maps, self.output, reference, questions)
         return evaluate(objectives, forward).view(-1, copies).mean(1)
 
     def _less_penalties(self, score: Tensor, image: Tensor) -> Tensor:

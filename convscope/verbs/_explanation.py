@@ -60,6 +60,8 @@ def method_in(result: Result, name: str, probe: Probe) -> Method | None:
     if not arguments:
         return None
     layer, seed = arguments.pop("layer", None), int(arguments.pop("seed", 0))
+    if arguments.get("method") is None and isinstance(result.details, AttributionDetails):
+        layer = result.details.layer
     options = {
         key: value for key, value in arguments.items() if key not in ("method", "target", "half")
     }

@@ -23,12 +23,14 @@ from convscope.verbs._bounds import (
 from convscope.verbs._verb import photo_argument
 from convscope.verbs.activation_grid import activation_grid
 from convscope.verbs.activations import activations
+from convscope.verbs.attention import attention
 from convscope.verbs.caricature import caricature
 from convscope.verbs.class_image import class_image
 from convscope.verbs.concepts import concepts
 from convscope.verbs.dream import dream
 from convscope.verbs.evaluate import evaluate
 from convscope.verbs.explain import explain
+from convscope.verbs.features import features
 from convscope.verbs.fool import fool
 from convscope.verbs.invert import invert
 from convscope.verbs.layers import layers
@@ -38,12 +40,14 @@ from convscope.verbs.visualize import visualize
 VERBS: Mapping[str, Callable[..., Result]] = {
     "activation_grid": activation_grid,
     "activations": activations,
+    "attention": attention,
     "caricature": caricature,
     "class_image": class_image,
     "concepts": concepts,
     "dream": dream,
     "evaluate": evaluate,
     "explain": explain,
+    "features": features,
     "fool": fool,
     "invert": invert,
     "layers": layers,
@@ -53,12 +57,12 @@ VERBS: Mapping[str, Callable[..., Result]] = {
 """What a picture may ask for: verbs that look or optimize. None of them writes a file."""
 
 VIEWS: Mapping[str, tuple[str, ...]] = {
-    "activations": ("activations",),
-    "evaluate": ("table",),
+    **{name: (name,) for name in ("activations", "features")},
+    **dict.fromkeys(("attention", "concepts"), ("attribution",)),
+    **dict.fromkeys(("evaluate", "layers"), ("table",)),
     "explain": ("attribution", "comparison"),
     "fool": ("fooling",),
-    "layers": ("table",),
-    "predict": ("predictions",),
+    "predict": ("predictions", "detections", "segmentation", "values"),
 }
 """The views that a verb's result is drawn as; of all others it is `images`."""
 

@@ -6,14 +6,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from convscope.errors import ComputeError
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.arrays import Array, Pixels
-from convscope.results.details import AttributionDetails, ImagesDetails
+from convscope.results.details import (
+    AttributionDetails,
+    DetectionsDetails,
+    ImagesDetails,
+    SegmentationDetails,
+)
 from convscope.results.pages import PHOTO_SIDE, data_uri, picture_of
 from convscope.results.pictures import overlay_heat, scale_heat, to_rgb, to_uint8
 from convscope.results.provenance import Row
 from convscope.results.result import Result
+from convscope.verbs._report_questions import Statement, goal, statements
 from convscope.verbs._verb import PhotoLike
 from convscope.verbs.activations import activations
 from convscope.verbs.class_image import class_image
@@ -40,30 +47,36 @@ more changes little."""
 DREAM_SIDE = 480
 """Longest side of the dream."""
 
+METHOD_NAMES = {"grad_cam": "Grad-CAM", "layer_cam": "LayerCAM"}
+"""The default methods of `explain`, as they are written in a text."""
+
 AMPLIFIED = 10
 """How many times the change that fools is enlarged."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A class, its probability, and where the network looks for it."""
+    """What was said, the number beside it, and where the network looks for it."""
 
     label: str
-    probability: float
+    amount: str
     cam: str
     saliency: str
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One photo: its predictions, and the evidence for the first of them."""
+    """One photo: what was said of it, and the evidence for the first of that; `numbers` are those
+    of an embedding, of which nothing is said."""
 
     photo: str
-    predictions: list[Row]
+    predictions: list[Statement]
     rows: list[Evidence]
+    method: str
     layer: str | None
     height: int
     width: int
+    numbers: int
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,8 @@ class FoolingSection:
     """A photo, what it was turned into, and the change, plain and amplified."""
 
     row: Row
+    before: str
+    after: str
     original: str
     fooled: str
     difference: str
@@ -124,23 +139,26 @@ class DreamSection:
 
 
 def answer_section(model: Model, photo: PhotoLike, seed: int) -> Answer:
-    """One photo: what it is called, and where the network looks for the first three names."""
+    """One photo: what the network says of it, and where it looks for the first three of that."""
     predicted = predict(model, photo, top=5)
-    best = predicted.table[:3]
-    classes = [row["index"] for row in best]
-    cam, saliency = (
-        explain(model, photo, method=method, target=classes, seed=seed)
-        for method in ("grad_cam", "saliency")
-    )
-    rows = [
-        Evidence(row["label"], row["probability"], _overlay(cam, place), _overlay(saliency, place))
-        for place, row in enumerate(best)
-    ]
+    said = statements(predicted)
+    rows: list[Evidence] = []
+    method, layer = "", None
+    if said:
+        targets = [each.target for each in said[:3]]
+        cam = explain(model, photo, target=targets, seed=seed)
+        saliency = explain(model, photo, method="saliency", target=targets, seed=seed)
+        rows = [
+            Evidence(each.label, each.amount, _overlay(cam, place), _overlay(saliency, place))
+            for place, each in enumerate(said[:3])
+        ]
+        details = cam.details_as(AttributionDetails)
+        method, layer = METHOD_NAMES[details.method], details.layer
     height, width = predicted.photos[0].shape[:2]
-    layer = cam.details_as(AttributionDetails).layer
-    return Answer(
-        data_uri(picture_of(predicted.photos[0])), predicted.table, rows, layer, height, width
-    )
+    is_drawn = isinstance(predicted.details, (DetectionsDetails, SegmentationDetails))
+    shown = predicted.picture() if is_drawn else picture_of(predicted.photos[0])
+    numbers = 0 if said else int(predicted.table[0]["numbers"])
+    return Answer(data_uri(shown), said, rows, method, layer, height, width, numbers)
 
 
 def layer_sections(model: Model, photo: PhotoLike, seed: int) -> list[LayerSection]:
@@ -184,24 +202,36 @@ def _layer_section(model: Model, result: Result, row: Row, seed: int) -> LayerSe
     )
 
 
-def class_section(model: Model, index: int, seed: int) -> ClassSection:
-    """What a class looks like, from two starts."""
-    result = class_image(
-        model, [index, index], preset="distill", size=CLASS_SIDE, steps=CLASS_STEPS, seed=seed
-    )
-    return ClassSection(model.label(index), [_image_uri(result, place) for place in (0, 1)])
+def class_section(model: Model, target: int | str, seed: int) -> ClassSection | None:
+    """What a class looks like, from two starts; None where no picture can be made (of a
+    detector that shows nothing but what it is sure of, noise has no gradient)."""
+    try:
+        result = class_image(
+            model, [target, target], preset="distill", size=CLASS_SIDE, steps=CLASS_STEPS, seed=seed
+        )
+    except ComputeError:
+        return None
+    title = result.details_as(ImagesDetails).titles[0]
+    return ClassSection(title, [_image_uri(result, place) for place in (0, 1)])
 
 
 def fooling_section(model: Model, photo: PhotoLike, seed: int) -> FoolingSection:
     """How little it takes for another answer."""
-    result = fool(model, photo, seed=seed)
+    result = fool(model, photo, target=goal(predict(model, photo)), seed=seed)
     original, fooled = result["original"][0], result["image"][0]
     change = fooled - original
     uris = [
         data_uri(picture_of(_pixels(image)), lossless=True)
         for image in (original, fooled, change + 0.5, AMPLIFIED * change + 0.5)
     ]
-    return FoolingSection(result.table[0], *uris)
+    row = result.table[0]
+    return FoolingSection(row, _said(row, "before"), _said(row, "after"), *uris)
+
+
+def _said(row: Row, when: str) -> str:
+    """An answer with its probability, where it has one."""
+    probability = row[f"{when}_probability"]
+    return str(row[when]) + ("" if probability is None else f", {100 * probability:.1f} %")
 
 
 def inversion_sections(model: Model, photo: PhotoLike, seed: int) -> list[DepthSection]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Unpack
 
 from convscope.core.ranges import (
@@ -10,11 +11,12 @@ from convscope.core.ranges import (
 )
 from convscope.networks.model import Model
 from convscope.probe import Probe
-from convscope.questions.target import find_class
+from convscope.questions.grammar import parse_question
+from convscope.questions.target import Choice
 from convscope.results.details import ImagesDetails
 from convscope.results.provenance import Row
 from convscope.results.result import Result
-from convscope.synthesis.objective import objective
+from convscope.synthesis.objective import Objective, objective
 from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
 from convscope.synthesis.overrides import ImageOverrides
 from convscope.synthesis.result import OptimizationResult
@@ -38,12 +40,13 @@ def class_image(
     """What a class looks like to the network: the image that scores highest (Simonyan et al.,
     2013).
 
-    Ascends the unnormalized score. `result["image"]` is n 3 h w in [0, 1], `result["score"]` n
-    steps. A table row a class has the network's answer to the picture.
+    Ascends the unnormalized score; of other questions, theirs. `result["image"]` is n 3 h w in
+    [0, 1], `result["score"]` n steps. A table row a class has the network's answer to the picture.
 
     Args:
         model: what `load_model` takes.
-        target: a class index, a label or an unambiguous part of one, or a list of these.
+        target: a class index, a label or an unambiguous part of one, or another question in words
+            whose score has a gradient (mask:road, box:dog, value:1, like:photo2.jpg); or a list.
         preset: distill, whose pictures other networks recognize best; simonyan, the paper's way
             with CS231n's numbers (those for 64 px on a network of up to 96 px); maco ...
         size: height and width of the picture in pixels; the network's own by default.
@@ -67,50 +70,67 @@ def class_image(
     )
     targets = [target] if isinstance(target, (int, str)) else list(target)
     with Probe(model) as probe:
-        classes = [find_class(model, each) for each in targets]
+        asked = [_asked(model, each) for each in targets]
         optimization = optimize_batches(
             probe,
-            [objective("logit", target=index) for index in classes],
+            [each.objective for each in asked],
             settings,
             BatchOptions(seed, batch, half, task="class image"),
         )
-        table = _table(probe, optimization, classes)
-    titles = [model.label(index) for index in classes]
-    details = ImagesDetails(titles=titles, targets=classes, preset=settings.title)
-    return images_result("class_image", optimization, details, table=table)
+        table = _table(probe, optimization, asked)
+    return images_result("class_image", optimization, _details(asked, settings), table=table)
 
 
-def _table(probe: Probe, optimization: OptimizationResult, classes: list[int]) -> list[Row]:
-    """A row for each class: its score, the network's answer to the picture, and what went wrong."""
+def _details(asked: list[_Asked], settings: Settings) -> ImagesDetails:
+    """Titles, the classes among the questions, and the preset."""
+    classes = [each.index for each in asked if each.index is not None]
+    titles = [each.title for each in asked]
+    return ImagesDetails(titles=titles, targets=classes, preset=settings.title)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a picture is made for: an objective, its title, and the class where it is one."""
+
+    objective: Objective
+    title: str
+    index: int | None = None
+
+
+def _asked(model: Model, target: int | str) -> _Asked:
+    question = parse_question(model, target).of_any_image()
+    if isinstance(question, Choice) and question.index is not None and question.against is None:
+        index = question.index
+        return _Asked(objective("logit", target=index), model.label(index), index)
+    return _Asked(objective("score", question=str(target)), question.title(model))
+
+
+def _table(probe: Probe, optimization: OptimizationResult, asked: list[_Asked]) -> list[Row]:
+    """A row for each class: its score, the network's answer to the picture, and what went wrong; of
+    other questions only their score."""
     model = probe.model
-    scores = probe.scores(
-        model.preprocess(resized(optimization.image[:, : model.channels], model.size))
-    )
+    images = model.preprocess(resized(optimization.image[:, : model.channels], model.size))
+    scores = probe.scores(images)
     probabilities = model.probabilities(scores)
     rows: list[Row] = []
-    for place, index in enumerate(classes[: len(scores)]):
+    for place, each in enumerate(asked[: len(scores)]):
         first, last = (float(optimization.score[place, step]) for step in (0, -1))
-        answer = model.label(int(scores[place].argmax()))
-        rows.append(
-            {
-                "target": model.label(index),
-                "first_score": first,
-                "last_score": last,
-                "answer": answer,
-                "probability": float(probabilities[place, index]),
-                "note": _note(model.label(index), answer, first, last),
-            }
-        )
+        row: Row = {"target": each.title, "first_score": first, "last_score": last}
+        answer = None
+        if each.index is not None:
+            answer = model.label(int(scores[place].argmax()))
+            row |= {"answer": answer, "probability": float(probabilities[place, each.index])}
+        rows.append(row | {"note": _note(each.title, answer, first, last)})
     return rows
 
 
-def _note(label: str, answer: str, first: float, last: float) -> str:
+def _note(label: str, answer: str | None, first: float, last: float) -> str:
     """What went wrong with a class image, in one sentence; nothing where all went well."""
     if not last > first:
         return (
             f"The score of {label} did not rise ({first:.3g} to {last:.3g}); a smaller or larger"
             " rate may help."
         )
-    if answer != label:
+    if answer is not None and answer != label:
         return f"The network takes this picture for {answer}, not for {label}."
     return ""

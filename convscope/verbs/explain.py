@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from convscope import attribution
-from convscope.attribution.method import Method
+from convscope.attribution.method import Method, pyramid_levels
 from convscope.attribution.method_options import check_options, options_for
 from convscope.core.progress import track
 from convscope.core.ranges import Seed
@@ -35,7 +35,7 @@ def explain(
     model: Model,
     photo: PhotoLike,
     *,
-    method: str | Sequence[str] = "grad_cam",
+    method: str | Sequence[str] | None = None,
     target: TargetLike | Sequence[TargetLike] = None,
     layer: str | Sequence[str] | None = None,
     seed: Seed = 0,
@@ -53,13 +53,16 @@ def explain(
     Args:
         model: what `load_model` takes.
         photo: a path, PIL image, array or tensor, or a list of these.
-        method: the attribution method, or several, as a list or separated by commas.
+        method: the attribution method, or several, as a list or separated by commas; by default
+            grad_cam, and layer_cam for a box, mask or pixel: Grad-CAM's mean over places would
+            light up all objects of the class.
         target: a class index, a label or an unambiguous part of one, "a vs b", a question in
             words (box:2, mask:road, pixel:120,88@cat, value:1, like:photo2.jpg, unit:blocks.3:11),
             or a callable; several as a list or separated by commas; by default the network's own
             answer.
         layer: for the methods that look at a layer, or several to fuse; by default the last one
-            whose output still has places.
+            whose output still has places, and where no method is given either, for a box, mask or
+            pixel, the levels of the network's feature pyramid.
         seed: of the one random generator, for the methods that draw random numbers.
         half: compute in bfloat16, faster where the processor has it: CAMs and masks are then right
             to about two digits, while gradients at the image become noisy.
@@ -71,6 +74,9 @@ def explain(
     precise = copy.copy(model)
     precise.half = half
     with Probe(precise) as probe:
+        if method is None:
+            targets = Target.of(model, _split_targets(model, target))
+            method, layer = _default_method(probe, targets, layer)
         methods = methods_of(probe, method, layer=layer, seed=seed, options=options)
         return attribute(probe, photo, network_input(model, photo), methods, target)
 
@@ -121,6 +127,14 @@ def attribute(
     )
     details = _details(shared, methods)
     return Result("explain", details, _arrays(methods, maps), table, bytes_of(photo))
+
+
+def _default_method(
+    probe: Probe, targets: Target, layer: str | Sequence[str] | None
+) -> tuple[str, str | Sequence[str] | None]:
+    """Method and layers where no method was named."""
+    levels = pyramid_levels(probe)
+    return ("layer_cam", layer or levels or None) if targets.is_local else ("grad_cam", layer)
 
 
 def _record(question: Question) -> TargetRecord | None:

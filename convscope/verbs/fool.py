@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Unpack
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from convscope.core.ranges import (
@@ -13,18 +14,20 @@ from convscope.errors import TargetError
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
-from convscope.questions.target import find_class
-from convscope.results.arrays import to_numpy
+from convscope.questions.goal import Answer, Goal
+from convscope.questions.target import Choice, Target
+from convscope.results.arrays import Array, to_numpy
 from convscope.results.details import FoolingDetails
 from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.synthesis.eight_bit import EightBit, rounded
-from convscope.synthesis.objective import objective
+from convscope.synthesis.objective import Objective, objective
 from convscope.synthesis.optimize import optimize
 from convscope.synthesis.overrides import TransformOverrides
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.result import OptimizationResult
 from convscope.synthesis.settings import Settings
+from convscope.verbs._goal_watch import GoalWatch
 from convscope.verbs._synthesis import add_snapshots, notes_of, seen_by
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
@@ -53,7 +56,9 @@ def fool(
     Args:
         model: what `load_model` takes.
         photo: a path, PIL image, array or tensor, or a list of these.
-        target: a class index or label, or one for each photo; by default the least likely class.
+        target: a class index or label; box:K or mask:LABEL, to be gone; pixel:X,Y@LABEL; or
+            value:K=NUMBER, to be crossed; or one for each photo; by default the least likely class,
+            the surest box or the largest mask.
         preset: cs231n (normalized gradient), plain (rate 200 on the gradient itself), or minimal
             (the smallest change: raises the log-probability, then goes back towards the photo for
             as long as it fools).
@@ -72,17 +77,16 @@ def fool(
     settings = Settings(preset, "fool", model.preprocessing, size=model.size, **overrides)
     with Probe(model) as probe:
         original = rounded(seen_by(probe, photo))
-        before = model.probabilities(probe.scores(model.preprocess(original)))
-        targets = _targets(probe, target, before)
-        watch, optimization = _fool(probe, settings, original, targets, seed, half)
+        goals, before = _goals(probe, target, original, photo)
+        watch, optimization = _fool(probe, settings, original, goals, seed, half)
         image = watch.images()
-        after = model.probabilities(probe.scores(model.preprocess(image)))
-        table = _table(probe, watch, settings.steps, before, after, image - original)
+        after = _answers(probe, goals, image)
+        table = _table(model, watch, settings.steps, before, after, image - original)
     arrays = {
         "image": to_numpy(image),
         "original": to_numpy(original),
         "score": to_numpy(optimization.score),
-        "target": targets.cpu().float().numpy(),
+        **_classes(goals),
     }
     titles = [f"{row['before']} to {row['after']}" for row in table]
     details = FoolingDetails(
@@ -95,20 +99,66 @@ def fool(
     return Result("fool", details, arrays, table, bytes_of(photo))
 
 
+def _goals(
+    probe: Probe,
+    target: int | str | Sequence[int | str] | None,
+    original: Tensor,
+    photos: Sequence[Tensor],
+) -> tuple[list[Goal], list[Answer]]:
+    """What each photo should be changed to, and what the network says of it before."""
+    targets: list[int | str | None]
+    if target is None or isinstance(target, (int, str)):
+        targets = [target] * len(original)
+    else:
+        targets = list(target)
+    if len(targets) != len(original):
+        raise TargetError(
+            f"{len(targets)} targets were given for {len(original)} photos; give one, or one for"
+            " each."
+        )
+    model, output = probe.model, probe.output(probe.model.preprocess(original))
+    goals = []
+    for image, (wanted, photo) in enumerate(zip(targets, photos, strict=True)):
+        goal = Goal.of(model, wanted, output, image)
+        size = (photo.shape[-2], photo.shape[-1])
+        goals.append(replace(goal, question=goal.question.prepare(model, size)))
+    return goals, [goal.answer(model, output, image) for image, goal in enumerate(goals)]
+
+
+def _classes(goals: Sequence[Goal]) -> dict[str, Array]:
+    """The class of every goal, where all are classes."""
+    classes = [goal.question.index for goal in goals if isinstance(goal.question, Choice)]
+    return {"target": np.array(classes, np.float32)} if len(classes) == len(goals) else {}
+
+
+def _answers(probe: Probe, goals: Sequence[Goal], image: Tensor) -> list[Answer]:
+    """What the network says of each image."""
+    output = probe.output(probe.model.preprocess(image))
+    return [goal.answer(probe.model, output, place) for place, goal in enumerate(goals)]
+
+
+def _objective(goal: Goal, place: int, kind: str) -> Objective:
+    """What is raised for a goal: of a class, the preset's kind of objective; any other question
+    itself is handed over beside it."""
+    if isinstance(goal.question, Choice) and goal.question.index is not None:
+        return objective(kind, target=goal.question.index)
+    return objective("score", question=str(place)) * (1 if goal.rises else -1)
+
+
 def _fool(
     probe: Probe,
     settings: Settings,
     original: Tensor,
-    targets: Tensor,
+    goals: list[Goal],
     seed: int,
     half: bool,
-) -> tuple[_Watch, OptimizationResult]:
-    """From the photos towards the targets, on a faster copy of the network."""
+) -> tuple[GoalWatch, OptimizationResult]:
+    """From the photos towards the goals, on a faster copy of the network."""
     streams = RandomStreams.of(seed, ["fool"] * len(original), original.device)
     image = EightBit(settings.parameterization(probe, len(original), streams, original))
-    watch = _Watch(probe, image, targets)
+    watch = GoalWatch(probe, image, goals)
     kind = settings.preset.objective or "logit"
-    objectives = [objective(kind, target=index) for index in targets.tolist()]
+    objectives = [_objective(goal, place, kind) for place, goal in enumerate(goals)]
     with Probe(inference_copy(probe.model, half=half)) as fast_probe:
         result = optimize(
             fast_probe,
@@ -116,6 +166,10 @@ def _fool(
             image,
             streams,
             settings.config,
+            questions={
+                str(place): Target(fast_probe.model, (goal.question,))
+                for place, goal in enumerate(goals)
+            },
             stop_condition=watch,
             task="fool",
         ).require_gradient()
@@ -127,85 +181,40 @@ def _fool(
     return watch, result
 
 
-class _Watch:
-    """Keeps each image at the first step at which the network says its target; True once all have
-    done so.
-
-    The optimization runs on a faster copy. Where that says the target, the network itself is asked:
-    by a hair it may not say so yet. `fooled_at` (n) is that step, -1 before.
-    """
-
-    def __init__(self, probe: Probe, image: EightBit, targets: Tensor) -> None:
-        self.probe, self.image, self.targets = probe, image, targets
-        self.fooled_at = torch.full_like(targets, -1)
-        self.kept = image().detach().clone()
-        self.steps = 0
-
-    def __call__(self, image: Tensor, output: object) -> bool:
-        model = self.probe.model
-        says_target = model.scores(output).argmax(1) == self.targets
-        places = (says_target & (self.fooled_at < 0)).nonzero()[:, 0]
-        if len(places):
-            candidates = self.image.evaluated[places]
-            answers = self.probe.scores(model.preprocess(candidates)).argmax(1)
-            confirmed = answers == self.targets[places]
-            self.fooled_at[places[confirmed]] = self.steps
-            self.kept[places[confirmed]] = candidates[confirmed]
-        self.steps += 1
-        return bool((self.fooled_at >= 0).all())
-
-    def shrink(self, original: Tensor, bisections: int) -> None:
-        """Make the changes smaller: the images move back towards the photos for as long as they
-        fool, halving the distance in question each time."""
-        places = (self.fooled_at > 0).nonzero()[:, 0]
-        start, change = original[places], (self.kept - original)[places]
-        fails = torch.zeros(len(places), 1, 1, 1, device=original.device)
-        fools = torch.ones_like(fails)
-        for _ in range(bisections if len(places) else 0):
-            share = (fails + fools) / 2
-            candidates = rounded(start + share * change)
-            answers = self.probe.scores(self.probe.model.preprocess(candidates)).argmax(1)
-            confirmed = answers == self.targets[places]
-            self.kept[places[confirmed]] = candidates[confirmed]
-            fools = torch.where(confirmed.view(-1, 1, 1, 1), share, fools)
-            fails = torch.where(confirmed.view(-1, 1, 1, 1), fails, share)
-
-    def images(self) -> Tensor:
-        """The fooling images, and the last ones where the network was not fooled."""
-        is_fooled = (self.fooled_at >= 0)[:, None, None, None]
-        return torch.where(is_fooled, self.kept, self.image.shown)
-
-
 def _table(
-    probe: Probe, watch: _Watch, steps: int, before: Tensor, after: Tensor, change: Tensor
+    model: Model,
+    watch: GoalWatch,
+    steps: int,
+    before: Sequence[Answer],
+    after: Sequence[Answer],
+    change: Tensor,
 ) -> list[Row]:
     """A row for each photo: whether it was fooled, both answers, and the size of the change."""
-    label = probe.model.label
     rows: list[Row] = []
-    for place, fooled_at in enumerate(watch.fooled_at.tolist()):
-        first, last = int(before[place].argmax()), int(after[place].argmax())
+    for place, (goal, first, last) in enumerate(zip(watch.goals, before, after, strict=True)):
+        fooled_at = watch.fooled_at[place]
         row: Row = {
             "photo": place,
             # An answer that was the target from the start is nobody's fault.
-            "fooled": fooled_at >= 0 and first != last,
+            "fooled": fooled_at > 0,
             "steps": fooled_at if fooled_at >= 0 else steps,
-            "target": label(int(watch.targets[place])),
-            "before": label(first),
-            "before_probability": float(before[place].max()),
-            "after": label(last),
-            "after_probability": float(after[place].max()),
+            "target": goal.title(model),
+            "before": first.text,
+            "before_probability": first.probability,
+            "after": last.text,
+            "after_probability": last.probability,
             "l2": float(change[place].norm()),
             "linf": float(change[place].abs().max()),
         }
-        rows.append(row | {"note": _note(row)})
+        rows.append(row | {"note": _note(row, is_reached=fooled_at == 0)})
     return rows
 
 
-def _note(row: Row) -> str:
+def _note(row: Row, *, is_reached: bool) -> str:
     """What went wrong with a photo, in one sentence; nothing where the network was fooled."""
     if row["fooled"]:
         return ""
-    if row["before"] == row["target"]:
+    if is_reached:
         return f"The network says {row['target']} already, so there is nothing to fool."
     if row["linf"] == 0:
         return (
@@ -216,18 +225,3 @@ def _note(row: Row) -> str:
         f"Not fooled in {row['steps']} steps: the network still says {row['after']}; more steps or"
         " another rate may help."
     )
-
-
-def _targets(
-    probe: Probe, target: int | str | Sequence[int | str] | None, before: Tensor
-) -> Tensor:
-    """The class that each photo should be taken for (n)."""
-    if target is None:
-        return before.argmin(1)
-    targets = [target] * len(before) if isinstance(target, (int, str)) else list(target)
-    if len(targets) != len(before):
-        raise TargetError(
-            f"{len(targets)} targets were given for {len(before)} photos; give one, or one for"
-            " each."
-        )
-    return torch.tensor([find_class(probe.model, each) for each in targets], device=before.device)

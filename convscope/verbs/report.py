@@ -26,6 +26,7 @@ from convscope.verbs._report_parts import (
     inversion_sections,
     layer_sections,
 )
+from convscope.verbs._report_questions import statements
 from convscope.verbs._verb import ModelLike, PhotoLike
 from convscope.verbs.predict import predict
 
@@ -36,11 +37,12 @@ def report(
 ) -> Result:
     """What a network sees in a photo, as one HTML page with everything inlined.
 
-    The page shows the top predictions; where the network looks for each of the top three classes
-    (Grad-CAM and saliency); an early, a middle and a late layer with their strongest units, each
-    beside the pattern it responds to; what its answer looks like; how little it takes to change it;
-    what each depth still knows of the photo; a dream; and how all of it was made. With several
-    photos, each gets its answer, and the rest is about the first.
+    The page shows what the network says (classes, boxes, masks or values); where it looks for each
+    of the first three (Grad-CAM, or LayerCAM for boxes and masks, and saliency); an early, a middle
+    and a late layer with their strongest units, each beside the pattern it responds to; what its
+    answer looks like; how little it takes to change it; what each depth still knows of the photo; a
+    dream; and how all of it was made. Of a network without a head, nothing is said or changed. With
+    several photos, each gets its answer, and the rest is about the first.
 
     Args:
         model: what `load_model` takes.
@@ -58,12 +60,13 @@ def report(
     model = load_model(model)
     sources = list(photo) if isinstance(photo, (list, tuple)) else [photo]
     predicted = predict(model, sources, top=5)
-    first, best = sources[0], predicted.table[0]["index"]
+    first, said = sources[0], statements(predicted)
+    wanted = predicted.table[0]["index"] if said and said[0].share is not None else "value"
     sections: dict[str, Callable[[], object]] = {
         "answers": lambda: [answer_section(model, source, seed) for source in sources],
         "layers": lambda: layer_sections(model, first, seed),
-        "class_image": lambda: class_section(model, best, seed),
-        "fooling": lambda: fooling_section(model, first, seed),
+        "class_image": lambda: class_section(model, wanted, seed) if said else None,
+        "fooling": lambda: fooling_section(model, first, seed) if said else None,
         "inversion": lambda: inversion_sections(model, first, seed),
         "dream": lambda: dream_section(model, first, seed),
     }

@@ -54,8 +54,9 @@ def visualize(
 
     Args:
         model: what `load_model` takes.
-        units: `layer:index`, `layer:index:row,column`, a layer, `logit(label)`, or a sum such as
-            "0.5*a + b"; or a list.
+        units: `layer:index`, `layer:index:row,column`, a layer, `logit(label)`, a question in words
+            (`mask:road`, `value:1`; in a sum `score(mask:road)`), or a sum such as "0.5*a + b"; or
+            a list.
         photo: a photo to start from, and to compare with for `match`, `caricature` and
             `difference`; or one for each unit.
         start: noise, the photo, or the mean of the data the network was trained on; by default the

@@ -39,6 +39,7 @@ OWN = {
     "direction": {"layer": "second", "vector": (1.0, -1.0, 0.5, 0, 0, 0, 0, 2.0)},
     "logit": {"target": 1},
     "probability": {"target": 1},
+    "score": {"question": "value:1"},
 }
 """Parameters to try an objective with; any other reads the layer `third`."""
 

@@ -249,3 +249,15 @@ def test_embedders(build, photo, tmp_path):
     target = f"like:{tmp_path / 'red.png'}"
     saliency = convscope.explain(model, photo, method="saliency", target=target)
     assert np.abs(saliency["heatmap"]).max() > 0
+
+
+def test_the_default_of_a_box_is_layer_cam_over_the_pyramid(photo):
+    model = loaded(retinanet)
+    result = convscope.explain(model, photo, target="box:0")
+    levels = [f"backbone.fpn.layer_blocks.{level}" for level in range(3)]
+    assert (result.details["method"], result.details["layer"]) == ("layer_cam", ", ".join(levels))
+    named = convscope.explain(model, photo, target="box:0", method="layer_cam", layer=levels)
+    assert np.array_equal(result["attribution"], named["attribution"])
+    # A trunk that returns several maps is not mistaken for its first one.
+    cam = convscope.explain(model, photo, target="box:0", method="grad_cam")
+    assert str(cam.details["layer"]).startswith("backbone.body.layer4")

@@ -7,6 +7,7 @@ from convscope.networks.model import Model
 from convscope.networks.preprocessing import Interpolation, Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.sources._hub import hub
+from convscope.networks.sources._image_text import ImageTextNetwork
 from convscope.networks.weights import load_weights, with_random_weights
 
 RESAMPLING: dict[int, Interpolation] = {0: "nearest", 2: "bilinear", 3: "bicubic"}
@@ -72,6 +73,9 @@ def hf(name: str, *, weights: bool | str | None = None) -> Model:
     )
     if labels and all(label == f"LABEL_{index}" for index, label in enumerate(labels)):
         labels = None
+    if hasattr(network, "get_image_features"):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        network = ImageTextNetwork(network, tokenizer)
     return Model(
         network.eval(),
         name=name.rstrip("/").rpartition("/")[2],
@@ -114,7 +118,7 @@ def _processor(transformers: Foreign, name: str) -> Options:
 def _preprocessing(processor: Options, config: Foreign) -> Preprocessing:
     """The processor's steps: resize, center crop, rescale to [0, 1], subtract the mean and divide
     by the deviation."""
-    side = getattr(config, "image_size", None) or USUAL_SIDE
+    side = getattr(getattr(config, "vision_config", config), "image_size", None) or USUAL_SIDE
     resized = _sides(processor.get("size") if processor.get("do_resize", True) else None, side)
     cropped = (
         _sides(processor.get("crop_size"), resized) if processor.get("do_center_crop") else resized

@@ -130,6 +130,19 @@ def draw_heat(
     return sheet
 
 
+def fit_into_photo(
+    cells: Pixels, size: tuple[int, int], box: Box | None = None, *, smooth: bool = False
+) -> Pixels:
+    """Colored cells (`h w 3`, uint8) on an empty sheet of the photo's size (height, width), over
+    the part of it that the network saw; light gray elsewhere."""
+    sheet = np.full((*size, 3), round(UNSEEN_GRAY * 255), np.uint8)
+    rows, columns = _whole_pixels(size, box)
+    way = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
+    shape = (columns.stop - columns.start, rows.stop - rows.start)
+    sheet[rows, columns] = np.asarray(Image.fromarray(cells).resize(shape, way))
+    return sheet
+
+
 def _whole_pixels(size: tuple[int, ...], box: Box | None) -> tuple[slice, slice]:
     """The rows and columns of a box, in whole pixels, at least one of each."""
     height, width = size[0], size[1]

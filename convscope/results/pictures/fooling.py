@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from PIL import Image
 
@@ -11,6 +13,7 @@ from convscope.results.pictures import register
 from convscope.results.pictures._color import to_rgb, to_uint8
 from convscope.results.pictures._layout import Panel, resize_to_fit, sheet, stack
 from convscope.results.pictures._snapshots import snapshot_strip
+from convscope.results.provenance import Row
 from convscope.results.result import Result
 
 LEAST_SIDE = 224
@@ -35,17 +38,14 @@ def fooling(result: Result, *, plain: bool = False) -> Image.Image:
     panels = []
     for original, image, row in zip(result["original"], result["image"], result.table, strict=True):
         change = image - original
-        answer = f"{row['after']}, {row['after_probability']:.1%}"
         verdict = (
             f"after {row['steps']} step(s)"
             if row["fooled"]
             else f"not fooled in {row['steps']} steps (wanted: {row['target']})"
         )
         panels += [
-            Panel(
-                _panel(original), f"{row['before']}, {row['before_probability']:.1%}", "original"
-            ),
-            Panel(_panel(image), answer, verdict),
+            Panel(_panel(original), _answer(row, "before"), "original"),
+            Panel(_panel(image), _answer(row, "after"), verdict),
             Panel(
                 _panel(np.clip(change + 0.5, 0, 1)),
                 "difference",
@@ -63,6 +63,12 @@ def fooling(result: Result, *, plain: bool = False) -> Image.Image:
     details = result.details_as(FoolingDetails)
     strip = snapshot_strip(result["snapshot"], details.snapshots, details.titles)
     return stack([picture, strip], 0)
+
+
+def _answer(row: Row, when: Literal["before", "after"]) -> str:
+    """What the network said, with the probability where there is one."""
+    probability = row[f"{when}_probability"]
+    return str(row[when]) + ("" if probability is None else f", {probability:.1%}")
 
 
 def _notes(result: Result) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from convscope.networks.model import Model
+    from convscope.questions.target import Target
 
 
 @dataclass(frozen=True)
@@ -53,20 +54,37 @@ class Maps(dict[str, "Tensor"]):
 @dataclass
 class ForwardPass:
     """What an objective may look at: the images (n c h w in [0, 1]), the maps of the layers it
-    reads (n c h w), the network's raw output, and the maps of a reference photo (1 c h w)."""
+    reads (n c h w), the network's raw output, the maps of a reference photo (1 c h w), and the
+    questions that are asked of the output, by their text."""
 
     model: Model
     image: Tensor
     maps: Maps = field(default_factory=Maps)
     output: object = None
     reference: dict[str, Tensor] = field(default_factory=dict)
+    questions: dict[str, Target] = field(default_factory=dict)
+    whole: tuple[ForwardPass, Sequence[int]] | None = None
 
     def __post_init__(self) -> None:
         self.maps = Maps(self.maps)
 
     def scores(self) -> Tensor:
         """Class scores, n classes."""
+        if self.whole is not None and self.output is None:
+            whole, places = self.whole
+            return whole.scores()[list(places)]
         return self.model.scores(self.output)
+
+    def answers(self, question: str) -> Tensor:
+        """The score of a question for each image (n)."""
+        if self.whole is not None:
+            whole, places = self.whole
+            return whole.answers(question)[list(places)]
+        if question not in self.questions:
+            from convscope.questions.target import Target
+
+            self.questions[question] = Target.of_any_image(self.model, question)
+        return self.questions[question](self.output)
 
     def part(self, places: Sequence[int]) -> ForwardPass:
         """The same for some of the images."""
@@ -76,7 +94,9 @@ class ForwardPass:
 
         index = torch.tensor(places, device=self.image.device)
         maps = {name: values.index_select(0, index) for name, values in self.maps.items()}
-        output = None if self.output is None else self.scores().index_select(0, index)
+        # Only objectives that ask questions read more of the output than its scores.
+        asks = bool(self.questions) or self.output is None
+        output = None if asks else self.scores().index_select(0, index)
         reference = copy.copy(self.reference)
         reference.update(
             {
@@ -86,7 +106,12 @@ class ForwardPass:
             }
         )
         return ForwardPass(
-            self.model, self.image.index_select(0, index), Maps(maps), output, reference
+            self.model,
+            self.image.index_select(0, index),
+            Maps(maps),
+            output,
+            reference,
+            whole=(self, places),
         )
 
 
