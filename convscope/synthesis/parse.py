@@ -51,8 +51,9 @@ def parse_all(source: ObjectiveLike, probe: Probe) -> list[Objective]:
     `layer:index` is a channel, `layer:index:row,column` a neuron, a layer's name alone the whole
     layer (DeepDream), `concept:NAME/3` a concept that was saved in NAME.safetensors,
     `logit(label)`, `probability(label)` or `name(layer, ...)` an objective by name, a question in
-    words (`value:1`, `mask:road`) its score. Sums, factors and brackets as in `0.5*(a + b) - c/2`. `layer:0-15` and `layer:*` stand for several units,
-    `a..b/5` for five steps from one objective to another.
+    words (`value:1`, `mask:road`) its score. Sums, factors and brackets as in `0.5*(a + b) - c/2`.
+    `layer:0-15` and `layer:*` stand for several units, `a..b/5` for five steps from one objective
+    to another.
 
     Raises:
         LayerError, UnitError, TargetError, OptionError: what it names does not exist; in a text of
