@@ -12,7 +12,6 @@ from convscope.core.duration import progressed
 from convscope.errors import OptionError
 from convscope.probe import Probe
 from convscope.probe.malloc import keep_freed_memory
-from convscope.probe.memory import require_room
 from convscope.questions.target import Target
 
 
@@ -58,7 +57,7 @@ def chunks_of_copies(
         OptionError: there is no memory for so many at once.
     """
     size = (image.shape[-2], image.shape[-1])
-    require_room(probe.model, min(batch, total), size, gradients=False)
+    probe.require_room(min(batch, total), size, gradients=False)
     return chunks(total, batch, what)
 
 

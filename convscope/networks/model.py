@@ -175,7 +175,7 @@ class Model:
 
     def task_of(self, output: Foreign) -> Task:
         """The task that an output shows, where the user did not say it; no run is needed."""
-        return self._task or infer_task(self.network, output)
+        return self._task or infer_task(output, getattr(self.network, "num_classes", None))
 
     def scores(self, output: object, images: int | None = None) -> Tensor:
         """One score per class (n classes) in what the network returned for `images` images.

@@ -60,8 +60,11 @@ class Detections:
         return [(int(solid[row]), int(labels[row])) for row in kept]
 
 
-def infer_task(network: nn.Module, output: object) -> Task:
-    """The task that an output belongs to; one score per class counts as classification."""
+def infer_task(output: object, num_classes: int | None = None) -> Task:
+    """The task that an output belongs to; one score per class counts as classification.
+
+    `num_classes` is the network's own word, as timm's networks have it: 0 is one without a head.
+    """
     if is_detection(output):
         return "detection"
     if _field(output, "masks_queries_logits") is not None:
@@ -74,7 +77,7 @@ def infer_task(network: nn.Module, output: object) -> Task:
     logits = _main_tensor(output)
     if logits is not None and logits.ndim == 4 and tuple(logits.shape[2:]) != (1, 1):
         return "segmentation"
-    if getattr(network, "num_classes", None) == 0:
+    if num_classes == 0:
         return "embedding"
     return "classification"
 

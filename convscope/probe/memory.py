@@ -10,10 +10,8 @@ from dataclasses import dataclass
 import torch
 
 from convscope.core.memory import available_memory
-from convscope.core.quantities import format_bytes, pluralize
 from convscope.errors import ComputeError, OptionError
 from convscope.networks.layer import Layers
-from convscope.networks.model import Model
 
 FLOAT_BYTES = 4
 
@@ -59,39 +57,24 @@ class MemoryCost:
         )
 
 
-def require_room(
-    model: Model, images: int, size: tuple[int, int], *, gradients: bool, optimized: bool = False
-) -> None:
-    """Refuse so many images of a size (height, width) where there is surely no room for them.
+def bytes_needed(
+    cost: MemoryCost | None, shape: tuple[int, ...], *, gradients: bool, optimized: bool = False
+) -> float:
+    """What images of a shape (n c h w) need at least, beside the network.
 
     `optimized` images are what an optimization changes, with all that belongs to them; the network
     may then see less of them at once, so only they are counted.
-
-    Raises:
-        NoRoomError: they need more memory than is free.
     """
-    values = images * model.channels * math.prod(size)
-    if values <= UNCHECKED_VALUES:
-        return
-    cost = model.state.memory.recall(MemoryCost)
+    values = math.prod(shape)
     if optimized:
-        needed: float = OPTIMIZED_COPIES * FLOAT_BYTES * values
-    elif cost is None:
-        needed = UNKNOWN_COPIES * FLOAT_BYTES * values
-    else:
-        needed = cost.with_gradients if gradients else cost.without_gradients
-        needed *= images * math.prod(size)
-    free = _free_memory(model.device)
-    if free is not None and needed > free:
-        height, width = size
-        raise NoRoomError(
-            f"{pluralize(images, 'image')} of {height:,} x {width:,} pixels need at least"
-            f" {format_bytes(needed)} of memory in {model.name}, and {format_bytes(free)} are free;"
-            " take a smaller size, or fewer images at once."
-        )
+        return OPTIMIZED_COPIES * FLOAT_BYTES * values
+    if cost is None:
+        return UNKNOWN_COPIES * FLOAT_BYTES * values
+    per_pixel = cost.with_gradients if gradients else cost.without_gradients
+    return per_pixel * values / shape[1]
 
 
-def _free_memory(device: torch.device) -> int | None:
+def free_memory(device: torch.device) -> int | None:
     """The bytes that are free where the network is; None where that is not known."""
     if device.type == "cpu":
         return available_memory()

@@ -3,17 +3,26 @@ early stop is no error."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor
 
+from convscope.core.quantities import format_bytes, pluralize
 from convscope.errors import ConvscopeError, ImageError, ModelError
 from convscope.networks.layer import Layers
 from convscope.networks.model import Model
 from convscope.probe.capture import Capture, StopForward
-from convscope.probe.memory import is_out_of_memory, require_room
+from convscope.probe.memory import (
+    UNCHECKED_VALUES,
+    MemoryCost,
+    NoRoomError,
+    bytes_needed,
+    free_memory,
+    is_out_of_memory,
+)
 
 
 class Runner:
@@ -79,7 +88,7 @@ class Runner:
             OptionError: so many and so large images have no room in memory.
         """
         size = (image.shape[-2], image.shape[-1])
-        require_room(self.model, len(image), size, gradients=image.requires_grad)
+        self.require_room(len(image), size, gradients=image.requires_grad)
         try:
             with torch.autocast(image.device.type, torch.bfloat16, enabled=self.model.half):
                 return self.model(image)
@@ -89,6 +98,30 @@ class Runner:
             raise
         except (RuntimeError, ValueError, TypeError, AssertionError) as error:
             raise self._translated(error, image) from error
+
+    def require_room(
+        self, images: int, size: tuple[int, int], *, gradients: bool, optimized: bool = False
+    ) -> None:
+        """Refuse so many images of a size (height, width) where there is surely no room for them;
+        `bytes_needed` says what `optimized` means.
+
+        Raises:
+            NoRoomError: they need more memory than is free.
+        """
+        model = self.model
+        shape = (images, model.channels, *size)
+        if math.prod(shape) <= UNCHECKED_VALUES:
+            return
+        cost = model.state.memory.recall(MemoryCost)
+        needed = bytes_needed(cost, shape, gradients=gradients, optimized=optimized)
+        free = free_memory(model.device)
+        if free is not None and needed > free:
+            height, width = size
+            raise NoRoomError(
+                f"{pluralize(images, 'image')} of {height:,} x {width:,} pixels need at least"
+                f" {format_bytes(needed)} of memory in {model.name}, and {format_bytes(free)} are"
+                " free; take a smaller size, or fewer images at once."
+            )
 
     def _translated(self, error: Exception, image: Tensor) -> Exception:
         if isinstance(error, ConvscopeError) or is_out_of_memory(error):

@@ -19,7 +19,7 @@ from convscope.networks.layout import AxisLayout, Layout, first_tensor
 from convscope.networks.layout_inference import LayoutInference, channel_order
 from convscope.networks.state import DryRun
 from convscope.networks.task import infer_task
-from convscope.probe.memory import MemoryCost, require_room
+from convscope.probe.memory import MemoryCost
 from convscope.probe.runner import Runner
 
 MAX_UNREAD_LAYERS = 48
@@ -60,7 +60,7 @@ def _require_room(runner: Runner) -> None:
         except ImageError:  # the network takes its own size only
             return
         model.state.memory.keep(cost)
-    require_room(model, 1, model.size, gradients=False)
+    runner.require_room(1, model.size, gradients=False)
 
 
 def trace(runner: Runner) -> DryRun:
@@ -72,7 +72,8 @@ def trace(runner: Runner) -> DryRun:
         output = runner.run(model.noise_input())
     # What the task is needs no run of its own then.
     task_key = ("task", model.state.structure)
-    model.state.memory.tasks.setdefault(task_key, infer_task(model.network, output))
+    task = infer_task(output, getattr(model.network, "num_classes", None))
+    model.state.memory.tasks.setdefault(task_key, task)
     layout = replace(model.layout, axis_layouts=dict(recorder.axis_layouts))
     rows = recorder.layers()
     total = sum(weight.numel() for weight in model.network.parameters())

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from convscope.errors import OptionError
 from convscope.networks.preprocessing import Preprocessing
 from convscope.probe import Probe
-from convscope.probe.memory import require_room
 from convscope.synthesis import parameterizations, preset_text, regularizers, transforms
 from convscope.synthesis.config import OptimizationConfig, PartSpec, PenaltySpec
 from convscope.synthesis.overrides import ImageOverrides
@@ -230,7 +229,7 @@ class Settings:
     ) -> nn.Module:
         """What `count` images are made of; `start` is n c h w in [0, 1]. Raises a NoRoomError where
         they need more memory than is free."""
-        require_room(probe.model, count, self.size, gradients=True, optimized=True)
+        probe.require_room(count, self.size, gradients=True, optimized=True)
         options: dict[str, object] = dict(self._part.options)
         model = probe.model
         if parameterizations.registry.traits(self._part.name).network_units:

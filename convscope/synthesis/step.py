@@ -18,7 +18,7 @@ from convscope.synthesis.config import PartSpec, PenaltySpec
 from convscope.synthesis.evaluate import evaluate
 from convscope.synthesis.objective import Objective
 from convscope.synthesis.objectives import ForwardPass, Maps
-from convscope.synthesis.questions import asked_in
+from convscope.synthesis.questions import question_texts
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.tiles import gradient_in_tiles
 from convscope.synthesis.transforms import apply
@@ -42,7 +42,10 @@ class OptimizationStep:
         reference: Mapping[str, Tensor] | None = None,
         questions: Mapping[str, Target] | None = None,
     ) -> None:
-        self.questions = questions if questions is not None else asked_in(objectives, probe.model)
+        if questions is None:  # photos that they name are read once
+            texts = question_texts(objectives)
+            questions = {text: Target.of_any_image(probe.model, text) for text in texts}
+        self.questions = questions
         self.probe, self.objectives, self.streams = probe, objectives, streams
         self.transforms, self.penalties, self.reference = transforms, penalties, reference or {}
         self.layers = list(dict.fromkeys(name for each in objectives for name in each.layers))

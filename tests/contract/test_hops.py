@@ -14,7 +14,7 @@ from convscope.networks.model import Model
 
 PACKAGE = "convscope"
 
-MAX_FIRST, MAX_LATER = 22, 12
+MAX_FIRST, MAX_LATER = 21, 11
 """Functions of the package that are given a network, one of its modules, or what an image is made
 of: in the first call, which finds out about the network and copies it, and in any later one."""
 
