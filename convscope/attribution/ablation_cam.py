@@ -6,8 +6,12 @@ from torch import Tensor
 from convscope.attribution import register
 from convscope.attribution.batches import chunks_of_copies, singles
 from convscope.core.ranges import PositiveInt
+from convscope.errors import LayerError
 from convscope.probe import Probe
 from convscope.questions.target import Target
+
+ROUNDING = 1e-6
+"""A change of the score, relative to it, that rounding alone makes in a larger batch."""
 
 
 @register(space="layer")
@@ -26,7 +30,7 @@ def ablation_cam(
         batch: how many ablated activations run at once; bounds the memory.
 
     Raises:
-        LayerError: the network has no such layer.
+        LayerError: the network has no such layer, or none of its channels changes the score.
 
     Example:
         convscope.explain(model, "cat.jpg", method="ablation_cam", target="tabby")
@@ -44,6 +48,10 @@ def ablation_cam(
             without = maps.repeat(part.stop - part.start, 1, 1, 1)
             without[torch.arange(len(without)), firing[part]] = 0
             weight[firing[part]] = before - single_target(partial(without))
+        if weight.abs().max() <= ROUNDING * before.abs().max():
+            raise LayerError(
+                f"No channel of layer {layer!r} changes the score; choose an earlier layer."
+            )
         share = weight / before.abs().clamp_min(torch.finfo(weight.dtype).tiny)
         heatmaps.append((share[None, :, None, None] * maps.float()).sum(1, keepdim=True))
     return torch.cat(heatmaps)

@@ -7,13 +7,18 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from convscope.core.types import Foreign
+from convscope.errors import LayerError
 from convscope.networks.layout import first_tensor, replace_first
 
 
 def output_at(
     network: nn.Module, layer: nn.Module, image: Tensor, inputs: Mapping[str, Foreign]
 ) -> Foreign:
-    """What `layer` gives in one run of the network; of several calls, in the last one."""
+    """What `layer` gives in one run of the network; of several calls, in the last one.
+
+    Raises:
+        LayerError: it did not run.
+    """
     outputs: list[Foreign] = []
 
     def keep(module: nn.Module, layer_inputs: Foreign, output: Foreign) -> None:
@@ -26,4 +31,6 @@ def output_at(
         network(image, **inputs)
     finally:
         handle.remove()
+    if not outputs:
+        raise LayerError("The layer that is asked about did not run: take another.")
     return outputs[-1]

@@ -204,3 +204,10 @@ def test_inputs_beside_the_image(photo):
     torch.manual_seed(0)
     plain = convscope.predict(convscope.load_model(Trunk(), size=SIDE), photo)["score"]
     assert np.allclose(convscope.predict(model, photo)["score"], 3 * plain, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["ablation_cam", "grad_cam"])
+def test_a_layer_behind_the_unit_explains_nothing(method):
+    model = convscope.load_model()
+    with pytest.raises(ConvscopeError, match=r"changes the score|does not depend"):
+        convscope.explain(model, "sample:chelsea", method=method, target="unit:blocks.3:11")
