@@ -30,9 +30,9 @@ class AuditFiles:
     store: Store
     run: str
 
-    def path(self, table: str, name: str) -> str:
-        """The path of a part of this run."""
-        return self.store.path(PARTIAL, self.run, table, f"{name}.parquet")
+    def part_path(self, table: str, part: str) -> str:
+        """Where a part of a table of this run is stored."""
+        return self.store.path(PARTIAL, self.run, table, f"{part}.parquet")
 
     def parts(self, table: str) -> dict[str, Part]:
         """The sound parts of this run, by name."""
@@ -80,7 +80,7 @@ def predict_all(
     advance("audit: photos", min(count * listing.SHARD_SIZE, num_photos), num_photos)
     if count < num_shards:
         for shard, data in run(forward, shards, data=True):
-            files.store.write(files.path("photos", f"part-{shard.number:06d}"), data)
+            files.store.write(files.part_path("photos", f"part-{shard.number:06d}"), data)
             count += 1
             advance("audit: photos", min(count * listing.SHARD_SIZE, num_photos), num_photos)
     if count < num_shards:
@@ -131,7 +131,7 @@ def explain_all(
     count = len(jobs) - len(missing)
     advance("audit: explanations", count, len(jobs))
     for job, data in run(explainer, stop.until(_until(missing, max_seconds))):
-        files.store.write(files.path("explanations", job.name), data)
+        files.store.write(files.part_path("explanations", job.name), data)
         count += 1
         advance("audit: explanations", count, len(jobs))
     if stop.asked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +27,13 @@ HALF = 0.5
 """A place is where the group's heat is above this share of its maximum."""
 
 
+class Effect(NamedTuple):
+    """Share of answers that change, and the mean fall of their probability."""
+
+    changed: float
+    drop: float
+
+
 def without_place(
     model: Model, source: PhotoSource, photos: Sequence[ExplainedPhoto], group: Group, seed: int
 ) -> Group:
@@ -36,8 +44,10 @@ def without_place(
     inside = generator.permutation(group.places)[:MOST_PHOTOS]
     outside = generator.permutation(others)[:MOST_PHOTOS]
     hole = _hole(group, model)
-    changed, drop = _effect(model, source, [photos[place] for place in inside], hole)
-    _, drop_elsewhere = _effect(model, source, [photos[place] for place in outside], hole)
+    changed, drop = _effect_of_filling(model, source, [photos[place] for place in inside], hole)
+    _, drop_elsewhere = _effect_of_filling(
+        model, source, [photos[place] for place in outside], hole
+    )
     return replace(group, changed=changed, drop=drop, drop_elsewhere=drop_elsewhere)
 
 
@@ -48,12 +58,12 @@ def _hole(group: Group, model: Model) -> Tensor:
     return (wide > HALF * wide.max()).float()
 
 
-def _effect(
+def _effect_of_filling(
     model: Model, source: PhotoSource, photos: Sequence[ExplainedPhoto], hole: Tensor
-) -> tuple[float, float]:
-    """Share of answers that change, and the mean fall of their probability; 0 for no photos."""
+) -> Effect:
+    """What filling the hole (1 1 h w) changes; 0 for no photos."""
     if not photos:
-        return 0.0, 0.0
+        return Effect(0.0, 0.0)
     prepared = inference_copy(model)
     image = torch.cat([model.fit(read_photo(source, photo.entry)) for photo in photos])
     filled = fill(image, hole.to(image.device).expand(len(image), -1, -1, -1))
@@ -64,4 +74,4 @@ def _effect(
         )
     answers = torch.tensor([photo.predicted for photo in photos])[:, None]
     fall = (before.gather(1, answers) - after.gather(1, answers)).mean()
-    return float((after.argmax(1) != answers[:, 0]).float().mean()), float(fall)
+    return Effect(float((after.argmax(1) != answers[:, 0]).float().mean()), float(fall))

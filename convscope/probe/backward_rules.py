@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -140,64 +140,70 @@ class _Rectifiers(TorchFunctionMode):
         return x.copy_(output) if in_place else output
 
 
-def _relu(input: Tensor, inplace: bool = False) -> tuple[float | None, bool]:
-    return math.inf, inplace
+class Clipping(NamedTuple):
+    """What a call clips its input to: from 0 to the ceiling, or None where it is no rectifier."""
+
+    ceiling: float | None
+    is_in_place: bool
 
 
-def _relu6(input: Tensor, inplace: bool = False) -> tuple[float | None, bool]:
-    return 6.0, inplace
+def _clipping_of_relu(input: Tensor, inplace: bool = False) -> Clipping:
+    return Clipping(math.inf, inplace)
 
 
-def _hardtanh(
+def _clipping_of_relu6(input: Tensor, inplace: bool = False) -> Clipping:
+    return Clipping(6.0, inplace)
+
+
+def _clipping_of_hardtanh(
     input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> tuple[float | None, bool]:
-    return (float(max_val) if min_val == 0 and max_val > 0 else None), inplace
+) -> Clipping:
+    return Clipping(float(max_val) if min_val == 0 and max_val > 0 else None, inplace)
 
 
-def _clamp(
+def _clipping_of_clamp(
     input: Tensor, min: object = None, max: object = None, **kwargs: object
-) -> tuple[float | None, bool]:
+) -> Clipping:
     if not isinstance(min, (int, float)) or min != 0 or kwargs:
-        return None, False
+        return Clipping(None, False)
     if max is None:
-        return math.inf, False
-    return (float(max) if isinstance(max, (int, float)) else None), False
+        return Clipping(math.inf, False)
+    return Clipping(float(max) if isinstance(max, (int, float)) else None, False)
 
 
-def _threshold(
+def _clipping_of_threshold(
     input: Tensor, threshold: float, value: float, inplace: bool = False
-) -> tuple[float | None, bool]:
-    return (math.inf if threshold == 0 and value == 0 else None), inplace
+) -> Clipping:
+    return Clipping(math.inf if threshold == 0 and value == 0 else None, inplace)
 
 
 def _in_place(
-    read: Callable[..., tuple[float | None, bool]],
-) -> Callable[..., tuple[float | None, bool]]:
-    return lambda *args, **kwargs: (read(*args, **kwargs)[0], True)
+    read: Callable[..., Clipping],
+) -> Callable[..., Clipping]:
+    return lambda *args, **kwargs: Clipping(read(*args, **kwargs).ceiling, True)
 
 
-_READERS: dict[object, Callable[..., tuple[float | None, bool]]] = {
-    functional.relu: _relu,
-    torch.relu: _relu,
-    Tensor.relu: _relu,
-    functional.relu6: _relu6,
-    functional.hardtanh: _hardtanh,
-    torch.clamp: _clamp,
-    torch.clip: _clamp,
-    Tensor.clamp: _clamp,
-    Tensor.clip: _clamp,
-    torch.clamp_min: _clamp,
-    Tensor.clamp_min: _clamp,
-    functional.threshold: _threshold,
-    torch.threshold: _threshold,
-    torch.relu_: _in_place(_relu),
-    Tensor.relu_: _in_place(_relu),
-    functional.hardtanh_: _in_place(_hardtanh),
-    torch.clamp_: _in_place(_clamp),
-    Tensor.clamp_: _in_place(_clamp),
-    torch.clamp_min_: _in_place(_clamp),
-    Tensor.clamp_min_: _in_place(_clamp),
-    torch.threshold_: _in_place(_threshold),
+_READERS: dict[object, Callable[..., Clipping]] = {
+    functional.relu: _clipping_of_relu,
+    torch.relu: _clipping_of_relu,
+    Tensor.relu: _clipping_of_relu,
+    functional.relu6: _clipping_of_relu6,
+    functional.hardtanh: _clipping_of_hardtanh,
+    torch.clamp: _clipping_of_clamp,
+    torch.clip: _clipping_of_clamp,
+    Tensor.clamp: _clipping_of_clamp,
+    Tensor.clip: _clipping_of_clamp,
+    torch.clamp_min: _clipping_of_clamp,
+    Tensor.clamp_min: _clipping_of_clamp,
+    functional.threshold: _clipping_of_threshold,
+    torch.threshold: _clipping_of_threshold,
+    torch.relu_: _in_place(_clipping_of_relu),
+    Tensor.relu_: _in_place(_clipping_of_relu),
+    functional.hardtanh_: _in_place(_clipping_of_hardtanh),
+    torch.clamp_: _in_place(_clipping_of_clamp),
+    Tensor.clamp_: _in_place(_clipping_of_clamp),
+    torch.clamp_min_: _in_place(_clipping_of_clamp),
+    Tensor.clamp_min_: _in_place(_clipping_of_clamp),
+    torch.threshold_: _in_place(_clipping_of_threshold),
 }
-"""Function of torch -> what a call of it clips to: the ceiling (None where the call is no
-rectifier) and whether it is in place."""
+"""Function of torch -> what a call of it clips to."""

@@ -45,7 +45,7 @@ def read_npz(path: str | Path) -> tuple[dict[str, Json], dict[str, Array], list[
     """
     try:
         with open(path, "rb") as stored, np.load(stored, allow_pickle=False) as file:
-            _require_small(path, file.zip)
+            _require_small_when_unpacked(path, file.zip)
             head: dict[str, Json] = json.loads(str(file["head"]))
             if head["schema"] > SCHEMA:
                 raise InputError(
@@ -79,7 +79,7 @@ def read_npz(path: str | Path) -> tuple[dict[str, Json], dict[str, Array], list[
         raise InputError(f"{path} is not a result that Convscope saved as .npz.") from None
 
 
-def _require_small(path: str | Path, archive: zipfile.ZipFile | None) -> None:
+def _require_small_when_unpacked(path: str | Path, archive: zipfile.ZipFile | None) -> None:
     """Refuse an archive that says it unpacks to more than anybody saves."""
     claimed = sum(entry.file_size for entry in archive.infolist()) if archive else 0
     if claimed > LARGEST:

@@ -77,7 +77,7 @@ def fool(
     settings = Settings(preset, "fool", model.preprocessing, size=model.size, **overrides)
     with Probe(model) as probe:
         original = rounded(seen_by(probe, photo))
-        goals, before = _goals(probe, target, original, photo)
+        goals, before = _goals_and_answers(probe, target, original, photo)
         watch, optimization = _fool(probe, settings, original, goals, seed, half)
         image = watch.images()
         after = _answers(probe, goals, image)
@@ -99,7 +99,7 @@ def fool(
     return Result("fool", details, arrays, table, bytes_of(photo))
 
 
-def _goals(
+def _goals_and_answers(
     probe: Probe,
     target: int | str | Sequence[int | str] | None,
     original: Tensor,
