@@ -12,9 +12,9 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-# Also the pages of the documentation, the recipes of CONTRIBUTING and the wheel: ten minutes more.
+# What takes minutes: the pages of the documentation, docstrings' examples, the recipes of CONTRIBUTING, the wheel, whole ascents in bfloat16.
 test-slow: $(VENV)/.ready-dev
-	CONVSCOPE_SLOW_TESTS=1 $(BIN)/python -m pytest -n 2 tests/test_docs.py tests/test_examples.py tests/test_wheel.py
+	CONVSCOPE_SLOW_TESTS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 check: docs $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .

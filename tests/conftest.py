@@ -1,9 +1,24 @@
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 import torch
 
 torch.set_num_threads(1)
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and their children too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that take minutes run with `make test-slow` only."""
+    if os.environ.get("CONVSCOPE_SLOW_TESTS"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="minutes; `make test-slow` runs it"))
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from timm.models.vision_transformer import VisionTransformer
 
 import convscope
 from convscope.networks.model import Model
@@ -35,6 +37,24 @@ def small_model(network: Trunk | None = None) -> Model:
 def photo(seed: int = 0, side: int = SIDE) -> np.ndarray:
     """A photo of colored noise (h w 3, uint8)."""
     return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+@cache
+def _transformer() -> Model:
+    """A vision transformer with random weights, always the same."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = VisionTransformer(
+            img_size=SIDE, patch_size=8, embed_dim=12, depth=2, num_heads=2, num_classes=4
+        )
+    return convscope.load_model(network, size=SIDE)
+
+
+def _audited(model: Model, folder: Path) -> Result:
+    photos, labels = _folder(folder), folder / "labels.csv"
+    labels.write_text("\n".join(["photo,label", *(f"{seed}.png,{seed}" for seed in range(4))]))
+    out = str(folder / "audit.html")
+    return convscope.audit(model, photos, out, labels=str(labels), layer=LAYER, unit_steps=0)
 
 
 def _explained(model: Model, folder: Path) -> Result:
@@ -85,6 +105,9 @@ VERBS: dict[str, Call] = {
     "concepts": lambda model, folder: convscope.concepts(
         model, [photo(0), photo(1)], layer=LAYER, count=2
     ),
+    "features": lambda model, folder: convscope.features(model, photo(), layer=LAYER),
+    "attention": lambda model, folder: convscope.attention(_transformer(), photo()),
+    "audit": _audited,
     "intervene": lambda model, folder: convscope.intervene(model, photo(), "second:1"),
     "evaluate": lambda model, folder: convscope.evaluate(
         model, photo(), _explained(model, folder), metric="insertion"

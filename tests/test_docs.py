@@ -29,12 +29,7 @@ def quick(code: str) -> str:
     return re.sub(r"(steps=|--steps )\d+", r"\g<1>2", code)
 
 
-slow = pytest.mark.skipif(
-    not os.environ.get("CONVSCOPE_SLOW_TESTS"), reason="minutes; `make test-slow` runs it"
-)
-
-
-@slow
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -76,7 +71,7 @@ def test_the_readme_names_every_verb():
     assert [name for name in [*VERBS, "live", "atlas"] if f"`{name}`" not in text] == []
 
 
-@slow
+@pytest.mark.slow
 def test_the_recipes_of_contributing_work(tmp_path):
     """Each file of a recipe is put into one copy of the package; then their examples run there."""
     shutil.copytree(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import os
 import re
 import shlex
 import sys
@@ -32,9 +31,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "gallery").glob("*.md"))]
 
 pytestmark = [
-    pytest.mark.skipif(
-        not os.environ.get("CONVSCOPE_SLOW_TESTS"), reason="minutes; `make test-slow` runs it"
-    ),
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),
 ]
 

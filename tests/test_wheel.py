@@ -13,12 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-slow = pytest.mark.skipif(
-    not os.environ.get("CONVSCOPE_SLOW_TESTS"), reason="minutes; `make test-slow` runs it"
-)
-
-
-@slow
+@pytest.mark.slow
 def test_the_wheel_runs_without_the_sources(tmp_path):
     """Built from a copy of what is in the repository, installed into an empty folder, run there."""
     source = tmp_path / "source"

@@ -207,12 +207,15 @@ def pyramid_levels(probe: Probe) -> list[str]:
     prefixes = [
         name for name, module in probe.model.modules.items() if hasattr(module, "layer_blocks")
     ]
-    return [
-        name
+    levels = [
+        (prefix, int(level))
         for prefix in prefixes
         for name in probe.layers
-        if name.startswith(f"{prefix}.layer_blocks.") and name[len(prefix) + 14 :].isdigit()
+        if name.startswith(f"{prefix}.layer_blocks.")
+        and (level := name.removeprefix(f"{prefix}.layer_blocks.")).isdigit()
     ]
+    # Not in the order in which they run: the coarsest level runs first.
+    return [f"{prefix}.layer_blocks.{level}" for prefix, level in sorted(levels)]
 
 
 def _backbone_layer(probe: Probe) -> str | None:

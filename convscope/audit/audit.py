@@ -19,6 +19,7 @@ from convscope.core.files import write_whole
 from convscope.core.ranges import NonNegativeInt, PositiveFloat, PositiveInt, Seed, Threads
 from convscope.core.validation import checked
 from convscope.networks.model import Model
+from convscope.networks.torch_settings import plain_torch_settings
 from convscope.results import provenance
 from convscope.results.details import AuditDetails, ClassAccuracy, Finding
 from convscope.results.result import Result
@@ -26,6 +27,7 @@ from convscope.verbs._command_line import model_words
 from convscope.verbs._verb import ModelLike, PhotoLike
 
 
+@plain_torch_settings()
 @checked("model", "photos", "labels")
 def audit(
     model: ModelLike,

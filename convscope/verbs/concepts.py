@@ -73,7 +73,6 @@ def concepts(
         convscope.concepts(model, ["cat.jpg", "dog.jpg"], layer="blocks.5", count=10)
         $ convscope concepts cat.jpg dog.jpg --layer blocks.5 --count 10 --out concepts.png
         $ convscope concepts cat.jpg dog.jpg --layer blocks.5 --out pets.safetensors
-        $ convscope visualize concept:pets/3
     """
     image = network_input(model, photos)
     with Probe(model) as probe:

@@ -107,7 +107,7 @@ BAD = [
     (["explain", "sample:chelsea", "--layer", "blocks.33"], "did you mean 'blocks.3'"),
     (["explain", "sample:chelsea", "--target", "zebraa"], "did you mean 'zebra'"),
     (["explain", "sample:chelsea", "--seed", "x"], "seed must be an integer"),
-    (["explain", "sample:chelsea", "--samples", "3"], "grad_cam has no option --samples"),
+    (["explain", "sample:chelsea", "--samples", "3"], "The default method has no option --samples"),
     (
         ["explain", "sample:chelsea", "-o", "x.bmp"],
         "must end in .png or .npz or .json or .csv or .gif or .webp",

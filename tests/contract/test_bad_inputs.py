@@ -62,7 +62,7 @@ def table() -> list[tuple[str, dict[str, object], str]]:
 
 BY_HAND: list[tuple[str, dict[str, object], str]] = [
     ("explain", {"method": 5}, "method must be text or a list of texts; 5"),
-    ("explain", {"method": None}, "method must be text"),
+    ("explain", {"method": {}}, "method must be text"),
     ("explain", {"method": [3]}, "method must be text"),
     ("explain", {"layer": 3}, "layer must be text"),
     ("explain", {"layer": ["a", 3]}, "layer must be text"),

@@ -250,6 +250,8 @@ def units_of(model: Model, image: torch.Tensor, *, half: bool) -> torch.Tensor:
     return torch.stack(actual)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_bfloat16_climbs_as_high_and_says_so(embedded):
     """One picture scores alike in both precisions. Two ascents part after some steps, in whatever
     way they are rounded: over the units, the one in bfloat16 ends no lower, scored in full

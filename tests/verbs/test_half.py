@@ -62,6 +62,8 @@ def both() -> tuple[Tensor, Tensor]:
     return scores, half @ full.T
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_climbs_reach_the_scores_of_full_precision(both):
     """Climbs part ways where rounding does, so that single units end up to a fifth higher or lower,
     but not their middle."""
@@ -70,6 +72,8 @@ def test_climbs_reach_the_scores_of_full_precision(both):
     assert float((half / full).log().mean().exp()) == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_pictures_show_the_same(both):
     """Among the 24 pictures in full precision, the one most like a unit's picture in half precision
     is that unit's own."""

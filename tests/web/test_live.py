@@ -98,7 +98,10 @@ def test_the_command_prints_the_address_first_and_ends_on_ctrl_c():
     command = [sys.executable, "-m", "convscope", "live", "--no-browser", "--model", "embedded"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        address = process.stdout.readline().strip()
-        assert httpx.get(address).status_code == 200
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        try:
+            address = process.stdout.readline().strip()
+            assert httpx.get(address).status_code == 200
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
