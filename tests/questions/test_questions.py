@@ -207,7 +207,8 @@ def test_inputs_beside_the_image(photo):
 
 
 @pytest.mark.parametrize("method", ["ablation_cam", "grad_cam"])
-def test_a_layer_behind_the_unit_explains_nothing(method):
-    model = convscope.load_model()
+def test_a_layer_behind_the_unit_explains_nothing(photo, method):
+    torch.manual_seed(0)
+    model = convscope.load_model(Trunk(), size=SIDE)
     with pytest.raises(ConvscopeError, match=r"changes the score|does not depend"):
-        convscope.explain(model, "sample:chelsea", method=method, target="unit:blocks.3:11")
+        convscope.explain(model, photo, method=method, target="unit:first:3", layer="third")
