@@ -231,7 +231,7 @@ def fooling_section(model: Model, photo: PhotoLike, seed: int) -> FoolingSection
 def _said(row: Row, when: str) -> str:
     """An answer with its probability, where it has one."""
     probability = row[f"{when}_probability"]
-    return str(row[when]) + ("" if probability is None else f", {100 * probability:.1f} %")
+    return str(row[when]) + ("" if probability is None else f", {100 * probability:.1f}\u00a0%")
 
 
 def inversion_sections(model: Model, photo: PhotoLike, seed: int) -> list[DepthSection]:
