@@ -12,7 +12,7 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-# What takes minutes: the pages of the documentation, docstrings' examples, the recipes of CONTRIBUTING, the wheel, whole ascents in bfloat16.
+# What takes minutes: a whole report, the examples of docstrings, the wheel, whole ascents in bfloat16.
 test-slow: $(VENV)/.ready-dev
 	CONVSCOPE_SLOW_TESTS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 

@@ -29,8 +29,13 @@ def quick(code: str) -> str:
     return re.sub(r"(steps=|--steps )\d+", r"\g<1>2", code)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem == "report"))
+        for page in PAGES
+    ],
+)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
@@ -71,7 +76,6 @@ def test_the_readme_names_every_verb():
     assert [name for name in [*VERBS, "live", "atlas"] if f"`{name}`" not in text] == []
 
 
-@pytest.mark.slow
 def test_the_recipes_of_contributing_work(tmp_path):
     """Each file of a recipe is put into one copy of the package; then their examples run there."""
     shutil.copytree(
