@@ -103,22 +103,22 @@ def main() -> None:
         options = {**options, **FEWER.get(title, {})}
         part = Path(arguments.parts) / f"{title}.npz" if arguments.parts else None
         if part is not None and part.is_file():
-            one = convscope.Result.load(part)
+            measured = convscope.Result.load(part)
         elif arguments.finished or (arguments.fast and title in SLOW):
             continue
         else:
-            one = convscope.benchmark_attribution(model, arguments.folder, **common, **options)
-            one.table[0]["method"] = title
-            details = replace(one.details_as(MeasurementsDetails), methods=[title])
-            one = replace(one, details=details)
+            measured = convscope.benchmark_attribution(model, arguments.folder, **common, **options)
+            measured.table[0]["method"] = title
+            details = replace(measured.details_as(MeasurementsDetails), methods=[title])
+            measured = replace(measured, details=details)
             if part is not None:
-                one.save(part)
-        row = one.table[0]
+                measured.save(part)
+        row = measured.table[0]
         said = "".join(
             f"{name} {row[name]:.3f} ± {row[name + '_sd']:.3f}   " for name in METRICS.split(",")
         )
         print(f"{title:34s}{said}{row['seconds']}", flush=True)
-        result = one if result is None else merged(result, one)
+        result = measured if result is None else merged(result, measured)
     assert result is not None
     out = Path(arguments.out)
     is_part = arguments.fast or arguments.only

@@ -220,11 +220,11 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=2048)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    if given.what == "planted":
-        run_planted(given.embedded, given.training, given.seed)
+    arguments = parser.parse_args()
+    if arguments.what == "planted":
+        run_planted(arguments.embedded, arguments.training, arguments.seed)
     else:
-        run_rate(given.photos, given.repeats)
+        run_rate(arguments.photos, arguments.repeats)
 
 
 if __name__ == "__main__":

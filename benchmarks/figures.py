@@ -176,8 +176,8 @@ def maco() -> None:
 
 
 FIGURES: dict[str, Callable[[], None]] = {
-    one.__name__: one
-    for one in (explain, visualize, fool, invert, dream, caricature, noise, diversity, maco)
+    figure.__name__: figure
+    for figure in (explain, visualize, fool, invert, dream, caricature, noise, diversity, maco)
 }
 
 if __name__ == "__main__":

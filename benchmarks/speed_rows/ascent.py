@@ -4,9 +4,9 @@ step.
 Both optimize units of a layer with Adam on a spectrum of 224 px under Distill's transforms. Ours is
 `convscope.visualize`, as its users call it; what counts are the steps after the first one, from one
 report of its progress to another. Lucent is timed from its transform in one step to that in a later
-one, first step and set-up left out; of a batch as large as ours and of single images, what is
-cheaper for an image counts. The limit is one run of the same prepared network to the layer and back
-to its input, on images as large as the transforms make them.
+step, without the set-up and the first step; of a batch as large as ours and of single images, what
+is cheaper for an image counts. The limit is one run of the same prepared network to the layer and
+back to its input, on images as large as the transforms make them.
 """
 
 from __future__ import annotations

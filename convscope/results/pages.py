@@ -25,13 +25,16 @@ STYLE = Path(__file__).with_name("page.css")
 
 
 def render_page(template: Path, values: dict[str, object]) -> bytes:
-    """A page from its template, in UTF-8; what comes from photos and labels is escaped."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    """A page from its template, which extends `page.html`, in UTF-8; what comes from photos and
+    labels is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([template.parent, STYLE.parent]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
     # The style is ours, so it is markup.
     style = Markup(STYLE.read_text(encoding="utf-8"))
-    text = environment.from_string(template.read_text(encoding="utf-8")).render(
-        style=style, **values
-    )
+    text = environment.get_template(template.name).render(style=style, **values)
     return visible(text).encode()
 
 

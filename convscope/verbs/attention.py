@@ -52,8 +52,8 @@ def attention(
         count = weights.shape[-1]
         extra, grid = probe.layout.token_grid(count, image_size(image)) or (0, (count, 1))
     rows = [_token(model, token, extra, grid, (each.shape[-2], each.shape[-1])) for each in photo]
-    given = torch.stack([weights[at, :, row] for at, row in enumerate(rows)]).float()
-    maps = given[:, :, extra:].reshape(*given.shape[:2], *grid)
+    from_token = torch.stack([weights[at, :, row] for at, row in enumerate(rows)]).float()
+    maps = from_token[:, :, extra:].reshape(*from_token.shape[:2], *grid)
     heads = maps.shape[1]
     boxes = [model.preprocessing.box(*each.shape[-2:]) for each in photo]
     details = AttributionDetails(
@@ -65,7 +65,7 @@ def attention(
         space="layer",
     )
     arrays = {"attention": to_numpy(maps), "heatmap": to_numpy(maps.flatten(0, 1))}
-    return Result("attention", details, arrays, _rows(given, extra), bytes_of(photo))
+    return Result("attention", details, arrays, _rows(from_token, extra), bytes_of(photo))
 
 
 def _chosen(probe: Probe, attentions: list[Attention], image: Tensor, block: int) -> Tensor:

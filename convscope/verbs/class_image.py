@@ -70,26 +70,26 @@ def class_image(
     )
     targets = [target] if isinstance(target, (int, str)) else list(target)
     with Probe(model) as probe:
-        asked = [_asked(model, each) for each in targets]
+        goals = [_goal_of(model, target) for target in targets]
         optimization = optimize_batches(
             probe,
-            [each.objective for each in asked],
+            [goal.objective for goal in goals],
             settings,
             BatchOptions(seed, batch, half, task="class image"),
         )
-        table = _table(probe, optimization, asked)
-    return images_result("class_image", optimization, _details(asked, settings), table=table)
+        table = _table(probe, optimization, goals)
+    return images_result("class_image", optimization, _details(goals, settings), table=table)
 
 
-def _details(asked: list[_Asked], settings: Settings) -> ImagesDetails:
+def _details(goals: list[_Goal], settings: Settings) -> ImagesDetails:
     """Titles, the classes among the questions, and the preset."""
-    classes = [each.index for each in asked if each.index is not None]
-    titles = [each.title for each in asked]
+    classes = [goal.index for goal in goals if goal.index is not None]
+    titles = [goal.title for goal in goals]
     return ImagesDetails(titles=titles, targets=classes, preset=settings.title)
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Goal:
     """What a picture is made for: an objective, its title, and the class where it is one."""
 
     objective: Objective
@@ -97,15 +97,15 @@ class _Asked:
     index: int | None = None
 
 
-def _asked(model: Model, target: int | str) -> _Asked:
+def _goal_of(model: Model, target: int | str) -> _Goal:
     question = parse_question(model, target).of_any_image()
     if isinstance(question, Choice) and question.index is not None and question.against is None:
         index = question.index
-        return _Asked(objective("logit", target=index), model.label(index), index)
-    return _Asked(objective("score", question=str(target)), question.title(model))
+        return _Goal(objective("logit", target=index), model.label(index), index)
+    return _Goal(objective("score", question=str(target)), question.title(model))
 
 
-def _table(probe: Probe, optimization: OptimizationResult, asked: list[_Asked]) -> list[Row]:
+def _table(probe: Probe, optimization: OptimizationResult, goals: list[_Goal]) -> list[Row]:
     """A row for each class: its score, the network's answer to the picture, and what went wrong; of
     other questions only their score."""
     model = probe.model
@@ -113,14 +113,14 @@ def _table(probe: Probe, optimization: OptimizationResult, asked: list[_Asked]) 
     scores = probe.scores(images)
     probabilities = model.probabilities(scores)
     rows: list[Row] = []
-    for place, each in enumerate(asked[: len(scores)]):
+    for place, goal in enumerate(goals[: len(scores)]):
         first, last = (float(optimization.score[place, step]) for step in (0, -1))
-        row: Row = {"target": each.title, "first_score": first, "last_score": last}
+        row: Row = {"target": goal.title, "first_score": first, "last_score": last}
         answer = None
-        if each.index is not None:
+        if goal.index is not None:
             answer = model.label(int(scores[place].argmax()))
-            row |= {"answer": answer, "probability": float(probabilities[place, each.index])}
-        rows.append(row | {"note": _note(each.title, answer, first, last)})
+            row |= {"answer": answer, "probability": float(probabilities[place, goal.index])}
+        rows.append(row | {"note": _note(goal.title, answer, first, last)})
     return rows
 
 

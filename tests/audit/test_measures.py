@@ -96,8 +96,8 @@ def test_labels_are_suspect_only_where_chance_does_not_explain_them():
     suspects = suspect_labels(predictions(label, predicted, sure, left))
     assert suspects.is_alarm
     assert set(suspects.places.tolist()) == {0, 1, 2, 3, 4}
-    one = predictions(label, np.array([1, *label[1:]]), sure, np.array([0.001, *sure[1:]]))
-    assert not suspect_labels(one).is_alarm
+    single = predictions(label, np.array([1, *label[1:]]), sure, np.array([0.001, *sure[1:]]))
+    assert not suspect_labels(single).is_alarm
 
 
 def test_the_eigengap_counts_clusters_that_are_far_apart():

@@ -50,13 +50,13 @@ def both() -> tuple[Tensor, Tensor]:
     features = [seen(model, torch.from_numpy(each["image"]), layers) for each in results]
     scores = torch.stack(
         [
-            torch.stack([each[layer][place, unit] for place, (layer, unit) in enumerate(UNITS)])
-            for each in features
+            torch.stack([means[layer][place, unit] for place, (layer, unit) in enumerate(UNITS)])
+            for means in features
         ]
     )
     profiles = [
-        torch.cat([(each[name] - each[name].mean(0)) / each[name].std(0) for name in layers], 1)
-        for each in features
+        torch.cat([(means[name] - means[name].mean(0)) / means[name].std(0) for name in layers], 1)
+        for means in features
     ]
     full, half = (torch.nn.functional.normalize(profile, dim=1) for profile in profiles)
     return scores, half @ full.T

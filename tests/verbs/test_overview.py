@@ -97,8 +97,8 @@ def test_gradients_of_a_recorded_run():
         for index in range(3):
             actual = probe.activations_and_gradients(image, layers, Target.of(model, index))
             for name in layers:
-                for one, other in zip(actual[name], plain[index][name], strict=True):
-                    assert torch.allclose(one, other, atol=1e-6)
+                for tensor, expected in zip(actual[name], plain[index][name], strict=True):
+                    assert torch.allclose(tensor, expected, atol=1e-6)
 
 
 def test_several_photos_and_a_detector():

@@ -33,6 +33,13 @@ def client(microscope):
     return TestClient(app, base_url=ADDRESS, raise_server_exceptions=False)
 
 
+@pytest.fixture
+def still_answers(client):
+    """After every hostile request the server still answers its own page."""
+    yield
+    assert client.get("/photo").status_code == 200
+
+
 @pytest.fixture(scope="session")
 def atlas_of_two_layers(tmp_path_factory):
     """A small network, and an atlas of two of its layers with the best of twelve photos."""

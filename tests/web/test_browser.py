@@ -374,11 +374,11 @@ def test_axe_finds_nothing_serious(page, view):
     page.evaluate(axe.read_text())
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        actual = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+        report = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
         serious = [
-            (one["id"], [node["html"][:160] for node in one["nodes"]][:3])
-            for one in actual
-            if one["impact"] in ("serious", "critical")
+            (violation["id"], [node["html"][:160] for node in violation["nodes"]][:3])
+            for violation in report["violations"]
+            if violation["impact"] in ("serious", "critical")
         ]
         assert serious == [], scheme
 

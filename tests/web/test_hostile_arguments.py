@@ -6,12 +6,7 @@ import pytest
 
 from tests.web.hostile import CAT, refused
 
-
-@pytest.fixture(autouse=True)
-def _goes_on(client):
-    """After every one of these the server still answers its own page."""
-    yield
-    assert client.get("/photo").status_code == 200
+pytestmark = pytest.mark.usefixtures("still_answers")
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,7 @@ from convscope.web.guard import Access
 from tests.web.conftest import ORIGIN
 from tests.web.hostile import refused
 
-
-@pytest.fixture(autouse=True)
-def _goes_on(client):
-    """After every one of these the server still answers its own page."""
-    yield
-    assert client.get("/photo").status_code == 200
+pytestmark = pytest.mark.usefixtures("still_answers")
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,7 @@ from PIL import Image
 
 from tests.web.conftest import ORIGIN
 
-
-@pytest.fixture(autouse=True)
-def _goes_on(client):
-    """After every one of these the server still answers its own page."""
-    yield
-    assert client.get("/photo").status_code == 200
+pytestmark = pytest.mark.usefixtures("still_answers")
 
 
 def test_the_page_runs_only_its_own_scripts(client):

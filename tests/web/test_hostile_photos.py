@@ -13,12 +13,7 @@ from convscope.web.limits import FRAME_BYTES, UPLOAD_BYTES
 from tests.web.conftest import ORIGIN
 from tests.web.hostile import CAT, refused
 
-
-@pytest.fixture(autouse=True)
-def _goes_on(client):
-    """After every one of these the server still answers its own page."""
-    yield
-    assert client.get("/photo").status_code == 200
+pytestmark = pytest.mark.usefixtures("still_answers")
 
 
 def png(width, height):
