@@ -103,22 +103,24 @@ def main() -> None:
         options = {**options, **FEWER.get(title, {})}
         part = Path(arguments.parts) / f"{title}.npz" if arguments.parts else None
         if part is not None and part.is_file():
-            measured = convscope.Result.load(part)
+            measurement = convscope.Result.load(part)
         elif arguments.finished or (arguments.fast and title in SLOW):
             continue
         else:
-            measured = convscope.benchmark_attribution(model, arguments.folder, **common, **options)
-            measured.table[0]["method"] = title
-            details = replace(measured.details_as(MeasurementsDetails), methods=[title])
-            measured = replace(measured, details=details)
+            measurement = convscope.benchmark_attribution(
+                model, arguments.folder, **common, **options
+            )
+            measurement.table[0]["method"] = title
+            details = replace(measurement.details_as(MeasurementsDetails), methods=[title])
+            measurement = replace(measurement, details=details)
             if part is not None:
-                measured.save(part)
-        row = measured.table[0]
+                measurement.save(part)
+        row = measurement.table[0]
         said = "".join(
             f"{name} {row[name]:.3f} ± {row[name + '_sd']:.3f}   " for name in METRICS.split(",")
         )
         print(f"{title:34s}{said}{row['seconds']}", flush=True)
-        result = measured if result is None else merged(result, measured)
+        result = measurement if result is None else merged(result, measurement)
     assert result is not None
     out = Path(arguments.out)
     is_part = arguments.fast or arguments.only
