@@ -33,6 +33,9 @@ KINDS: dict[str, Callable[[Model, str], Question]] = {
 }
 """The word before the colon -> what reads the rest."""
 
+FILE_KINDS = ("concept", "like")
+"""Those of them that name a file."""
+
 
 def parse_question(model: Model, target: TargetLike) -> Question:
     """A question from a class index, a label, text such as "box:2", a callable, or None.

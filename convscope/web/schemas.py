@@ -11,6 +11,7 @@ from convscope.core.schema import Parameter, Schema
 from convscope.core.types import JsonObject
 from convscope.core.validation import check
 from convscope.errors import OptionError, TargetError, suggest
+from convscope.questions.grammar import FILE_KINDS
 from convscope.synthesis import presets
 from convscope.web.limits import LARGEST_NUMBER, OPTION_BOUNDS
 
@@ -24,9 +25,6 @@ VERBS: dict[str, tuple[str, ...]] = {
 }
 """The verbs that a request may call, and which of their arguments it may set. None of these is a
 path, a module or a network."""
-
-FILE_TARGETS = ("like:",)
-"""Targets that name a file; a request may name none."""
 
 MOST_TARGETS = 8
 """Of one question; a label may hold some of these commas itself."""
@@ -101,7 +99,7 @@ def _bounded(verb: str, parameter: Parameter, text: str) -> object:
 
 
 def _check_target(text: str) -> None:
-    if any(prefix in text.lower() for prefix in FILE_TARGETS):
+    if any(f"{kind}:" in text.lower() for kind in FILE_KINDS):
         raise TargetError("A target that names a file cannot be asked for over a connection.")
     if text.count(",") >= MOST_TARGETS:
         raise TargetError(f"At most {MOST_TARGETS} targets can be asked for at once.")

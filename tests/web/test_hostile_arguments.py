@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from convscope.questions.concept_file import KIND
 from tests.web.hostile import CAT, refused
 
 pytestmark = pytest.mark.usefixtures("still_answers")
@@ -104,6 +109,15 @@ def test_a_path_leads_nowhere_else(client, path):
 )
 def test_an_argument_is_checked(client, query):
     refused(client.get(f"/api/png?{query}"), 400, 404)
+
+
+def test_a_saved_concept_is_not_read_over_a_connection(client, tmp_path):
+    facts = json.dumps({"layer": "blocks.3", "provenance": {}})
+    path = tmp_path / "pets.safetensors"
+    directions = {"directions": np.ones((1, 80), np.float32)}
+    save_file(directions, path, {"kind": KIND, "facts": facts})
+    query = f"verb=explain&{CAT}&method=saliency&target=concept:{path}/0"
+    assert "names a file" in refused(client.get(f"/api/png?{query}"), 400, 404)
 
 
 @pytest.mark.parametrize(
