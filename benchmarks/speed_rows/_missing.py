@@ -1,10 +1,28 @@
-"""What to say where a peer is not installed."""
+"""What to say where a peer is not installed, or the processor lacks what a row is about."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
+import torch
+
 PACKAGES = {"lucent": "torch-lucent", "pytorch_grad_cam": "grad-cam"}
+
+
+def missing_bfloat16(device: str) -> str:
+    """An empty text, or why rows in bfloat16 say nothing here: without the instructions for it the
+    processor takes many times as long as in full precision."""
+    if torch.device(device).type != "cpu":
+        return ""
+    # Torch has no public question for it.
+    if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+        return ""
+    return "this processor has no instructions for bfloat16"
+
+
+def precisions_of(device: str) -> dict[str, str]:
+    """The precisions that are timed: the contestant's name, and what the row's title adds."""
+    return {"ours": ""} if missing_bfloat16(device) else {"ours": "", "ours in half": ", bfloat16"}
 
 
 def missing(module: str) -> str:

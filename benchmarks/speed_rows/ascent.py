@@ -14,6 +14,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor
 
 import convscope
 from benchmarks._duel import Duel, Row, Run, Setting, duel, rows
-from benchmarks.speed_rows._missing import missing
+from benchmarks.speed_rows._missing import missing, missing_bfloat16
 from benchmarks.speed_rows._networks import LAYERS, living, model_of, network_of
 from convscope.core.progress import report_to
 from convscope.networks.model import Model
@@ -191,22 +192,26 @@ def run(setting: Setting) -> Iterator[Row]:
     absent = missing("lucent")
     batch = 2 if setting.quick else BATCH[torch.device(setting.device).type]
     steps = WARM_STEPS[torch.device(setting.device).type]
-    kept: dict[str, list[Row]] = {"": [], ", bfloat16": []}
+    no_half = missing_bfloat16(setting.device)
+    precisions = {"": ""} if no_half else {"": "", " in half": ", bfloat16"}
+    kept: dict[str, list[Row]] = {title: [] for title in precisions.values()}
     for name, layer in cells(setting.quick):
         model = model_of(name, setting.device)
         units = living(model, layer, batch)
         contestants: dict[str, Run] = {
-            "ours": ours(model, layer, units, steps, half=False),
-            "ours in half": ours(model, layer, units, steps, half=True),
-            "limit": bare(model, layer, batch, steps, half=False),
-            "limit in half": bare(model, layer, batch, steps, half=True),
+            f"{who}{half}": make(half=bool(half))
+            for half in precisions
+            for who, make in (
+                ("ours", partial(ours, model, layer, units, steps)),
+                ("limit", partial(bare, model, layer, batch, steps)),
+            )
         }
         if not absent:
             network = network_of(name, setting.device)
             contestants["Lucent"] = lucents(network, layer, units, steps)
             contestants["Lucent, alone"] = lucents(network, layer, units[:1], steps)
         per_image = cheapest(duel(contestants, setting.patience, setting.device), batch)
-        for half, title in (("", ""), (" in half", ", bfloat16")):
+        for half, title in precisions.items():
             entries = rows(
                 per_image,
                 group="ascent",
@@ -221,8 +226,10 @@ def run(setting: Setting) -> Iterator[Row]:
                 row.missing = absent
                 kept[title].append(row)
                 yield row
-    for title, each in kept.items():
-        yield mean(each, f"visualize, geometric mean{title}", absent, batch)
+    for title, layer_rows in kept.items():
+        yield mean(layer_rows, f"visualize, geometric mean{title}", absent, batch)
+    if no_half:
+        yield mean([], "visualize, geometric mean, bfloat16", no_half, batch)
 
 
 def cheapest(timing: Duel, batch: int) -> Duel:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 import convscope
 from benchmarks._duel import Row, Run, Setting, duel, rows
-from benchmarks.speed_rows._missing import missing
+from benchmarks.speed_rows._missing import missing, missing_bfloat16
 from benchmarks.speed_rows._networks import model_of, network_of, peer_input, photos
 from convscope.networks.model import Model
 from convscope.probe.inference_copy import inference_copy
@@ -130,7 +130,8 @@ def run(setting: Setting) -> Iterator[Row]:
             "ours": ours(model, method, pictures, **options),
             "limit": bare(model, layer, peer_input(model, pictures)),
         }
-        if method in SLOW:
+        has_half = method in SLOW and not missing_bfloat16(setting.device)
+        if has_half:
             contestants["ours in half"] = ours(model, method, pictures, half=True, **options)
         for peer, theirs, make in zip(absent, FAMILY[method], (grad_cams, torch_cams), strict=True):
             if theirs and not absent[peer]:
@@ -151,7 +152,7 @@ def run(setting: Setting) -> Iterator[Row]:
             wanted=wanted,
             allowed=allowed,
         )
-        if method in SLOW:
+        if has_half:
             yield from rows(
                 timing,
                 group="cam",

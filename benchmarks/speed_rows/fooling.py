@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import convscope
 from benchmarks._duel import Duel, Row, Run, Setting, duel, rows
-from benchmarks.speed_rows._missing import missing
+from benchmarks.speed_rows._missing import missing, precisions_of
 from benchmarks.speed_rows._networks import model_of, network_of
 from convscope.networks.model import Model
 
@@ -62,16 +62,14 @@ def foolboxs(model: Model, network: Any, image: Tensor) -> Run:
 def run(setting: Setting) -> Iterator[Row]:
     """A row for each network and batch."""
     absent = missing("foolbox")
+    precisions = precisions_of(setting.device)
     for name in ("embedded",) if setting.quick else ("resnet50", "embedded"):
         for batch in (2,):
             model = model_of(name, setting.device)
             image = torch.rand(batch, 3, 224, 224, generator=torch.Generator().manual_seed(0)).to(
                 setting.device
             )
-            contestants = {
-                "ours": ours(model, image),
-                "ours in half": ours(model, image, half=True),
-            }
+            contestants = {who: ours(model, image, half=who != "ours") for who in precisions}
             if not absent:
                 contestants["foolbox L2 PGD"] = foolboxs(
                     model, network_of(name, setting.device), image
@@ -84,7 +82,7 @@ def run(setting: Setting) -> Iterator[Row]:
                 },
                 timing.once,
             )
-            for who, title in (("ours", ""), ("ours in half", ", bfloat16")):
+            for who, title in precisions.items():
                 for row in rows(
                     each,
                     group="fooling",

@@ -19,7 +19,7 @@ from torch import Tensor
 
 import convscope
 from benchmarks._duel import Row, Run, Setting, duel, rows
-from benchmarks.speed_rows._missing import missing
+from benchmarks.speed_rows._missing import missing, precisions_of
 from benchmarks.speed_rows._networks import model_of, network_of
 from benchmarks.speed_rows.ascent import seconds_a_step
 from convscope.networks.model import Model
@@ -78,6 +78,7 @@ def horamas(network: Any, folder: str, steps: int, device: str) -> Run:
 def run(setting: Setting) -> Iterator[Row]:
     """A row for each network, in full and in half precision."""
     absent = missing("horama")
+    precisions = precisions_of(setting.device)
     with tempfile.TemporaryDirectory() as folder:
         np.save(
             os.path.join(folder, "spectrum_decorrelated.npy"),
@@ -85,16 +86,13 @@ def run(setting: Setting) -> Iterator[Row]:
         )
         for name in ("embedded",) if setting.quick else ("resnet50", "embedded"):
             model = model_of(name, setting.device)
-            contestants = {
-                "ours": ours(model, STEPS, half=False),
-                "ours in half": ours(model, STEPS, half=True),
-            }
+            contestants = {who: ours(model, STEPS, half=who != "ours") for who in precisions}
             if not absent:
                 contestants["Horama"] = horamas(
                     network_of(name, setting.device), folder, STEPS, setting.device
                 )
             timing = duel(contestants, setting.patience, setting.device)
-            for who, title in (("ours", ""), ("ours in half", ", bfloat16")):
+            for who, title in precisions.items():
                 for row in rows(
                     timing,
                     group="maco",
