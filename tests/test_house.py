@@ -59,3 +59,15 @@ def test_few_annotations_are_any():
         for node in ast.walk(ast.parse(path.read_text()))
     )
     assert actual <= MAX_ANY
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_another_folder_imports_has_no_underscore(path):
+    folder = [PACKAGE.name, *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules = node.module.split(".")
+            names = [*modules, *(alias.name for alias in node.names)]
+            for place, name in enumerate(names[: len(modules) + 1]):
+                if modules[0] == PACKAGE.name and name.startswith("_") and name[:2] != "__":
+                    assert names[:place] == folder[:place], node.module

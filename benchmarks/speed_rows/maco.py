@@ -23,7 +23,7 @@ from benchmarks.speed_rows._missing import missing, precisions_of
 from benchmarks.speed_rows._networks import model_of, network_of
 from benchmarks.speed_rows.ascent import seconds_a_step
 from convscope.networks.model import Model
-from convscope.synthesis.parameterizations._spectrum import inverse
+from convscope.synthesis.spectrum import inverse
 
 SIZE = 1280
 CROPS = "crop(6,0.25,0.30,size=224) noise(uniform=0.0125,normal=0.025)"

@@ -13,7 +13,7 @@ from convscope.atlas.store.store import Store
 from convscope.atlas.store.tables import EXAMPLES, UNITS, ColumnsT, Table
 from convscope.core.quantities import pluralize
 from convscope.errors import InputError, LayerError, OptionError, UnitError, suggest
-from convscope.verbs._verb import ModelLike
+from convscope.networks.load import ModelLike
 
 READ_ATTEMPTS = 4
 """How often an atlas is listed anew when parts are merged while they are read."""

@@ -17,11 +17,10 @@ from convscope.core.quantities import format_duration, pluralize
 from convscope.core.ranges import Copies, NonNegativeFloat, PositiveInt, Seed, Side, Steps, Threads
 from convscope.core.validation import checked
 from convscope.errors import InputError, OptionError
-from convscope.networks.load import load_model
+from convscope.networks.load import ModelLike, load_model
 from convscope.networks.torch_settings import plain_torch_settings
 from convscope.probe import Probe
 from convscope.synthesis.settings import Settings
-from convscope.verbs._verb import ModelLike
 
 
 @plain_torch_settings()

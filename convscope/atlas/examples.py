@@ -32,11 +32,10 @@ from convscope.core.quantities import format_bytes, format_duration, pluralize
 from convscope.core.ranges import Fraction, NonNegativeInt, PositiveInt, Seed, Side, Threads
 from convscope.core.validation import checked
 from convscope.errors import ImageError, OptionError
-from convscope.networks.load import load_model
+from convscope.networks.load import ModelLike, load_model
 from convscope.networks.torch_settings import plain_torch_settings
 from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
-from convscope.verbs._verb import ModelLike
 
 RESERVOIR_PER_SAMPLE = 12
 """For each sample so many photos are drawn by chance, of which the sample takes even steps through

@@ -23,12 +23,11 @@ from convscope.core.quantities import format_duration, pluralize
 from convscope.core.ranges import PositiveInt, Seed, Side, Steps
 from convscope.core.validation import checked
 from convscope.errors import ExtraError, ImageError, OptionError
-from convscope.networks.load import load_model
+from convscope.networks.load import ModelLike, load_model
 from convscope.networks.torch_settings import plain_torch_settings
 from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
 from convscope.synthesis.settings import Settings
-from convscope.verbs._verb import ModelLike
 
 RECIPE_VERSION = 2
 """Goes up when the same map would come out differently."""

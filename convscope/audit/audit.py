@@ -18,13 +18,14 @@ from convscope.audit.thumbnails import Thumbnails
 from convscope.core.files import write_whole
 from convscope.core.ranges import NonNegativeInt, PositiveFloat, PositiveInt, Seed, Threads
 from convscope.core.validation import checked
+from convscope.networks.command_words import model_words
+from convscope.networks.load import ModelLike
 from convscope.networks.model import Model
 from convscope.networks.torch_settings import plain_torch_settings
+from convscope.photos.load_image import PhotoLike
 from convscope.results import provenance
 from convscope.results.details import AuditDetails, ClassAccuracy, Finding
 from convscope.results.result import Result
-from convscope.verbs._command_line import model_words
-from convscope.verbs._verb import ModelLike, PhotoLike
 
 
 @plain_torch_settings()

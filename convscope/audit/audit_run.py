@@ -23,12 +23,12 @@ from convscope.audit.selection import select
 from convscope.core.extras import need
 from convscope.core.interrupt import stopping
 from convscope.errors import ConvscopeError, ImageError, OptionError
-from convscope.networks.load import load_model
+from convscope.networks.load import ModelLike, load_model
 from convscope.networks.model import Model
 from convscope.photos.listed import Listed
+from convscope.photos.load_image import PhotoLike
 from convscope.photos.sources.place import PhotoSource
 from convscope.photos.sources.source_of import source_of
-from convscope.verbs._verb import ModelLike, PhotoLike
 
 VERSION = 1
 """Goes up when the same photos would give other rows than before."""

@@ -17,11 +17,11 @@ from convscope.audit.page_parts import (
 from convscope.audit.predictions import Predictions
 from convscope.audit.thumbnails import Thumbnails
 from convscope.audit.unit_pictures import strong_units
+from convscope.networks.command_words import model_words
 from convscope.networks.model import Model
 from convscope.results.details import Finding
 from convscope.results.pages import render_page
 from convscope.results.provenance import Provenance
-from convscope.verbs._command_line import model_words
 
 TEMPLATE = Path(__file__).with_name("audit.html")
 

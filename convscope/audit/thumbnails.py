@@ -14,13 +14,13 @@ import numpy as np
 from convscope.atlas.scan.read_ahead import read_photo
 from convscope.audit.explainer import ExplainedPhoto
 from convscope.core.files import write_whole
+from convscope.networks.command_words import model_words
 from convscope.networks.model import Model
 from convscope.photos.sources.entry import Entry
 from convscope.photos.sources.place import PhotoSource
 from convscope.results.arrays import Array, Pixels
 from convscope.results.pages import data_uri, picture_of
 from convscope.results.pictures import overlay_heat, scale_heat, to_uint8
-from convscope.verbs._command_line import model_words
 
 if TYPE_CHECKING:
     from torch import Tensor

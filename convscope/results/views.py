@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from convscope.core.registry import NoTraits, Registry
 
-registry = Registry("convscope.results.pictures", "picture", NoTraits)
+registry = Registry("convscope.results.pictures", "picture", NoTraits, shared=("colors",))

@@ -12,12 +12,12 @@ from convscope.core.interrupt import count_steps
 from convscope.core.progress import advance
 from convscope.core.ranges import Seed
 from convscope.core.validation import checked
+from convscope.networks.command_words import model_words
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
 from convscope.results.details import PredictionsDetails
 from convscope.results.pages import render_page
 from convscope.results.result import Result
-from convscope.verbs._command_line import model_words
 from convscope.verbs._report_parts import (
     answer_section,
     class_section,

@@ -14,7 +14,7 @@ from convscope.core.types import JsonObject
 from convscope.results.arrays import Array
 from convscope.results.details import ImagesDetails, Space
 from convscope.results.pictures import color, scale_heat
-from convscope.results.pictures._color import HEAT, SIGNED
+from convscope.results.pictures.colors import HEAT, SIGNED
 from convscope.results.pictures.detections import class_color
 from convscope.results.pictures.segmentation import class_colors, class_masks
 from convscope.results.result import Result

@@ -16,9 +16,9 @@ from convscope.results.views import registry
 register = registry.register
 
 _PIECES = {
-    "color": "_color",
-    "to_rgb": "_color",
-    "to_uint8": "_color",
+    "color": "colors",
+    "to_rgb": "colors",
+    "to_uint8": "colors",
     "activation_tile": "_tile",
     "is_blank": "_tile",
     "scale_heat": "_heat",
@@ -30,10 +30,10 @@ _PIECES = {
 
 if TYPE_CHECKING:
     from convscope.results.pictures._bar import color_bar
-    from convscope.results.pictures._color import color, to_rgb, to_uint8
     from convscope.results.pictures._heat import overlay_heat, scale_heat
     from convscope.results.pictures._layout import Panel, sheet
     from convscope.results.pictures._tile import activation_tile, is_blank
+    from convscope.results.pictures.colors import color, to_rgb, to_uint8
 
 __all__ = [
     "Panel",

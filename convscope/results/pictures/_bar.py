@@ -7,8 +7,8 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from convscope.results.pictures._color import color
 from convscope.results.pictures._text import INK, PAPER, RULE, TEXT, font, line_height
+from convscope.results.pictures.colors import color
 
 
 def format_number(value: float, scale: float) -> str:

@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw
 from convscope.core.text import visible
 from convscope.errors import NumericError
 from convscope.results.pictures._bar import format_number
-from convscope.results.pictures._color import Map
 from convscope.results.pictures._text import (
     FAINT,
     INK,
@@ -20,6 +19,7 @@ from convscope.results.pictures._text import (
     line_height,
     text_size,
 )
+from convscope.results.pictures.colors import Map
 
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 """Colors of lines that color-blind readers can tell apart (Okabe and Ito, 2008)."""

@@ -10,7 +10,7 @@ from PIL import Image
 
 from convscope.errors import OptionError
 from convscope.results.details import Box, Space
-from convscope.results.pictures._color import (
+from convscope.results.pictures.colors import (
     HEAT,
     Map,
     Pixels,

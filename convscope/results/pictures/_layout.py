@@ -9,8 +9,8 @@ from typing import Literal
 
 from PIL import Image
 
-from convscope.results.pictures._color import Pixels
 from convscope.results.pictures._text import FAINT, PAPER, SMALLEST, draw_text, text_size
+from convscope.results.pictures.colors import Pixels
 
 LEAST_WIDTH = 300
 """A sheet is at least this wide, so that its heading has room."""

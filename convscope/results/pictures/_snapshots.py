@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from convscope.results.arrays import Array
-from convscope.results.pictures._color import to_rgb, to_uint8
 from convscope.results.pictures._layout import Panel, resize_to_fit, sheet
+from convscope.results.pictures.colors import to_rgb, to_uint8
 
 MOST_STEPS = 10
 """Snapshots in a row; of more, so many are drawn, evenly spaced, with the first and the last."""

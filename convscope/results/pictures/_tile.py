@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from convscope.results.pictures._color import Map, Pixels, check_finite, to_uint8
+from convscope.results.pictures.colors import Map, Pixels, check_finite, to_uint8
 
 GAIN, CENTER = 64.0, 128.0
 """Levels per standard deviation, and the level of the mean (Chollet, Deep Learning with Python,

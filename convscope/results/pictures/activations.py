@@ -12,7 +12,6 @@ from convscope.errors import OptionError
 from convscope.results.details import ActivationsDetails
 from convscope.results.pictures import register
 from convscope.results.pictures._bar import format_number
-from convscope.results.pictures._color import ACTIVATION, Map, Pixels, color_table
 from convscope.results.pictures._layout import (
     MARGIN,
     Panel,
@@ -23,6 +22,7 @@ from convscope.results.pictures._layout import (
 )
 from convscope.results.pictures._text import FAINT, SMALLEST, draw_text, text_size
 from convscope.results.pictures._tile import GAIN, activation_tile, is_blank
+from convscope.results.pictures.colors import ACTIVATION, Map, Pixels, color_table
 from convscope.results.result import Result
 
 WIDTH = 1024

@@ -12,7 +12,6 @@ from convscope.core.ranges import Percentile, UnitInterval
 from convscope.results.details import AttributionDetails, Box, Space
 from convscope.results.pictures import register
 from convscope.results.pictures._bar import color_bar
-from convscope.results.pictures._color import HEAT, SIGNED, Pixels, to_rgb, to_uint8
 from convscope.results.pictures._heat import (
     ALPHA,
     PERCENTILE,
@@ -32,6 +31,7 @@ from convscope.results.pictures._layout import (
     stack,
 )
 from convscope.results.pictures._text import FAINT, draw_text, text_size
+from convscope.results.pictures.colors import HEAT, SIGNED, Pixels, to_rgb, to_uint8
 from convscope.results.result import Result
 
 PANEL_SIDES = ((1, 460), (4, 340), (12, 240), (64, 170))

@@ -8,7 +8,6 @@ from convscope.core.ranges import Percentile, UnitInterval
 from convscope.results.details import ComparisonDetails, MethodRecord
 from convscope.results.pictures import register
 from convscope.results.pictures._bar import color_bar
-from convscope.results.pictures._color import HEAT, SIGNED, to_rgb
 from convscope.results.pictures._heat import (
     ALPHA,
     PERCENTILE,
@@ -26,6 +25,7 @@ from convscope.results.pictures._layout import (
     stack,
 )
 from convscope.results.pictures._text import FAINT, TEXT, draw_text
+from convscope.results.pictures.colors import HEAT, SIGNED, to_rgb
 from convscope.results.result import Result
 
 SIDES = ((1, 340), (2, 280), (4, 220), (8, 170))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from PIL import Image, ImageDraw
 
 from convscope.results.pictures import register
-from convscope.results.pictures._color import to_rgb
 from convscope.results.pictures._layout import MARGIN, add_margin, resize_to_fit, stack
 from convscope.results.pictures._text import PAPER, draw_text, font
+from convscope.results.pictures.colors import to_rgb
 from convscope.results.result import Result
 
 PHOTO_SIDE, SIZE = 640, 15

@@ -6,9 +6,9 @@ from PIL import Image
 
 from convscope.results.details import FeaturesDetails
 from convscope.results.pictures import register
-from convscope.results.pictures._color import to_rgb, to_uint8
 from convscope.results.pictures._heat import fit_into_photo
 from convscope.results.pictures._layout import Panel, place_in_row, resize_to_fit, sheet
+from convscope.results.pictures.colors import to_rgb, to_uint8
 from convscope.results.result import Result
 
 PANEL_SIDES = ((2, 340), (8, 220), (1000, 150))

@@ -10,9 +10,9 @@ from PIL import Image
 from convscope.results.arrays import Array, Pixels
 from convscope.results.details import FoolingDetails
 from convscope.results.pictures import register
-from convscope.results.pictures._color import to_rgb, to_uint8
 from convscope.results.pictures._layout import Panel, resize_to_fit, sheet, stack
 from convscope.results.pictures._snapshots import snapshot_strip
+from convscope.results.pictures.colors import to_rgb, to_uint8
 from convscope.results.provenance import Row
 from convscope.results.result import Result
 

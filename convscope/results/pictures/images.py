@@ -11,11 +11,11 @@ from convscope.core.ranges import PositiveInt, Shift
 from convscope.errors import OptionError
 from convscope.results.details import ImagesDetails
 from convscope.results.pictures import register
-from convscope.results.pictures._color import Pixels, to_rgb, to_uint8
 from convscope.results.pictures._curve import curve_picture
 from convscope.results.pictures._layout import Panel, choose_columns, resize_to_fit, sheet, stack
 from convscope.results.pictures._snapshots import snapshot_strip
 from convscope.results.pictures._text import SMALLEST, TEXT, text_size, words_fit
+from convscope.results.pictures.colors import Pixels, to_rgb, to_uint8
 from convscope.results.result import Result
 
 MARGIN = 5

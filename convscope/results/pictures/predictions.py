@@ -8,7 +8,6 @@ from PIL import Image, ImageDraw
 
 from convscope.core.ranges import Side
 from convscope.results.pictures import register
-from convscope.results.pictures._color import to_rgb
 from convscope.results.pictures._layout import (
     MARGIN,
     add_margin,
@@ -17,6 +16,7 @@ from convscope.results.pictures._layout import (
     stack,
 )
 from convscope.results.pictures._text import INK, PAPER, draw_text, font, line_height
+from convscope.results.pictures.colors import to_rgb
 from convscope.results.provenance import Row
 from convscope.results.result import Result
 

@@ -9,7 +9,6 @@ from PIL import Image, ImageColor, ImageDraw
 
 from convscope.results.details import SegmentationDetails
 from convscope.results.pictures import register
-from convscope.results.pictures._color import Map, to_rgb
 from convscope.results.pictures._layout import (
     MARGIN,
     add_margin,
@@ -18,6 +17,7 @@ from convscope.results.pictures._layout import (
     stack,
 )
 from convscope.results.pictures._text import draw_text, line_height
+from convscope.results.pictures.colors import Map, to_rgb
 from convscope.results.pictures.detections import COLORS
 from convscope.results.provenance import Row
 from convscope.results.result import Result

@@ -10,9 +10,9 @@ from PIL import Image
 from convscope.core.ranges import PositiveFloat, PositiveInt, Side
 from convscope.errors import OptionError
 from convscope.results.pictures import register
-from convscope.results.pictures._color import ACTIVATION, Map, Pixels, check_finite, color_table
 from convscope.results.pictures._tile import CENTER, GAIN, RELATIVE_NOISE
 from convscope.results.pictures.activations import BLANK, FIRST
+from convscope.results.pictures.colors import ACTIVATION, Map, Pixels, check_finite, color_table
 from convscope.results.result import Result
 
 

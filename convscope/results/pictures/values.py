@@ -5,7 +5,6 @@ from __future__ import annotations
 from PIL import Image
 
 from convscope.results.pictures import register
-from convscope.results.pictures._color import to_rgb
 from convscope.results.pictures._layout import (
     MARGIN,
     add_margin,
@@ -14,6 +13,7 @@ from convscope.results.pictures._layout import (
     stack,
 )
 from convscope.results.pictures._text import draw_text
+from convscope.results.pictures.colors import to_rgb
 from convscope.results.result import Result
 
 PHOTO_SIDE, WIDTH, SIZE = 220, 300, 16

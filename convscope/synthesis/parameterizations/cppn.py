@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from convscope.core.ranges import Copies
+from convscope.synthesis.color_space import from_image, matrix, to_image
 from convscope.synthesis.parameterizations import register
-from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
 from convscope.synthesis.random import RandomStreams
 
 REACH = math.sqrt(3)

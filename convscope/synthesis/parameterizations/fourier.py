@@ -3,10 +3,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from convscope.core.ranges import NonNegativeFloat
+from convscope.synthesis.color_space import from_image, matrix, to_image
 from convscope.synthesis.parameterizations import register
-from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
-from convscope.synthesis.parameterizations._spectrum import Spectrum, entries
 from convscope.synthesis.random import RandomStreams
+from convscope.synthesis.spectrum import Spectrum, entries
 
 
 @register(noise="sd")

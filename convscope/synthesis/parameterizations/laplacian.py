@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from convscope.core.ranges import NonNegativeFloat, PositiveInt
+from convscope.synthesis.color_space import from_image, matrix, to_image
 from convscope.synthesis.parameterizations import register
-from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
 from convscope.synthesis.random import RandomStreams
 
 SMALLEST = 4

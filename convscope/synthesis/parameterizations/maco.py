@@ -11,10 +11,10 @@ from torch.nn.functional import grid_sample, interpolate
 from convscope.core.ranges import PositiveFloat
 from convscope.core.types import AutogradContext
 from convscope.errors import OptionError
+from convscope.synthesis.color_space import from_image, matrix, to_image
 from convscope.synthesis.parameterizations import register
-from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
-from convscope.synthesis.parameterizations._spectrum import frequencies, inverse
 from convscope.synthesis.random import RandomStreams
+from convscope.synthesis.spectrum import frequencies, inverse
 
 MEASURED = 256
 """Side in pixels to which photos are brought before their magnitude is measured."""

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from convscope.core.ranges import NonNegativeFloat
 from convscope.networks.model import Model
+from convscope.synthesis.color_space import EDGE
 from convscope.synthesis.parameterizations import register
-from convscope.synthesis.parameterizations._color import EDGE
 from convscope.synthesis.random import RandomStreams
 
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from convscope.core.ranges import NonNegativeFloat, UnitInterval
+from convscope.synthesis.color_space import EDGE
 from convscope.synthesis.parameterizations import register
-from convscope.synthesis.parameterizations._color import EDGE
 from convscope.synthesis.random import RandomStreams
 
 

@@ -4,11 +4,11 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from convscope.core.ranges import NonNegativeFloat, PositiveInt
+from convscope.synthesis.color_space import from_image, matrix, to_image
 from convscope.synthesis.parameterizations import register
-from convscope.synthesis.parameterizations._color import from_image, matrix, to_image
-from convscope.synthesis.parameterizations._spectrum import Spectrum, entries
 from convscope.synthesis.parameterizations.laplacian import larger
 from convscope.synthesis.random import RandomStreams
+from convscope.synthesis.spectrum import Spectrum, entries
 
 
 @register(together=True, noise="sd")

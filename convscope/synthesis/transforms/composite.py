@@ -3,9 +3,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from convscope.core.ranges import NonNegativeFloat
-from convscope.synthesis.parameterizations._color import matrix, to_image
-from convscope.synthesis.parameterizations._spectrum import Spectrum, entries
+from convscope.synthesis.color_space import matrix, to_image
 from convscope.synthesis.random import RandomStreams
+from convscope.synthesis.spectrum import Spectrum, entries
 from convscope.synthesis.transforms import register
 
 

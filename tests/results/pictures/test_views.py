@@ -19,7 +19,7 @@ from convscope.results.details import (
     TableDetails,
 )
 from convscope.results.pictures import registry
-from convscope.results.pictures._color import color_table
+from convscope.results.pictures.colors import color_table
 from convscope.results.result import Result
 
 RANDOM = np.random.default_rng(0)
