@@ -9,6 +9,7 @@ from pathlib import Path
 
 import convscope
 from convscope import attribution, metrics
+from convscope.concepts import registry as concept_methods
 from convscope.core import docstring
 from convscope.core.registry import Registry
 from convscope.core.schema import Parameter, Schema
@@ -47,6 +48,7 @@ ALIASES = {"models": "list_models"}
 """Verbs that have another name in Python, where a noun alone would say too little."""
 
 CHOOSERS: dict[str, tuple[str, Registry[object]]] = {
+    "concepts": ("method", concept_methods),
     "explain": ("method", attribution.registry),
     "evaluate": ("metric", metrics.registry),
 }

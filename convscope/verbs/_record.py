@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from convscope import attribution, metrics
+from convscope.concepts import registry as concept_methods
 from convscope.core.registry import Registry
 from convscope.core.validation import check, check_arguments
 from convscope.errors import ConvscopeError, InputError, shown
@@ -200,6 +201,7 @@ def _check_options(name: str, arguments: Mapping[str, Json]) -> None:
     """What came through `**options` belongs to one of the chosen methods or metrics."""
     options = arguments.get("options", {})
     choosers: dict[str, tuple[str, Registry[object]]] = {
+        "concepts": ("method", concept_methods),
         "explain": ("method", attribution.registry),
         "evaluate": ("metric", metrics.registry),
     }

@@ -1,0 +1,140 @@
+"""What is measured of concepts: stability, intervals, the curve of their number, deletion."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import convscope
+from convscope.concepts.intervals import mean_interval
+from convscope.concepts.stability import matched_cosines, stability
+from tests.small_networks import Trunk
+
+
+@pytest.fixture
+def trunk():
+    torch.manual_seed(0)
+    return convscope.load_model(Trunk(), size=32, labels=["ant", "bee", "cat", "dog", "eel"])
+
+
+@pytest.fixture
+def photos():
+    generator = np.random.default_rng(0)
+    return [generator.random((32, 32, 3)).astype(np.float32) for _ in range(4)]
+
+
+def test_directions_are_matched_whatever_their_order_and_length():
+    directions = np.eye(3, 5, dtype=np.float32)
+    shuffled = 3 * directions[[2, 0, 1]]
+    np.testing.assert_allclose(matched_cosines(directions, shuffled), 1)
+    turned = directions.copy()
+    turned[1] = [0, 1, 0, 0, 1]
+    np.testing.assert_allclose(matched_cosines(directions, turned), [1, 0.5**0.5, 1], rtol=1e-6)
+    mean, each = stability([directions, shuffled, turned])
+    assert mean == pytest.approx((1 + 2 * (2 + 0.5**0.5) / 3) / 3)
+    np.testing.assert_allclose(each, [1, (1 + 0.5**0.5) / 2, 1], rtol=1e-6)
+
+
+def test_one_to_one_matching_beats_each_ones_nearest():
+    """Both directions lie nearest to the same one; only one of them may have it."""
+    first = np.array([[1, 0], [0.9, 0.1]], np.float32)
+    second = np.array([[1, 0.05], [0, 1]], np.float32)
+    matched = matched_cosines(first, second)
+    assert matched[0] > 0.9
+    assert matched[1] < 0.2
+
+
+def test_an_interval_is_that_of_scipy():
+    from scipy.stats import bootstrap
+
+    values = np.random.default_rng(0).normal(3, 2, (40, 2)).astype(np.float32)
+    low, high = mean_interval(values, 0)
+    for column in range(2):
+        oracle = bootstrap(
+            (values[:, column],), np.mean, n_resamples=4000, method="percentile", rng=0
+        ).confidence_interval
+        assert low[column] == pytest.approx(oracle.low, abs=0.08)
+        assert high[column] == pytest.approx(oracle.high, abs=0.08)
+
+
+def test_five_seeds_tell_stable_from_unstable(trunk, photos):
+    options = {"layer": "third", "count": 3, "seeds": 5}
+    stable = convscope.concepts(trunk, photos, method="pca", **options)
+    assert stable["stability"] == pytest.approx([1], abs=1e-5)
+    assert stable.note == ""
+    assert all(row["stability"] == pytest.approx(1, abs=1e-5) for row in stable.table)
+    unstable = convscope.concepts(
+        trunk, photos, layer="third", method="sparse_autoencoder", count=40, steps=2, seeds=3
+    )
+    assert unstable["stability"][0] < 0.9
+    assert f"is {unstable['stability'][0]:.2f}, below 0.9" in unstable.note
+
+
+def test_a_count_is_chosen_where_the_answers_are_kept(trunk, photos):
+    """As many as keep 95 %, one less does not."""
+    result = convscope.concepts(trunk, photos, layer="third", method="pca", count=None)
+    count = len(result["directions"])
+    kept = dict(result["curve"].tolist())
+    assert kept[count] >= 0.95
+    assert count == 1 or kept[count - 1] < 0.95
+    for number, share in kept.items():
+        alone = convscope.concepts(trunk, photos, layer="third", method="pca", count=int(number))
+        assert alone["kept"][0] == pytest.approx(share)
+    assert f"keep {result['kept'][0]:.0%}" in result.note
+
+
+def three_colors():
+    """A network whose first score is the mean of red plus half the mean of green."""
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 3, 1, bias=False),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(3, 2, bias=False),
+    )
+    with torch.no_grad():
+        network[0].weight.copy_(torch.eye(3)[:, :, None, None])
+        network[3].weight.copy_(torch.tensor([[8.0, 4, 0], [0, 0, 0]]))
+    return convscope.load_model(network, size=8)
+
+
+def test_deletion_takes_the_most_important_concept_first():
+    """By hand: 12 / 3 of score with all colors, a third of each photo being one of them."""
+    photo = np.zeros((9, 9, 3), np.float32)
+    for channel in range(3):
+        photo[:, 3 * channel : 3 * channel + 3, channel] = 1
+    model = three_colors()
+    model = convscope.load_model(model.network, size=9)
+    result = convscope.concepts(
+        model, [photo, photo], layer="0", count=3, target=0, importance=True
+    )
+    logistic = [1 / (1 + np.exp(-score)) for score in (4, 4 / 3, 0, 0)]
+    for at in range(2):
+        np.testing.assert_allclose(result["deletion"][at], logistic, atol=1e-3)
+        gained = [1 / (1 + np.exp(-score)) for score in (0, 8 / 3, 4, 4)]
+        np.testing.assert_allclose(result["insertion"][at], gained, atol=1e-3)
+
+
+def test_a_concept_matters_for_the_class_that_reads_it():
+    """Photos of one color each, asked about two classes: red is read by the first."""
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 3, 1, bias=False),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(3, 3, bias=False),
+    )
+    with torch.no_grad():
+        network[0].weight.copy_(torch.eye(3)[:, :, None, None])
+        network[3].weight.copy_(5 * torch.eye(3))
+    model = convscope.load_model(network, size=8, labels=["red", "green", "blue"])
+    photos = [np.zeros((8, 8, 3), np.float32) for _ in range(6)]
+    for at, photo in enumerate(photos):
+        photo[..., at % 3] = 1
+    result = convscope.concepts(model, photos, layer="0", count=3, importance=True)
+    for row, direction in zip(result.table, result["directions"], strict=True):
+        assert row["matters_for"] == ["red", "green", "blue"][int(direction.argmax())]
+
+
+def test_one_photo_has_no_interval(trunk, photos):
+    result = convscope.concepts(trunk, photos[0], layer="third", count=2, target=1, importance=True)
+    assert {(row["low"], row["high"]) for row in result.table} == {(None, None)}
