@@ -57,6 +57,7 @@ class NetworkMemory:
         self._known: dict[type[object], object] = {}
         self._this_call: dict[Hashable, object] = {}
         self._calls = 0
+        self._unchanged_in: int | None = None
         self._in_evaluation_mode: ModuleIndex | None = None
 
     @contextmanager
@@ -64,12 +65,29 @@ class NetworkMemory:
         """For the length of one call of a verb: the network is looked over once to see whether it
         changed, and not at every step."""
         # Also of a call within a call: what lies between may have changed weights.
-        self._this_call.clear()
+        self._forget_call()
         self._calls += 1
         try:
             yield
         finally:
             self._calls -= 1
+            self._forget_call()
+
+    def _forget_call(self) -> None:
+        if self._unchanged_in != threading.get_ident():
+            self._this_call.clear()
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """For the length of the block the calls that this thread makes look the network over once
+        together: whoever opens it says that nobody changes the network between them. Calls of
+        other threads look for themselves."""
+        self._this_call.clear()
+        self._unchanged_in = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._unchanged_in = None
             self._this_call.clear()
 
     @property

@@ -22,7 +22,7 @@ from convscope.networks.load import ModelLike as ModelLike
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
 from convscope.networks.torch_settings import plain_torch_settings
-from convscope.photos.fingerprint import fingerprint
+from convscope.photos.fingerprint import fingerprint, fingerprints_kept
 from convscope.photos.load_image import load_named_photos
 from convscope.probe.memory import memory_errors
 from convscope.results import provenance
@@ -67,6 +67,7 @@ def verb(
 
     @wraps(function)
     @plain_torch_settings()
+    @fingerprints_kept()
     def run(*args: Any, **kwargs: Any) -> Result:
         started = time.perf_counter()
         bound = check_arguments(function, args, kwargs, unchecked=UNCHECKED)

@@ -99,12 +99,15 @@ def look_at_photo(microscope: Microscope, photo: Photo, arguments: JsonObject) -
 
 
 def _activations(microscope: Microscope, photo: Photo, layer_name: str) -> Result:
-    """What one layer does on a photo, for all who look at its units."""
-    key = f"{photo.id} {layer_name}"
+    """What one layer does on a photo, for all who look at its units; all stages from one run, since
+    whoever looks at one of them goes on to the next."""
+    stages = microscope.stages
+    names = stages if layer_name in stages else [layer_name]
+    key = f"{photo.id} {' '.join(names)}"
     result = microscope.activations.get(key)
     if result is None:
-        result = convscope.activations(microscope.model, photo.fitted, layers=[layer_name])
-        microscope.activations.put(key, result, result[layer_name].nbytes)
+        result = convscope.activations(microscope.model, photo.fitted, layers=names)
+        microscope.activations.put(key, result, sum(result[name].nbytes for name in names))
     return result
 
 

@@ -19,6 +19,9 @@ T = TypeVar("T")
 LONGEST_NAME = 80
 """Characters kept of the name of a photo that was sent."""
 
+PAGE_HEADER, LONGEST_PAGE = "x-page", 40
+"""In which a page says which of a browser's pages it is, and the characters read of that."""
+
 
 def json_bytes(data: object) -> bytes:
     """Data as JSON; no NaN, which browsers do not read."""
@@ -36,6 +39,13 @@ def download(body: bytes, name: str) -> Response:
     """A PNG that the browser saves."""
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(body, headers=headers, media_type="image/png")
+
+
+def client_of(request: Request) -> str:
+    """Who asks, so that clients can take turns: a page by the number that it gave itself, anything
+    else by its connection."""
+    host, port = request.client or ("", 0)
+    return f"{host} {request.headers.get(PAGE_HEADER, str(port))[:LONGEST_PAGE]}"
 
 
 def event_bytes(event: JsonObject) -> bytes:

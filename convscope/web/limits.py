@@ -20,6 +20,9 @@ CACHED_BYTES = 64 * 2**20
 QUICK_QUEUE = 192
 """Quick questions that may wait; 64 people with a few each."""
 
+CLIENT_QUEUE = 24
+"""Of these, of one page: more than its views ask at once, whoever clicks."""
+
 LONG_QUEUE = 24
 """Optimizations and slow methods that may wait."""
 

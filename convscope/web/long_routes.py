@@ -12,7 +12,14 @@ from convscope.results.details import ImagesDetails
 from convscope.results.result import Result
 from convscope.web import answers, drawing
 from convscope.web.errors import Refusal
-from convscope.web.exchange import download, event_bytes, json_response, result_of, while_open
+from convscope.web.exchange import (
+    client_of,
+    download,
+    event_bytes,
+    json_response,
+    result_of,
+    while_open,
+)
 from convscope.web.limits import UNITS_AT_ONCE
 from convscope.web.microscope import PICTURE, Microscope
 from convscope.web.question import Question, question_of, units_of
@@ -52,7 +59,7 @@ class LongRoutes:
         result = self.microscope.long.result(key)
         if result is None:
             raise Refusal(404, "This picture is not held here any more; make it again.")
-        drawn = self.microscope.quick.submit(result.png)
+        drawn = self.microscope.quick.submit(result.png, client=client_of(request))
         return download(await while_open(request, result_of(drawn)), f"{asked.verb}.png")
 
     def _work(self, asked: Question) -> tuple[str, Callable[[], Result]]:

@@ -50,7 +50,7 @@ class Microscope:
             self.layers: Layers = probe.layers
         self.stages = self.layers.stages()
         self.photos = Photos(model, photos)
-        self.quick = QuickLane()
+        self.quick = QuickLane(burst=model.state.memory.unchanged)
         self.long = LongLane(self.quick.idle)
         self.looked_at: Cache[list[JsonObject]] = Cache(CACHED_BYTES)
         self.activations: Cache[Result] = Cache(CACHED_BYTES)

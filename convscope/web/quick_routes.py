@@ -13,6 +13,7 @@ from convscope.web import answers, recipes
 from convscope.web.errors import Refusal
 from convscope.web.exchange import (
     body_of,
+    client_of,
     download,
     json_bytes,
     json_response,
@@ -51,11 +52,14 @@ class QuickRoutes:
         """Take in a photo that is sent."""
         data = await body_of(request, UPLOAD_BYTES)
         name = safe_name(request.query_params.get("name", ""))
-        added = self.microscope.quick.submit(lambda: self.microscope.photos.add(data, name))
+        added = self.microscope.quick.submit(
+            lambda: self.microscope.photos.add(data, name), client=client_of(request)
+        )
         return json_response((await while_open(request, result_of(added))).to_json())
 
     async def frame(self, request: Request) -> Response:
-        """One frame of a camera: looked at, answered, and not kept."""
+        """One frame of a camera: looked at, answered, and not kept. Of a page's frames that wait
+        only the newest is looked at; the older ones are answered with nothing (204)."""
         microscope = self.microscope
         arguments, rest = checked_arguments(microscope, request, "explain", ("tiles",))
         _require_quick(Question("explain", arguments, None))
@@ -68,8 +72,12 @@ class QuickRoutes:
             seen = answers.look(microscope, microscope.model.fit(image), arguments, layers)
             return {**seen, "box": box, "height": image.shape[-2], "width": image.shape[-1]}
 
-        answer = microscope.quick.submit(lambda: json_bytes(work()))
+        answer = microscope.quick.submit_newest(
+            lambda: json_bytes(work()), client=client_of(request), slot="frame"
+        )
         body = await while_open(request, result_of(answer))
+        if body is None:
+            return Response(status_code=204)
         return Response(body, media_type="application/json")
 
     async def look(self, request: Request) -> Response:
@@ -139,7 +147,8 @@ class QuickRoutes:
             return Answer(body, "image/png")
 
         key = self._key("png", asked)
-        answer = await while_open(request, self.microscope.quick.answer(key, work))
+        waiting = self.microscope.quick.answer(key, work, client=client_of(request))
+        answer = await while_open(request, waiting)
         return download(answer.body, f"{asked.verb}.png")
 
     async def recipe(self, request: Request) -> Response:
@@ -163,7 +172,9 @@ class QuickRoutes:
     async def _answer(
         self, request: Request, key: str, work: Callable[[], object], *, keep: bool = True
     ) -> Response:
-        answer = self.microscope.quick.answer(key, lambda: Answer(json_bytes(work())), keep=keep)
+        answer = self.microscope.quick.answer(
+            key, lambda: Answer(json_bytes(work())), client=client_of(request), keep=keep
+        )
         data = await while_open(request, answer)
         return Response(data.body, media_type=data.media_type)
 

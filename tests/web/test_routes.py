@@ -201,14 +201,14 @@ def test_stopping_keeps_what_was_made(client, microscope):
 
 
 def test_a_full_queue_is_429_and_a_sentence(client, microscope, monkeypatch):
-    monkeypatch.setattr(microscope.quick, "limit", 0)
+    monkeypatch.setattr(microscope.quick.queue, "limit", 0)
     busy = client.get(f"/api/look?{CAT}&target=700")
     assert busy.status_code == 429
     assert busy.headers["retry-after"] == "1"
     assert "try again" in busy.json()["error"]
     monkeypatch.setattr(microscope.long, "limit", 0)
     assert client.get("/api/job?verb=visualize&units=blocks.4:9&steps=9").status_code == 429
-    monkeypatch.setattr(microscope.quick, "limit", QUICK_QUEUE)
+    monkeypatch.setattr(microscope.quick.queue, "limit", QUICK_QUEUE)
     monkeypatch.setattr(microscope.long, "limit", LONG_QUEUE)
     assert client.get(f"/api/look?{CAT}&target=700").status_code == 200
 

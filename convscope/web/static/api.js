@@ -5,6 +5,9 @@ const errorBox = document.getElementById("error");
 const said = document.getElementById("said");
 let waiting = null;
 
+// Which of a browser's pages this is: pages take turns at the server.
+const page = crypto.getRandomValues(new Uint32Array(4)).join("-").slice(0, 40);
+
 // `status` is that of the answer; 0 where none came.
 export class Sentence extends Error {
   constructor(text, status = null) {
@@ -44,7 +47,7 @@ export async function ask(route, parameters, options = {}) {
   const { as = "json", tries = 3, ...rest } = options;
   let response;
   try {
-    response = await fetch(address(route, parameters), { credentials: "same-origin", ...rest });
+    response = await fetch(address(route, parameters), { credentials: "same-origin", headers: { "x-page": page }, ...rest });
   } catch (error) {
     if (error.name === "AbortError" || rest.method === "POST") throw connectionError(error);
     await connection();
@@ -57,6 +60,7 @@ export async function ask(route, parameters, options = {}) {
     return ask(route, parameters, { ...options, tries: tries - 1 });
   }
   if (!response.ok) throw new Sentence(await sentence(response), response.status);
+  if (response.status === 204) return null;
   return as === "blob" ? response.blob() : response.json();
 }
 

@@ -78,7 +78,8 @@ export async function camera(top, context) {
       try {
         const body = await grab(0.85);
         const seen = await ask("frame", { ...form.question(), tiles: context.params.tiles ?? layer }, { method: "POST", body, signal: context.signal });
-        if (feed.on) draw(seen);
+        // Nothing where a newer frame took the place of this one.
+        if (feed.on && seen) draw(seen);
       } catch (error) {
         if (context.signal.aborted) return;
         if (error.status === 429) await new Promise((done) => setTimeout(done, 500));
