@@ -1,4 +1,4 @@
-"""What waits for the thread of quick questions: clients take turns, and none holds up the others."""
+"""What waits for the thread of quick questions: clients take turns."""
 
 from __future__ import annotations
 
