@@ -12,6 +12,7 @@ from PIL import Image
 
 import convscope
 from convscope.networks import state
+from convscope.networks.checksum import checksum
 from convscope.web import answers as answers_of_verbs
 from convscope.web.errors import Busy
 from convscope.web.fair_queue import FairQueue, Job
@@ -88,11 +89,33 @@ def test_older_frames_are_answered_when_the_page_has_left_the_newest():
     assert older.future.result(0) is None
 
 
+def hold_up(lane):
+    """Keeps the lane's thread busy; what it holds on to, and what sets it free."""
+    go_on, begun = threading.Event(), threading.Event()
+
+    def work():
+        begun.set()
+        return go_on.wait(60)
+
+    future = lane.submit(work, client="holds up")
+    assert begun.wait(60)
+    return future, go_on
+
+
+def counted(function, calls):
+    """The function, and a note in `calls` of every call."""
+
+    def call(*args):
+        calls.append(args)
+        return function(*args)
+
+    return call
+
+
 def test_a_lane_that_is_closed_waits_for_nothing():
-    lane, begun, go_on = QuickLane(), threading.Event(), threading.Event()
-    first = lane.submit(lambda: begun.set() or go_on.wait(10))
+    lane = QuickLane()
+    first, go_on = hold_up(lane)
     second = lane.submit(lambda: "never")
-    begun.wait(10)
     lane.close()
     assert second.cancelled()
     go_on.set()
@@ -103,9 +126,7 @@ def test_a_lane_that_is_closed_waits_for_nothing():
 @pytest.fixture
 def held(microscope):
     """The quick lane held up until `held.set()`; everything asked meanwhile waits."""
-    go_on, begun = threading.Event(), threading.Event()
-    microscope.quick.submit(lambda: begun.set() or go_on.wait(60), client="holds up")
-    assert begun.wait(60)
+    _, go_on = hold_up(microscope.quick)
     yield go_on
     go_on.set()
 
@@ -134,10 +155,8 @@ def wait_until(condition, seconds=30):
 
 def test_equal_questions_in_flight_are_computed_once(client, microscope, held, monkeypatch):
     calls = []
-    intervention = answers_of_verbs.intervention
-    monkeypatch.setattr(
-        answers_of_verbs, "intervention", lambda *args: calls.append(1) or intervention(*args)
-    )
+    counting = counted(answers_of_verbs.intervention, calls)
+    monkeypatch.setattr(answers_of_verbs, "intervention", counting)
     path = f"/api/intervene?{CAT}&unit=blocks.4:3&scale=0.123"
     threads, answers = ask_at_once(microscope, [lambda: client.get(path)] * 4)
     running = microscope.quick._running
