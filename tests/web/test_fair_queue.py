@@ -154,7 +154,7 @@ def wait_until(condition, seconds=30):
 
 
 def test_equal_questions_in_flight_are_computed_once(client, microscope, held, monkeypatch):
-    calls = []
+    calls: list[object] = []
     counting = counted(answers_of_verbs.intervention, calls)
     monkeypatch.setattr(answers_of_verbs, "intervention", counting)
     path = f"/api/intervene?{CAT}&unit=blocks.4:3&scale=0.123"
@@ -222,9 +222,9 @@ class TestBurst:
     @pytest.fixture
     def checks(self, monkeypatch):
         """How often the weights were read."""
-        count, checksum = [], state.checksum
-        monkeypatch.setattr(state, "checksum", lambda tensors: count.append(1) or checksum(tensors))
-        return count
+        calls: list[object] = []
+        monkeypatch.setattr(state, "checksum", counted(checksum, calls))
+        return calls
 
     @pytest.fixture
     def model(self):
