@@ -60,10 +60,8 @@ def verb(
     function = written_out(function)
     signature = inspect.signature(function)
     name = photo_argument(function)
-    needs_photo = (
-        name in signature.parameters
-        and signature.parameters[name].default is inspect.Parameter.empty
-    )
+    parameter = signature.parameters.get(name)
+    needs_photo = parameter is not None and parameter.default is inspect.Parameter.empty
 
     @wraps(function)
     @plain_torch_settings()
