@@ -64,6 +64,7 @@ def create_app(microscope: Microscope, access: Access) -> Guard:
         "photos": quick.add_photo,
         "frame": quick.frame,
         "job/stop": long.stop,
+        "job/leave": long.leave,
     }
     for method, routes in (("GET", asked), ("POST", sent)):
         for path, handler in routes.items():

@@ -30,13 +30,30 @@ POLITE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 10.0
 """After so long without news a page is sent a sign of life; a closed one is noticed by it."""
 
-LAST = ("done", "failed")
-"""Events after which none follows."""
+RETURN_SECONDS = 15.0
+"""So long work goes on that nobody watches: a lost connection that comes back finds it running."""
+
+LAST = ("done", "failed", "left")
+"""Events after which none follows; "left" is of a page that said so."""
 
 STOPPED = "-stopped"
 """Ends the key of a result that is not whole."""
 
 Event = JsonObject
+
+
+@dataclass(eq=False)
+class Watcher:
+    """A page that watches, by the name it gave, and the events it has not been sent yet."""
+
+    name: str
+    queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(4))
+
+    def tell(self, event: Event) -> None:
+        """Send an event; if the page is slow it misses unfinished pictures only."""
+        while self.queue.full():
+            self.queue.get_nowait()
+        self.queue.put_nowait(event)
 
 
 @dataclass(eq=False)
@@ -47,21 +64,19 @@ class Work:
     call: Callable[[], Result]
     draw: Callable[[object], str]
     loop: asyncio.AbstractEventLoop
-    watchers: list[asyncio.Queue[Event]] = field(default_factory=list)
+    watchers: list[Watcher] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
     latest: Event | None = None
     shown_at: float = 0.0
 
     def publish(self, event: Event) -> None:
-        """Send an event to every watcher; one that is slow misses unfinished pictures only."""
+        """Send an event to every watcher, and to whoever comes back later."""
         self.latest = event
         self.loop.call_soon_threadsafe(self._spread, event)
 
     def _spread(self, event: Event) -> None:
-        for queue in self.watchers:
-            while queue.full():
-                queue.get_nowait()
-            queue.put_nowait(event)
+        for watcher in self.watchers:
+            watcher.tell(event)
 
 
 class LongLane:
@@ -97,20 +112,37 @@ class LongLane:
         known = self.results.get(key) or self.results.get(f"{key}{STOPPED}")
         return None if known is None else known[0]
 
+    def leave(self, key: str, name: str) -> bool:
+        """A watcher goes for good: work that nobody else watches ends after its running step."""
+        work = self._work.get(key)
+        if work is None:
+            return False
+        for watcher in work.watchers:
+            if watcher.name == name:
+                watcher.tell({"event": "left"})
+        if all(watcher.name == name for watcher in work.watchers):
+            self._end(work)
+        return True
+
     async def watch(
         self,
         key: str,
         call: Callable[[], Result],
         draw: Callable[[object], str],
         finish: Callable[[Result], Event],
+        name: str = "",
     ) -> AsyncGenerator[Event]:
         """The events of a piece of work, which begins unless it runs already or was done before.
+
+        Whoever comes back to work that runs is first told how far it is. Work that nobody watches
+        ends after `RETURN_SECONDS`, and at once where other work waits.
 
         Args:
             key: what tells equal work from other.
             call: what gives the result.
             draw: an unfinished picture as text.
             finish: the last event from the result.
+            name: of the watcher, for `leave`.
 
         Raises:
             Busy: too much is waiting.
@@ -122,8 +154,8 @@ class LongLane:
         if self._streams >= STREAMS:
             raise Busy(f"{self._streams} pages watch")
         work = self._work.get(key) or self._begin(key, call, draw, finish)
-        queue: asyncio.Queue[Event] = asyncio.Queue(4)
-        work.watchers.append(queue)
+        watcher = Watcher(name)
+        work.watchers.append(watcher)
         self._streams += 1
         try:
             first = work.latest or {"event": "waiting"}
@@ -132,7 +164,7 @@ class LongLane:
                 return
             while True:
                 try:
-                    event = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+                    event = await asyncio.wait_for(watcher.queue.get(), HEARTBEAT_SECONDS)
                 except TimeoutError:
                     yield {"event": "alive"}
                     continue
@@ -141,10 +173,19 @@ class LongLane:
                     return
         finally:
             self._streams -= 1
-            work.watchers.remove(queue)
-            if not work.watchers:
-                work.stopped.set()
-                self._forget(work)
+            work.watchers.remove(watcher)
+            if not work.watchers and not work.stopped.is_set():
+                work.loop.call_later(RETURN_SECONDS, self._end_unwatched, work)
+                if len(self._work) > 1:
+                    self._end(work)
+
+    def _end_unwatched(self, work: Work) -> None:
+        if not work.watchers:
+            self._end(work)
+
+    def _end(self, work: Work) -> None:
+        work.stopped.set()
+        self._forget(work)
 
     def _forget(self, work: Work) -> None:
         if self._work.get(work.key) is work:
@@ -157,6 +198,8 @@ class LongLane:
         draw: Callable[[object], str],
         finish: Callable[[Result], Event],
     ) -> Work:
+        for other in list(self._work.values()):
+            self._end_unwatched(other)
         if len(self._work) >= self.limit:
             raise Busy(f"{len(self._work)} optimizations")
         work = self._work[key] = Work(key, call, draw, asyncio.get_running_loop())

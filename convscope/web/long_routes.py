@@ -22,7 +22,10 @@ from convscope.web.exchange import (
 )
 from convscope.web.limits import UNITS_AT_ONCE
 from convscope.web.microscope import PICTURE, Microscope
-from convscope.web.question import Question, question_of, units_of
+from convscope.web.question import Question, question_of, units_of, watcher_of
+
+RETRY = b"retry: 500\n\n"
+"""Milliseconds after which a browser opens a lost stream of events anew."""
 
 
 class LongRoutes:
@@ -32,13 +35,16 @@ class LongRoutes:
         self.microscope = microscope
 
     async def watch(self, request: Request) -> Response:
-        """Unfinished pictures as events, then the result. Closing the connection ends the work."""
-        key, call = self._work(await question_of(self.microscope, request))
-        events = self.microscope.long.watch(key, call, self.microscope.draw, _finished)
+        """Unfinished pictures as events, then the result. Work ends when its page leaves, and a
+        while after its connection is lost."""
+        key, call = self._work(await question_of(self.microscope, request, watched=True))
+        name = watcher_of(request)
+        events = self.microscope.long.watch(key, call, self.microscope.draw, _finished, name)
         first = await anext(events)  # so that a full queue is a refusal and not a broken stream
 
         async def stream() -> AsyncIterator[bytes]:
             try:
+                yield RETRY
                 yield event_bytes(first)
                 async for event in events:
                     yield event_bytes(event)
@@ -51,6 +57,11 @@ class LongRoutes:
         """End work after its running step; what was made so far is kept."""
         key, _ = self._work(await question_of(self.microscope, request))
         return json_response({"stopped": self.microscope.long.stop(key)})
+
+    async def leave(self, request: Request) -> Response:
+        """A page is closed or shows something else: what only it watched ends."""
+        key, _ = self._work(await question_of(self.microscope, request, watched=True))
+        return json_response({"left": self.microscope.long.leave(key, watcher_of(request))})
 
     async def png(self, request: Request) -> Response:
         """The picture of work that is done, or was stopped."""

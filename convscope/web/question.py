@@ -13,6 +13,9 @@ from convscope.web.errors import Refusal
 from convscope.web.microscope import Microscope
 from convscope.web.photos import Photo
 
+WATCHER, LONGEST_WATCHER = "watcher", 40
+"""The part of an address in which a page names itself, and the characters read of that."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -31,16 +34,23 @@ class Question:
 
 
 async def question_of(
-    microscope: Microscope, request: Request, verb: str | None = None
+    microscope: Microscope, request: Request, verb: str | None = None, *, watched: bool = False
 ) -> Question:
-    """The question of a request; the verb is the route's, or the one that the request names."""
+    """The question of a request; the verb is the route's, or the one that the request names. A
+    `watched` one may say who watches."""
     name = request.query_params.get("verb", "") if verb is None else verb
     others: tuple[str, ...] = () if verb is not None else ("verb",)
+    others = (*others, WATCHER) if watched else others
     others = others if name in recipes.WITHOUT_PHOTO else (*others, "photo")
     arguments, rest = checked_arguments(microscope, request, name, others)
     if name in recipes.WITHOUT_PHOTO:
         return Question(name, arguments, None)
     return Question(name, arguments, await photo_of(microscope, rest.get("photo", "")))
+
+
+def watcher_of(request: Request) -> str:
+    """The name that a page gave itself."""
+    return request.query_params.get(WATCHER, "")[:LONGEST_WATCHER]
 
 
 def checked_arguments(

@@ -63,7 +63,7 @@ def test_another_site_may_not_ask(client, headers):
     refused(client.get("/api/state", headers=headers), 403)
 
 
-@pytest.mark.parametrize("path", ["/api/photos", "/api/frame", "/api/job/stop"])
+@pytest.mark.parametrize("path", ["/api/photos", "/api/frame", "/api/job/stop", "/api/job/leave"])
 @pytest.mark.parametrize("headers", [{}, {"origin": "http://evil.example"}, {"origin": "null"}])
 def test_another_site_may_not_send(client, path, headers):
     refused(client.post(path, content=b"x", headers=headers), 403)

@@ -98,30 +98,54 @@ export function connection() {
   return waiting;
 }
 
-// Long work as events. `stop` ends it at the server and keeps what was made so far.
+// Long work as events. `stop` ends it at the server and keeps what was made so far; `close` says
+// that this page watches no more. A lost connection finds the work still running when it is back.
+let watched = 0;
+const open = new Set();
+addEventListener("pagehide", () => [...open].forEach((one) => one.close()));
+
 export function work(parameters, on) {
-  const url = address("job", parameters);
-  const source = new EventSource(url);
-  for (const name of ["waiting", "progress", "picture", "done", "failed"]) {
-    source.addEventListener(name, (message) => {
-      lost.hidden = true;
-      const event = JSON.parse(message.data);
-      if (name === "done" || name === "failed") source.close();
-      on(name, event);
-    });
-  }
-  source.onerror = async () => {
+  const named = { ...parameters, watcher: `${page.slice(0, 30)}-${(watched += 1)}` };
+  const url = address("job", named);
+  let source = null;
+  const watch = () => {
+    source = new EventSource(url);
+    source.onopen = () => (lost.hidden = true);
+    for (const name of ["waiting", "progress", "picture", "done", "failed"]) {
+      source.addEventListener(name, (message) => {
+        const event = JSON.parse(message.data);
+        if (name === "done" || name === "failed") end();
+        on(name, event);
+      });
+    }
+    source.onerror = failed;
+  };
+  const end = () => {
+    source.close();
+    return open.delete(one);
+  };
+  // The browser tries again by itself, unless the server refused.
+  async function failed() {
     if (source.readyState !== EventSource.CLOSED) {
       lost.hidden = false;
       return;
     }
     const response = await fetch(url).catch(() => null);
-    const error = response && !response.ok ? await sentence(response) : "The connection was lost.";
-    response?.body?.cancel().catch(() => {});
-    on("failed", { error });
-  };
-  return {
-    close: () => source.close(),
+    if (!open.has(one)) return;
+    if (!response || response.ok) {
+      response?.body?.cancel().catch(() => {});
+      await connection();
+      if (open.has(one)) watch();
+      return;
+    }
+    end();
+    on("failed", { error: await sentence(response) });
+  }
+  const one = {
+    close: () => end() && navigator.sendBeacon(address("job/leave", named)),
     stop: () => ask("job/stop", parameters, { method: "POST" }).catch(showError),
   };
+  open.add(one);
+  watch();
+  return one;
 }

@@ -105,6 +105,8 @@ async function start() {
   const [height, width] = server.model.size;
   document.getElementById("model").textContent = `${server.model.name} · ${height} × ${width}`;
   addEventListener("popstate", render);
+  // A page that the browser kept has closed its work when it was left.
+  addEventListener("pageshow", (event) => event.persisted && render());
   await render();
 }
 
