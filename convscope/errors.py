@@ -26,7 +26,13 @@ from difflib import get_close_matches
 
 
 class ConvscopeError(Exception):
-    """The root: catch this to catch everything Convscope raises on purpose."""
+    """The root: catch this to catch everything Convscope raises on purpose.
+
+    Its text is safe to print: names of files, layers and labels may hold control characters.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InputError(ConvscopeError, ValueError):

@@ -26,6 +26,12 @@ Steps = Annotated[int, Ge(1), Le(1_000_000)]
 Side = Annotated[int, Ge(1), Le(16_384)]
 """The side of an image: at the most, one float32 image is 3 GiB."""
 
+ClassCount = Annotated[int, Ge(1), Le(1_000_000)]
+"""Classes of a head: the largest that people train have a tenth of the most."""
+
+ChannelCount = Annotated[int, Ge(1), Le(4_096)]
+"""Channels of an image: a hyperspectral one has hundreds."""
+
 Cells = Annotated[int, Ge(1), Le(64)]
 """Cells along the side of an image, for methods that run the network for each of them."""
 

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import nn
 
+from convscope.core.memory import available_memory
 from convscope.core.ranges import Fraction, PositiveFloat, Side
 from convscope.core.types import Options
 from convscope.core.validation import checked
@@ -22,6 +23,7 @@ from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks import options as user_options
 from convscope.networks.catalog import list_models
 from convscope.networks.layout import Layout
+from convscope.networks.memory_errors import memory_errors
 from convscope.networks.model import Model
 from convscope.networks.options import MeanImage
 from convscope.networks.preprocessing import Preprocessing
@@ -44,6 +46,9 @@ ENDINGS = {
     ".safetensors": "file",
 }
 """File ending -> source, so that a file can be named without one."""
+
+HEAD_FEATURES = 512
+"""Numbers that a head has for each class: ResNet-18's, most others have more."""
 
 
 ModelLike: TypeAlias = Model | nn.Module | str | Path | None
@@ -119,7 +124,8 @@ def load_model(
     Example:
         model = convscope.load_model("timm:resnet18", weights=False)
     """
-    loaded = _loaded(model, weights, options, trust)
+    with memory_errors("load_model", "take a smaller network, or fewer classes"):
+        loaded = _loaded(model, weights, options, trust)
     changes: Options = {"size": size, "mean": mean, "std": std, "scale": scale, "bgr": bgr}
     changes |= {"crop": crop, "interpolation": interpolation, "mean_image": mean_image}
     changes["resize"] = resize
@@ -193,6 +199,7 @@ def _from_source(
     checked = registry.schema(source).validate(
         {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     )
+    _require_room_for_head(checked.get("classes"))
     if isinstance(weights, (str, Path)) and not Path(weights).is_file():
         raise ModelError(f"There is no weights file {str(weights)!r}.")
     weights = str(weights) if isinstance(weights, Path) else weights
@@ -204,6 +211,21 @@ def _from_source(
     loaded.spec = spec
     loaded.options = {**({"weights": weights} if weights is not None else {}), **checked}
     return loaded
+
+
+def _require_room_for_head(classes: int | None) -> None:
+    """Refuse a head that has surely no room: the system may end a process that asks for it.
+
+    Raises:
+        OptionError: it needs more than what is free.
+    """
+    free = available_memory()
+    needed = (classes or 0) * HEAD_FEATURES * 4
+    if free is not None and needed > free:
+        raise OptionError(
+            f"classes={classes:,} needs {needed / 2**30:.1f} GiB for the head alone, and"
+            f" {free / 2**30:.1f} GiB are free."
+        )
 
 
 def _asks_for_trust(source: str) -> bool:

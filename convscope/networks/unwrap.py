@@ -6,6 +6,9 @@ import copy
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
+
+from convscope.errors import ModelError
 
 
 def without_wrappers(network: nn.Module) -> nn.Module:
@@ -27,3 +30,26 @@ def with_normal_weights(network: nn.Module) -> nn.Module:
         return network
     with torch.inference_mode(False):
         return copy.deepcopy(network)
+
+
+def require_hookable(network: nn.Module, name: str) -> None:
+    """Refuse networks in which nothing can be looked at, before anything runs.
+
+    Raises:
+        ModelError: a scripted or traced module, which takes no hooks, or weights that a first run
+            has still to make.
+    """
+    for path, module in network.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            where = f"{name} is" if not path else f"{path} in {name} is"
+            raise ModelError(
+                f"{where} TorchScript, which takes no hooks; give the module that"
+                " was scripted or traced, or save it with torch.jit.save and load the file"
+                " (torchscript:PATH, with trust=True)."
+            )
+    for path, weight in [*network.named_parameters(), *network.named_buffers()]:
+        if is_lazy(weight):
+            raise ModelError(
+                f"{name} is a lazy module whose weights have no shape yet (the first is {path});"
+                " run it once on an image, then give it."
+            )

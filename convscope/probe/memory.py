@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
 from convscope.core.memory import available_memory
-from convscope.errors import ComputeError, OptionError
+from convscope.errors import OptionError
 from convscope.networks.layer import Layers
 
 FLOAT_BYTES = 4
@@ -82,27 +80,3 @@ def free_memory(device: torch.device) -> int | None:
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return None
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, in Python, in torch on a processor, or on a GPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
-
-
-@contextmanager
-def memory_errors(verb: str) -> Iterator[None]:
-    """An allocation that fails inside the block becomes one sentence.
-
-    Raises:
-        ComputeError: the memory was not enough.
-    """
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise ComputeError(
-            f"{verb}: there is not enough memory; take a smaller size, or fewer images at once."
-        ) from error

@@ -13,6 +13,7 @@ from torch import Tensor
 from convscope.core.quantities import format_bytes, pluralize
 from convscope.errors import ConvscopeError, ImageError, ModelError
 from convscope.networks.layer import Layers
+from convscope.networks.memory_errors import is_out_of_memory
 from convscope.networks.model import Model
 from convscope.probe.capture import Capture, StopForward
 from convscope.probe.memory import (
@@ -21,7 +22,6 @@ from convscope.probe.memory import (
     NoRoomError,
     bytes_needed,
     free_memory,
-    is_out_of_memory,
 )
 
 

@@ -44,13 +44,18 @@ class Target:
         """Read what the caller gave.
 
         Raises:
-            TargetError: no such class; the message names the range or the near misses.
+            TargetError: an empty list, or no such class; the message names the range or the near
+                misses.
         """
         targets: list[TargetLike]
         if isinstance(asked, Sequence) and not isinstance(asked, str):
             targets = list(asked)
         else:
             targets = [asked]
+        if not targets:
+            raise TargetError(
+                "The list of targets is empty; leave the target out for the top prediction."
+            )
         return cls(model, tuple(parse_question(model, target) for target in targets))
 
     @classmethod

@@ -20,11 +20,11 @@ from convscope.core.validation import check_arguments
 from convscope.errors import ImageError, NumericError
 from convscope.networks.load import ModelLike as ModelLike
 from convscope.networks.load import load_model
+from convscope.networks.memory_errors import memory_errors
 from convscope.networks.model import Model
 from convscope.networks.torch_settings import plain_torch_settings
 from convscope.photos.fingerprint import fingerprint, fingerprints_kept
 from convscope.photos.load_image import load_named_photos
-from convscope.probe.memory import memory_errors
 from convscope.results import provenance
 from convscope.results.details import FoolingDetails, ImagesDetails
 from convscope.results.result import Result

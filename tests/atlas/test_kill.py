@@ -1,4 +1,5 @@
-"""SIGKILL at moments spread over a run, then resumed: the same bytes, nothing lost or twice."""
+"""SIGKILL at moments spread over a run, then resumed, and two processes at once: the same bytes,
+nothing lost or twice."""
 
 from __future__ import annotations
 
@@ -30,13 +31,19 @@ def children():
     return context
 
 
+def start(children, out, photos):
+    """A child at the beginning of its work."""
+    ready = children.Event()
+    child = children.Process(target=make, args=(str(out), str(photos), ready))
+    child.start()
+    assert ready.wait(60)
+    return child
+
+
 def test_killed_at_moments_spread_over_a_run(children, photos, tmp_path):
     def run(name, after=None):
         """Seconds, or None where it was killed before its end."""
-        ready = children.Event()
-        child = children.Process(target=make, args=(str(tmp_path / name), str(photos), ready))
-        child.start()
-        assert ready.wait(60)
+        child = start(children, tmp_path / name, photos)
         started = time.perf_counter()
         child.join(after)
         if child.exitcode is None:
@@ -56,3 +63,14 @@ def test_killed_at_moments_spread_over_a_run(children, photos, tmp_path):
 
     assert state(tmp_path / "killed") == expected
     assert atlas.verify(str(tmp_path / "killed")).ok
+
+
+@pytest.mark.slow
+def test_two_processes_at_once_leave_one_whole_atlas(children, photos, tmp_path):
+    start(children, tmp_path / "alone", photos).join()
+    both = [start(children, tmp_path / "both", photos) for _ in range(2)]
+    for child in both:
+        child.join(120)
+    assert [child.exitcode for child in both] == [0, 0]
+    assert state(tmp_path / "both") == state(tmp_path / "alone")
+    assert atlas.verify(str(tmp_path / "both")).ok

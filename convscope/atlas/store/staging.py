@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from convscope.core.files import exchange
 from convscope.errors import OutputError
 
 MARK = "convscope-site.json"
@@ -76,11 +77,13 @@ class StagingFolder:
     ) -> None:
         old = self.aside.with_suffix(".old")
         try:
-            if kind is None:
+            if kind is None and not exchange(self.aside, self.place):
                 if self.place.exists():
                     os.rename(self.place, old)
                 os.rename(self.aside, self.place)
         except OSError as failure:
+            if not old.exists() and exchange(self.aside, self.place):
+                return  # another writer was faster; the later one stays
             if old.exists() and not self.place.exists():
                 os.rename(old, self.place)
             raise self._failed(failure) from None

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Annotated
 
-from annotated_types import Ge
-
+from convscope.core.ranges import ChannelCount, ClassCount
 from convscope.core.types import Options
 from convscope.errors import ModelError
 from convscope.networks.model import Model
@@ -18,8 +16,8 @@ def file(
     *,
     weights: bool | str | None = None,
     arch: str | None = None,
-    classes: Annotated[int, Ge(1)] | None = None,
-    channels: Annotated[int, Ge(1)] | None = None,
+    classes: ClassCount | None = None,
+    channels: ChannelCount | None = None,
     trust: bool = False,
 ) -> Model:
     """A checkpoint of your own: the weights are in the file, the architecture is named.

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Annotated, Literal
-
-from annotated_types import Ge
+from typing import Literal
 
 from convscope.core.quiet import without_warnings
+from convscope.core.ranges import ClassCount
 from convscope.core.types import Foreign
 from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks.layout import Layout
@@ -31,7 +30,7 @@ def keras(
     *,
     weights: bool | str | None = None,
     mode: Literal["caffe", "tf", "torch"] | None = None,
-    classes: Annotated[int, Ge(1)] | None = None,
+    classes: ClassCount | None = None,
 ) -> Model:
     """A Keras network from a `.keras` or `.h5` file, or `keras:applications/VGG16`; Keras runs on
     torch.

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from typing import Annotated
 
-from annotated_types import Ge
 from torch import nn
 
+from convscope.core.ranges import ChannelCount, ClassCount
 from convscope.errors import ConvscopeError, ModelError, OptionError
 from convscope.networks.model import Model
 from convscope.networks.options import channels_of
@@ -19,8 +18,8 @@ def python(
     name: str,
     *,
     weights: bool | str | None = None,
-    classes: Annotated[int, Ge(1)] | None = None,
-    channels: Annotated[int, Ge(1)] | None = None,
+    classes: ClassCount | None = None,
+    channels: ChannelCount | None = None,
 ) -> Model:
     """A network that a function or class of an installed package makes:
     `python:PACKAGE.MODULE:FUNCTION`.

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from typing import Annotated
-
 import timm as library
-from annotated_types import Ge
 from timm.data import ImageNetInfo
 
+from convscope.core.ranges import ChannelCount, ClassCount
 from convscope.core.types import Foreign, Options
 from convscope.errors import ModelError, suggest
 from convscope.networks.model import Model
@@ -20,8 +18,8 @@ def timm(
     name: str,
     *,
     weights: bool | str | None = None,
-    classes: Annotated[int, Ge(1)] | None = None,
-    channels: Annotated[int, Ge(1)] | None = None,
+    classes: ClassCount | None = None,
+    channels: ChannelCount | None = None,
 ) -> Model:
     """Any network of timm; size, mean, std and labels come from its `pretrained_cfg`.
 

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import torch
-from annotated_types import Ge
 
 from convscope.core.quiet import without_log_messages, without_warnings
+from convscope.core.ranges import ChannelCount, Side
 from convscope.errors import ModelError
 from convscope.networks.model import Model
 from convscope.networks.sources import register
@@ -19,8 +18,8 @@ def torchscript(
     name: str,
     *,
     weights: bool | str | None = None,
-    channels: Annotated[int, Ge(1)] = 3,
-    side: Annotated[int, Ge(1)] = 224,
+    channels: ChannelCount = 3,
+    side: Side = 224,
     trust: bool = False,
 ) -> Model:
     """A TorchScript file (`torch.jit.save`). Scripted modules take no hooks, so it is turned into

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from typing import Annotated
-
-from annotated_types import Ge
 from torch import nn
 from torchvision import models as library
 
+from convscope.core.ranges import ClassCount
 from convscope.core.types import Foreign, Options
 from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks.model import Model
@@ -26,7 +24,7 @@ MODULES = (library, library.detection, library.segmentation)
 
 @register()
 def torchvision(
-    name: str, *, weights: bool | str | None = None, classes: Annotated[int, Ge(1)] | None = None
+    name: str, *, weights: bool | str | None = None, classes: ClassCount | None = None
 ) -> Model:
     """A classifier, detector or segmenter of torchvision; preprocessing and labels come from its
     default weights' metadata.
