@@ -96,7 +96,7 @@ def assert_photo_or_sentence(data: bytes) -> bool:
         return False
     assert photo.shape[:2] == (1, 3)
     assert photo.dtype == torch.float32
-    assert 0 <= float(photo.min())
+    assert float(photo.min()) >= 0
     assert float(photo.max()) <= 1
     return True
 
