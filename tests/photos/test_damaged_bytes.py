@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from convscope.results.png import PNG_KEY, read_provenance
 
 RNG = np.random.default_rng(0)
 PIXELS = Image.fromarray(RNG.integers(0, 256, (24, 17, 3), dtype=np.uint8))
-FORMATS = {
+FORMATS: dict[str, dict[str, Any]] = {
     "png": {},
     "png (interlaced, 16-bit gray)": {"mode": "I;16"},
     "png (palette)": {"mode": "P"},
@@ -64,7 +65,7 @@ changes = st.one_of(
 )
 
 
-def changed(data: bytes, edits: list[tuple[str, float, object]]) -> bytes:
+def changed(data: bytes, edits: list[tuple[str, float, Any]]) -> bytes:
     """The bytes after some edits."""
     edited = bytearray(data)
     for what, share, value in edits:
