@@ -29,9 +29,10 @@ class MethodTraits:
     `REDUCTIONS`). `needs` is what the network must have, `extra` the optional dependency.
 
     `single_run`: it runs the network once on the image itself, so that the top prediction can be
-    read off that run. `positive`: the map has no negative values. `as_is`: it sees the network
-    itself and not a faster copy, because it reads modules and weights, or gives a gradient at the
-    image, which jumps where rounding moves a unit over the kink of a ReLU.
+    read off that run. `quick`: it costs about one run of the network. `positive`: the map has no
+    negative values. `as_is`: it sees the network itself and not a faster copy, because it reads
+    modules and weights, or gives a gradient at the image, which jumps where rounding moves a unit
+    over the kink of a ReLU.
     """
 
     space: Space
@@ -39,6 +40,7 @@ class MethodTraits:
     needs: Literal["attention", "detection"] | None = None
     extra: str | None = None
     single_run: bool = False
+    quick: bool = False
     positive: bool = False
     as_is: bool = False
 

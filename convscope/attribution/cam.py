@@ -14,7 +14,7 @@ AFFINE = 1e-3
 one."""
 
 
-@register(space="layer")
+@register(space="layer", quick=True)
 def cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
     """Which places vote for the class, in a network that ends in global average pooling and one
     linear layer (Zhou et al., 2016).

@@ -8,7 +8,7 @@ from convscope.probe import Probe
 from convscope.questions.target import Target
 
 
-@register(space="layer")
+@register(space="layer", quick=True)
 def eigen_cam(probe: Probe, image: Tensor, target: Target, *, layer: str) -> Tensor:
     """The one pattern of places that explains most of what a layer does, for no class in particular
     (Muhammad & Yeasin, 2020).

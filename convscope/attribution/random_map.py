@@ -10,7 +10,7 @@ from convscope.probe import Probe
 from convscope.questions.target import Target
 
 
-@register(space="layer", positive=True)
+@register(space="layer", quick=True, positive=True)
 def random_map(
     probe: Probe,
     image: Tensor,

@@ -90,7 +90,8 @@ def _write(
 
 
 def _explained(result: Result) -> list[str]:
-    """What an explanation is of, by which method and at which layer, a line for each map."""
+    """What an explanation is of, with the probability of its class, by which method and at which
+    layer: a line for each map."""
     details = result.details
     if isinstance(details, AttributionDetails):
         methods = [(details.method, details.layer)]
@@ -98,10 +99,15 @@ def _explained(result: Result) -> list[str]:
         methods = [(record.method, record.layer) for record in details.methods]
     else:
         return []
+    probabilities = details.probabilities or [None] * len(details.titles)
+    subjects = [
+        title if probability is None else f"{title} ({probability:.1%})"
+        for title, probability in zip(details.titles, probabilities, strict=True)
+    ]
     return [
-        printable(f"{title}: {method}" + ("" if layer is None else f" at {layer}"))
+        printable(f"{subject}: {method}" + ("" if layer is None else f" at {layer}"))
         for method, layer in methods
-        for title in details.titles
+        for subject in subjects
     ]
 
 

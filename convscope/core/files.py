@@ -45,7 +45,8 @@ def exchange(first: Path, second: Path) -> bool:
     if swap is None:
         return False
     # AT_FDCWD twice, and RENAME_EXCHANGE (linux/fcntl.h, linux/fs.h).
-    return swap(-100, os.fsencode(first), -100, os.fsencode(second), ctypes.c_uint(2)) == 0
+    status = swap(-100, os.fsencode(first), -100, os.fsencode(second), ctypes.c_uint(2))
+    return bool(status == 0)
 
 
 def _umask() -> int:

@@ -150,12 +150,14 @@ class MethodRecord:
 @dataclass(frozen=True, kw_only=True)
 class MapDetails(Details):
     """What all attribution maps share: for each map its title, its photo's place, the part of the
-    photo that the network saw, and its target (None for a callable)."""
+    photo that the network saw, its target (None for a callable), and the probability of its class
+    (None where it asks about something else, or where nothing ran that said it)."""
 
     titles: list[str] = field(default_factory=list)
     photo_of: list[int] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
     targets: list[TargetRecord | None] = field(default_factory=list)
+    probabilities: list[float | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

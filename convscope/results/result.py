@@ -237,6 +237,7 @@ def _require_consistent(result: Result) -> None:
     details = result.details
     if isinstance(details, MapDetails):
         counts = {len(details.titles), len(details.boxes), len(details.photo_of)}
+        counts |= {len(details.probabilities)} - {0}
         counts |= {len(array) for name, array in result.arrays.items() if "heatmap" in name}
         if len(counts) > 1 or not all(0 <= at < len(result.photos) for at in details.photo_of):
             raise ValueError("maps without their photos")

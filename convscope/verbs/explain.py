@@ -117,13 +117,15 @@ def attribute(
     asked, targets = ask(probe, targets, image, [photo[index] for index in photo_of])
     with Probe(asked) as reader:
         reader.recorded = probe.recorded if asked is model else None
-        maps, targets = _run(reader, methods, image, targets.expand(len(image)))
+        maps, targets, output = _run(reader, methods, image, targets.expand(len(image)))
+        probabilities = _probabilities(asked, targets, output)
         table = _measured(reader.notes, photo_of, targets.titles())
     shared = MapDetails(
         titles=targets.titles(),
         photo_of=photo_of,
         boxes=[model.preprocessing.box(*photo[index].shape[-2:]) for index in photo_of],
         targets=[_record(question) for question in targets.choices],
+        probabilities=probabilities,
     )
     details = _details(shared, methods)
     return Result("explain", details, _arrays(methods, maps), table, bytes_of(photo))
@@ -146,16 +148,44 @@ def _record(question: Question) -> TargetRecord | None:
 
 def _run(
     probe: Probe, methods: list[Method], image: Tensor, targets: Target
-) -> tuple[list[Tensor], Target]:
-    """The raw map of every method (n c h w each), and the targets with every top prediction
-    named."""
-    maps = []
+) -> tuple[list[Tensor], Target, object]:
+    """The raw map of every method (n c h w each), the targets with every top prediction named, and
+    what the network returned for the images; None where no method ran on them as they are, and all
+    are so quick that another run would be noticed."""
+    maps: list[Tensor] = []
+    output: object = None
     for method in track(methods, "methods", len(methods)):
         if targets.open and not method.single_run:
-            targets = targets.resolved(probe.output(image))
+            output = probe.output(image)
+            targets = targets.resolved(output)
         maps.append(method(probe, image, targets))
-        targets = targets.resolved(probe.last_output)
-    return maps, targets
+        if method.single_run:
+            output = probe.last_output
+            targets = targets.resolved(output)
+    traits = [attribution.registry.traits(method.name) for method in methods]
+    is_quick = all(each.quick or each.single_run for each in traits)
+    if output is None and not is_quick and any(map(_is_class, targets.choices)):
+        output = probe.output(image)
+    return maps, targets, output
+
+
+def _probabilities(model: Model, targets: Target, output: object) -> list[float | None]:
+    """The probability of the class that each map is about."""
+    unknown: list[float | None] = [None] * len(targets)
+    if output is None or model.task_of(output) not in ("classification", "multi-label"):
+        return unknown
+    if not any(map(_is_class, targets.choices)):
+        return unknown
+    probabilities = model.probabilities(model.scores(output, len(targets)).detach())
+    return [
+        float(row[choice.index]) if isinstance(choice, Choice) and _is_class(choice) else None
+        for row, choice in zip(probabilities, targets.choices, strict=True)
+    ]
+
+
+def _is_class(question: Question) -> bool:
+    """Whether a question asks about one class."""
+    return isinstance(question, Choice) and question.index is not None and question.against is None
 
 
 def _measured(notes: dict[str, list[float]], photo_of: list[int], titles: list[str]) -> list[Row]:

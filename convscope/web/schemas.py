@@ -150,4 +150,5 @@ def method_forms() -> list[JsonObject]:
 
 def is_quick(method: str) -> bool:
     """Whether a method runs the network about once, so that it goes before long work."""
-    return methods.traits(method).single_run or method in ("eigen_cam", "cam")
+    traits = methods.traits(method)
+    return traits.single_run or traits.quick

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -76,7 +77,7 @@ def test_explain_writes_a_picture_and_says_where(capsys, folder):
     )
     printed = capsys.readouterr()
     assert printed.out == "x.png\n"
-    assert printed.err == "Egyptian cat: grad_cam at bn2\n"
+    assert re.fullmatch(r"Egyptian cat \(\d\d\.\d%\): grad_cam at bn2\n", printed.err)
     with Image.open("x.png") as picture:
         assert picture.size == (451, 300)
     assert read_provenance("x.png")["arguments"]["target"] == "Egyptian cat"

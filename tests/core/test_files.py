@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -13,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from convscope.atlas.store.staging import MARK, StagingFolder
-from convscope.core import files
 from convscope.core.files import exchange, write_whole
 from convscope.errors import OutputError
 
@@ -77,8 +77,7 @@ def test_a_disk_that_is_full_at_any_step(step, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     path = write_whole(tmp_path / "p.png", b"old")
-    owner = files.tempfile if step == "mkstemp" else files.os
-    monkeypatch.setattr(owner, step, full)
+    monkeypatch.setattr(tempfile if step == "mkstemp" else os, step, full)
     with pytest.raises(OutputError, match=r"Cannot write .*p\.png: No space left on device\."):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
