@@ -27,11 +27,7 @@ from convscope.networks.task import (
     surest_detections,
 )
 from convscope.networks.torch_settings import defaults_for_network
-from convscope.networks.unwrap import (
-    require_hookable,
-    with_normal_weights,
-    without_wrappers,
-)
+from convscope.networks.unwrap import plain_network
 
 Head = Literal["softmax", "sigmoid", "probability"]
 
@@ -73,10 +69,8 @@ class Model:
         task: Task | None = None,
         inputs: dict[str, Foreign] | None = None,
     ) -> None:
-        network = without_wrappers(network)
-        self.name = name or type(network).__name__
-        require_hookable(network, self.name)
-        self.state = NetworkState(with_normal_weights(network), modules)
+        self.state = NetworkState(plain_network(network, name), modules)
+        self.name = name or type(self.network).__name__
         self.spec = spec
         self.options = options or {}
         self.preprocessing = preprocessing or Preprocessing()

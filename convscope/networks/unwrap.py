@@ -11,6 +11,17 @@ from torch.nn.parameter import is_lazy
 from convscope.errors import ModelError
 
 
+def plain_network(network: nn.Module, name: str | None = None) -> nn.Module:
+    """The network that can be looked into: without wrappers, with weights that take gradients.
+
+    Raises:
+        ModelError: it is TorchScript, or its weights have no shape yet.
+    """
+    network = without_wrappers(network)
+    _require_hookable(network, name or type(network).__name__)
+    return with_normal_weights(network)
+
+
 def without_wrappers(network: nn.Module) -> nn.Module:
     """The network inside DataParallel, DistributedDataParallel or torch.compile wrappers, so that
     names and hooks fit."""
@@ -32,7 +43,7 @@ def with_normal_weights(network: nn.Module) -> nn.Module:
         return copy.deepcopy(network)
 
 
-def require_hookable(network: nn.Module, name: str) -> None:
+def _require_hookable(network: nn.Module, name: str) -> None:
     """Refuse networks in which nothing can be looked at, before anything runs.
 
     Raises:
