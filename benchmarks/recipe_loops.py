@@ -17,7 +17,7 @@ from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.synthesis.random import RandomStreams
 
-PHOTO, SEED, TARGET = "sample:chelsea", 3, 0
+PHOTO, SEED = "sample:chelsea", 3
 IMAGENET_SPAN, BYTE_SPAN = 4.425, 255.0
 EDGE = 1e-4
 """How far from 0 and 1 the verbs keep pixels."""
@@ -28,7 +28,8 @@ CALIBRATION, SMALLEST_FACTOR = 10, 1e-12
 
 @dataclass(frozen=True)
 class Network:
-    """A classic network, the layer that is looked at, and whether it takes its own size only."""
+    """A classic network, the layer that is looked at, and whether images of the network's own size
+    alone get that far."""
 
     name: str
     model: Model
@@ -41,6 +42,22 @@ class Network:
         with Probe(self.model) as probe:
             maps = probe.activations(self.seen, [self.layer])[self.layer]
         return int(maps.mean((0, 2, 3)).argmax())
+
+    @cached_property
+    def target(self) -> int:
+        """Class 0; where a ReLU behind the scores holds that at 0 (SqueezeNet with random weights),
+        the class that noise excites most, other than the photo's."""
+        generator = torch.Generator().manual_seed(SEED)
+        noise = torch.randn(self.seen.shape, generator=generator) * self.span / IMAGENET_SPAN
+        with Probe(self.model) as probe, torch.no_grad():
+            scores = [
+                self.model.scores(probe.activations_and_output(image, [])[1])[0]
+                for image in (self.seen, noise)
+            ]
+        if all(float(row[0]) != 0 for row in scores):
+            return 0
+        scores[1][scores[0].argmax()] = -torch.inf
+        return int(scores[1].argmax())
 
     @property
     def span(self) -> float:
@@ -116,7 +133,7 @@ def class_image(trial: Trial) -> Run:
         else (IMAGENET_SPAN, 25.0, 1e-3, 10, 16)
     )
     ratio = trial.network.span / span
-    streams = RandomStreams.of(SEED, [f"logit({TARGET}) 0"])
+    streams = RandomStreams.of(SEED, [f"logit({trial.network.target}) 0"])
     low, high = bounds(model)
     image = trial.start(ratio * streams.normal(model.channels, *model.size))
     image = clipped(image, low, high)
@@ -125,7 +142,9 @@ def class_image(trial: Trial) -> Run:
         for step in range(trial.steps):
             leaf = image.clone().requires_grad_()
             moved = rolled(model, leaf, streams, jitter)
-            score = model.scores(probe.activations_and_output(moved, [])[1])[0, TARGET]
+            score = model.scores(probe.activations_and_output(moved, [])[1])[
+                0, trial.network.target
+            ]
             (gradient,) = torch.autograd.grad(score - l2 / ratio**2 * leaf.pow(2).sum(), leaf)
             image = clipped(image + trial.factor * rate * ratio**2 * gradient, low, high)
             if step % every == 0:
@@ -147,10 +166,10 @@ def fool(trial: Trial) -> Run:
             image = clipped(image, low, high)
             leaf = model.preprocess((model.deprocess(image) * 255).round() / 255).requires_grad_()
             output = model.scores(probe.activations_and_output(leaf, [])[1])
-            scores.append(output[0, TARGET].item())
-            if int(output.argmax()) == TARGET:
+            scores.append(output[0, trial.network.target].item())
+            if int(output.argmax()) == trial.network.target:
                 return Run(scores, model.deprocess(leaf.detach())[0])
-            (gradient,) = torch.autograd.grad(output[0, TARGET], leaf)
+            (gradient,) = torch.autograd.grad(output[0, trial.network.target], leaf)
             image = image + trial.factor * ratio * gradient / gradient.norm()
     image = clipped(image, low, high)
     return Run(scores, ((model.deprocess(image) * 255).round() / 255).clamp(0, 1)[0])

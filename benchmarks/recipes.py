@@ -31,7 +31,7 @@ from torch.nn.functional import interpolate
 
 import convscope
 from benchmarks import recipe_loops as loops
-from benchmarks.recipe_loops import PHOTO, SEED, TARGET, Network, Run, Trial, usable_factor
+from benchmarks.recipe_loops import PHOTO, SEED, Network, Run, Trial, usable_factor
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
 from convscope.results.pictures import Panel, sheet, to_uint8
@@ -72,7 +72,7 @@ class Behind64(nn.Module):
 def class_image(trial: Trial, rate: float | None) -> Result:
     return convscope.class_image(
         trial.network.model,
-        TARGET,
+        trial.network.target,
         preset="simonyan",
         steps=trial.steps,
         seed=SEED,
@@ -85,7 +85,7 @@ def fool(trial: Trial, rate: float | None) -> Result:
     return convscope.fool(
         trial.network.model,
         PHOTO,
-        target=TARGET,
+        target=trial.network.target,
         preset="cs231n",
         steps=trial.steps,
         seed=SEED,
@@ -163,7 +163,7 @@ JOBS = {
     "fooling": Job(loops.fool, fool, "cs231n", 100),
     "inversion": Job(loops.invert, invert, "cs231n", 500, (10000.0, loops.BYTE_SPAN)),
     "DeepDream": Job(loops.dream, dream, "cs231n", 200, (5.0, loops.BYTE_SPAN)),
-    "DeepDream, octaves": Job(loops.dream_in_octaves, dream_in_octaves, "deepdream", 40),
+    "DeepDream in octaves": Job(loops.dream_in_octaves, dream_in_octaves, "deepdream", 40),
 }
 
 
@@ -192,9 +192,7 @@ def networks(folder: Path) -> dict[str, Callable[[], Network]]:
         "64px": behind64,
         "squeezenet": torchvision("squeezenet1_1", "features.6"),
         "googlenet": torchvision("googlenet", "inception4a"),
-        "keras_cats": lambda: Network(
-            "Keras 4-conv .h5", _keras_cats(folder), "conv2d_3", is_fixed=True
-        ),
+        "keras_cats": lambda: Network("Keras 4-conv .h5", _keras_cats(folder), "conv2d_3"),
         "keras_vgg16": lambda: Network(
             "Keras VGG16", _keras_vgg16(folder), "block3_conv1", is_fixed=True
         ),

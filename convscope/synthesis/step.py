@@ -58,22 +58,22 @@ class OptimizationStep:
     def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The score less penalties, and the score alone (both n); differentiable."""
         transformed = apply(image, self.streams, self.transforms)
+        if not self.resizes:
+            try:
+                maps = self._run(transformed)
+            except ImageError:
+                self.resizes = self._can_resize(transformed)
+                if not self.resizes:
+                    raise
+            except NoRoomError:  # as large an image as a network of a fixed size never runs on
+                self.resizes = not self._takes_larger()
+                if not self.resizes:
+                    raise
         if self.resizes:
             transformed = nn.functional.interpolate(
                 transformed, self.probe.model.size, mode="bilinear", align_corners=False
             )
-        try:
             maps = self._run(transformed)
-        except ImageError:
-            if self.resizes or not self._can_resize(transformed):
-                raise
-            self.resizes = True
-            return self(image)
-        except NoRoomError:  # as large an image as a network of a fixed size never runs on
-            if self.resizes or self._takes_larger():
-                raise
-            self.resizes = True
-            return self(image)
         score = self._score(transformed, maps, copies=len(transformed) // len(image))
         return self._less_penalties(score, image), score
 
