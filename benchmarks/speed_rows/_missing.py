@@ -6,16 +6,15 @@ from importlib import import_module
 
 import torch
 
+from convscope.probe.bfloat16 import computes_bfloat16
+
 PACKAGES = {"lucent": "torch-lucent", "pytorch_grad_cam": "grad-cam"}
 
 
 def missing_bfloat16(device: str) -> str:
     """An empty text, or why rows in bfloat16 say nothing here: without the instructions for it the
     processor takes many times as long as in full precision."""
-    if torch.device(device).type != "cpu":
-        return ""
-    # Torch has no public question for it.
-    if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+    if torch.device(device).type != "cpu" or computes_bfloat16(device):
         return ""
     return "this processor has no instructions for bfloat16"
 

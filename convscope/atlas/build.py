@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Literal
 
 from convscope.atlas.engines import Engine
 from convscope.atlas.render.estimate import estimate_build
@@ -20,7 +21,11 @@ from convscope.errors import InputError, OptionError
 from convscope.networks.load import ModelLike, load_model
 from convscope.networks.torch_settings import plain_torch_settings
 from convscope.probe import Probe
+from convscope.synthesis.auto_size import auto_size
 from convscope.synthesis.settings import Settings
+
+LARGEST = 96
+"""Height and width in pixels of the pictures of layers with a wide receptive field."""
 
 
 @plain_torch_settings()
@@ -32,7 +37,7 @@ def build(
     *,
     preset: str = "distill",
     steps: Steps | None = 64,
-    size: Side | tuple[Side, Side] | None = 96,
+    size: Side | tuple[Side, Side] | Literal["auto"] | None = "auto",
     diversity: Copies = 1,
     diversity_weight: NonNegativeFloat = 100.0,
     seed: Seed = 0,
@@ -59,7 +64,8 @@ def build(
         out: a folder, or a URL that fsspec knows, such as s3://bucket/atlas.
         preset: a published way of making pictures: distill, lucid, maco ...
         steps: of each ascent; the preset's number where None.
-        size: height and width of the pictures; the preset's where None.
+        size: height and width of the pictures; the preset's where None. "auto": as each layer's
+            receptive field needs, from 64 to 96.
         diversity: so many different faces of each unit; `score` is then the unit's own on the
             finished picture.
         diversity_weight: how strongly faces are driven apart.
@@ -84,7 +90,8 @@ def build(
         $ convscope atlas build --layers 'blocks.*,head' --out atlas/
     """
     run = Engine(engine, address=address, threads=threads)
-    settings = Settings(preset, "visualize", steps=steps, size=size)
+    fixed_size = LARGEST if size == "auto" else size
+    settings = Settings(preset, "visualize", steps=steps, size=fixed_size)
     for name, value in (("diversity", diversity), ("batch", batch), ("threads", threads or 1)):
         if value < 1:
             raise OptionError(f"{name} must be 1 or more; {value} was given.")
@@ -104,7 +111,9 @@ def build(
         batch,
         half,
     )
-    jobs = render_jobs(loaded, known, select_layers(loaded, known, layers), spec)
+    names = select_layers(loaded, known, layers)
+    sizes = {name: auto_size(loaded, [name], LARGEST) for name in names} if size == "auto" else {}
+    jobs = render_jobs(loaded, known, names, spec, sizes)
     store = _open_store(out, dry_run)
     folder = network_folder(loaded.name, loaded.identity)
     finished = {} if store is None else store.finished_jobs("units", folder)

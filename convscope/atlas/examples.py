@@ -19,7 +19,6 @@ from convscope.atlas.scan.photo_pass import (
     scan_photos,
     write_examples,
 )
-from convscope.atlas.scan.receptive_field import receptive_fields
 from convscope.atlas.scan.scanner import Scanner
 from convscope.atlas.store.file_names import network_folder
 from convscope.atlas.store.parts import digest, encode_rows
@@ -36,6 +35,7 @@ from convscope.networks.load import ModelLike, load_model
 from convscope.networks.torch_settings import plain_torch_settings
 from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
+from convscope.probe.receptive_field import receptive_fields
 
 RESERVOIR_PER_SAMPLE = 12
 """For each sample so many photos are drawn by chance, of which the sample takes even steps through

@@ -32,6 +32,9 @@ DEFAULT_SIZE = 224
 L2 = "sum_of_squares"
 """The regularizer that the option `l2` weighs."""
 
+BESIDE = ("source", "steps", "size", "half")
+"""Keys of a preset that an atlas records apart or not at all."""
+
 CHOLLET_EPSILON = 1e-5 / 255
 """Added to a deviation; the book's 1e-5 is in units of 0 to 255."""
 
@@ -220,9 +223,9 @@ class Settings:
 
     @property
     def preset_parts(self) -> dict[str, JsonValue]:
-        """What the preset's file says beside its source, steps and size, as plain data."""
+        """What the preset's file says of the picture beside steps and size, as plain data."""
         data = preset_data(self.name, self.verb)
-        return {key: value for key, value in data.items() if key not in ("source", "steps", "size")}
+        return {key: value for key, value in data.items() if key not in BESIDE}
 
     def parameterization(
         self, probe: Probe, count: int, streams: RandomStreams, start: Tensor | None = None

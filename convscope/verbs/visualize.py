@@ -17,8 +17,10 @@ from convscope.errors import OptionError
 from convscope.networks.layer import Unit
 from convscope.networks.model import Model
 from convscope.probe import Probe
+from convscope.probe.bfloat16 import computes_bfloat16
 from convscope.results.details import ImagesDetails
 from convscope.results.result import Result
+from convscope.synthesis.auto_size import auto_size
 from convscope.synthesis.objective import Objective, objective
 from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
 from convscope.synthesis.overrides import ImageOverrides
@@ -38,11 +40,11 @@ def visualize(
     photo: PhotoLike = None,
     start: Literal["noise", "photo", "mean"] | None = None,
     preset: str = "distill",
-    size: Side | tuple[Side, Side] | None = None,
+    size: Side | tuple[Side, Side] | Literal["auto"] | None = None,
     seed: Seed = 0,
     diversity: Copies = 1,
     diversity_weight: NonNegativeFloat = 100.0,
-    half: bool = False,
+    half: bool | None = None,
     batch: PositiveInt = BATCH,
     **overrides: Unpack[ImageOverrides],
 ) -> Result:
@@ -63,11 +65,14 @@ def visualize(
             photo where there is one.
         preset: a published way: distill, lucid, chollet, maco, simonyan ...; or quick, the score of
             256 of distill's steps in half of them.
-        size: height and width of the picture in pixels; the preset's by default.
+        size: height and width of the picture in pixels; the preset's by default. "auto": as large
+            as the layers' receptive fields need, at most the preset's; early layers then take 2 to
+            6 times less, and show the same.
         seed: of the one random generator.
         diversity: so many different faces of each unit.
         diversity_weight: how strongly faces are driven apart.
-        half: compute in bfloat16; faster where the processor has it.
+        half: compute in bfloat16; by default where the preset is made for it (quick) and the
+            processor has instructions for it, without which it is slower.
         batch: images optimized at once.
 
     Raises:
@@ -80,8 +85,11 @@ def visualize(
     """
     if diversity < 1:
         raise OptionError(f"diversity must be 1 or more; {diversity} was given.")
-    settings = Settings(preset, "visualize", model.preprocessing, size=size, **overrides)
-    options = BatchOptions(seed, batch, half, group=diversity, task="visualize")
+    fixed_size = None if size == "auto" else size
+    settings = Settings(preset, "visualize", model.preprocessing, size=fixed_size, **overrides)
+    chosen_half = settings.preset.half and computes_bfloat16(model.device)
+    in_half = chosen_half if half is None else half
+    options = BatchOptions(seed, batch, in_half, group=diversity, task="visualize")
     with Probe(model) as probe:
         objectives = [each for source in _listed(units) for each in parse_all(source, probe)]
         titles = [title_of(each, probe) for each in objectives]
@@ -90,6 +98,9 @@ def visualize(
                 f"{title} face {face}" for title in titles for face in range(1, diversity + 1)
             ]
             objectives = _faces(objectives, diversity, diversity_weight, probe)
+        if size == "auto":
+            side = _auto_size(model, objectives, max(settings.size))
+            settings = Settings(preset, "visualize", model.preprocessing, size=side, **overrides)
         photos = None if photo is None else fitted(probe, photo, settings.size)
         optimization = optimize_batches(
             probe,
@@ -102,7 +113,7 @@ def visualize(
     details = ImagesDetails(
         titles=titles,
         objectives=[objective.to_json() for objective in objectives],
-        preset=settings.title,
+        preset=settings.title + (", bfloat16" if in_half else ""),
     )
     return images_result("visualize", optimization, details)
 
@@ -115,6 +126,14 @@ def _listed(units: ObjectiveLike | Sequence[ObjectiveLike]) -> list[ObjectiveLik
     if terms and len(terms) == len(units):
         return [terms]
     return [*units]
+
+
+def _auto_size(model: Model, objectives: Sequence[Objective], largest: int) -> int:
+    """What the layers that the objectives read need; scores need the whole network."""
+    if any(each.reads_output for each in objectives):
+        return largest
+    layers = dict.fromkeys(name for each in objectives for name in each.layers)
+    return auto_size(model, layers, largest)
 
 
 def _faces(objectives: list[Objective], count: int, weight: float, probe: Probe) -> list[Objective]:

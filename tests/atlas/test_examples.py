@@ -19,10 +19,10 @@ from PIL import Image
 import convscope
 from convscope import atlas
 from convscope.atlas.scan import listing
-from convscope.atlas.scan.receptive_field import ReceptiveField, receptive_fields
 from convscope.atlas.scan.top_k import TopK, evenly_spaced
 from convscope.errors import ImageError, InputError, OptionError
 from convscope.probe import Probe
+from convscope.probe.receptive_field import ReceptiveField, receptive_fields
 from tests.small_atlas import small_model, state
 
 PASS = {"layers": "first,third,head", "k": 3, "samples": 2, "batch": 8}

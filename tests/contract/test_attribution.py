@@ -175,4 +175,4 @@ def test_memory_does_not_grow(method, photos):
         return tensor_bytes()
 
     before = calls(3)
-    assert calls(10) == before
+    assert calls(10) <= before

@@ -102,3 +102,24 @@ def test_one_picture_has_one_score_in_both_precisions():
             )
         )
     torch.testing.assert_close(scores[1], scores[0], rtol=0.02, atol=0.02 * float(scores[0].min()))
+
+
+@pytest.mark.parametrize("has_instructions", [False, True])
+def test_quick_chooses_the_precision_by_the_processor(monkeypatch, has_instructions):
+    asked = []
+
+    def copy(model, layers=(), *, half=False):
+        asked.append(half)
+        return inference_copy(model, layers)
+
+    monkeypatch.setattr("convscope.synthesis.optimize_batches.inference_copy", copy)
+    monkeypatch.setattr(
+        "convscope.verbs.visualize.computes_bfloat16", lambda device: has_instructions
+    )
+    model = convscope.load_model()
+    for preset, half in (("quick", None), ("distill", None), ("quick", False), ("lucid", True)):
+        result = convscope.visualize(
+            model, "blocks.0:1", preset=preset, half=half, steps=1, size=32
+        )
+        assert (", bfloat16" in str(result.details["preset"])) == asked[-1]
+    assert asked == [has_instructions, False, False, True]

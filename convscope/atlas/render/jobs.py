@@ -4,7 +4,7 @@ together, known by its content hash."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from convscope.atlas.render.layer_selection import is_head
@@ -111,16 +111,22 @@ class RenderJob:
 
 
 def render_jobs(
-    model: Model, layers: Layers, names: Sequence[str], spec: RenderSpec
+    model: Model,
+    layers: Layers,
+    names: Sequence[str],
+    spec: RenderSpec,
+    sizes: Mapping[str, int] | None = None,
 ) -> list[RenderJob]:
-    """The chunks of each layer, in the network's order."""
+    """The chunks of each layer, in the network's order. `sizes` holds the height and width for
+    layers that have their own."""
     jobs = []
     for name in names:
-        units = layers[name].units
+        units, side = layers[name].units, (sizes or {}).get(name)
+        own_spec = spec if side is None else replace(spec, size=(side, side))
         is_labeled = bool(model.labels) and is_head(model, layers, name)
         labels = [model.label(index) for index in range(units)] if is_labeled else []
         for first in range(0, units, spec.units):
             last = min(first + spec.units, units)
             classes = tuple(labels[first:last])
-            jobs.append(RenderJob(spec, name, layers[name].order, first, last, classes))
+            jobs.append(RenderJob(own_spec, name, layers[name].order, first, last, classes))
     return jobs

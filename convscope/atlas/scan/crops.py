@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from convscope.atlas.scan.example_jobs import RECIPE_VERSION, Example, ExampleJob
 from convscope.atlas.scan.pass_state import PassState
 from convscope.atlas.scan.read_ahead import NUM_READERS, read_photo
-from convscope.atlas.scan.receptive_field import ReceptiveField
 from convscope.atlas.store.rows import ExampleColumns
 from convscope.errors import ConvscopeError
 from convscope.networks.model import Model
 from convscope.photos.sources.entry import Entry
 from convscope.photos.sources.place import PhotoSource
+from convscope.probe.receptive_field import ReceptiveField
 from convscope.results.pictures import to_rgb, to_uint8
 
 if TYPE_CHECKING:

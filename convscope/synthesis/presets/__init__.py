@@ -81,7 +81,8 @@ class Preset(_Checked):
     L2 weight were published for. `objective` is what the verb raises, where the source has its own
     formula. `bisections` says how often, at the end of fooling, the change is cut between a size
     that fools and one that does not. `small` names the preset for networks of few pixels, and
-    `network_size` lets a dream on one be of its size.
+    `network_size` lets a dream on one be of its size. `half` computes in bfloat16 where the
+    processor has instructions for it.
     """
 
     source: str = ""
@@ -100,6 +101,7 @@ class Preset(_Checked):
     octaves: int = Field(default=1, ge=1, le=100)
     octave_scale: float = Field(default=1.4, gt=1)
     network_size: bool = False
+    half: bool = False
 
 
 def names() -> list[str]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from convscope.errors import ImageError, ModelError
 from convscope.networks.model import Model
-from convscope.probe import Probe
+from convscope.probe.probe import Probe
 
 NUM_NOISE_IMAGES = 3
 """Noise images whose gradients are added, since a closed ReLU hides a part of the field on each."""
@@ -34,6 +34,13 @@ class ReceptiveField:
     bottom: float | None
     right: float | None
     stride: tuple[float, float]
+
+    @property
+    def extent(self) -> tuple[float, float] | None:
+        """Its height and width in input pixels; None where an edge could not be measured."""
+        if self.top is None or self.left is None or self.bottom is None or self.right is None:
+            return None
+        return self.bottom - self.top, self.right - self.left
 
     def box(
         self, row: int, column: int, size: tuple[int, int]
