@@ -32,7 +32,11 @@ MEAN = STD = 0.5
 """Of the embedded network's preprocessing."""
 
 NUM_SCENES, BATCH = 400, 6
-DETECTOR_STEPS, SEGMENTER_STEPS, REGRESSOR_STEPS = 450, 200, 1200
+DETECTOR_STEPS, SEGMENTER_STEPS, REGRESSOR_STEPS = 450, 200, 250
+
+DENSITY_SCALE = 50.0
+"""What a place of the regressor's first map is multiplied with in its loss: an object's cells share
+one unit among about 50."""
 
 Maps = OrderedDict[str, Tensor]
 
@@ -84,20 +88,32 @@ class FinestLevel(Backbone):
 
 
 class Regressor(nn.Module):
-    """How many objects there are, and which share of the photo they cover."""
+    """How many objects there are, and which share of the photo they cover.
+
+    Both are read off maps at the finest level of the pyramid: a density whose sum is the count
+    (Lempitsky & Zisserman, 2010), and the part of every cell that is covered. Two numbers a scene
+    alone would teach a head the few backgrounds by heart.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = Body()
-        self.head = nn.Sequential(nn.Conv2d(STAGES[6], WIDTH, 1), nn.ReLU(), nn.Conv2d(WIDTH, 2, 1))
+        self.backbone = FinestLevel()
+        self.head = nn.Sequential(
+            nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.ReLU(), nn.Conv2d(WIDTH, 2, 1)
+        )
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.read(self.body((image - MEAN) / STD))
+        return self.numbers(self.maps(self.backbone((image - MEAN) / STD)["out"]))
 
-    def read(self, maps: Maps) -> Tensor:
-        """The two numbers (n 2): means over places, so that objects add up."""
-        numbers: Tensor = self.head(maps["6"]).mean((2, 3))
-        return numbers
+    def maps(self, finest: Tensor) -> Tensor:
+        """Density and coverage of every place (n 2 h w)."""
+        density, coverage = self.head(finest).split(1, 1)
+        return torch.cat([functional.softplus(density) / DENSITY_SCALE, coverage.sigmoid()], 1)
+
+    @staticmethod
+    def numbers(maps: Tensor) -> Tensor:
+        """The count and the share covered (n 2)."""
+        return torch.stack([maps[:, 0].sum((1, 2)), maps[:, 1].mean((1, 2))], 1)
 
 
 def detector(num_classes: int) -> FasterRCNN:
@@ -215,8 +231,19 @@ def _mask_loss(networks: dict[str, Any], maps: Maps, batch: list[Scene]) -> Tens
 
 
 def _value_loss(networks: dict[str, Any], maps: Maps, batch: list[Scene]) -> Tensor:
-    values = [[len(scene.labels), float(scene.masks.float().mean((1, 2)).sum())] for scene in batch]
-    return functional.mse_loss(networks["regressor"].read(maps), torch.tensor(values))
+    network = networks["regressor"]
+    actual = network.maps(next(iter(network.backbone.fpn(maps).values())))
+    cells = [
+        functional.adaptive_avg_pool2d(scene.masks.float(), actual.shape[2:]) for scene in batch
+    ]
+    density = torch.stack([(part / part.sum((1, 2), keepdim=True)).sum(0) for part in cells])
+    coverage = torch.stack([part.sum(0) for part in cells])
+    counts = torch.tensor([float(len(scene.labels)) for scene in batch])
+    return (
+        functional.mse_loss(DENSITY_SCALE * actual[:, 0], DENSITY_SCALE * density)
+        + functional.mse_loss(actual[:, 1], coverage)
+        + 0.1 * functional.mse_loss(network.numbers(actual)[:, 0], counts)
+    )
 
 
 if __name__ == "__main__":

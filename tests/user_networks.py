@@ -1,8 +1,8 @@
 """The networks that people bring, each made on the spot: name -> a function that gives a Model,
 files in `folder`.
 
-`NETWORKS` are the real ones at their own size (benchmarks/networks.py runs them all); `SMALL` are
-enough of them, small enough, for the tests.
+`CLASSIFIERS` are the real ones at their own size, `TASKS` small ones of all other kinds
+(benchmarks/networks.py runs them all); `SMALL` are enough of them, small enough, for the tests.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 import convscope
 from convscope import Model
 from tests.small_networks import Functional, Trunk, Wrapped
+from tests.task_networks import DETECTORS, EMBEDDERS, SEGMENTERS, Scaled, save_clip
 
 Bring = Callable[[Path], Model]
 
@@ -251,6 +252,17 @@ ODD: dict[str, Bring] = {
     "not square (32 x 48)": partial(module, Trunk, size=(32, 48)),
 }
 
+TASKS: dict[str, Bring] = {
+    **{
+        name: partial(module, build, size=64)
+        for name, build in (DETECTORS | SEGMENTERS | EMBEDDERS).items()
+    },
+    "hf: CLIP, from a folder": lambda folder: convscope.load_model(f"hf:{save_clip(folder)}"),
+    "a regression": partial(module, partial(Trunk, classes=2), size=32, task="regression"),
+    "two inputs": partial(module, Scaled, size=32, inputs={"scale": torch.tensor(3.0)}),
+}
+"""Those that are no classifiers of one image."""
+
 FILES: dict[str, Bring] = {
     "file: Lightning checkpoint": checkpoint_file,
     "card: TinyImageNet, mean image": tiny_imagenet,
@@ -263,9 +275,19 @@ def _resnet() -> nn.Module:
     return timm.create_model("resnet18", num_classes=10)  # type: ignore[no-any-return]
 
 
+QUICK_TASKS = (
+    "torchvision: SSD",
+    "YOLO (stand-in, adapter)",
+    "U-Net",
+    "hf: DINOv2",
+    "a regression",
+    "two inputs",
+)
+
 SMALL: dict[str, Bring] = {
     **ODD,
     **FILES,
+    **{name: TASKS[name] for name in QUICK_TASKS},
     "timm:vit (tokens)": partial(by_name, "timm:test_vit"),
     "timm:convnext (NHWC inside)": partial(by_name, "timm:test_convnext"),
     "torchvision:squeezenet1_1": partial(by_name, "torchvision:squeezenet1_1", size=64),
@@ -295,7 +317,7 @@ SMALL: dict[str, Bring] = {
     ),
 }
 
-NETWORKS: dict[str, Bring] = {
+CLASSIFIERS: dict[str, Bring] = {
     "embedded": lambda folder: convscope.load_model(),
     "embedded:efficientnet_lite1": lambda folder: convscope.load_model(
         "embedded:efficientnet_lite1"

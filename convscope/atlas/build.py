@@ -7,7 +7,7 @@ from typing import Literal
 from convscope.atlas.engines import Engine
 from convscope.atlas.render.estimate import estimate_build
 from convscope.atlas.render.jobs import RenderJob, RenderSpec, render_jobs
-from convscope.atlas.render.layer_selection import select_layers
+from convscope.atlas.render.layer_selection import is_scores, select_layers
 from convscope.atlas.render.renderer import Renderer
 from convscope.atlas.store.file_names import folder_name, network_folder
 from convscope.atlas.store.store import Store
@@ -18,7 +18,9 @@ from convscope.core.quantities import format_duration, pluralize
 from convscope.core.ranges import Copies, NonNegativeFloat, PositiveInt, Seed, Side, Steps, Threads
 from convscope.core.validation import checked
 from convscope.errors import InputError, OptionError
+from convscope.networks.layer import Layers
 from convscope.networks.load import ModelLike, load_model
+from convscope.networks.model import Model
 from convscope.networks.torch_settings import plain_torch_settings
 from convscope.probe import Probe
 from convscope.synthesis.auto_size import auto_size
@@ -60,7 +62,8 @@ def build(
     Args:
         model: what `load_model` takes.
         layers: names or patterns, separated by commas; `*` does not cross a dot, `**` does, and
-            "head" is the layer of classes.
+            "head" is the layer of classes, and "scores" what can be asked of any network by number:
+            a detector's or segmenter's classes, the values of a regression.
         out: a folder, or a URL that fsspec knows, such as s3://bucket/atlas.
         preset: a published way of making pictures: distill, lucid, maco ...
         steps: of each ascent; the preset's number where None.
@@ -98,6 +101,8 @@ def build(
     loaded = load_model(model)
     with Probe(loaded) as probe:
         known = probe.layers
+    names = select_layers(loaded, known, layers, with_scores=True)
+    _check_diversity(known, names, diversity)
     spec = RenderSpec(
         loaded.name,
         loaded.identity,
@@ -111,8 +116,7 @@ def build(
         batch,
         half,
     )
-    names = select_layers(loaded, known, layers)
-    sizes = {name: auto_size(loaded, [name], LARGEST) for name in names} if size == "auto" else {}
+    sizes = _sizes(loaded, known, names) if size == "auto" else {}
     jobs = render_jobs(loaded, known, names, spec, sizes)
     store = _open_store(out, dry_run)
     folder = network_folder(loaded.name, loaded.identity)
@@ -125,6 +129,22 @@ def build(
         with report_to(lambda what, done, total: None):  # the trial's steps are not the work's
             return estimate_build(renderer, jobs, missing, threads)
     return _run(store, renderer, jobs, missing, run)
+
+
+def _check_diversity(layers: Layers, names: Sequence[str], diversity: int) -> None:
+    if diversity > 1 and any(is_scores(layers, name) for name in names):
+        raise OptionError(
+            "Different faces are told apart by a layer's maps, and 'scores' is no layer; leave out"
+            " diversity, or name layers only."
+        )
+
+
+def _sizes(model: Model, layers: Layers, names: Sequence[str]) -> dict[str, int]:
+    """The side of each layer's pictures, from what its units see of the image."""
+    return {
+        name: LARGEST if is_scores(layers, name) else auto_size(model, [name], LARGEST)
+        for name in names
+    }
 
 
 def _open_store(out: str, dry_run: bool) -> Store | None:

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import reduce_channels, registry
+from convscope.attribution.default_layers import default_layer
 from convscope.attribution.maps import enlarge
 from convscope.attribution.method_options import parameters_of, with_base
 from convscope.core.progress import track
 from convscope.core.registry import Registered
 from convscope.core.types import Options
 from convscope.errors import NoGradientError, OptionError
-from convscope.networks.layer import Layers
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.questions.target import Target
@@ -45,11 +45,12 @@ class Method:
         probe: Probe,
         *,
         layer: str | Sequence[str] | None = None,
+        until: str | None = None,
         seed: int = 0,
         options: Options | None = None,
     ) -> Method:
         """Fill in a method's parameters: the given options checked, the rest from the model and the
-        seed.
+        seed. Without `layer`, none behind the layer `until` is chosen.
 
         Raises:
             OptionError: an unknown method, or an option or layer that it does not take.
@@ -62,12 +63,20 @@ class Method:
             outer_names = {parameter.name for parameter in schema.options}
             inner_options = {k: v for k, v in chosen_options.items() if k not in outer_names}
             chosen_options = {k: v for k, v in chosen_options.items() if k in outer_names}
-            inner = cls._wrapped(name, probe, layer, seed, chosen_options, inner_options)
+            inner = cls._wrapped(
+                name,
+                probe,
+                chosen_options,
+                layer=layer,
+                until=until,
+                seed=seed,
+                options=inner_options,
+            )
         chosen_options.pop("layer", None)
         values: Options = schema.validate(chosen_options)
         layers = inner.layers if inner is not None else ()
         if "layer" in parameters_of(name):
-            layers = tuple(_layers(probe, layer))
+            layers = tuple(_layers(probe, layer, until))
             values["layer"] = layers[0]
         elif layer is not None and not layers:
             space = traits.space if inner is None else inner.space
@@ -96,18 +105,20 @@ class Method:
         cls,
         name: str,
         probe: Probe,
+        wrapper_options: Options,
+        *,
         layer: str | Sequence[str] | None,
+        until: str | None,
         seed: int,
         options: Options,
-        inner_options: Options,
     ) -> Method:
         """The method that a wrapper wraps."""
-        base = with_base(name, options)[1]
+        base = with_base(name, wrapper_options)[1]
         if "inner" in parameters_of(base):
             raise OptionError(
                 f"{name} wraps a method that is no wrapper itself; base={base!r} was given."
             )
-        return cls.of(base, probe, layer=layer, seed=seed, options=inner_options)
+        return cls.of(base, probe, layer=layer, until=until, seed=seed, options=options)
 
     def heatmap_of(self, maps: Tensor) -> Tensor:
         """The method's own reduction over channels (n h w)."""
@@ -176,10 +187,10 @@ class Method:
         return maps
 
 
-def _layers(probe: Probe, layer: str | Sequence[str] | None) -> list[str]:
+def _layers(probe: Probe, layer: str | Sequence[str] | None, until: str | None) -> list[str]:
     """The wanted layers by name; the default one where none is given."""
     if layer is None:
-        default = _backbone_layer(probe) or probe.layers.last_spatial()
+        default = default_layer(probe, until)
         if default is None:
             raise OptionError(
                 f"{probe.model.name} has no layer with places in it; use a method that looks at the"
@@ -199,33 +210,3 @@ def _layers(probe: Probe, layer: str | Sequence[str] | None) -> list[str]:
                 f" one with places is {spatial!r}."
             )
     return list(dict.fromkeys(names))
-
-
-def pyramid_levels(probe: Probe) -> list[str]:
-    """The levels of a feature pyramid (torchvision's `FeaturePyramidNetwork`), finest first; none
-    where the network has no pyramid."""
-    prefixes = [
-        name for name, module in probe.model.modules.items() if hasattr(module, "layer_blocks")
-    ]
-    levels = [
-        (prefix, int(level))
-        for prefix in prefixes
-        for name in probe.layers
-        if name.startswith(f"{prefix}.layer_blocks.")
-        and (level := name.removeprefix(f"{prefix}.layer_blocks.")).isdigit()
-    ]
-    # Not in the order in which they run: the coarsest level runs first.
-    return [f"{prefix}.layer_blocks.{level}" for prefix, level in sorted(levels)]
-
-
-def _backbone_layer(probe: Probe) -> str | None:
-    """Of a detector or segmenter with a backbone, the last layer of it, before any pyramid: what
-    follows works on proposals, queries or finished scores, not on places of the image."""
-    rows = [
-        probe.layers[name] for name in probe.layers if "backbone." in name and ".fpn" not in name
-    ]
-    if not rows or probe.model.task not in ("detection", "segmentation"):
-        return None
-    name = Layers(rows, probe.layers.parameters).last_spatial()
-    # What a trunk returns may hold its last maps twice; the layer that made them gives them once.
-    return None if name is None else probe.layers[name].source

@@ -25,11 +25,13 @@ _DETECTIONS = frozenset({"boxes", "masks", "keypoints", "pred_boxes"})
 
 @dataclass(frozen=True)
 class ScoreFacts:
-    """What one run said about a network's scores: how many there are, and whether they are
-    probabilities already."""
+    """What one run said about a network's scores: how many there are (or, `is_minimum`, at least:
+    a list of detections names only the classes that were seen), and whether they are probabilities
+    already."""
 
     count: int
     is_probability: bool
+    is_minimum: bool = False
 
 
 def class_scores(output: object, name: str, images: int | None = None) -> Tensor:
@@ -62,8 +64,11 @@ def class_scores(output: object, name: str, images: int | None = None) -> Tensor
     return scores.float()
 
 
-def score_facts(scores: Tensor) -> ScoreFacts:
-    """How many scores there are, and whether each row is a distribution.
+def score_facts(
+    scores: Tensor, *, is_probability: bool = False, is_minimum: bool = False
+) -> ScoreFacts:
+    """How many scores there are, and whether they are probabilities: where that is not known
+    (`is_probability`), whether each row is a distribution.
 
     A row of three or more logits, all in [0, 1], does not sum to 1 by chance.
     """
@@ -73,7 +78,7 @@ def score_facts(scores: Tensor) -> ScoreFacts:
         and bool((scores >= 0).all())
         and bool(((sums - 1).abs() <= PROBABILITY_SLACK).all())
     )
-    return ScoreFacts(scores.shape[1], is_distribution)
+    return ScoreFacts(scores.shape[1], is_probability or is_distribution, is_minimum)
 
 
 def _the_tensor(output: object) -> Tensor | None:

@@ -158,6 +158,12 @@ class Layers(Mapping[str, Layer]):
         """A unit that exists, for messages."""
         return f"{self.last_spatial() or next(iter(self._layers), 'layer')}:0"
 
+    def until(self, name: str) -> Layers:
+        """The layers that have ended when this one ends, itself included."""
+        last = self[name].order
+        rows = [layer for layer in self._layers.values() if layer.order <= last]
+        return Layers(rows, self.parameters)
+
     def last_spatial(self) -> str | None:
         """The last layer whose output still has places, poolings left out; the outermost name where
         several share it.
@@ -213,6 +219,8 @@ class Layers(Mapping[str, Layer]):
         names = [
             layer.name for layer in self._layers.values() if layer.spatial and self._is_stage(layer)
         ]
+        # A detector's queries are a list, and no places of the image.
+        names = [name for name in names if min(self._layers[name].shape[1:]) > 1] or names
         names = [name for name in names if name.rpartition(".")[0] not in names]
         if len(names) < count:
             places = [layer for layer in self._layers.values() if layer.spatial]

@@ -33,15 +33,16 @@ class AxisLayout:
     """How the output of one layer lies in its tensor.
 
     `channel` and `batch` are axes. Where the first axis counts more than images (windows, tokens),
-    `parts` is how many of its rows belong to one image. `extra` tokens at the start are no places,
-    the others are the `grid` (rows, columns) line by line, or lie where `places` (rows * columns)
-    says.
+    `parts` is how many of its rows belong to one image. `extra` tokens at the start and `trailing`
+    ones at the end are no places, the others are the `grid` (rows, columns) line by line, or lie
+    where `places` (rows * columns) says.
     """
 
     channel: int = 1
     batch: int = 0
     parts: int = 1
     extra: int = 0
+    trailing: int = 0
     grid: Size | None = None
     places: Tensor | None = None
 
@@ -82,7 +83,7 @@ class Layout:
             )
         tokens, (rows, columns) = self._tokens(output, axis_layout, name, image_size)
         chosen = (
-            tokens[:, axis_layout.extra :]
+            tokens[:, axis_layout.extra : tokens.shape[1] - axis_layout.trailing]
             if axis_layout.places is None
             else tokens[:, axis_layout.places.to(tokens.device)]
         )
@@ -100,7 +101,8 @@ class Layout:
         tokens_of_maps = maps.flatten(2).transpose(1, 2)
         kept = tokens.expand(maps.shape[0], -1, -1)
         if axis_layout.places is None:
-            whole = torch.cat([kept[:, : axis_layout.extra], tokens_of_maps], dim=1)
+            last = kept[:, kept.shape[1] - axis_layout.trailing :]
+            whole = torch.cat([kept[:, : axis_layout.extra], tokens_of_maps, last], dim=1)
         else:
             whole = kept.index_copy(
                 1, axis_layout.places.to(kept.device), tokens_of_maps.to(kept.dtype)
@@ -158,9 +160,8 @@ class Layout:
         moved = output.permute(_order(axis_layout, output.ndim))
         tokens = moved.reshape(max(moved.shape[0] // axis_layout.parts, 1), -1, moved.shape[-1])
         assert axis_layout.grid is not None
-        if axis_layout.places is None and tokens.shape[1] - axis_layout.extra == math.prod(
-            axis_layout.grid
-        ):
+        count = tokens.shape[1] - axis_layout.trailing
+        if axis_layout.places is None and count - axis_layout.extra == math.prod(axis_layout.grid):
             return tokens, axis_layout.grid
         if (
             axis_layout.places is not None
@@ -169,7 +170,7 @@ class Layout:
         ):
             return tokens, axis_layout.grid
         grid = (
-            self.token_grid(tokens.shape[1], image_size, axis_layout.extra, axis_layout.extra)
+            self.token_grid(count, image_size, axis_layout.extra, axis_layout.extra)
             if axis_layout.places is None and axis_layout.parts == 1
             else None
         )
@@ -178,7 +179,7 @@ class Layout:
                 f"Layer {name!r} works in windows, which are known for the network's own size only;"
                 " use that size."
             )
-        return tokens, grid[1] if grid else (tokens.shape[1] - axis_layout.extra, 1)
+        return tokens, grid[1] if grid else (count - axis_layout.extra, 1)
 
 
 def _order(axis_layout: AxisLayout, dimensions: int) -> list[int]:

@@ -45,8 +45,11 @@ def channel_order(module: nn.Module) -> ChannelOrder | None:
 class LayoutInference:
     """Sees every layer of one run on one image, and says each output's form."""
 
-    def __init__(self, layout: Layout, image_size: tuple[int, int]) -> None:
+    def __init__(
+        self, layout: Layout, image_size: tuple[int, int], detection_tokens: int = 0
+    ) -> None:
         self._layout = layout
+        self._detection_tokens = detection_tokens
         self._image_size = image_size
         self._grids: list[tuple[int, int]] = []
         self._axes: dict[tuple[int, ...], int] = {}
@@ -115,6 +118,8 @@ class LayoutInference:
             return AxisLayout(channel=1, parts=batch, grid=(batch * third, 1))
         if batch == second == 1:
             return AxisLayout(channel=2, grid=(1, 1))
+        if batch == 1 and self._detection_tokens and (layout := self._with_detections(second)):
+            return layout
         if batch == 1 and (places := self._grid_of(second)):
             return AxisLayout(channel=2, extra=places[0], grid=places[1])
         if second == 1 and batch > 1 and (places := self._grid_of(batch)):
@@ -126,6 +131,18 @@ class LayoutInference:
             if batch == 1
             else self._windowed(output, 2, (batch, second))
         )
+
+    def _with_detections(self, count: int) -> AxisLayout | None:
+        """Patches behind a class token and before the detection tokens (as YOLOS has them), or the
+        detection tokens alone; None for neither."""
+        trailing = self._detection_tokens
+        if count == trailing:
+            return AxisLayout(channel=2, grid=(count, 1))
+        for grid in reversed(self._grids):
+            extra = count - trailing - math.prod(grid)
+            if extra in (0, 1):
+                return AxisLayout(channel=2, extra=extra, trailing=trailing, grid=grid)
+        return None
 
     def _listed(self, output: Tensor) -> AxisLayout:
         """Tokens without a batch axis: as many rows as an image has places."""
@@ -199,7 +216,8 @@ class LayoutInference:
             and axis_layout.channel == 2
             and axis_layout.grid is not None
         ):
-            tokens, grid = output[0, axis_layout.extra :], axis_layout.grid
+            last = output.shape[1] - axis_layout.trailing
+            tokens, grid = output[0, axis_layout.extra : last], axis_layout.grid
         else:
             return
         if min(grid) > 1:

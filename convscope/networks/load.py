@@ -288,8 +288,11 @@ def _check_labels(model: Model, labels: tuple[str, ...]) -> None:
     """Labels must be as many as the scores, or two for one score. A network that cannot be run like
     this, or gives no class scores, is left to the verbs."""
     try:
-        count = model.score_facts.count
+        facts = model.score_facts
     except Exception:
+        return
+    count = facts.count
+    if facts.is_minimum and count <= len(labels):
         return
     if len(labels) != count and (count, len(labels)) != (1, 2):
         raise ModelError(f"{model.name} has {count} classes, but {len(labels)} labels were given.")

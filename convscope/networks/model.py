@@ -18,6 +18,7 @@ from convscope.networks.module_index import ModuleIndex
 from convscope.networks.output_at import output_at
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.state import NetworkState
+from convscope.networks.surest_candidates import run_with_candidates
 from convscope.networks.task import (
     Task,
     detector_classes,
@@ -155,7 +156,7 @@ class Model:
         image = network_input.permute(0, 2, 3, 1) if self.channels_last else network_input
         with self.state.memory.lock, defaults_for_network(self.dtype, self.device):
             if self.output_layer is None:
-                return self.network(image, **self.inputs)
+                return run_with_candidates(self.network, image, self.inputs)
             return output_at(self.network, self.modules[self.output_layer], image, self.inputs)
 
     @property
@@ -180,10 +181,9 @@ class Model:
     def scores(self, output: object, images: int | None = None) -> Tensor:
         """One score per class (n classes) in what the network returned for `images` images.
 
-        A network with one output and two labels answers a question with yes or no: the score of
-        the first class is minus that of the second (or 1 minus it, of a probability). A detector's
-        score is its surest detection of the class, a segmenter's the mean over all places, that of
-        a network without a head its embedding.
+        With one output and two labels, the score of the first class is minus that of the second (1
+        minus it, of a probability). A detector's score is its surest candidate of the class, a
+        segmenter's the mean over all places, that of a network without a head its embedding.
 
         Raises:
             ModelError: what it returned is not one score per class and image.
@@ -216,8 +216,7 @@ class Model:
     @property
     def head(self) -> Head:
         """How scores become probabilities: as it was said; else several labels, or a single output,
-        are read through a sigmoid, and outputs that are a distribution already are left as they
-        are."""
+        by a sigmoid; outputs that are probabilities already are left as they are."""
         if self._head is not None:
             return self._head
         if self._task == "multi-label":
@@ -243,15 +242,22 @@ class Model:
         key, memory = (self.state.structure, self.size, self.channels), self.state.memory
         with memory.lock:
             if key not in memory.score_facts:
-                scores = self._raw_scores(self._dry_output(), 1)
-                memory.score_facts[key] = score_facts(scores)
+                output = self._dry_output()
+                is_detection = self.task_of(output) == "detection"
+                memory.score_facts[key] = score_facts(
+                    self._raw_scores(output, 1),
+                    is_probability=is_detection,
+                    is_minimum=isinstance(output, list) and not detector_classes(self.network),
+                )
             return memory.score_facts[key]
 
     @property
     def classes(self) -> int:
         """How many classes the network tells apart."""
-        count = self.score_facts.count
-        return 2 if count == 1 and self._has_two_labels else count
+        facts, labels = self.score_facts, self.labels or ()
+        if facts.is_minimum:
+            return max(facts.count, len(labels))
+        return 2 if facts.count == 1 and self._has_two_labels else facts.count
 
     def _dry_output(self) -> Foreign:
         with self.module_index.evaluation_mode(), torch.inference_mode(False), torch.no_grad():
@@ -276,8 +282,7 @@ class Model:
 
     @property
     def identity(self) -> str:
-        """SHA-256 over the names, shapes and values of all weights and over the preprocessing;
-        remembered until one changes."""
+        """SHA-256 over all weights and the preprocessing; remembered until one changes."""
         return self.state.identity(self.preprocessing)
 
     def to(self, device: str | torch.device) -> Model:

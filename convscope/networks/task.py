@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from torchvision import ops
 
+from convscope.core.types import Foreign
 from convscope.errors import ModelError
 from convscope.networks.layout import first_tensor
+from convscope.networks.surest_candidates import CLASS_SCORES
 
 Task = Literal[
     "classification", "multi-label", "regression", "detection", "segmentation", "embedding"
@@ -175,6 +177,13 @@ def detector_classes(network: nn.Module) -> int | None:
     return None
 
 
+def detection_tokens(network: nn.Module) -> int:
+    """How many tokens of a transformer, the last ones, stand for detections and for no place
+    (YOLOS)."""
+    count = getattr(getattr(network, "config", None), "num_detection_tokens", 0)
+    return count if isinstance(count, int) else 0
+
+
 def _are_maps(output: Sequence[object]) -> bool:
     return all(isinstance(part, Tensor) and part.ndim == 4 for part in output)
 
@@ -207,10 +216,15 @@ def _required(output: object, name: str) -> Tensor:
     return tensor
 
 
-def surest_detections(output: object, num_classes: int | None) -> Tensor:
-    """The score of the surest detection of each class (n classes); 0 where there is none."""
+def surest_detections(output: Foreign, num_classes: int | None) -> Tensor:
+    """The score of the surest candidate of each class (n classes), whether the network keeps it
+    among its detections or not, where that is known; else of its surest detection, 0 where there is
+    none."""
     rows = []
     for image in range(batch_size(output)):
+        if isinstance(output, list) and CLASS_SCORES in output[image]:
+            rows.append(output[image][CLASS_SCORES])
+            continue
         scores = detections(output, image, num_classes).scores
         rows.append(scores.amax(0) if len(scores) else scores.new_zeros(scores.shape[1]))
     return torch.stack(rows).float()

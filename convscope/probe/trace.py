@@ -18,7 +18,7 @@ from convscope.networks.layer import PASSING, Layer, Layers
 from convscope.networks.layout import AxisLayout, Layout, first_tensor
 from convscope.networks.layout_inference import LayoutInference, channel_order
 from convscope.networks.state import DryRun
-from convscope.networks.task import infer_task
+from convscope.networks.task import detection_tokens, infer_task
 from convscope.probe.memory import MemoryCost
 from convscope.probe.runner import Runner
 
@@ -94,7 +94,7 @@ class _Recorder:
         self.axis_layouts: dict[str, list[AxisLayout]] = defaultdict(list)
         # The layout looks up what is known so far while the run goes on.
         self._layout = replace(model.layout, axis_layouts=self.axis_layouts)
-        self._inference = LayoutInference(self._layout, model.size)
+        self._inference = LayoutInference(self._layout, model.size, detection_tokens(model.network))
         self._calls: dict[str, int] = defaultdict(int)
         self._last_runs: dict[str, tuple[int, tuple[int, ...], str]] = {}
         self._makers: dict[int, tuple[str, Tensor]] = {}

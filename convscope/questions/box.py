@@ -26,13 +26,15 @@ class BoxQuestion(Question):
     """The class score of the candidate that overlaps the box most, by at least half (IoU).
 
     The score is the logit where the network shows it, else the probability; 0 where no candidate
-    is left. pytorch-grad-cam adds the IoU, which has no gradient.
+    is left. pytorch-grad-cam adds the IoU, which has no gradient. `box` is in pixels of the
+    network's input or, if `is_relative`, in shares of its width and height.
     """
 
     text: str
     position: int = 0
     label: int | None = None
     box: tuple[float, ...] | None = None
+    is_relative: bool = False
     probability: bool = False
     anywhere: bool = False
 
@@ -82,7 +84,8 @@ class BoxQuestion(Question):
                 " photo; predict lists them, and counts from 0."
             )
         candidate, label = rows[self.position]
-        return replace(self, label=label, box=tuple(candidates.boxes[candidate].tolist()))
+        box = tuple(candidates.boxes[candidate].tolist())
+        return replace(self, label=label, box=box, is_relative=candidates.is_relative)
 
     def as_probability(self) -> BoxQuestion:
         return replace(self, probability=True)

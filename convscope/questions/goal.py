@@ -3,6 +3,7 @@ or a mask that is gone, a pixel of another class, a value at another number."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from convscope.networks.task import labels_of_places, segmentation
 from convscope.questions.box import BoxQuestion
 from convscope.questions.choice import Choice
 from convscope.questions.grammar import parse_question
+from convscope.questions.like import LikeQuestion
 from convscope.questions.mask import MaskQuestion
 from convscope.questions.pixel import PixelQuestion
 from convscope.questions.question import Question
@@ -40,20 +42,20 @@ class Goal:
     @classmethod
     def of(cls, model: Model, target: int | str | None, output: object, image: int) -> Goal:
         """What a target means for one photo, from the network's answer to it: a class, or a pixel's
-        class, to be reached; a box or mask to be gone; `value:K=NUMBER` to be crossed. None is the
-        least likely class, the surest box or the largest mask.
+        class, to be reached; a box or mask to be gone; `value:K=NUMBER` or `like:PHOTO=NUMBER` to
+        be crossed. None is the least likely class, the surest box or the largest mask.
 
         Raises:
             TargetError: no such thing, or one without a point at which it is reached.
         """
-        if isinstance(target, str) and target.strip().startswith("value"):
+        if isinstance(target, str) and _is_number_goal(target.strip()):
             return ValueGoal.parse(model, target, output, image)
         question = _question(model, target, output, image)
         kind = next((GOALS[base] for base in GOALS if isinstance(question, base)), None)
         if kind is None or (isinstance(question, Choice) and question.index is None):
             raise TargetError(
                 f"fool cannot tell when {question} is reached; give a class, box:K, mask:LABEL,"
-                " pixel:X,Y@LABEL, or value:K=NUMBER."
+                " pixel:X,Y@LABEL, value:K=NUMBER, or like:PHOTO=NUMBER."
             )
         return kind(question, rises=not isinstance(question, (BoxQuestion, MaskQuestion)))
 
@@ -78,9 +80,7 @@ class ClassGoal(Goal):
         return int(model.scores(output)[image].argmax()) == self.question.index
 
     def answer(self, model: Model, output: object, image: int) -> Answer:
-        scores = model.scores(output)
-        is_detection = model.task_of(output) == "detection"
-        probabilities = (scores if is_detection else model.probabilities(scores))[image]
+        probabilities = model.probabilities(model.scores(output))[image]
         index = int(probabilities.argmax())
         return Answer(model.label(index), float(probabilities[index].detach()))
 
@@ -143,27 +143,28 @@ class PixelGoal(Goal):
 
 @dataclass(frozen=True)
 class ValueGoal(Goal):
-    """The value has crossed a number."""
+    """The value, or the likeness, has crossed a number."""
 
     number: float = 0.0
 
     @classmethod
     def parse(cls, model: Model, text: str, output: object, image: int) -> ValueGoal:
-        """`value=12` or `value:3=12`.
+        """`value=12`, `value:3=12`, or a cosine, as in `like:photo2.jpg=0.9`.
 
         Raises:
             TargetError: no number to reach, or no such value.
         """
-        name, equals, number = text.partition("=")
+        name, equals, number = text.rpartition("=") if "=" in text else (text, "", "")
         question = parse_question(model, name.strip())
         try:
             wanted = float(number)
         except ValueError:
             equals = ""
-        if not equals or not isinstance(question, ValueQuestion):
+        if not equals or not isinstance(question, (ValueQuestion, LikeQuestion)):
             raise TargetError(
                 f"fool moves a value to a number, as in value:0=12; {text!r} was given."
             )
+        question = question.prepare(model, None)
         now = float(question.score(model, output)[image].detach())
         return cls(question, rises=wanted >= now, number=wanted)
 
@@ -186,6 +187,16 @@ GOALS: dict[type[Question], type[Goal]] = {
     PixelQuestion: PixelGoal,
 }
 """Kind of question -> what reaching it means."""
+
+
+def _is_number_goal(text: str) -> bool:
+    if text.startswith("value"):
+        return True
+    number = text.rpartition("=")[2] if "=" in text else ""
+    try:
+        return text.startswith(("like:", "text:")) and math.isfinite(float(number))
+    except ValueError:
+        return False
 
 
 def _question(model: Model, target: int | str | None, output: object, image: int) -> Question:

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal, TypeAlias
 from typing_extensions import TypedDict
 
 from convscope.errors import OptionError, suggest
+from convscope.results.marks import Mark
 
 View: TypeAlias = Literal[
     "activations",
@@ -150,14 +151,15 @@ class MethodRecord:
 @dataclass(frozen=True, kw_only=True)
 class MapDetails(Details):
     """What all attribution maps share: for each map its title, its photo's place, the part of the
-    photo that the network saw, its target (None for a callable), and the probability of its class
-    (None where it asks about something else, or where nothing ran that said it)."""
+    photo that the network saw, its target (None for a callable), the probability of its class (None
+    where nothing ran that said one), and the part that was asked about (None for all of it)."""
 
     titles: list[str] = field(default_factory=list)
     photo_of: list[int] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
     targets: list[TargetRecord | None] = field(default_factory=list)
     probabilities: list[float | None] = field(default_factory=list)
+    marks: list[Mark | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,11 +60,19 @@ def method_in(result: Result, name: str, probe: Probe) -> Method | None:
     if not arguments:
         return None
     layer, seed = arguments.pop("layer", None), int(arguments.pop("seed", 0))
-    if arguments.get("method") is None and isinstance(result.details, AttributionDetails):
-        layer = result.details.layer
+    layer = layer or _layer_in(result, name)
     options = {
         key: value for key, value in arguments.items() if key not in ("method", "target", "half")
     }
     return Method.of(
         name, probe, seed=seed, **options_for(name, layer, options, alone="heatmap" in result)
     )
+
+
+def _layer_in(result: Result, name: str) -> str | None:
+    """The layer that was chosen for a method where none was named."""
+    if isinstance(result.details, ComparisonDetails):
+        return next(
+            (record.layer for record in result.details.methods if record.method == name), None
+        )
+    return result.details_as(AttributionDetails).layer

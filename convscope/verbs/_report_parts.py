@@ -259,7 +259,13 @@ def _overlay(explanation: Result, place: int) -> str:
     """One map of an explanation over its photo."""
     details = explanation.details_as(AttributionDetails)
     part = slice(place, place + 1)
-    alone = replace(details, titles=details.titles[part], boxes=details.boxes[part], photo_of=[0])
+    alone = replace(
+        details,
+        titles=details.titles[part],
+        boxes=details.boxes[part],
+        marks=details.marks[part],
+        photo_of=[0],
+    )
     arrays = {name: array[part] for name, array in explanation.arrays.items()}
     photo = explanation.photos[details.photo_of[place]]
     single = replace(explanation, details=alone, arrays=arrays, table=[], photos=[photo])

@@ -6,6 +6,7 @@ from torch import Tensor
 from convscope.errors import OptionError
 from convscope.networks.layout import image_size
 from convscope.networks.model import Model
+from convscope.networks.task import detection_tokens
 from convscope.probe import Probe
 from convscope.probe.attention import Attention, run_with_attention
 from convscope.questions.pixel import PixelQuestion
@@ -50,10 +51,11 @@ def attention(
         attentions, _ = run_with_attention(probe, image, "attention")
         weights = _chosen(probe, attentions, image, block)
         count = weights.shape[-1]
-        extra, grid = probe.layout.token_grid(count, image_size(image)) or (0, (count, 1))
+        last = count - detection_tokens(model.network)
+        extra, grid = probe.layout.token_grid(last, image_size(image)) or (0, (last, 1))
     rows = [_token(model, token, extra, grid, (each.shape[-2], each.shape[-1])) for each in photo]
     from_token = torch.stack([weights[at, :, row] for at, row in enumerate(rows)]).float()
-    maps = from_token[:, :, extra:].reshape(*from_token.shape[:2], *grid)
+    maps = from_token[:, :, extra:last].reshape(*from_token.shape[:2], *grid)
     heads = maps.shape[1]
     boxes = [model.preprocessing.box(*each.shape[-2:]) for each in photo]
     details = AttributionDetails(

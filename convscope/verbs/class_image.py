@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -9,6 +10,7 @@ from convscope.core.ranges import (
     Seed,
     Side,
 )
+from convscope.errors import DeadUnitError, NoGradientError
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.questions.grammar import parse_question
@@ -56,6 +58,7 @@ def class_image(
 
     Raises:
         TargetError: no such class.
+        NoGradientError: a detector shows nothing but what it detects, and in noise that is nothing.
 
     Example:
         convscope.class_image(model, "tarantula", preset="simonyan")
@@ -71,14 +74,30 @@ def class_image(
     targets = [target] if isinstance(target, (int, str)) else list(target)
     with Probe(model) as probe:
         goals = [_goal_of(model, target) for target in targets]
-        optimization = optimize_batches(
-            probe,
-            [goal.objective for goal in goals],
-            settings,
-            BatchOptions(seed, batch, half, task="class image"),
-        )
+        with _explained_where_nothing_is_detected(model, goals):
+            optimization = optimize_batches(
+                probe,
+                [goal.objective for goal in goals],
+                settings,
+                BatchOptions(seed, batch, half, task="class image"),
+            )
         table = _table(probe, optimization, goals)
     return images_result("class_image", optimization, _details(goals, settings), table=table)
+
+
+@contextmanager
+def _explained_where_nothing_is_detected(model: Model, goals: Sequence[_Goal]) -> Iterator[None]:
+    """Says what to do instead where a detector's answer to noise has no gradient."""
+    try:
+        yield
+    except (NoGradientError, DeadUnitError) as error:
+        if model.task != "detection":
+            raise
+        names = ", ".join(goal.title for goal in goals)
+        raise NoGradientError(
+            f"{model.name} finds no candidate for {names} in noise, so that there is no gradient to"
+            f" follow; start from a photo, as in fool(model, photo, target={goals[0].target!r})."
+        ) from error
 
 
 def _details(goals: list[_Goal], settings: Settings) -> ImagesDetails:
@@ -94,6 +113,7 @@ class _Goal:
 
     objective: Objective
     title: str
+    target: int | str
     index: int | None = None
 
 
@@ -101,8 +121,8 @@ def _goal_of(model: Model, target: int | str) -> _Goal:
     question = parse_question(model, target).of_any_image()
     if isinstance(question, Choice) and question.index is not None and question.against is None:
         index = question.index
-        return _Goal(objective("logit", target=index), model.label(index), index)
-    return _Goal(objective("score", question=str(target)), question.title(model))
+        return _Goal(objective("logit", target=index), model.label(index), target, index)
+    return _Goal(objective("score", question=str(target)), question.title(model), target)
 
 
 def _table(probe: Probe, optimization: OptimizationResult, goals: list[_Goal]) -> list[Row]:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from convscope import attribution
-from convscope.attribution.method import Method, pyramid_levels
+from convscope.attribution.default_layers import pyramid_levels
+from convscope.attribution.method import Method
 from convscope.attribution.method_options import check_options, options_for
 from convscope.core.progress import track
 from convscope.core.ranges import Seed
 from convscope.core.types import Options
 from convscope.errors import TargetError
+from convscope.networks.layout import image_size
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.questions.target import Choice, Question, Target, TargetLike
@@ -25,6 +27,7 @@ from convscope.results.details import (
 )
 from convscope.results.provenance import Row
 from convscope.results.result import Result
+from convscope.verbs._marks import mark_of, masks_of
 from convscope.verbs._names import listed_names
 from convscope.verbs._questions import ask
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
@@ -61,8 +64,8 @@ def explain(
             or a callable; several as a list or separated by commas; by default the network's own
             answer.
         layer: for the methods that look at a layer, or several to fuse; by default the last one
-            whose output still has places, and where no method is given either, for a box, mask or
-            pixel, the levels of the network's feature pyramid.
+            whose output still has places (of a unit, none behind its layer), and where no method
+            is given either, for a box, mask or pixel, the levels of the network's feature pyramid.
         seed: of the one random generator, for the methods that draw random numbers.
         half: compute in bfloat16, faster where the processor has it: CAMs and masks are then right
             to about two digits, while gradients at the image become noisy.
@@ -73,11 +76,13 @@ def explain(
     """
     precise = copy.copy(model)
     precise.half = half
+    targets = read_targets(model, target)
     with Probe(precise) as probe:
         if method is None:
-            targets = Target.of(model, _split_targets(model, target))
             method, layer = _default_method(probe, targets, layer)
-        methods = methods_of(probe, method, layer=layer, seed=seed, options=options)
+        methods = methods_of(
+            probe, method, layer=layer, until=targets.layer, seed=seed, options=options
+        )
         return attribute(probe, photo, network_input(model, photo), methods, target)
 
 
@@ -86,15 +91,21 @@ def methods_of(
     method: str | Sequence[str],
     *,
     layer: str | Sequence[str] | None,
+    until: str | None = None,
     seed: int,
     options: Options,
 ) -> list[Method]:
-    """The methods that were asked for, each with its parameters filled in."""
+    """The methods that were asked for, each with its parameters filled in; where no layer is named,
+    none behind `until` is chosen, the layer that is asked about."""
     names = listed_names(method, attribution.registry)
     check_options(names, options)
     return [
         Method.of(
-            name, probe, seed=seed, **options_for(name, layer, options, alone=len(names) == 1)
+            name,
+            probe,
+            until=until,
+            seed=seed,
+            **options_for(name, layer, options, alone=len(names) == 1),
         )
         for name in names
     ]
@@ -110,7 +121,7 @@ def attribute(
     """The maps of the methods, as the result of `explain`; what the probe's recorded run knows is
     not run again."""
     model = probe.model
-    targets = Target.of(model, _split_targets(model, target))
+    targets = read_targets(model, target)
     photo_of = list(range(len(photo)))
     if len(photo) == 1 and len(targets) > 1:
         image, photo_of = image.expand(len(targets), -1, -1, -1), [0] * len(targets)
@@ -126,9 +137,23 @@ def attribute(
         boxes=[model.preprocessing.box(*photo[index].shape[-2:]) for index in photo_of],
         targets=[_record(question) for question in targets.choices],
         probabilities=probabilities,
+        marks=[
+            mark_of(model, question, image_size(image), photo[index])
+            for question, index in zip(targets.choices, photo_of, strict=True)
+        ],
     )
     details = _details(shared, methods)
-    return Result("explain", details, _arrays(methods, maps), table, bytes_of(photo))
+    arrays = _arrays(methods, maps) | masks_of(targets.choices)
+    return Result("explain", details, arrays, table, bytes_of(photo))
+
+
+def read_targets(model: Model, target: TargetLike | Sequence[TargetLike]) -> Target:
+    """What was asked about; text with commas may be several targets.
+
+    Raises:
+        TargetError: it names nothing that the network has.
+    """
+    return Target.of(model, _split_targets(model, target))
 
 
 def _default_method(

@@ -57,8 +57,8 @@ def fool(
         model: what `load_model` takes.
         photo: a path, PIL image, array or tensor, or a list of these.
         target: a class index or label; box:K or mask:LABEL, to be gone; pixel:X,Y@LABEL; or
-            value:K=NUMBER, to be crossed; or one for each photo; by default the least likely class,
-            the surest box or the largest mask.
+            value:K=NUMBER or like:PHOTO=NUMBER (a cosine), to be crossed; or one for each photo;
+            by default the least likely class, the surest box or the largest mask.
         preset: cs231n (normalized gradient), plain (rate 200 on the gradient itself), or minimal
             (the smallest change: raises the log-probability, then goes back towards the photo for
             as long as it fools).

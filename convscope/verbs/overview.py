@@ -17,7 +17,7 @@ from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.verbs._verb import PhotoLike, network_input, verb
 from convscope.verbs.activations import describe
-from convscope.verbs.explain import attribute, methods_of
+from convscope.verbs.explain import attribute, methods_of, read_targets
 from convscope.verbs.predict import answer_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,14 @@ def overview(
         stages = probe.layers.stages()
         methods = []
         if method is not None:
-            methods = methods_of(probe, method, layer=layer, seed=seed, options=options)
+            methods = methods_of(
+                probe,
+                method,
+                layer=layer,
+                until=read_targets(model, target).layer,
+                seed=seed,
+                options=options,
+            )
     read = _layers_read(methods)
     image = network_input(model, photo)
     wanted = list(dict.fromkeys([*stages, *names]))

@@ -17,6 +17,7 @@ from convscope.results.details import (
 )
 from convscope.results.provenance import Row
 from convscope.results.result import Result
+from convscope.verbs._marks import box_in_photo
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 
@@ -88,10 +89,10 @@ def _detections(
     table: list[Row] = []
     for place, photo in enumerate(photos):
         candidates = detections(output, place, model.num_detected_classes)
-        where = model.preprocessing.box(photo.shape[-2], photo.shape[-1])
-        height, width = (1, 1) if candidates.is_relative else size
+        input_size = (1, 1) if candidates.is_relative else size
         for rank, (candidate, label) in enumerate(candidates.rows()[:top]):
-            x1, y1, x2, y2 = candidates.boxes[candidate].tolist()
+            corners = candidates.boxes[candidate].tolist()
+            x1, y1, x2, y2 = box_in_photo(model, corners, input_size, photo)
             table.append(
                 {
                     "photo": place,
@@ -99,10 +100,10 @@ def _detections(
                     "index": label,
                     "label": model.label(label),
                     "probability": candidates.scores.detach()[candidate, label].item(),
-                    "x1": where[1] + x1 / width * where[3],
-                    "y1": where[0] + y1 / height * where[2],
-                    "x2": where[1] + x2 / width * where[3],
-                    "y2": where[0] + y2 / height * where[2],
+                    "x1": x1,
+                    "y1": y1,
+                    "x2": x2,
+                    "y2": y2,
                 }
             )
     arrays = {"score": to_numpy(model.scores(output))}

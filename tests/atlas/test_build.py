@@ -17,6 +17,7 @@ import convscope
 from convscope import atlas
 from convscope.errors import InputError, LayerError, OptionError, OutputError
 from convscope.probe import Probe
+from tests.questions.answering_networks import Detector, Regressor, Segmenter
 from tests.small_atlas import SMALL, Fails, small_model, state
 
 
@@ -296,3 +297,33 @@ def test_another_layout_is_refused(built, monkeypatch):
     monkeypatch.setattr(parts, "SCHEMA", 2)
     with pytest.raises(InputError, match="older Convscope"):
         atlas.open(str(built)).layers()
+
+
+@pytest.mark.parametrize(
+    ("network", "task", "labels", "colors"),
+    [
+        (Detector, None, ["none", "cat", "dog"], {"cat": 0, "dog": 1}),
+        (Segmenter, None, ["cat", "road", "sky"], {"cat": 0, "road": 1, "sky": 2}),
+        (Regressor, "regression", ["warm", "blue"], {"blue": 2}),
+    ],
+)
+def test_the_scores_of_networks_that_are_no_classifiers(network, task, labels, colors, tmp_path):
+    """A picture of every class or value: the color that raises it. No layer's units are classes, so
+    "head" means the same."""
+    model = convscope.load_model(network(), size=16, task=task, labels=labels)
+    options = {"preset": "chollet", "steps": 20, "size": 16}
+    for name in ("scores", "head"):
+        atlas.build(model, f"{name},conv", str(tmp_path / name), **options)
+    rows = table(tmp_path / "scores")
+    assert {row["layer"] for row in rows} == {"scores", "conv"}
+    pictures = {row["label"]: row for row in rows if row["layer"] == "scores"}
+    assert sorted(pictures) == sorted(labels)
+    for label, color in colors.items():
+        picture = atlas.open(str(tmp_path / "scores")).unit("scores", pictures[label]["unit"])[0]
+        assert np.asarray(picture.picture).reshape(-1, 3).mean(0).argmax() == color
+        assert pictures[label]["curve"][-1] > pictures[label]["curve"][0]
+    if network is Detector:
+        assert pictures["none"]["dead"], "no detection is of class 0"
+    assert {row["key"] for row in table(tmp_path / "head")} == {row["key"] for row in rows}
+    with pytest.raises(OptionError, match="'scores' is no layer"):
+        atlas.build(model, "scores", str(tmp_path / "faces"), diversity=2, **options)

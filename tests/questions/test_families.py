@@ -5,165 +5,25 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import timm
 import torch
-from torchvision import models
 
 import convscope
 from convscope.errors import NoGradientError
 from convscope.networks.model import Model
-
-transformers = pytest.importorskip("transformers")
-
-RESNET = {"weights": None, "weights_backbone": None, "num_classes": 4}
-RCNN = RESNET | {"min_size": 64, "max_size": 64, "box_score_thresh": 0.0}
-
-
-def faster_rcnn():
-    return models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(
-        **RCNN, rpn_score_thresh=0.0, box_detections_per_img=5
-    )
-
-
-def mask_rcnn():
-    return models.detection.maskrcnn_resnet50_fpn(**RCNN, box_detections_per_img=3)
-
-
-def keypoint_rcnn():
-    options = RCNN | {"num_classes": 2, "num_keypoints": 3}
-    return models.detection.keypointrcnn_resnet50_fpn(**options, box_detections_per_img=3)
-
-
-def retinanet():
-    return models.detection.retinanet_resnet50_fpn(
-        **RESNET, min_size=64, max_size=64, score_thresh=0.0, detections_per_img=5
-    )
-
-
-def fcos():
-    return models.detection.fcos_resnet50_fpn(
-        **RESNET, min_size=64, max_size=64, score_thresh=0.0, detections_per_img=5
-    )
-
-
-def ssdlite():
-    return models.detection.ssdlite320_mobilenet_v3_large(
-        **RESNET, score_thresh=0.0, detections_per_img=5
-    )
-
-
-def ssd():
-    return models.detection.ssd300_vgg16(**RESNET, score_thresh=0.0, detections_per_img=5)
-
-
-def resnet_config():
-    return transformers.ResNetConfig(
-        embedding_size=8,
-        hidden_sizes=[8, 8, 16, 16],
-        depths=[1, 1, 1, 1],
-        layer_type="basic",
-        out_features=["stage4"],
-    )
-
-
-def detr():
-    return transformers.DetrForObjectDetection(
-        transformers.DetrConfig(
-            use_timm_backbone=False,
-            use_pretrained_backbone=False,
-            backbone=None,
-            backbone_config=resnet_config(),
-            d_model=16,
-            encoder_layers=1,
-            decoder_layers=1,
-            encoder_attention_heads=2,
-            decoder_attention_heads=2,
-            encoder_ffn_dim=16,
-            decoder_ffn_dim=16,
-            num_queries=5,
-            num_labels=4,
-        )
-    )
-
-
-def yolos():
-    return transformers.YolosForObjectDetection(
-        transformers.YolosConfig(
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=16,
-            image_size=[64, 64],
-            patch_size=16,
-            num_detection_tokens=5,
-            num_labels=4,
-        )
-    )
-
-
-DETECTORS = [
-    faster_rcnn,
-    mask_rcnn,
-    keypoint_rcnn,
-    retinanet,
-    fcos,
-    ssdlite,
-    ssd,
+from convscope.probe import Probe
+from tests.task_networks import (
+    DETECTORS,
+    EMBEDDERS,
+    SEGMENTERS,
     detr,
+    faster_rcnn,
+    retinanet,
+    ssd,
+    ssdlite,
     yolos,
-]
+)
 
-SLOW = (mask_rcnn, keypoint_rcnn, ssd)
-
-
-def lraspp():
-    return models.segmentation.lraspp_mobilenet_v3_large(**RESNET)
-
-
-def fcn():
-    return models.segmentation.fcn_resnet50(**RESNET)
-
-
-def deeplab():
-    return models.segmentation.deeplabv3_mobilenet_v3_large(**RESNET)
-
-
-def segformer():
-    return transformers.SegformerForSemanticSegmentation(
-        transformers.SegformerConfig(
-            hidden_sizes=[8, 8, 16, 16],
-            depths=[1, 1, 1, 1],
-            num_attention_heads=[1, 1, 2, 2],
-            decoder_hidden_size=16,
-            num_labels=4,
-        )
-    )
-
-
-SEGMENTERS = [lraspp, fcn, deeplab, segformer]
-
-
-def headless():
-    return timm.create_model("resnet10t", pretrained=False, num_classes=0)
-
-
-def features_only():
-    return timm.create_model("resnet10t", pretrained=False, features_only=True)
-
-
-def dinov2():
-    return transformers.Dinov2Model(
-        transformers.Dinov2Config(
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            image_size=64,
-            patch_size=16,
-        )
-    )
-
-
-EMBEDDERS = [headless, features_only, dinov2]
+pytest.importorskip("transformers")
 
 
 def loaded(build) -> Model:
@@ -176,7 +36,7 @@ def photo():
     return torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("build", DETECTORS)
+@pytest.mark.parametrize("build", DETECTORS.values(), ids=list(DETECTORS))
 def test_detectors(build, photo):
     model = loaded(build)
     result = convscope.predict(model, photo)
@@ -185,8 +45,6 @@ def test_detectors(build, photo):
     assert result.picture().width > 64
     saliency = convscope.explain(model, photo, method="saliency", target="box:0")
     assert np.abs(saliency["heatmap"]).max() > 0
-    if build in SLOW:
-        return
     rise = convscope.explain(
         model, photo, method="d_rise", target="box:0", masks=2, cells=3, batch=2
     )
@@ -225,7 +83,7 @@ def test_layer_cam_over_the_pyramid(photo):
     assert np.allclose(together, torch.stack(parts).mean(0), atol=1e-5)
 
 
-@pytest.mark.parametrize("build", SEGMENTERS)
+@pytest.mark.parametrize("build", SEGMENTERS.values(), ids=list(SEGMENTERS))
 def test_segmenters(build, photo):
     model = loaded(build)
     result = convscope.predict(model, photo)
@@ -239,7 +97,7 @@ def test_segmenters(build, photo):
     assert pixel["heatmap"].shape == (1, 64, 64)
 
 
-@pytest.mark.parametrize("build", EMBEDDERS)
+@pytest.mark.parametrize("build", EMBEDDERS.values(), ids=list(EMBEDDERS))
 def test_embedders(build, photo, tmp_path):
     from PIL import Image
 
@@ -261,3 +119,45 @@ def test_the_default_of_a_box_is_layer_cam_over_the_pyramid(photo):
     # A trunk that returns several maps is not mistaken for its first one.
     cam = convscope.explain(model, photo, target="box:0", method="grad_cam")
     assert str(cam.details["layer"]).startswith("backbone.body.layer4")
+
+
+@pytest.mark.parametrize("build", [ssd, ssdlite])
+def test_the_default_of_an_ssds_box_is_layer_cam_over_its_scales(build, photo):
+    """The layers whose maps its head reads, by the head's own inputs."""
+    model = loaded(build)
+    heads_inputs = []
+    handle = model.network.head.register_forward_pre_hook(
+        lambda module, inputs: heads_inputs.extend(inputs[0])
+    )
+    with torch.no_grad():
+        model(model.preprocess(photo))
+    handle.remove()
+    scales = [tuple(maps.shape[1:]) for maps in heads_inputs if min(maps.shape[2:]) > 1]
+    result = convscope.explain(model, photo, target="box:0")
+    layers = str(result.details["layer"]).split(", ")
+    assert result.details["method"] == "layer_cam"
+    maps = convscope.activations(model, photo, layers=layers)
+    assert [maps[layer].shape[1:] for layer in layers] == scales
+    for layer, read in zip(layers, heads_inputs, strict=False):
+        np.testing.assert_allclose(maps[layer], read, atol=1e-5)
+    assert result["heatmap"].max() > 0
+
+
+def test_the_detection_tokens_of_yolos_are_no_places(photo):
+    """Tokens are class, patches, detections, in this order."""
+    model = loaded(yolos)
+    with torch.no_grad():
+        tokens = model.network.vit(model.preprocess(photo)).last_hidden_state
+    assert tokens.shape[1] == 1 + 16 + 5
+    patches = tokens[:, 1:17].transpose(1, 2).reshape(1, 16, 4, 4)
+    maps = convscope.activations(model, photo, layers=["vit.layernorm"])["vit.layernorm"]
+    np.testing.assert_allclose(maps, patches, atol=1e-5)
+    cam = convscope.explain(model, photo, target="box:0")
+    assert cam["attribution"].shape == (1, 1, 4, 4)
+    assert cam.details["layer"] == "vit.encoder.layer.1.layernorm_before"
+    # Exchanging a layer's maps leaves class and detection tokens alone: the answer stays.
+    with Probe(model) as probe:
+        partial = probe.partial_forward(model.preprocess(photo), "vit.encoder.layer.0")
+        np.testing.assert_allclose(
+            partial(partial.maps).logits.detach(), partial.output.logits, atol=1e-5
+        )

@@ -91,6 +91,26 @@ def test_a_value_moves(photo, number):
     assert not changed(result)[2].any(), "blue has no part in it"
 
 
+@pytest.mark.parametrize("number", [0.9, 0.3])
+def test_a_likeness_moves(photo, number, tmp_path):
+    from PIL import Image
+
+    model = convscope.load_model(Embedder(), size=SIDE)
+    Image.new("RGB", (SIDE, SIDE), "red").save(tmp_path / "red.png")
+
+    def cosine(image):
+        mean = image[0].mean((1, 2))
+        return mean[0] / np.linalg.norm(mean)
+
+    for target in (f"like:{tmp_path / 'red.png'}", "text:a red thing"):
+        result = convscope.fool(model, photo, target=f"{target}={number}", steps=300)
+        row, before = result.table[0], cosine(result["original"])
+        assert row["fooled"]
+        assert row["before"] == f"{target} {before:.4g}"
+        after = cosine(result["image"])
+        assert (after >= number) if number > before else (after <= number)
+
+
 def test_several_photos_with_goals_of_their_own(detector, photo):
     both = torch.cat([photo, photo])
     result = convscope.fool(detector, both, target=["box:cat", "box:dog"], steps=200)
@@ -110,6 +130,7 @@ def test_several_photos_with_goals_of_their_own(detector, photo):
         (Regressor, "regression", None, "say which number"),
         (Regressor, "regression", "value:7=1", r"gives 2 value\(s\)"),
         (Embedder, None, "text:a red thing", "cannot tell when text:a red thing is reached"),
+        (Embedder, None, "text:a red thing=high", "cannot tell when text:a red thing=high is"),
     ],
 )
 def test_goals_without_an_end_get_a_sentence(network, task, target, sentence, photo):

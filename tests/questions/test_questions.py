@@ -212,3 +212,43 @@ def test_a_layer_behind_the_unit_explains_nothing(photo, method):
     model = convscope.load_model(Trunk(), size=SIDE)
     with pytest.raises(ConvscopeError, match=r"changes the score|does not depend"):
         convscope.explain(model, photo, method=method, target="unit:first:3", layer="third")
+
+
+@pytest.mark.parametrize(
+    ("unit", "layer"), [("first:3", "first"), ("second:3", "second"), ("third:1", "third")]
+)
+def test_the_default_layer_of_a_unit_is_at_it_or_before(photo, unit, layer):
+    torch.manual_seed(0)
+    model = convscope.load_model(Trunk(), size=SIDE)
+    result = convscope.explain(model, photo, target=f"unit:{unit}")
+    assert result.details["layer"] == layer
+    # At the unit's own layer the gradient of its mean is one number, so Grad-CAM is the unit's map.
+    maps = convscope.activations(model, photo, layers=[layer])[layer][0]
+    places = maps[0].size
+    own = maps[int(unit[-1])] / places
+    np.testing.assert_allclose(result["attribution"][0, 0], own, atol=1e-6)
+    table = convscope.evaluate(model, photo, result, metric="sensitivity", samples=2).table
+    assert np.isfinite(table[0]["value"])
+    both = convscope.explain(model, photo, target=f"unit:{unit}", method="grad_cam,layer_cam")
+    assert {record.layer for record in both.details.methods} == {layer}
+    with pytest.raises(ConvscopeError, match="no layer 'nowhere'"):
+        convscope.explain(model, photo, target="unit:nowhere:3")
+
+
+def test_a_list_of_detections_may_name_fewer_classes_than_there_are():
+    """Which classes a detector of one's own has shows only where it detects something."""
+
+    class Silent(Detector):
+        def forward(self, image):
+            return [
+                {name: values[:0] for name, values in row.items()} for row in super().forward(image)
+            ]
+
+    labels = ["none", "cat", "dog", "cow"]
+    for network in (Silent(), Detector()):
+        model = convscope.load_model(network, size=SIDE, labels=labels)
+        assert model.classes == 4
+        with pytest.raises(TargetError, match=r"box:cow was asked for, but .* found"):
+            convscope.explain(model, torch.zeros(1, 3, SIDE, SIDE), target="box:cow")
+    with pytest.raises(ConvscopeError, match="has 3 classes, but 2 labels"):
+        convscope.load_model(Detector(), size=SIDE, labels=labels[:2])

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 import convscope
-from convscope.errors import TargetError, UnitError
+from convscope.errors import NoGradientError, TargetError, UnitError
 from convscope.probe import Probe
 from convscope.synthesis.parse import parse
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.step import OptimizationStep
 from tests.questions.answering_networks import Detector, Embedder, Regressor, Segmenter
+from tests.task_networks import faster_rcnn, fcos, mask_rcnn, retinanet, ssd, ssdlite
 
 SIDE = 16
 PLAIN = {
@@ -101,3 +102,54 @@ def test_what_needs_a_photo_or_is_a_unit_is_said(detector, segmenter):
         assert str(parse(text, probe)) == text
         with pytest.raises(UnitError, match="bracket"):
             parse("score(mask:road", probe)
+
+
+@pytest.mark.parametrize("build", [faster_rcnn, retinanet, fcos, ssd, ssdlite])
+def test_the_score_of_a_class_is_its_surest_candidates(build):
+    """Whether it is kept or not; where one is kept, it is the class's surest detection."""
+    torch.manual_seed(0)
+    network = build().eval()
+    model = convscope.load_model(network, size=64)
+    photo = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        scores = model.scores(model(model.preprocess(photo)))
+        plain = network(model.preprocess(photo))
+    assert scores.shape == (2, 4)
+    for image, detections in enumerate(plain):
+        assert sorted(detections) == ["boxes", "labels", "scores"], "the network is as it was"
+        assert len(detections["labels"]) > 0
+        for label in detections["labels"].unique().tolist():
+            kept = detections["scores"][detections["labels"] == label].max()
+            assert scores[image, label] == pytest.approx(float(kept), abs=1e-6)
+
+
+@pytest.mark.parametrize("build", [ssd, mask_rcnn])
+def test_a_detector_of_torchvision_has_a_gradient_in_noise(build):
+    torch.manual_seed(0)
+    network = build().eval()
+    network.score_thresh = 0.99
+    if build is mask_rcnn:
+        network.roi_heads.score_thresh = 0.99
+    model = convscope.load_model(network, size=64)
+    noise = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    assert not convscope.predict(model, noise).table, "nothing is above the threshold"
+    options = {key: PLAIN[key] for key in ("preset", "parameterization", "transforms")}
+    picture = convscope.class_image(model, 1, steps=3, **options)
+    row = picture.table[0]
+    assert picture["image"].std() > 0.005
+    assert row["last_score"] > row["first_score"]
+    scores = model.scores(model(model.preprocess(torch.from_numpy(picture["image"]))))
+    assert row["probability"] == pytest.approx(float(scores[0, 1].detach()), abs=1e-6)
+
+
+def test_a_detector_that_shows_no_candidates_says_where_to_start():
+    class Silent(Detector):
+        def forward(self, image):
+            return [
+                {name: values[:0] for name, values in row.items()} for row in super().forward(image)
+            ]
+
+    model = convscope.load_model(Silent(), size=SIDE, labels=["none", "cat", "dog"])
+    with pytest.raises(NoGradientError, match=r"candidate for cat in noise.*fool\(model, photo"):
+        convscope.class_image(model, "cat", steps=2)
+    assert convscope.predict(model, "sample:chelsea").table == []

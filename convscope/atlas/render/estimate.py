@@ -55,7 +55,7 @@ def estimate_build(
 
 
 def _seconds_per_picture(renderer: Renderer, job: RenderJob) -> float:
-    renderer.prepare(job.layer, job.spec.half)
+    renderer.prepare(job)
     steps = min(TRIAL_STEPS, job.spec.steps)
     units = list(range(job.first, job.last))
     renderer.optimize(job, units, 1)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from convscope.atlas.render.layer_selection import is_head
+from convscope.atlas.render.layer_selection import is_head, is_scores
 from convscope.atlas.store.parts import digest
 from convscope.atlas.store.rows import JobEntry
 from convscope.networks.layer import Layers
@@ -62,8 +62,8 @@ class RenderSpec:
 
 @dataclass(frozen=True)
 class RenderJob:
-    """The units `first` to `last` - 1 of one layer. `classes` are their labels where they are
-    classes."""
+    """The units `first` to `last` - 1 of one layer, or, if `of_scores`, of the network's scores.
+    `classes` are their labels where they are classes."""
 
     spec: RenderSpec
     layer: str
@@ -71,6 +71,7 @@ class RenderJob:
     first: int
     last: int
     classes: tuple[str, ...] = ()
+    of_scores: bool = False
 
     @cached_property
     def hash(self) -> str:
@@ -121,12 +122,17 @@ def render_jobs(
     layers that have their own."""
     jobs = []
     for name in names:
-        units, side = layers[name].units, (sizes or {}).get(name)
+        of_scores = is_scores(layers, name)
+        units = model.classes if of_scores else layers[name].units
+        depth = (
+            max(layer.order for layer in layers.values()) + 1 if of_scores else layers[name].order
+        )
+        side = (sizes or {}).get(name)
         own_spec = spec if side is None else replace(spec, size=(side, side))
-        is_labeled = bool(model.labels) and is_head(model, layers, name)
+        is_labeled = bool(model.labels) and (of_scores or is_head(model, layers, name))
         labels = [model.label(index) for index in range(units)] if is_labeled else []
         for first in range(0, units, spec.units):
             last = min(first + spec.units, units)
             classes = tuple(labels[first:last])
-            jobs.append(RenderJob(own_spec, name, layers[name].order, first, last, classes))
+            jobs.append(RenderJob(own_spec, name, depth, first, last, classes, of_scores))
     return jobs

@@ -13,11 +13,20 @@ HEAD = "head"
 """Stands for the layer that gives the class scores, where no layer has that name."""
 
 
-def select_layers(model: Model, layers: Layers, wanted: str | Sequence[str]) -> list[str]:
+SCORES = "scores"
+"""Stands for what can be asked of the network's output by number: a detector's classes, each by its
+surest candidate, a segmenter's, each by its mean over all places, the values of a regression, the
+numbers of an embedding."""
+
+
+def select_layers(
+    model: Model, layers: Layers, wanted: str | Sequence[str], *, with_scores: bool = False
+) -> list[str]:
     """The layers that names and patterns fit, in the network's order, each once.
 
     `*` does not cross a dot, `**` does: "blocks.*" are a network's stages, "blocks.**" all that is
-    inside them too. "head" is the layer of class scores.
+    inside them too. "head" is the layer of class scores; `with_scores`, "scores" is what a network
+    of any task gives, and "head" the same where no layer's units are the classes.
 
     Raises:
         LayerError: a name or pattern that fits none.
@@ -36,8 +45,10 @@ def select_layers(model: Model, layers: Layers, wanted: str | Sequence[str]) -> 
         )
     selected: set[str] = set()
     for pattern in patterns:
-        if pattern == HEAD and HEAD not in layers:
-            selected.add(head_layer(model, layers))
+        if pattern == SCORES and with_scores and SCORES not in layers:
+            selected.add(SCORES)
+        elif pattern == HEAD and HEAD not in layers:
+            selected.add(_head_or_scores(model, layers, with_scores=with_scores))
         elif not any(mark in pattern for mark in "*?["):
             layers[pattern]  # raises where there is no such layer
             selected.add(pattern)
@@ -50,7 +61,21 @@ def select_layers(model: Model, layers: Layers, wanted: str | Sequence[str]) -> 
                 )
             selected.update(matching)
     order = {name: place for place, name in enumerate(layers)}
-    return sorted(selected, key=lambda name: (order[name.partition("#")[0]], name))
+    return sorted(selected, key=lambda name: (order.get(name.partition("#")[0], len(order)), name))
+
+
+def is_scores(layers: Layers, name: str) -> bool:
+    """Whether a selected name stands for the network's scores, and for no layer."""
+    return name == SCORES and SCORES not in layers
+
+
+def _head_or_scores(model: Model, layers: Layers, *, with_scores: bool) -> str:
+    try:
+        return head_layer(model, layers)
+    except LayerError:
+        if not with_scores:
+            raise
+        return SCORES
 
 
 def head_layer(model: Model, layers: Layers) -> str:

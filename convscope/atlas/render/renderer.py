@@ -69,10 +69,12 @@ class Renderer:
         except (ComputeError, ModelError) as error:
             return _failed_rows(job, unit, str(error))
 
-    def prepare(self, layer: str, half: bool) -> Model:
-        """The inference copy for one layer, made when it is first asked for."""
-        if self._prepared is None or self._prepared[0] != (layer, half):
-            self._prepared = ((layer, half), inference_copy(self.model, [layer], half=half))
+    def prepare(self, job: RenderJob) -> Model:
+        """The inference copy for a job's layer, made when it is first asked for."""
+        key = (job.layer, job.spec.half)
+        if self._prepared is None or self._prepared[0] != key:
+            layers = [] if job.of_scores else [job.layer]
+            self._prepared = (key, inference_copy(self.model, layers, half=job.spec.half))
         return self._prepared[1]
 
     def optimize(
@@ -82,7 +84,10 @@ class Renderer:
         picture."""
         spec = job.spec
         settings = spec.settings
-        channels = [channel(job.layer, unit) for unit in units]
+        channels = [
+            objective("logit", target=unit) if job.of_scores else channel(job.layer, unit)
+            for unit in units
+        ]
         objectives = channels
         if spec.diversity > 1:
             diversity = objective("diversity", layer=job.layer) * spec.diversity_weight
@@ -90,7 +95,7 @@ class Renderer:
         keys = RandomStreams.keys([each.seed_key for each in objectives])
         streams = RandomStreams.of(spec.seed, keys, self.model.device)
         config = settings.config if steps is None else replace(settings.config, steps=steps)
-        with Probe(self.prepare(job.layer, spec.half)) as probe:
+        with Probe(self.prepare(job)) as probe:
             parameterization = settings.parameterization(probe, len(objectives), streams)
             result = optimize(
                 probe, objectives, parameterization, streams, config, task=f"ascent {job}"

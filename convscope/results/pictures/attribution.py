@@ -30,6 +30,7 @@ from convscope.results.pictures._layout import (
     sheet,
     stack,
 )
+from convscope.results.pictures._mark import draw_mark
 from convscope.results.pictures._text import FAINT, draw_text, text_size
 from convscope.results.pictures.colors import HEAT, SIGNED, Pixels, to_rgb, to_uint8
 from convscope.results.result import Result
@@ -58,7 +59,8 @@ def attribution(
     Reads `heatmap` (`n h w`, raw), the photos, and from the details `titles`, `boxes` (the part of
     each photo the network saw), `photo_of`, `space` and `signed`. A map at a layer is drawn as
     Grad-CAM's (negative values dropped, divided by the maximum); a map at the input is cut off at a
-    percentile; a signed one is centered on zero. One item drawn as "overlay" or "heatmap" has
+    percentile; a signed one is centered on zero. A box, pixel or mask that was asked about is
+    outlined in white on the photo and the overlay. One item drawn as "overlay" or "heatmap" has
     exactly the photo's size and nothing around it.
 
     Args:
@@ -77,9 +79,10 @@ def attribution(
     items = [_item(result, details, index, percentile) for index in range(count)]
     signed = items[0].heat.low < 0 or (details.signed and details.space == "input")
     colors = colors or (SIGNED if signed else HEAT)
-    if style != "panels" and count == 1:
-        pixels = items[0].overlay(alpha, colors) if style == "overlay" else items[0].alone(colors)
-        return Image.fromarray(pixels)
+    if style == "heatmap" and count == 1:
+        return Image.fromarray(items[0].alone(colors))
+    if style == "overlay" and count == 1:
+        return draw_mark(Image.fromarray(items[0].overlay(alpha, colors)), result, 0)
     side = next((side for most, side in PANEL_SIDES if count <= most), PANEL_SIDES[-1][1])
     kinds = _panel_kinds(style)
     photo = items[0].photo
@@ -87,11 +90,19 @@ def attribution(
     height = round(side * photo.shape[0] / max(photo.shape[:2])) + TITLE_ROOM
     columns = choose_columns(count, width, height)
     size = text_size(columns * width)
-    panels = [Panel(_panels(item, kinds, side, size, alpha, colors), item.title) for item in items]
+    panels = []
+    for index, item in enumerate(items):
+        pictures = [resize_to_fit(_pixels(item, kind, alpha, colors), side) for kind in kinds]
+        # The heat alone is the numbers and nothing else.
+        pictures = [
+            picture if kind in ("heat", "heatmap") else draw_mark(picture, result, index)
+            for kind, picture in zip(kinds, pictures, strict=True)
+        ]
+        panels.append(Panel(_with_captions(item, kinds, pictures, size, colors), item.title))
     return sheet(
         panels,
         columns=columns,
-        notes=_notes(items, signed, alpha, percentile),
+        notes=_notes(items, signed, alpha, percentile, is_marked=any(details.marks)),
         gap=2 * size,
         size=size,
     )
@@ -165,17 +176,20 @@ def _panel_kinds(
     return ("photo", "heat", "overlay")
 
 
-def _panels(
-    item: _Item, kinds: tuple[PanelKind, ...], side: int, size: int, alpha: float, colors: str
+def _with_captions(
+    item: _Item,
+    kinds: tuple[PanelKind, ...],
+    pictures: list[Image.Image],
+    size: int,
+    colors: str,
 ) -> Image.Image:
-    """The panels of one item side by side, each with its kind below, and the scale."""
-    pictures = [resize_to_fit(_pixels(item, kind, alpha, colors), side) for kind in kinds]
+    """The pictures of one item side by side, each with its kind below, and the scale."""
     captioned = [
         stack([picture, draw_text(kind, picture.width, size - 2, ink=FAINT)], 4)
         for kind, picture in zip(kinds, pictures, strict=True)
     ]
     bar = color_bar(pictures[0].height, colors, item.heat.low, item.heat.high, size - 2)
-    return place_in_row([*captioned, bar], max(8, side // 40))
+    return place_in_row([*captioned, bar], max(8, pictures[0].width // 40))
 
 
 def _pixels(item: _Item, kind: PanelKind, alpha: float, colors: str) -> Pixels:
@@ -185,7 +199,9 @@ def _pixels(item: _Item, kind: PanelKind, alpha: float, colors: str) -> Pixels:
     return item.overlay(alpha, colors) if kind == "overlay" else item.alone(colors)
 
 
-def _notes(items: list[_Item], signed: bool, alpha: float, percentile: float) -> str:
+def _notes(
+    items: list[_Item], signed: bool, alpha: float, percentile: float, *, is_marked: bool
+) -> str:
     """What was done to the numbers."""
     if items[0].space == "layer":
         notes = ["Negative values dropped, each map scaled to its own maximum."]
@@ -194,6 +210,8 @@ def _notes(items: list[_Item], signed: bool, alpha: float, percentile: float) ->
     else:
         notes = [f"Cut off at the {percentile:g}th percentile."]
     notes.append(f"Overlay: {alpha:.0%} heat.")
+    if is_marked:
+        notes.append("White outline: what was asked about.")
     if any(is_dark(item.photo) for item in items) and not signed:
         notes.append("The dark photo is lightened under the heat.")
     if any(item.is_cropped for item in items):

@@ -24,6 +24,7 @@ from convscope.results.pictures._layout import (
     resize_to_fit,
     stack,
 )
+from convscope.results.pictures._mark import draw_mark
 from convscope.results.pictures._text import FAINT, TEXT, draw_text
 from convscope.results.pictures.colors import HEAT, SIGNED, to_rgb
 from convscope.results.result import Result
@@ -65,8 +66,8 @@ def comparison(
     side = next((side for most, side in SIDES if len(details.titles) <= most), SIDES[-1][1])
     photos = [resize_to_fit(to_rgb(result.photos[place]), side) for place in details.photo_of]
     header = [
-        stack([draw_text(title, photo.width, TEXT, bold=True), photo], 4)
-        for photo, title in zip(photos, details.titles, strict=True)
+        stack([draw_text(title, photo.width, TEXT, bold=True), draw_mark(photo, result, place)], 4)
+        for place, (photo, title) in enumerate(zip(photos, details.titles, strict=True))
     ]
     rows = [[draw_text("", NAME, TEXT), *header]]
     for method in details.methods:
@@ -112,5 +113,7 @@ def _map(
     else:
         pixels = overlay_heat(photo, heat.share, box, 0.0 if heat.is_blank else alpha, colors)
     picture = resize_to_fit(pixels, side)
+    if not signed:
+        picture = draw_mark(picture, result, place)
     bar = color_bar(picture.height, colors, heat.low, heat.high, TEXT - 3)
     return place_in_row([picture, bar], 6)
