@@ -113,6 +113,7 @@ VERBS: dict[str, Callable[[Model], Any]] = {
         target=question_of(model),
         window=model.size[0] // 2,
         stride=model.size[0] // 2,
+        batch=1,
     ),
     "features": lambda model: convscope.features(model, photo_for(model), layer=middle(model)),
     "visualize": lambda model: convscope.visualize(model, unit_of(model), steps=2),
