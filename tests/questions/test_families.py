@@ -3,6 +3,8 @@ answers, and a gradient and a perturbation method run on its own kind of questio
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -158,6 +160,6 @@ def test_the_detection_tokens_of_yolos_are_no_places(photo):
     # Exchanging a layer's maps leaves class and detection tokens alone: the answer stays.
     with Probe(model) as probe:
         partial = probe.partial_forward(model.preprocess(photo), "vit.encoder.layer.0")
-        np.testing.assert_allclose(
-            partial(partial.maps).logits.detach(), partial.output.logits, atol=1e-5
-        )
+        before: Any = partial.output
+        after: Any = partial(partial.maps)
+        np.testing.assert_allclose(after.logits.detach(), before.logits, atol=1e-5)

@@ -8,6 +8,7 @@ import torch
 
 import convscope
 from convscope.errors import ConvscopeError, TargetError
+from convscope.results.details import ComparisonDetails
 from tests.questions.answering_networks import Detector, Embedder, Regressor, Segmenter
 from tests.small_networks import Trunk
 
@@ -230,7 +231,8 @@ def test_the_default_layer_of_a_unit_is_at_it_or_before(photo, unit, layer):
     table = convscope.evaluate(model, photo, result, metric="sensitivity", samples=2).table
     assert np.isfinite(table[0]["value"])
     both = convscope.explain(model, photo, target=f"unit:{unit}", method="grad_cam,layer_cam")
-    assert {record.layer for record in both.details.methods} == {layer}
+    methods = both.details_as(ComparisonDetails).methods
+    assert {record.layer for record in methods} == {layer}
     with pytest.raises(ConvscopeError, match="no layer 'nowhere'"):
         convscope.explain(model, photo, target="unit:nowhere:3")
 
