@@ -3,7 +3,7 @@ docstring."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -35,15 +35,13 @@ from convscope.cli.public import CHOOSERS, PAGES, VERBS, doc_of, method_options,
 from convscope.core.docstring import command_lines, summary
 from convscope.core.schema import Schema
 from convscope.errors import OptionError, suggest
+from convscope.results.endings import ENDINGS, PICTURES
 
 _NOT_FROM_THE_COMMAND_LINE = {"model", "photo", "out"}
 _SEVERAL = ("photo", "photos", "units", "target")
 """Arguments that may be given several times."""
 
 LIVE_HEADING = "Look for yourself, in the browser"
-ENDINGS = (".png", ".npz", ".json", ".csv", ".gif", ".webp", ".safetensors")
-"""What a result can be saved as."""
-
 ATLAS_HEADING = "Make an atlas"
 EXAMPLES_SHOWN = 6
 
@@ -175,15 +173,31 @@ class Verb(click.Command):
             read = [*photos, *filter(None, (typed.get("result"), typed.get("path")))]
             endings = (".html",) if self.schema.name in PAGES else ENDINGS
             check_output(typed["out"], read, endings)
+            _check_drawn(typed["out"], typed["draw"])
         from convscope.cli.run import run_verb
 
         return run_verb(self.schema, typed)
 
 
+def _check_drawn(out: str, drawing: Sequence[str]) -> None:
+    """Refuse options of the picture where none is drawn.
+
+    Raises:
+        OptionError: `--draw` beside a file that holds no picture.
+    """
+    if drawing and not out.lower().endswith((*PICTURES, ".html")):
+        raise OptionError(
+            f"--draw {drawing[0]} is about a picture, and --out {out} holds none; pictures end in"
+            f" {' or '.join(PICTURES)}."
+        )
+
+
 def _output_options() -> list[click.Option]:
     return [
         click.Option(
-            ["-o", "--out"], help="Where to write: .png (picture), .npz (arrays, too) or .json."
+            ["-o", "--out"],
+            help="Where to write: a picture (.png, .jpg, .pdf, .svg; - for standard output), the"
+            " arrays too (.npz), or a table (.csv, .json).",
         ),
         click.Option(
             ["--draw"],

@@ -12,7 +12,11 @@ from convscope.core.annotations import base, members
 from convscope.core.schema import REQUIRED, Parameter, Schema
 from convscope.core.types import Options
 from convscope.core.validation import check
+from convscope.networks.command_words import network_flag
 from convscope.networks.sources import registry as sources
+
+PLAIN = "plain_"
+"""Before the name of an option of networks that was given by its hidden plain name."""
 
 REPEATABLE = ("layers", "methods", "metrics")
 """Options that may be given several times instead of with commas."""
@@ -78,27 +82,35 @@ def model_schemas(source: str | None = None) -> list[Schema]:
 
 
 def model_options(used_flags: set[str]) -> Iterator[click.Option]:
-    """The options that say which network and how it is loaded; one whose flag is in `taken` is
-    called --input-..."""
+    """The options that say which network and how it is loaded. Those that are called --input-...
+    have their plain name too, hidden, where the verb has no other option of that name."""
     yield click.Option(
         ["-m", "--model"],
         help="A network, written source:name (default: the embedded one).",
         shell_complete=complete_model,
     )
-    seen = {"--model"}
+    seen = {"model"}
     for schema in model_schemas():
         for parameter in schema.options:
-            flag = flag_of(parameter.name)
-            if flag in seen:
+            if parameter.name in seen:
                 continue
-            seen.add(flag)
-            flag = f"--input-{flag[2:]}" if flag in used_flags else flag
-            source = "" if schema.name == "load_model" else f" ({schema.name}:)"
-            yield click.Option(
-                [flag, f"model_{parameter.name}"],
-                metavar=metavar(parameter),
-                help=parameter.help + source,
-            )
+            seen.add(parameter.name)
+            yield from _model_option(parameter, schema.name, used_flags)
+
+
+def _model_option(
+    parameter: Parameter, schema: str, used_flags: set[str]
+) -> Iterator[click.Option]:
+    """One option of networks, and its hidden plain name."""
+    flag, plain = network_flag(parameter.name), flag_of(parameter.name)
+    source = "" if schema == "load_model" else f" ({schema}:)"
+    name = f"model_{parameter.name}"
+    if parameter.type is bool:
+        yield click.Option([flag, name], is_flag=True, default=None, help=parameter.help + source)
+        return
+    yield click.Option([flag, name], metavar=metavar(parameter), help=parameter.help + source)
+    if plain != flag and plain not in used_flags:
+        yield click.Option([plain, f"{PLAIN}{name}"], hidden=True)
 
 
 def help_option() -> click.Option:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import convscope
 from convscope.cli import show
-from convscope.cli.options import flag_of, model_schemas, values
+from convscope.cli.options import PLAIN, flag_of, model_schemas, values
 from convscope.cli.paths import STDOUT, default_output, photos_in
 from convscope.cli.public import CHOOSERS, PAGES, method_options
 from convscope.core.schema import Parameter, Schema
 from convscope.core.types import Options
 from convscope.core.validation import check
 from convscope.errors import OptionError, printable, suggest
+from convscope.networks.command_words import network_flag
 from convscope.results import pictures
 from convscope.results.details import AttributionDetails, ComparisonDetails
 from convscope.results.result import Result
@@ -56,11 +57,17 @@ def run_verb(schema: Schema, typed: Options) -> int:
     if isinstance(answer, Path):
         print(answer)
         return 0
-    return _write(schema.name, answer, out or default_out, typed, is_default=out is None)
+    return _write(schema.name, answer, out or default_out, typed, photos, is_default=out is None)
 
 
 def _write(
-    name: str, result: Result | Sequence[str], out: str, typed: Options, *, is_default: bool
+    name: str,
+    result: Result | Sequence[str],
+    out: str,
+    typed: Options,
+    photos: Sequence[str],
+    *,
+    is_default: bool,
 ) -> int:
     if not isinstance(result, Result):
         show.lines(result, as_json=typed["as_json"])
@@ -72,13 +79,13 @@ def _write(
     writes = not is_default or (name not in TABLES and not typed["as_json"])
     path = None
     if writes:
-        path = result.save(out, **(drawing if Path(out).suffix.lower() == ".png" else {}))
+        path = result.save(out, **drawing)
     if typed["as_json"]:
         print(json.dumps(result.json(), indent=2, ensure_ascii=False))
         return _exit_code(result)
     # Where the table is the answer, being quiet leaves out only what is beside it.
     if not typed["quiet"] or name in TABLES:
-        show.table(result)
+        show.table(result, photos)
     if not typed["quiet"]:
         for sentence in _explained(result):
             print(sentence, file=sys.stderr)
@@ -145,9 +152,9 @@ def load_typed_model(typed: Options) -> Model:
 
     spec = typed.pop("model", None)
     texts = {
-        name.removeprefix("model_"): value
+        name.removeprefix(PLAIN).removeprefix("model_"): value
         for name, value in typed.items()
-        if name.startswith("model_") and value is not None
+        if name.startswith(("model_", f"{PLAIN}model_")) and value is not None
     }
     source = full_spec(spec or "embedded").partition(":")[0]
     known = {
@@ -158,7 +165,8 @@ def load_typed_model(typed: Options) -> Model:
     for name in texts:
         if name not in known:
             raise OptionError(
-                f"{flag_of(name)} is not an option of {source}: networks; {suggest(name, known)}"
+                f"{network_flag(name)} is not an option of {source}: networks;"
+                f" {suggest(name, known)}"
             )
     options: Options = {
         name: check(known[name][0], name, known[name][1].type, text) for name, text in texts.items()

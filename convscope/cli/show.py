@@ -105,8 +105,8 @@ def rows(table_rows: list[Options]) -> None:
     table(Result("", TableDetails(), table=table_rows))
 
 
-def table(result: Result) -> None:
-    """The rows of a result, and its totals."""
+def table(result: Result, photos: Sequence[str] = ()) -> None:
+    """The rows of a result; of several `photos`, by their names."""
     if not result.table:
         return
     title = result.details.title if isinstance(result.details, TableDetails) else None
@@ -114,10 +114,12 @@ def table(result: Result) -> None:
     for name, value in result.table[0].items():
         drawn.add_column(
             Text(printable(name)),
-            justify="right" if isinstance(value, (int, float)) else "left",
+            justify="right" if isinstance(value, (int, float)) and name != "photo" else "left",
             overflow="fold",
         )
     for row in result.table:
+        if len(photos) > 1 and isinstance(row.get("photo"), int) and row["photo"] < len(photos):
+            row = row | {"photo": photos[row["photo"]]}
         drawn.add_row(*(Text(printable(_cell(name, value))) for name, value in row.items()))
     _console().print(drawn)
 

@@ -18,6 +18,7 @@ from convscope.results.arrays import Array, Pixels
 from convscope.results.csv_table import to_csv
 from convscope.results.details import Details, MapDetails, View, details_from_json
 from convscope.results.documents import to_html, to_jpeg, to_pdf, to_svg
+from convscope.results.endings import ANIMATIONS, ENDINGS, PICTURES
 from convscope.results.npz import read_npz, to_npz
 from convscope.results.png import to_png
 from convscope.results.provenance import (
@@ -33,15 +34,6 @@ from convscope.results.provenance import (
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-ENDINGS = (
-    *(".png", ".jpg", ".jpeg", ".pdf", ".svg", ".npz", ".json", ".csv", ".gif", ".webp"),
-    ".safetensors",
-)
-"""What `Result.save` can write."""
-
-ANIMATIONS = (".gif", ".webp")
-"""The endings of moving pictures, for results with snapshots."""
 
 D = TypeVar("D", bound=Details)
 
@@ -156,8 +148,14 @@ class Result:
         Raises:
             OutputError: another ending, or a place that cannot be written; nothing half-written is
                 left.
+            OptionError: an option that the picture does not have, or of a file that holds none.
         """
         suffix = Path(path).suffix.lower()
+        if options and suffix in ENDINGS and suffix not in PICTURES:
+            raise OptionError(
+                f"A {suffix} file holds no picture, so it takes no {next(iter(options))}=;"
+                f" pictures end in {', '.join(PICTURES)}."
+            )
         if suffix == ".png":
             data = self.png(**options)
         elif suffix in (".jpg", ".jpeg"):

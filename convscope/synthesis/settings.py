@@ -190,8 +190,15 @@ class Settings:
         every = overrides.get("show_every")
         if every is not None and every < 1:
             raise OptionError(f"show_every must be 1 or more; {every} was given.")
+        if every is not None and every > self.steps:
+            raise OptionError(f"show_every={every} shows nothing of {self.steps} steps.")
         regular = range(every, self.steps + 1, every) if every else ()
-        return tuple(sorted({*regular, *(overrides.get("snapshots") or ())}))
+        steps = sorted({*regular, *(overrides.get("snapshots") or ())})
+        if steps and steps[-1] > self.steps:
+            raise OptionError(
+                f"There is no step {steps[-1]} to keep (snapshots): it ends after {self.steps}."
+            )
+        return tuple(steps)
 
     def _require_opacity(self) -> None:
         """Refuse what reads an image's opacity where the image has none, and an opacity that

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from convscope import metrics
+from convscope.core.quantities import pluralize
 from convscope.core.ranges import Seed
 from convscope.errors import OptionError
 from convscope.metrics.measure import MaskLike, check_metrics, masks_of, measure
@@ -118,6 +119,11 @@ def _require_same_photos(
     if max(photo_of) >= len(photos):
         raise OptionError(
             f"The result is about {max(photo_of) + 1} photo(s); {len(photos)} were given."
+        )
+    if len(photos) > max(photo_of) + 1:
+        raise OptionError(
+            f"The result is about {pluralize(max(photo_of) + 1, 'photo')}, and {len(photos)} were"
+            " given: leave out those that it is not about."
         )
     records = explanation.provenance.get("photos", [])
     for place, (photo, record) in enumerate(zip(photos, records, strict=False)):

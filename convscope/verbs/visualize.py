@@ -6,6 +6,7 @@ from typing import Literal, Unpack
 import torch
 from torch import Tensor
 
+from convscope.core.quantities import pluralize
 from convscope.core.ranges import (
     Copies,
     NonNegativeFloat,
@@ -22,6 +23,7 @@ from convscope.results.details import ImagesDetails
 from convscope.results.result import Result
 from convscope.synthesis.auto_size import auto_size
 from convscope.synthesis.objective import Objective, objective
+from convscope.synthesis.objectives import registry as objective_kinds
 from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
 from convscope.synthesis.overrides import ImageOverrides
 from convscope.synthesis.parse import ObjectiveLike, parse_all
@@ -77,6 +79,7 @@ def visualize(
 
     Raises:
         LayerError, UnitError: no such layer or unit.
+        OptionError: a photo that nothing starts from or compares with, or more than pictures.
         DeadUnitError: no gradient reached the image.
 
     Example:
@@ -102,6 +105,7 @@ def visualize(
             side = _auto_size(model, objectives, max(settings.size))
             settings = Settings(preset, "visualize", model.preprocessing, size=side, **overrides)
         photos = None if photo is None else fitted(probe, photo, settings.size)
+        _require_used(0 if photos is None else len(photos), start, objectives)
         optimization = optimize_batches(
             probe,
             objectives,
@@ -145,6 +149,22 @@ def _faces(objectives: list[Objective], count: int, weight: float, probe: Probe)
         for each in objectives
         for _ in range(count)
     ]
+
+
+def _require_used(photos: int, start: Start | None, objectives: Sequence[Objective]) -> None:
+    """Refuse photos that would be ignored."""
+    kinds = {term.kind for objective in objectives for term in objective.terms}
+    is_compared = any(objective_kinds.traits(kind).photo for kind in kinds)
+    if photos and start in ("noise", "mean") and not is_compared:
+        raise OptionError(
+            f"With start={start!r} nothing starts from the photo, and no objective compares with"
+            " one (match, caricature, difference); leave the photo out."
+        )
+    if photos > 1 and photos != len(objectives):
+        raise OptionError(
+            f"{photos} photos were given for {pluralize(len(objectives), 'picture')}; give one, or"
+            " one for each."
+        )
 
 
 def _start_image(

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 
 from convscope.core.types import JsonObject
+from convscope.networks.command_words import model_words, text_of
 from convscope.networks.model import Model
 from convscope.web.photos import Photo
 
@@ -46,13 +47,13 @@ def command(model: Model, call: Call) -> str:
     for name in POSITIONAL.get(call.verb, ()):
         value = named.pop(name)
         words += [str(part) for part in (value if isinstance(value, list) else [value])]
-    words += _model_words(model)
+    words += model_words(model) if model.spec is not None else []
     for name, value in named.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             words.append(flag if value else f"--no-{flag[2:]}")
         else:
-            words += [flag, _text(value)]
+            words += [flag, text_of(value)]
     return shlex.join([*words, "--out", call.out])
 
 
@@ -71,20 +72,3 @@ def python(model: Model, call: Call) -> str:
         first = f"# model: the network {model.name!r} of your program"
     last = f"convscope.{call.verb}(model, {', '.join(arguments)}).save({call.out!r})"
     return f"import convscope\n\n{first}\n{last}\n"
-
-
-def _model_words(model: Model) -> list[str]:
-    if model.spec in (None, "embedded"):
-        spec = []
-    else:
-        spec = ["--model", str(model.spec)]
-    for name, value in sorted(model.options.items()):
-        spec += [f"--{name.replace('_', '-')}", _text(value)]
-    return spec
-
-
-def _text(value: object) -> str:
-    """A value as the command line reads it."""
-    if isinstance(value, (list, tuple)):
-        return ",".join(_text(part) for part in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)

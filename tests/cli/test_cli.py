@@ -111,7 +111,7 @@ BAD = [
     (["explain", "sample:chelsea", "--samples", "3"], "The default method has no option --samples"),
     (
         ["explain", "sample:chelsea", "-o", "x.bmp"],
-        "must end in .png or .npz or .json or .csv or .gif or .webp",
+        "must end in .png or .jpg or .jpeg or .pdf or .svg or .gif or .webp or .npz or .json or",
     ),
     (
         ["explain", "sample:chelsea", "--draw", "color=red"],

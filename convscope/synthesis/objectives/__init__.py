@@ -27,11 +27,12 @@ class ObjectiveTraits:
     """What is known of an objective before it runs.
 
     `output`: the network must run to its end. `batch`: the images are compared with each other,
-    "same" with those of the same objective only, "all" with all.
+    "same" with those of the same objective only, "all" with all. `photo`: it compares with a photo.
     """
 
     output: bool = False
     batch: Literal["same", "all"] | None = None
+    photo: bool = False
 
 
 registry = Registry(__name__, "objective", ObjectiveTraits)

@@ -5,7 +5,7 @@ from torch import Tensor
 from convscope.synthesis.objectives import ForwardPass, register
 
 
-@register()
+@register(photo=True)
 def caricature(forward: ForwardPass, *, layer: str, power: float = 1.0) -> Tensor:
     """A photo's own features, exaggerated: dot x cosine^power with its maps, at every place (Lucid,
     2018).

@@ -5,7 +5,7 @@ from torch import Tensor
 from convscope.synthesis.objectives import ForwardPass, register
 
 
-@register()
+@register(photo=True)
 def difference(forward: ForwardPass, *, layer: str) -> Tensor:
     """Minus the mean square distance to the reference photo at a layer, in its own units: stay
     close to the photo.

@@ -5,7 +5,7 @@ from torch import Tensor
 from convscope.synthesis.objectives import ForwardPass, register
 
 
-@register()
+@register(photo=True)
 def match(forward: ForwardPass, *, layer: str) -> Tensor:
     """Minus the relative squared distance to a photo's own maps at a layer (Mahendran & Vedaldi,
     2015).

@@ -5,7 +5,7 @@ from torch import Tensor
 from convscope.synthesis.objectives import ForwardPass, register
 
 
-@register()
+@register(photo=True)
 def squared_distance(forward: ForwardPass, *, layer: str) -> Tensor:
     """Minus the squared distance to a photo's own maps at a layer, as a sum (CS231n).
 

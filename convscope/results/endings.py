@@ -1,0 +1,12 @@
+"""What a result can be saved as; nothing here loads NumPy."""
+
+from __future__ import annotations
+
+ANIMATIONS = (".gif", ".webp")
+"""Moving pictures, of results with snapshots."""
+
+PICTURES = (".png", ".jpg", ".jpeg", ".pdf", ".svg", *ANIMATIONS)
+"""What is drawn, with the options of the picture."""
+
+ENDINGS = (*PICTURES, ".npz", ".json", ".csv", ".safetensors")
+"""What `Result.save` can write."""
