@@ -19,7 +19,7 @@ from tests.quick_verbs import SIDE, small_network
 
 def commands() -> dict[str, click.Command]:
     """Every command, those of `atlas` too."""
-    known = {}
+    known: dict[str, click.Command | None] = {}
     group = Verbs()
     for name in group.list_commands(None):
         command = group.get_command(None, name)
@@ -30,7 +30,7 @@ def commands() -> dict[str, click.Command]:
             }
         else:
             known[name] = command
-    return known
+    return {name: command for name, command in known.items() if command is not None}
 
 
 COMMANDS = commands()
@@ -60,7 +60,8 @@ def test_options_of_networks_are_called_the_same_on_every_command():
 
 def test_the_prefix_is_for_names_that_mean_something_else_somewhere():
     """And for no other."""
-    of_verbs, of_networks = set(), set()
+    of_verbs: set[str] = set()
+    of_networks: set[str] = set()
     for command in COMMANDS.values():
         for option in options_of(command).values():
             is_network = option.name.startswith("model_")
