@@ -184,13 +184,20 @@ def _from_text(annotation: Annotation, text: str) -> object:
         return None
     if bool in kinds and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if str in kinds or Literal in kinds or not _holds_numbers(annotation):
+    words = [word for member in members(annotation) for word in _words(member)]
+    if str in kinds or text in words or not _holds_numbers(annotation):
         return text
     parts = [_number(part.strip()) for part in text.strip("()[]").split(",") if part.strip()]
     wants_list = _takes_list(annotation)
     if wants_list and (len(parts) > 1 or not {int, float} & set(kinds)):
         return parts
     return parts[0] if len(parts) == 1 else text
+
+
+def _words(annotation: Annotation) -> tuple[object, ...]:
+    """The words that a type allows, where it is a list of such."""
+    is_literal = typing.get_origin(annotation) is Literal
+    return typing.get_args(annotation) if is_literal else ()
 
 
 def _holds_numbers(annotation: Annotation) -> bool:
