@@ -49,7 +49,7 @@ registry = Registry(
     __name__,
     "attribution method",
     MethodTraits,
-    shared=("baselines", "batches", "maps", "method", "method_options"),
+    shared=("baselines", "batches", "default_layers", "maps", "method", "method_options"),
 )
 register = registry.register
 
