@@ -21,7 +21,7 @@ from convscope.web.exchange import (
     while_open,
 )
 from convscope.web.limits import UNITS_AT_ONCE
-from convscope.web.microscope import PICTURE, Microscope
+from convscope.web.microscope import Microscope
 from convscope.web.question import Question, question_of, units_of, watcher_of
 
 RETRY = b"retry: 500\n\n"
@@ -82,7 +82,7 @@ class LongRoutes:
         key = microscope.key(asked.verb, number, asked.arguments, "work")
         if asked.photo is not None:
             return key, microscope.on_copy(asked.verb, asked.photo.exact, **asked.arguments)
-        named = {**PICTURE, **asked.arguments}
+        named = dict(asked.arguments)
         units = units_of(named.pop("units"))
         if len(units) > UNITS_AT_ONCE:
             raise Refusal(400, f"At most {UNITS_AT_ONCE} units can be drawn at once.")

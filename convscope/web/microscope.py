@@ -28,7 +28,7 @@ from convscope.web.long import LongLane
 from convscope.web.photos import Photos
 from convscope.web.quick import QuickLane
 
-PICTURE = {"preset": "quick", "steps": 96, "size": 128}
+PICTURE: JsonObject = {"preset": "quick", "steps": 96, "size": 128}
 """How a unit's picture is made for the page: small and soon, then sharper."""
 
 

@@ -10,7 +10,7 @@ from fastapi import Request
 from convscope.core.types import JsonObject
 from convscope.web import recipes, schemas
 from convscope.web.errors import Refusal
-from convscope.web.microscope import Microscope
+from convscope.web.microscope import PICTURE, Microscope
 from convscope.web.photos import Photo
 
 WATCHER, LONGEST_WATCHER = "watcher", 40
@@ -44,7 +44,8 @@ async def question_of(
     others = others if name in recipes.WITHOUT_PHOTO else (*others, "photo")
     arguments, rest = checked_arguments(microscope, request, name, others)
     if name in recipes.WITHOUT_PHOTO:
-        return Question(name, arguments, None)
+        # So that the copied command holds them too.
+        return Question(name, PICTURE | arguments, None)
     return Question(name, arguments, await photo_of(microscope, rest.get("photo", "")))
 
 

@@ -14,6 +14,7 @@ import pytest
 import convscope
 from convscope.cli import main
 from convscope.errors import ExtraError, ImageError, OptionError
+from convscope.web.live import Live
 
 
 def test_the_address_is_the_first_line_and_answers(embedded, capsys):
@@ -45,6 +46,15 @@ def test_a_small_answer_waits_for_no_confirmation(embedded):
             client.get("api/photos/sample-coffee/thumbnail").raise_for_status()
             seconds.append(time.perf_counter() - started)
     assert min(seconds[10:]) < 0.03
+
+
+@pytest.mark.parametrize(("words", "opened"), [([], 1), (["--no-browser"], 0)])
+def test_the_browser_opens_the_printed_address(monkeypatch, capsys, words, opened):
+    addresses = []
+    monkeypatch.setattr("webbrowser.open", addresses.append)
+    monkeypatch.setattr("convscope.web.live.Live.wait", Live.stop)
+    assert main(["live", *words]) == 0
+    assert addresses == [capsys.readouterr().out.splitlines()[0]] * opened
 
 
 def test_nothing_listens_on_other_addresses(embedded):

@@ -4,13 +4,14 @@ it."""
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import httpx
 import pytest
 
 import convscope
-from convscope.web import long
+from convscope.web import answers, long
 
 ASKED = "verb=visualize&steps=1000&size=32"
 
@@ -124,3 +125,23 @@ def test_a_result_that_came_meanwhile_is_sent(client, lane):
     wait_until(lambda: not lane.running(), 60)
     assert "event: done" in client.get(f"/api/job?{query}").text
     assert len(lane.results) > 0
+
+
+def test_a_question_of_a_closed_page_is_not_begun(client, server, monkeypatch):
+    """It waited while the page was closed; the lane goes on with what others ask."""
+    asked = []
+
+    def intervention(microscope, photo, arguments):
+        asked.append(arguments["scale"])
+        return {}
+
+    monkeypatch.setattr(answers, "intervention", intervention)
+    quick, go_on = server.microscope.quick, threading.Event()
+    quick.submit(lambda: go_on.wait(60))
+    path = "/api/intervene?photo=sample-chelsea&unit=blocks.4:3"
+    with pytest.raises(httpx.ReadTimeout):
+        client.get(f"{path}&scale=0.321", timeout=1)
+    wait_until(lambda: not quick._running)
+    go_on.set()
+    assert client.get(f"{path}&scale=0.654").status_code == 200
+    assert asked == [0.654]

@@ -16,7 +16,10 @@ export async function photo(top, context) {
   const rail = h("section", { class: "rail", "aria-label": "Stages" });
   const panes = [new Pane(context, id, "", opacity)];
   const comparing = Boolean(context.params.compare);
-  if (comparing) panes.push(new Pane(context, id, "b.", opacity));
+  if (comparing) {
+    panes.push(new Pane(context, id, "b.", opacity));
+    for (const pane of panes) pane.element.append(pane.actions);
+  }
   const slider = h("input", {
     type: "range", min: 0, max: 1, step: 0.05, value: opacity(), id: "opacity",
     oninput: () => {
@@ -36,7 +39,7 @@ export async function photo(top, context) {
         h("div", { class: comparing ? "pair" : "single" }, panes.map((pane) => pane.element)),
         h("div", { class: "tools" },
           h("label", { htmlFor: "opacity" }, "Opacity"), slider, compare,
-          actions(() => panes[0].question(), { work: () => !panes[0].form.method.quick }))),
+          comparing ? null : panes[0].actions)),
       side),
     rail);
   panes[0].onAnswers = (seen) => {
@@ -56,6 +59,7 @@ class Pane {
     this.title = h("p", { class: "map-title" }, " ");
     this.state = h("div", { class: "working", hidden: true });
     this.form = new MethodForm(context, prefix, () => this.load());
+    this.actions = actions(() => this.question(), { work: () => !this.form.method.quick });
     this.element = h("div", { class: "pane" }, this.title, this.figure.element, this.state, this.form.element);
     context.onClose(() => this.running?.close());
   }

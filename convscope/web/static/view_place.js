@@ -3,7 +3,7 @@
 import { actions } from "./actions.js";
 import { ask, Sentence, showError, work } from "./api.js";
 import { signedBars } from "./bars.js";
-import { fill, h, number } from "./dom.js";
+import { field, fill, h, number, select } from "./dom.js";
 import { Figure } from "./figure.js";
 import { photoOf, photoStrip } from "./photo_strip.js";
 
@@ -17,13 +17,19 @@ export async function place(top, context) {
   figure.frame.tabIndex = 0;
   figure.frame.setAttribute("role", "application");
   figure.frame.setAttribute("aria-label", "Photo: arrow keys move the place");
-  const question = () => ({ photo: id, row: context.params.row, column: context.params.column, target: context.params.target });
+  const question = () => ({ photo: id, row: context.params.row, column: context.params.column, target: context.params.target, layers: context.params.layers });
+  const names = context.server.layers.filter((one) => one.shape[1] * one.shape[2] > 1).map((one) => one.name);
+  const chooser = select(
+    [{ value: "", label: "every stage" }, ...names.map((name) => ({ value: name, label: name }))],
+    context.params.layers ?? "",
+    (value) => context.change({ layers: value || null }),
+  );
   top.append(
     photoStrip(context),
     h("h1", { class: "offscreen" }, "Place"),
     h("div", { class: "columns" },
       h("section", { class: "stage", "aria-label": "Photo" }, figure.element,
-        h("div", { class: "tools" }, actions(() => ({ verb: "place", ...question() })))),
+        h("div", { class: "tools" }, field("Layer", chooser), actions(() => ({ verb: "place", ...question() })))),
       says),
     layers);
   const seen = await ask("look", { photo: id, target: context.params.target }, { signal: context.signal });
@@ -57,7 +63,7 @@ export async function place(top, context) {
     const found = await ask("place", question(), { signal: context.signal });
     fill(says,
       h("h2", {}, `Row ${context.params.row}, column ${context.params.column}`),
-      h("p", { class: "hint" }, "What this place says for and against each answer, at the last stage:"),
+      h("p", { class: "hint" }, `What this place says for and against each answer, at ${context.params.layers ?? "the last stage"}:`),
       signedBars(found.classes, (row) => row.contribution),
       h("p", { class: "hint" }, "Gradient times activation at this place (HiResCAM’s terms), summed over units."));
     const slots = [];

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import io
+import shlex
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+import convscope
+from convscope.cli import main
 from convscope.photos.samples import sample
-from tests.web.browser.pages import go
+from tests.questions.answering_networks import Segmenter
+from tests.web.browser.pages import go, watched_page
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -54,3 +60,71 @@ def test_command_and_python_are_copied_and_the_png_saved(page):
         page.get_by_role("button", name="Save PNG").click()
     with open(saved.value.path(), "rb") as file:
         assert file.read(8) == b"\x89PNG\r\n\x1a\n"
+
+
+TAKEN = {
+    "photo": ("/photo?photo=sample-coffee&method=layer_cam&target=967", ".stage-card", "main"),
+    "slow": (
+        "/photo?photo=sample-coffee&method=rise&masks=24",
+        ".map-title:has-text('· rise')",
+        "main",
+    ),
+    "second map": (
+        "/photo?photo=sample-coffee&compare=1&b.target=504",
+        ".stage-card",
+        ".pane >> nth=1",
+    ),
+    "network": ("/network?photo=sample-coffee&layer=blocks.5", ".tile-button", "main"),
+    "unit's picture": (
+        "/unit?photo=sample-coffee&unit=blocks.4:7&steps=6",
+        "text=Done: 6 steps.",
+        "[aria-label='What it looks for']",
+    ),
+    "unit silenced": (
+        "/unit?photo=sample-coffee&unit=blocks.4:7&steps=6&scale=0",
+        ".signed-bars",
+        "[aria-label='What if']",
+    ),
+    "place": (
+        "/place?photo=sample-coffee&row=180&column=290&layers=blocks.5",
+        ".layer-card",
+        "main",
+    ),
+}
+"""What can be taken away: its address, what shows that it is whole, and where its buttons are."""
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_the_saved_picture_is_what_the_copied_command_writes(page, tmp_path, name):
+    """Byte for byte, in every view, as a user copies and saves."""
+    address, ready, part = TAKEN[name]
+    page.goto(address)
+    page.wait_for_selector(ready)
+    part = page.locator(part)
+    part.get_by_role("button", name="Copy command").click()
+    page.wait_for_selector("text=command copied")
+    words = shlex.split(page.evaluate("navigator.clipboard.readText()"))
+    with page.expect_download() as saved:
+        part.get_by_role("button", name="Save PNG").click()
+    out = tmp_path / "out.png"
+    words[words.index("--out") + 1] = str(out)
+    assert words[0] == "convscope"
+    assert main([*words[1:], "--quiet"]) == 0
+    assert out.read_bytes() == Path(saved.value.path()).read_bytes()
+
+
+def test_what_others_wrote_is_only_shown(chromium):
+    """A network's labels and its name may hold anything: it stands on the page as text."""
+    evil = "<img src=x onerror=document.title='run'>"
+    model = convscope.load_model(Segmenter(), size=32, mean=0.0, std=1.0, labels=[evil, "b", "c"])
+    photo = np.zeros((32, 32, 3), np.float32)
+    photo[..., 0] = 1
+    with convscope.live(model, [photo], browser=False) as running:
+        page, wrong = watched_page(chromium, running.address)
+        page.goto("/photo")
+        page.locator(".side .bar-row").first.wait_for()
+        assert evil in page.locator(".side").inner_text()
+        assert page.locator("main img[src='x']").count() == 0
+        assert page.title() != "run"
+        page.context.close()
+    assert wrong == []
