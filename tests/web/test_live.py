@@ -50,7 +50,7 @@ def test_a_small_answer_waits_for_no_confirmation(embedded):
 
 @pytest.mark.parametrize(("words", "opened"), [([], 1), (["--no-browser"], 0)])
 def test_the_browser_opens_the_printed_address(monkeypatch, capsys, words, opened):
-    addresses = []
+    addresses: list[str] = []
     monkeypatch.setattr("webbrowser.open", addresses.append)
     monkeypatch.setattr("convscope.web.live.Live.wait", Live.stop)
     assert main(["live", *words]) == 0
