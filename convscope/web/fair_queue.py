@@ -26,9 +26,9 @@ class Job:
     replaced: list[Future[object]] = field(default_factory=list)
 
     def run(self) -> None:
-        """Do the work, unless nobody waits for it any more."""
+        """Do the work, unless it is done or nobody waits for it any more."""
         try:
-            if self.future.set_running_or_notify_cancel():
+            if not self.future.done() and self.future.set_running_or_notify_cancel():
                 try:
                     result = self.work()
                 except BaseException as error:

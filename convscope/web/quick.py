@@ -32,19 +32,26 @@ class Answer:
 
 
 class Shared:
-    """One piece of work and how many clients wait for it."""
+    """One piece of work, how many wait for it, and the clients in whose turn it is done."""
 
-    def __init__(self, future: Future[Answer]) -> None:
-        self.future = future
+    def __init__(self, job: Job) -> None:
+        self.job = job
         self.waiters = 0
+        self.clients: set[str] = set()
+
+    @property
+    def future(self) -> Future[Answer]:
+        """The answer."""
+        return cast("Future[Answer]", self.job.future)
 
 
 class QuickLane:
     """One thread for all that must be answered at once.
 
-    Clients take turns. A second question that equals a running one waits for the same answer, and
-    answers are kept. What nobody waits for any more is not begun. `idle` is set while nothing runs
-    or waits: long work steps aside until then.
+    Clients take turns. A second question that equals a running one waits for the same answer, which
+    is computed in the turn of whichever of its clients comes first; answers are kept. What nobody
+    waits for any more is not begun. `idle` is set while nothing runs or waits: long work steps
+    aside until then.
 
     Args:
         burst: a block that is entered before questions that follow each other without a pause and
@@ -82,7 +89,12 @@ class QuickLane:
             return known
         shared = self._running.get(key)
         if shared is None:
-            shared = self._running[key] = Shared(self.submit(work, client=client))
+            job = Job(client, work)
+            self._put(job)
+            shared = self._running[key] = Shared(job)
+        elif client not in shared.clients:
+            self._put(Job(client, shared.job.run))
+        shared.clients.add(client)
         shared.waiters += 1
         try:
             answer = await asyncio.shield(asyncio.wrap_future(shared.future))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -16,7 +18,7 @@ from convscope.networks.checksum import checksum
 from convscope.web import answers as answers_of_verbs
 from convscope.web.errors import Busy
 from convscope.web.fair_queue import FairQueue, Job
-from convscope.web.quick import QuickLane
+from convscope.web.quick import Answer, QuickLane
 from tests.small_atlas import small_model
 from tests.web.conftest import ORIGIN
 
@@ -167,6 +169,34 @@ def test_equal_questions_in_flight_are_computed_once(client, microscope, held, m
     assert [answer.status_code for answer in answers.values()] == [200] * 4
     assert len({answer.content for answer in answers.values()}) == 1
     assert len(calls) == 1
+
+
+def test_an_equal_question_is_computed_in_the_first_turn_of_any_who_asked():
+    lane = QuickLane()
+    order: list[str] = []
+
+    async def ask():
+        _, go_on = hold_up(lane)
+
+        def work(name: str) -> Callable[[], Answer]:
+            def answer() -> Answer:
+                order.append(name)
+                return Answer(name.encode())
+
+            return answer
+
+        asked = [lane.answer(name, work(name), client="greedy") for name in ("a", "b", "c")]
+        asked.append(lane.answer("c", work("c again"), client="modest"))
+        waiting = [asyncio.ensure_future(one) for one in asked]
+        while len(lane.queue) < 4:
+            await asyncio.sleep(0.001)
+        go_on.set()
+        return await asyncio.gather(*waiting)
+
+    answers = asyncio.run(ask())
+    lane.close()
+    assert order == ["a", "c", "b"]
+    assert [answer.body for answer in answers] == [b"a", b"b", b"c", b"c"]
 
 
 def test_of_a_page_s_frames_that_wait_only_the_newest_is_looked_at(client, microscope, held):
