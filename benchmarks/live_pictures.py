@@ -1,6 +1,7 @@
 """The pictures of the live microscope for the README and docs/live.md: every view in Chromium.
 
 python -m benchmarks.live_pictures                 all views at 1280 pixels, into docs/
+python -m benchmarks.live_pictures --view place    one of them
 python -m benchmarks.live_pictures --check out     every view at three widths, dark and light
 """
 
@@ -35,7 +36,11 @@ VIEWS = {
 
 WIDTHS = (390, 1280, 2560)
 SETTLE_SECONDS = 6
-"""For the small pictures of a place, and some frames of the camera."""
+"""For the last steps of a place's pictures, and some frames of the camera."""
+
+ALL_DRAWN = """() => [...document.querySelectorAll(".unit-picture")].every(
+  (one) => one.style.backgroundImage || one.querySelector("img:not([hidden])"))"""
+"""Whether every small picture of a place is there."""
 
 
 def shot(page: Page, address: str, name: str) -> bytes:
@@ -45,6 +50,8 @@ def shot(page: Page, address: str, name: str) -> bytes:
     if name == "camera":
         page.get_by_role("button", name="Start camera").click()
     page.wait_for_selector(ready, timeout=120_000)
+    if name == "place":
+        page.wait_for_function(ALL_DRAWN, timeout=120_000)
     if name in ("place", "camera"):
         page.wait_for_timeout(1000 * SETTLE_SECONDS)
     page.evaluate("document.fonts.ready")
@@ -62,13 +69,13 @@ def jpeg(png: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def pictures(browser: Browser, address: str) -> None:
-    """All views at one width, into docs/."""
+def pictures(browser: Browser, address: str, views: list[str]) -> None:
+    """Views at one width, into docs/."""
     context = browser.new_context(
         viewport={"width": 1280, "height": 800}, permissions=["camera"], reduced_motion="reduce"
     )
     page = context.new_page()
-    for name in VIEWS:
+    for name in views:
         data = jpeg(shot(page, address, name))
         write_whole(DOCS / f"live_{name}.jpg", data)
         print(f"live_{name}.jpg", len(data) // 1000, "kB", flush=True)
@@ -99,6 +106,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--check", type=Path, metavar="FOLDER")
+    parser.add_argument("--view", choices=VIEWS, action="append", help="all by default")
     options = parser.parse_args()
     flags = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
     with convscope.live(browser=False) as server, sync_playwright() as driver:
@@ -106,7 +114,7 @@ def main() -> None:
         if options.check:
             check(browser, server.address, options.check)
         else:
-            pictures(browser, server.address)
+            pictures(browser, server.address, options.view or list(VIEWS))
         browser.close()
 
 
