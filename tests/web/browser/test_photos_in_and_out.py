@@ -65,7 +65,7 @@ def test_command_and_python_are_copied_and_the_png_saved(page):
 TAKEN = {
     "photo": ("/photo?photo=sample-coffee&method=layer_cam&target=967", ".stage-card", "main"),
     "slow": (
-        "/photo?photo=sample-coffee&method=rise&masks=24",
+        "/photo?photo=sample-coffee&method=rise&masks=8",
         ".map-title:has-text('· rise')",
         "main",
     ),
