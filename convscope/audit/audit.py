@@ -11,7 +11,7 @@ from convscope.atlas.engines import Engine
 from convscope.audit.audit_run import AuditRun, RunSettings
 from convscope.audit.conclusions import Conclusions, findings
 from convscope.audit.measures import confusion_matrix
-from convscope.audit.output import check_page, photo_rows, write_tables
+from convscope.audit.output import check_place, photo_rows, write_tables
 from convscope.audit.page import PageRequest, page_of
 from convscope.audit.predictions import Predictions
 from convscope.audit.thumbnails import Thumbnails
@@ -98,7 +98,7 @@ def audit(
         $ convscope audit photos/ --labels labels.csv --masks masks/ --out audit.html
     """
     started = time.perf_counter()
-    page = check_page(out)
+    page = check_place(out)
     settings = RunSettings(max(max_explained, worst), seed, batch, half)
     engine_of = Engine(engine, address=address, threads=threads)
     run = AuditRun.of(model, photos, labels, masks, layer, page, settings, engine_of)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from convscope.core.extras import open_parquet
+from convscope.core.text import is_whole_number
 from convscope.errors import InputError, TargetError
 from convscope.networks.model import Model
 from convscope.photos.sources.entry import LABEL_COLUMNS, Entry
@@ -121,7 +122,7 @@ def _classes(model: Model, texts: Iterable[str]) -> dict[str, int]:
     """Label -> class. Without labels of its own, a network's classes are the labels in alphabetical
     order, as torchvision's ImageFolder numbers them."""
     names = list(texts)
-    if model.labels is None and not all(name.strip().isdigit() for name in names):
+    if model.labels is None and not all(is_whole_number(name) for name in names):
         if len(names) != model.classes:
             raise InputError(
                 f"The network has {model.classes} classes without names, and the photos have"

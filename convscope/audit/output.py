@@ -14,22 +14,17 @@ from convscope.errors import LayerError, OutputError
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.details import Finding
+from convscope.results.pages import check_page
 from convscope.results.provenance import Row
 
-ENDING = ".html"
 
-
-def check_page(out: str) -> Path:
+def check_place(out: str) -> Path:
     """The path of the page.
 
     Raises:
-        OutputError: another ending, or a folder, or a file where the folder of rows goes.
+        OutputError: it cannot be written, or there is a file where the folder of rows goes.
     """
-    page = Path(out)
-    if page.suffix.lower() != ENDING:
-        raise OutputError(f"An audit is written as a page; {out} must end in {ENDING}.")
-    if page.is_dir():
-        raise OutputError(f"{out} is a folder; give the name of a page.")
+    page = check_page(out)
     folder = page.with_suffix("")
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"The rows of an audit go into the folder {folder}, which is a file.")

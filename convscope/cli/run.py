@@ -29,6 +29,10 @@ TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "a
 """Verbs whose answer is read in the terminal."""
 
 
+DOWNLOADED = ("torchvision", "timm")
+"""Sources whose networks are known without their weights, which come from a server."""
+
+
 def run_verb(schema: Schema, typed: Options) -> int:
     """Run one verb with what was typed; the exit code."""
     out = typed.pop("out")
@@ -49,7 +53,7 @@ def run_verb(schema: Schema, typed: Options) -> int:
         options["photo"] = list(typed["photo"])
     with show.progress(typed["quiet"] or typed["as_json"]):
         if any(parameter.name == "model" for parameter in schema.parameters):
-            positional.insert(0, load_typed_model(typed))
+            positional.insert(0, load_typed_model(typed, with_weights=schema.name != "layers"))
         answer = getattr(convscope, schema.name)(*positional, **options)
     if schema.name in PAGES:
         print(answer.details["path"])
@@ -142,8 +146,8 @@ def _positional(verb: str, parameter: Parameter, typed: Options) -> object:
     return value
 
 
-def load_typed_model(typed: Options) -> Model:
-    """The network that the options name.
+def load_typed_model(typed: Options, *, with_weights: bool = True) -> Model:
+    """The network that the options name; without weights, what would be downloaded is random.
 
     Raises:
         OptionError: an option that its source does not have.
@@ -171,6 +175,8 @@ def load_typed_model(typed: Options) -> Model:
     options: Options = {
         name: check(known[name][0], name, known[name][1].type, text) for name, text in texts.items()
     }
+    if not with_weights and source in DOWNLOADED:
+        options = {"weights": False} | options
     return load_model(spec, **options)
 
 

@@ -10,8 +10,18 @@ _INVISIBLE = re.compile(
     "\ud800-\udfff]"  # lone surrogates, which no encoding has
 )
 
+LONGEST_NUMBER = 18
+"""Digits of a number that fits 64 bits."""
+
 
 def visible(text: str) -> str:
     """The same text with a replacement character for each control character, mark of direction and
     lone surrogate, so that it can neither hide nor break anything around it."""
     return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def is_whole_number(text: str) -> bool:
+    """Whether text is a number of 0 or more that `int` reads and an index can be: ASCII digits ("²"
+    is one for `str.isdigit`), at most eighteen."""
+    digits = text.strip()
+    return digits.isascii() and digits.isdigit() and len(digits) <= LONGEST_NUMBER

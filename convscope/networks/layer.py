@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from convscope.core.text import is_whole_number
 from convscope.errors import LayerError, UnitError, shown, suggest
 
 _NUMBER = "[0-9]{1,9}"
@@ -92,7 +93,7 @@ class Layers(Mapping[str, Layer]):
         layer = self._layers.get(base)
         if layer is None:
             raise LayerError(f"The network has no layer {name!r}; {suggest(name, self._layers)}")
-        if mark and not (call.isdigit() and 1 <= int(call) <= layer.calls):
+        if mark and not (is_whole_number(call) and 1 <= int(call) <= layer.calls):
             raise LayerError(
                 f"{base!r} runs {layer.calls} time(s), so its runs are {base}#1 to"
                 f" {base}#{layer.calls}; {name!r} was given."

@@ -44,6 +44,9 @@ def tensor_to_image(tensor: Tensor) -> Tensor:
     Raises:
         ImageError: its type, shape or values are not those of a photo.
     """
+    if tensor.layout != torch.strided or tensor.is_meta:
+        kind = "a meta tensor" if tensor.is_meta else "sparse"
+        raise ImageError(f"The tensor is {kind}, and pixels are needed; give a dense one.")
     dtype = str(tensor.dtype).removeprefix("torch.")
     return scale_pixels(_four_axes(tensor.detach().cpu()), dtype, "tensor")
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torchvision import ops
 
+from convscope.core.text import is_whole_number
 from convscope.errors import TargetError
 from convscope.networks.task import batch_size, detections
 from convscope.questions.find_class import find_class
@@ -45,9 +46,9 @@ class BoxQuestion(Question):
         """What follows `box:`: a row of the list of detections, or a label and which of them."""
         name, _, position = text.partition("#")
         name = name.strip()
-        if name.isdigit():
+        if is_whole_number(name):
             return cls(f"box:{name}", int(name))
-        if position and not position.strip().isdigit():
+        if position and not is_whole_number(position):
             raise TargetError(
                 f"A box is written box:2, box:dog or box:dog#1; 'box:{text}' was given."
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from convscope.core.text import is_whole_number
 from convscope.errors import TargetError, suggest
 from convscope.networks import wordnet
 
@@ -24,7 +25,7 @@ def find_class(model: Model, text_or_index: int | str) -> int:
             f"A target is a class index, a label, None or a callable; {text_or_index!r} was given."
         )
     text_or_index = _without_class(model, text_or_index)
-    if isinstance(text_or_index, int) or text_or_index.strip().lstrip("-").isdigit():
+    if isinstance(text_or_index, int) or is_whole_number(text_or_index.strip().removeprefix("-")):
         if not 0 <= int(text_or_index) < model.classes:
             raise TargetError(
                 f"The network has {model.classes} classes, 0 to {model.classes - 1};"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from convscope.core.text import is_whole_number
 from convscope.errors import TargetError
 from convscope.questions.question import Question
 
@@ -29,7 +30,7 @@ class ValueQuestion(Question):
         """
         if not text.strip():
             return cls()
-        if not text.strip().isdigit():
+        if not is_whole_number(text):
             raise TargetError(f"A value is written value or value:3; 'value:{text}' was given.")
         if int(text) >= model.classes:
             raise TargetError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy as np
 from markupsafe import Markup
 
 from convscope.core.text import visible
+from convscope.errors import OutputError
 from convscope.results.arrays import Pixels
 from convscope.results.pictures import to_rgb
 
@@ -22,6 +24,26 @@ PHOTO_SIDE = 640
 """Longest side of a photo on a page; it is shown at half of that on most screens."""
 
 STYLE = Path(__file__).with_name("page.css")
+
+
+ENDING = ".html"
+
+
+def check_page(out: str | Path) -> Path:
+    """The path of a page that is still to be made, before the work on it.
+
+    Raises:
+        OutputError: another ending, a folder, or a place that cannot be written.
+    """
+    page = Path(out)
+    if page.suffix.lower() != ENDING:
+        raise OutputError(f"A page is HTML: {out} must end in {ENDING}.")
+    if page.is_dir():
+        raise OutputError(f"{out} is a folder; give the name of a page.")
+    parent = next(place for place in page.absolute().parents if place.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise OutputError(f"{out} cannot be written: {parent} is not a folder to write in.")
+    return page
 
 
 def render_page(template: Path, values: dict[str, object]) -> bytes:

@@ -95,6 +95,7 @@ class Result:
             )
         return self.details
 
+    @checked()
     def picture(self, view: str | None = None, **options: object) -> Image:
         """The result drawn, as a PIL image; `options` go to the picture function of that view."""
         name = view or self.view

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import overload
 
+from convscope.core.text import is_whole_number
 from convscope.errors import UnitError
 from convscope.synthesis.tokens import Atom, Token, pointer, tokenize
 
@@ -92,7 +93,11 @@ class _Parser:
     def cut_count(self) -> int:
         """Take "/ count" from the end of an interpolation."""
         slash, number = self.tokens[-3:-1]
-        if self.position > len(self.tokens) - 3 or slash.text != "/" or not number.text.isdigit():
+        if (
+            self.position > len(self.tokens) - 3
+            or slash.text != "/"
+            or not is_whole_number(number.text)
+        ):
             raise self.fail(
                 "An interpolation ends with how many pictures it has, as in a..b/5.",
                 self.tokens[-1],

@@ -16,7 +16,7 @@ from convscope.networks.command_words import model_words
 from convscope.networks.load import load_model
 from convscope.networks.model import Model
 from convscope.results.details import PredictionsDetails
-from convscope.results.pages import render_page
+from convscope.results.pages import check_page, render_page
 from convscope.results.result import Result
 from convscope.verbs._report_parts import (
     answer_section,
@@ -57,6 +57,7 @@ def report(
         convscope.report(model, "cat.jpg", out="report.html")
         $ convscope report cat.jpg --out report.html
     """
+    check_page(out)
     model = load_model(model)
     sources = list(photo) if isinstance(photo, (list, tuple)) else [photo]
     predicted = predict(model, sources, top=5)

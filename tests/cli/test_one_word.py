@@ -107,6 +107,15 @@ def test_trust_is_a_flag(tmp_path, monkeypatch, capsys):
     assert "second" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("spec", ["torchvision:squeezenet1_0", "timm:test_resnet"])
+def test_layers_need_no_weights(spec, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "torch.hub.load_state_dict_from_url", lambda *_, **__: pytest.fail("fetched")
+    )
+    assert main(["layers", "--model", spec]) == 0
+    assert "Conv2d" in capsys.readouterr().out
+
+
 def test_an_unknown_option_of_a_network_is_named_as_it_is_typed(capsys):
     assert main(["predict", "sample:coffee", "--input-channels", "3"]) == 2
     assert f"{network_flag('channels')} is not an option of embedded:" in capsys.readouterr().err

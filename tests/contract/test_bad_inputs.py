@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import convscope
 from convscope.errors import ConvscopeError
@@ -29,6 +30,9 @@ RATES = [0, -1, NAN, INF, True, "", "fast", 1e38, [0.1], "1/0"]
 BATCHES = [0, -1, 1.5, True, "", None, "all"]
 PRESETS: list[object] = [None, 3, [], True, b"distill"]
 FLAGS = ["perhaps", 2, None, [], 0.5]
+CHOOSE_PRECISION = ("visualize", "class_image")
+"""Verbs whose preset chooses the precision where nobody says it."""
+
 LISTS_OF_STEPS = [5, 1.5, True, ["a"], [0], [True], {"a": 1}]
 
 SEEDED = {
@@ -52,7 +56,8 @@ def table() -> list[tuple[str, dict[str, object], str]]:
         rows += [(verb, {"steps": value}, f"{verb}: steps {INTEGER} from 1") for value in STEPS]
         rows += [(verb, {"rate": value}, f"{verb}: rate {NUMBER} above 0") for value in RATES]
         rows += [(verb, {"preset": value}, f"{verb}: preset must be text") for value in PRESETS]
-        rows += [(verb, {"half": value}, f"{verb}: half must be true or false") for value in FLAGS]
+        flags = [value for value in FLAGS if value is not None or verb not in CHOOSE_PRECISION]
+        rows += [(verb, {"half": value}, f"{verb}: half must be true or false") for value in flags]
     for verb in ("visualize", "class_image"):
         rows += [(verb, {"size": value}, f"{verb}: size must be") for value in SIZES]
         rows += [(verb, {"batch": value}, f"{verb}: batch {INTEGER} of 1") for value in BATCHES]
@@ -75,6 +80,11 @@ BY_HAND: list[tuple[str, dict[str, object], str]] = [
     ("explain", {"photo": "nowhere.jpg"}, "nowhere.jpg"),
     ("explain", {"photo": Path("nowhere.jpg")}, "nowhere.jpg"),
     ("explain", {"photo": 3}, "int"),
+    ("explain", {"photo": torch.zeros(1, 3, 4, 4).to_sparse()}, "The tensor is sparse"),
+    ("explain", {"photo": torch.zeros(1, 3, 4, 4, device="meta")}, "The tensor is a meta tensor"),
+    ("report", {"photo": PHOTO, "out": "x.png"}, "x.png must end in .html"),
+    ("report", {"photo": PHOTO, "out": "/dev/null/x.html"}, "cannot be written"),
+    ("audit", {"photos": "photos/", "out": "x.png"}, "x.png must end in .html"),
     ("explain", {"photo": "sample:nobody"}, "no sample photo"),
     ("predict", {"photo": PHOTO, "top": 0}, f"top {INTEGER} of 1 or more"),
     ("predict", {"photo": PHOTO, "top": "three"}, f"top {INTEGER}"),

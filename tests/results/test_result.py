@@ -303,3 +303,8 @@ def test_a_result_that_claims_more_than_fits_is_refused(tmp_path):
         archive.writestr("array/heatmap.npy", header.getvalue())
     with pytest.raises(InputError, match=r"fits in memory|not a result"):
         Result.load(tmp_path / "r.npz")
+
+
+def test_a_view_that_is_no_name(result):
+    with pytest.raises(OptionError, match="picture: view must be text; 3 was given"):
+        result.picture(3)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 from convscope.atlas.store.rows import Columns, ImageData, SkippedColumns
 from convscope.atlas.store.store import Part, Store
 from convscope.atlas.store.tables import CHECKSUM, SKIPPED, ColumnsT, Table
+from convscope.core.text import is_whole_number
 from convscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -273,7 +274,8 @@ def open_picture(data: bytes) -> Image:
 def natural_order(name: str) -> list[tuple[bool, int, str]]:
     """A sort key by which blocks.2 comes before blocks.10."""
     return [
-        (not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in name.split(".")
+        (not is_whole_number(part), int(part) if is_whole_number(part) else 0, part)
+        for part in name.split(".")
     ]
 
 
