@@ -22,7 +22,7 @@ from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.verbs._report_questions import Statement, goal, statements
 from convscope.verbs._verb import PhotoLike
-from convscope.verbs.activations import activations
+from convscope.verbs.activations import activations, default_layers
 from convscope.verbs.class_image import class_image
 from convscope.verbs.dream import dream
 from convscope.verbs.explain import explain
@@ -43,6 +43,10 @@ CLASS_SIDE, CLASS_STEPS = 224, 192
 INVERSION_STEPS = 128
 """Sizes and steps that keep the whole page under a minute or two on two cores; by the score curves,
 more changes little."""
+
+REDIRECT = 16
+"""First steps in which a gradient passes a rectifier that is off: of layers after one, many units are
+off for noise, and the published recipe has no picture of them."""
 
 DREAM_SIDE = 480
 """Longest side of the dream."""
@@ -166,7 +170,7 @@ def layer_sections(model: Model, photo: PhotoLike, seed: int) -> list[LayerSecti
     units beside their patterns."""
     with Probe(model) as probe:
         # The stages' own outputs: behind a closed nonlinearity a unit gives no gradient to climb.
-        stages = probe.layers.spread(3)
+        stages = default_layers(probe)
     result = activations(model, photo, layers=stages)
     return [_layer_section(model, result, row, seed) for row in result.table]
 
@@ -174,7 +178,9 @@ def layer_sections(model: Model, photo: PhotoLike, seed: int) -> list[LayerSecti
 def _layer_section(model: Model, result: Result, row: Row, seed: int) -> LayerSection:
     name, strongest = row["layer"], row["strongest"][:UNITS]
     units = [f"{name}:{index}" for index in strongest]
-    patterns = visualize(model, units, preset="chollet", size=PATTERN_SIDE, seed=seed)
+    patterns = visualize(
+        model, units, preset="chollet", redirect=REDIRECT, size=PATTERN_SIDE, seed=seed
+    )
     distilled = visualize(
         model, units, preset="distill", size=PATTERN_SIDE, steps=PATTERN_STEPS, seed=seed
     )

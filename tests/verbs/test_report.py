@@ -15,12 +15,13 @@ from tests.questions.answering_networks import Detector, Embedder, Regressor, Se
 
 
 @pytest.fixture(autouse=True)
-def one_step(monkeypatch, tmp_path):
-    """Every picture on the page after one step of optimization: quick, and enough to be drawn."""
+def two_steps(monkeypatch, tmp_path):
+    """Every picture on the page after two steps of optimization: quick, and enough to be drawn (the
+    first step may have to open a rectifier)."""
     for name in ("visualize", "class_image", "invert", "dream", "fool"):
         whole = getattr(parts, name)
         monkeypatch.setattr(
-            parts, name, lambda *a, _whole=whole, **k: _whole(*a, **(k | {"steps": 1}))
+            parts, name, lambda *a, _whole=whole, **k: _whole(*a, **(k | {"steps": 2}))
         )
     monkeypatch.chdir(tmp_path)
 
