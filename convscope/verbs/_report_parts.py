@@ -45,7 +45,7 @@ INVERSION_STEPS = 128
 more changes little."""
 
 REDIRECT = 16
-"""First steps in which a gradient passes a rectifier that is off: of layers after one, many units are
+"""First steps in which a gradient passes a rectifier that is off: of the units after one, many are
 off for noise, and the published recipe has no picture of them."""
 
 DREAM_SIDE = 480
