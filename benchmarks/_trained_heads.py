@@ -101,12 +101,12 @@ class Regressor(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.backbone = FinestLevel()
-        self.head = nn.Sequential(
-            nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.ReLU(), nn.Conv2d(WIDTH, 2, 1)
-        )
+        last = nn.Conv2d(WIDTH, 2, 1)
+        self.head = nn.Sequential(nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.ReLU(), last)
         # From a photo with nearly nothing in it: from 14 objects, the first steps push every place
         # so far down that none comes back.
-        nn.init.constant_(self.head[-1].bias, NOTHING)
+        assert last.bias is not None
+        nn.init.constant_(last.bias, NOTHING)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.numbers(self.maps(self.backbone((image - MEAN) / STD)["out"]))
