@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Protocol, TypeAlias, cast
 
+from convscope.core.types import Task
+
 Annotation: TypeAlias = object
 """A class, None, a union, `list[int]`, a `Literal`, `Annotated[...]`: what stands behind the colon
 of a parameter. Python has no narrower type for all of these."""
@@ -45,6 +47,7 @@ def _types() -> dict[str, Annotation]:
         "TargetLike": int | str | None,
         "MaskLike": str | list[str],
         "MeanImage": str,
+        "Task": Task,
         **{name: value for name, value in vars(ranges).items() if name[0].isupper()},
     }
 

@@ -1,8 +1,14 @@
-"""The few places where a type is not known, by name: what lies behind each is someone else's."""
+"""Types that stand below everything else: what a network's output may mean, and the few that are
+not known, by name, since what lies behind each is someone else's."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+Task = Literal[
+    "classification", "multi-label", "regression", "detection", "segmentation", "embedding"
+]
+"""What a network's output means."""
 
 Foreign: TypeAlias = Any
 """A module or an object of an optional library without types (Keras, ONNX, pyarrow, Ray ...)."""

@@ -17,7 +17,7 @@ from torch import nn
 
 from convscope.core.memory import available_memory
 from convscope.core.ranges import Fraction, PositiveFloat, Side
-from convscope.core.types import Options
+from convscope.core.types import Options, Task
 from convscope.core.validation import checked
 from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks import options as user_options
@@ -28,7 +28,6 @@ from convscope.networks.model import Model
 from convscope.networks.options import MeanImage
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.source_registry import registry
-from convscope.networks.task import Task
 from convscope.networks.torch_settings import plain_torch_settings
 
 DEFAULT = "embedded"

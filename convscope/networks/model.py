@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from convscope.core.types import Foreign
+from convscope.core.types import Foreign, Task
 from convscope.errors import ModelError
 from convscope.networks.class_scores import ScoreFacts, class_scores, score_facts
 from convscope.networks.layout import Layout
@@ -20,7 +20,6 @@ from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.state import NetworkState
 from convscope.networks.surest_candidates import run_with_candidates
 from convscope.networks.task import (
-    Task,
     detector_classes,
     embedding,
     infer_task,

@@ -19,13 +19,13 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from convscope.core.types import Task
 from convscope.networks.checksum import checksum
 from convscope.networks.class_scores import ScoreFacts
 from convscope.networks.layer import Layers
 from convscope.networks.layout import Layout
 from convscope.networks.module_index import ModuleIndex
 from convscope.networks.preprocessing import Preprocessing
-from convscope.networks.task import Task
 
 Known = TypeVar("Known")
 

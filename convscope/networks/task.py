@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torchvision import ops
 
-from convscope.core.types import Foreign
+from convscope.core.types import Foreign, Task
 from convscope.errors import ModelError
 from convscope.networks.layout import first_tensor
 from convscope.networks.surest_candidates import CLASS_SCORES
-
-Task = Literal[
-    "classification", "multi-label", "regression", "detection", "segmentation", "embedding"
-]
 
 SOFTMAX_DETECTORS = ("Detr", "Yolos", "TableTransformer")
 """Families of Hugging Face whose queries choose one class or "no object" (the last) by a softmax;

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from convscope.core.text import is_whole_number
 from convscope.errors import TargetError, suggest
 from convscope.networks import wordnet
+from convscope.questions.question import ASKED
 
 if TYPE_CHECKING:
     from convscope.networks.model import Model
@@ -36,6 +37,11 @@ def find_class(model: Model, text_or_index: int | str) -> int:
         raise TargetError(
             "A target's label is empty; give a class index or a label, and a class on each side of"
             " ' vs '."
+        )
+    if model.labels is None and model.task == "embedding":
+        raise TargetError(
+            f"{model.name} gives an embedding, which has no class {text_or_index!r}; it can be"
+            f" asked: {ASKED['embedding']}."
         )
     if model.labels is None:
         raise TargetError(

@@ -9,8 +9,8 @@ from torch import Tensor
 from convscope.errors import TargetError
 
 if TYPE_CHECKING:
+    from convscope.core.types import Task
     from convscope.networks.model import Model
-    from convscope.networks.task import Task
 
 ASKED: dict[str, str] = {
     "classification": "a class, 'a vs b', value:K, unit:LAYER:INDEX",

@@ -74,7 +74,7 @@ def rerun(
             f" {', '.join(map(ascii, names[:5]))}; look at it, and allow it with trust=True"
             " (--trust)."
         )
-    model = _load(path, record, device)
+    model = _load(path, record, device, trust)
     arguments = dict(record["arguments"])
     explanation = arguments.get("result")
     with _threads(record["threads"]):
@@ -87,9 +87,10 @@ def rerun(
     return replace(result, note=compare_pictures(path, record, picture))
 
 
-def _load(path: str, record: Provenance, device: str | None) -> Model:
+def _load(path: str, record: Provenance, device: str | None, trust: bool) -> Model:
     """The network of the record, with the weights that it had."""
-    spec, options = record["model"]["spec"], record["model"]["options"]
+    spec = record["model"]["spec"]
+    options = {**record["model"]["options"], "trust": trust}
     model = load_model(spec, device=device or record["device"], **options)
     resize = record["model"].get("resize", "crop")
     if model.preprocessing.resize != resize:  # the source's default was another one then

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -172,6 +174,11 @@ def test_a_unit_as_autograd_says(unit, photo):
         (Trunk, "unit:nowhere:1", "no layer 'nowhere'"),
         (Trunk, "pixel:1,1@0", "is for classification; it can be asked: a class"),
         (Embedder, None, "gives an embedding, which has no top class"),
+        (
+            Embedder,
+            "tabby",
+            "gives an embedding, which has no class 'tabby'; it can be",
+        ),
     ],
 )
 def test_bad_questions_get_a_sentence(network, target, sentence, photo):
@@ -254,3 +261,29 @@ def test_a_list_of_detections_may_name_fewer_classes_than_there_are():
             convscope.explain(model, torch.zeros(1, 3, SIDE, SIDE), target="box:cow")
     with pytest.raises(ConvscopeError, match="has 3 classes, but 2 labels"):
         convscope.load_model(Detector(), size=SIDE, labels=labels[:2])
+
+
+def test_the_task_is_said_on_the_command_line_and_in_a_card(tmp_path, monkeypatch, capsys):
+    """And the picture of a network of Python code is made again where that is trusted."""
+    from convscope.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    plain = 'architecture = "python:answering_networks:Regressor"\n'
+    size = f"[preprocessing]\nsize = {SIDE}\n"
+    Path("plain.toml").write_text(plain + size)
+    Path("card.toml").write_text(f'{plain}task = "regression"\n{size}')
+    words = ["explain", "sample:chelsea", "--method", "saliency", "--trust", "--out"]
+    said = [["--model", "plain.toml", "--task", "regression"], ["--model", "card.toml"]]
+    for number, model in enumerate(said):
+        assert main([*words, f"{number}.png", *model]) == 0
+        assert "value 0" in capsys.readouterr().err
+        assert main([*words, "x.png", *model, "--target", "cat"]) == 2
+        assert "is a regression, so it has no class 'cat'" in capsys.readouterr().err
+        assert main(["rerun", f"{number}.png", "--out", f"again{number}.png"]) == 2
+        assert "--trust" in capsys.readouterr().err
+        assert main(["rerun", f"{number}.png", "--out", f"again{number}.png", "--trust"]) == 0
+        assert "same picture" in capsys.readouterr().err
+    assert main([*words, "x.png", "--model", "plain.toml", "--task", "ranking"]) == 2
+    assert "ranking" in capsys.readouterr().err
+    assert not Path("x.png").exists()

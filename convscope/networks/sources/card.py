@@ -21,7 +21,7 @@ PREPROCESSING = (
     "interpolation",
     "resize",
 )
-OTHERS = ("name", "architecture", "weights", "labels", "head", "preprocessing")
+OTHERS = ("name", "architecture", "weights", "labels", "head", "task", "preprocessing")
 PATHS = ("weights", "labels", "mean_image")
 
 
@@ -30,8 +30,8 @@ def card(name: str, *, weights: bool | str | None = None, trust: bool = False) -
     """A model card: a small TOML file that makes a private network one word.
 
     `architecture` is what `load_model` takes ("timm:resnet50", "keras:net.h5",
-    "python:MODULE:FUNCTION"); `weights`, `labels` (a file or a list), `head`, `name` and the
-    source's own options stand beside it; `[preprocessing]` has size, mean, std, scale, bgr,
+    "python:MODULE:FUNCTION"); `weights`, `labels` (a file or a list), `head`, `task`, `name`
+    and the source's own options stand beside it; `[preprocessing]` has size, mean, std, scale, bgr,
     mean_image, crop, interpolation, resize. Paths are relative to the card. A card is data: one
     that names Python code (`python:`) or a file that could run code is followed only if it is
     trusted.
