@@ -333,7 +333,7 @@ def draw_gallery(detector: Model, segmenter: Model, regressor: Model, scene: Sce
         "segmenter_masks": convscope.predict(segmenter, photo),
         "segmenter_heat": convscope.explain(segmenter, photo, target=f"mask:{label}"),
         "regressor_values": convscope.predict(regressor, photo),
-        "regressor_heat": convscope.explain(regressor, photo, target="value:0"),
+        "regressor_heat": convscope.explain(regressor, photo, target=["value:0", "value:1"]),
     }
     for name, result in pictures.items():
         picture = result.picture().convert("RGB")

@@ -38,44 +38,35 @@ def find_class(model: Model, text_or_index: int | str) -> int:
             "A target's label is empty; give a class index or a label, and a class on each side of"
             " ' vs '."
         )
-    if model.labels is None and model.task == "embedding":
-        raise TargetError(
-            f"{model.name} gives an embedding, which has no class {text_or_index!r}; it can be"
-            f" asked: {ASKED['embedding']}."
-        )
-    if model.labels is None:
-        raise TargetError(
-            f"The network has no labels, so {text_or_index!r} cannot be looked up; give a class"
-            f" index from 0 to {model.classes - 1}."
-        )
+    labels = _labels(model, text_or_index)
     wanted = text_or_index.strip().lower()
     for fits in (
-        [index for index, label in enumerate(model.labels) if label.lower() == wanted],
+        [index for index, label in enumerate(labels) if label.lower() == wanted],
         [
             index
-            for index, label in enumerate(model.labels)
+            for index, label in enumerate(labels)
             if label.split(",")[0].strip().lower() == wanted
         ],
         [
             index
-            for index, label in enumerate(model.labels)
+            for index, label in enumerate(labels)
             if wanted in [word.strip().lower() for word in label.split(",")]
         ],
-        [index for index, label in enumerate(model.labels) if wanted in label.lower()],
+        [index for index, label in enumerate(labels) if wanted in label.lower()],
     ):
         if len(fits) == 1:
             return fits[0]
         if fits:
-            shown = ", ".join(f"{index} ({model.labels[index]})" for index in fits[:8]) + (
+            shown = ", ".join(f"{index} ({labels[index]})" for index in fits[:8]) + (
                 " ..." if len(fits) > 8 else ""
             )
-            alike = len({model.labels[index] for index in fits}) < len(fits)
+            alike = len({labels[index] for index in fits}) < len(fits)
             raise TargetError(
                 f"{text_or_index!r} fits {len(fits)} classes: {shown}; give the"
                 f" index{'' if alike else ' or the whole label'}."
             )
     if wordnet.ID.fullmatch(wanted):
-        named = wordnet.class_of(wanted, model.labels)
+        named = wordnet.class_of(wanted, labels)
         if named is not None:
             return named
         described = wordnet.words().get(wanted)
@@ -83,7 +74,26 @@ def find_class(model: Model, text_or_index: int | str) -> int:
             raise TargetError(f"The network has no class {wanted} ({described}), or several.")
     raise TargetError(
         f"The network has no class {text_or_index!r};"
-        f" {suggest(text_or_index, [label.split(',')[0] for label in model.labels])}"
+        f" {suggest(text_or_index, [label.split(',')[0] for label in labels])}"
+    )
+
+
+def _labels(model: Model, text: str) -> tuple[str, ...]:
+    """The network's labels, among which a text is looked up.
+
+    Raises:
+        TargetError: it has none.
+    """
+    if model.labels is not None:
+        return model.labels
+    if model.task == "embedding":
+        raise TargetError(
+            f"{model.name} gives an embedding, which has no class {text!r}; it can be asked:"
+            f" {ASKED['embedding']}."
+        )
+    raise TargetError(
+        f"The network has no labels, so {text!r} cannot be looked up; give a class index from 0 to"
+        f" {model.classes - 1}."
     )
 
 
