@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from convscope.attribution import register
 from convscope.attribution.maps import enlarge
-from convscope.probe import Probe, gradient_of
+from convscope.errors import NoGradientError
+from convscope.probe import Probe
 from convscope.probe.function_overrides import FunctionOverrides
 from convscope.questions.target import Target
 
@@ -46,10 +47,21 @@ def fullgrad(
     with FunctionOverrides(biases.overrides()):
         _, output = probe.activations_and_output(leaf, [])
     places = [leaf, *(activation for activation, _ in biases.of_layers)]
-    first, *others = gradient_of(target(output), places, "the image")
-    parts = [first * image]
-    for (_, bias), gradient in zip(biases.of_layers, others, strict=True):
-        parts.append(bias[:, None, None] * gradient)
+    score = target(output)
+    # Layers that the score does not read (other heads, what follows a unit) have no part in it.
+    gradients = (
+        torch.autograd.grad(score.sum(), places, allow_unused=True)
+        if score.requires_grad
+        else [None]
+    )
+    if gradients[0] is None:
+        raise NoGradientError(
+            "The score does not depend on the image, so it has no gradient there."
+        )
+    parts = [gradients[0] * image]
+    for (_, bias), gradient in zip(biases.of_layers, gradients[1:], strict=True):
+        if gradient is not None and len(gradient) == len(image):
+            parts.append(bias[:, None, None] * gradient)
     total = torch.zeros_like(image[:, :1], dtype=torch.float32)
     for part in parts:
         part = part.detach().float().abs()

@@ -287,3 +287,18 @@ def test_the_task_is_said_on_the_command_line_and_in_a_card(tmp_path, monkeypatc
     assert main([*words, "x.png", "--model", "plain.toml", "--task", "ranking"]) == 2
     assert "ranking" in capsys.readouterr().err
     assert not Path("x.png").exists()
+
+
+def test_fullgrad_leaves_out_what_the_score_does_not_read(photo):
+    """Of a unit in the first convolution: the image's part, and that convolution's own bias."""
+    torch.manual_seed(0)
+    network = Trunk().eval()
+    model = convscope.load_model(network, size=SIDE)
+    actual = convscope.explain(
+        model, photo, method="fullgrad", target="unit:first.0:3", rescale="none"
+    )["attribution"][0, 0]
+    leaf = photo.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(network.first[0](leaf)[0, 3].mean(), leaf)
+    bias = network.first[0].bias[3].abs() / SIDE**2
+    expected = (slope * photo).abs().sum(1)[0] + bias
+    np.testing.assert_allclose(actual, expected.detach(), atol=1e-6)
