@@ -69,7 +69,7 @@ def check_arguments(
         if unknown:
             hint = suggest(unknown[0], signature.parameters)
             raise OptionError(f"{name} has no argument {unknown[0]!r}; {hint}") from None
-        raise OptionError(f"{name}{signature}: {error}.") from None
+        raise OptionError(f"{name}: {error}; it takes {', '.join(signature.parameters)}.") from None
     hints = _hints(function, tuple(unchecked))
     for argument, value in bound.arguments.items():
         variadic = signature.parameters[argument].kind in (

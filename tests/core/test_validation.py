@@ -127,7 +127,7 @@ def draw(name: str, *, size: int = 3, **options: int) -> None: ...
     [
         (("a",), {"size": "x"}, "draw: size must be an integer; 'x' was given."),
         ((3,), {}, "draw: name must be text; 3 was given."),
-        ((), {}, "missing a required argument: 'name'"),
+        ((), {}, "draw: missing a required argument: 'name'; it takes name, size, options."),
         (("a", "b"), {}, "too many positional arguments"),
     ],
 )
