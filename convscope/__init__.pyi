@@ -30,6 +30,7 @@ from .verbs.place import place
 from .verbs.predict import predict
 from .verbs.report import report
 from .verbs.rerun import rerun
+from .verbs.semantic_dictionary import semantic_dictionary
 from .verbs.visualize import visualize
 from .web.live import live
 
@@ -67,5 +68,6 @@ __all__ = [
     "predict",
     "report",
     "rerun",
+    "semantic_dictionary",
     "visualize",
 ]

@@ -92,6 +92,9 @@ SYNTHESIS: dict[str, Call] = {
     "activation_grid": lambda model, folder: convscope.activation_grid(
         model, photo(), layer=LAYER, cells=2, size=16, steps=3
     ),
+    "semantic_dictionary": lambda model, folder: convscope.semantic_dictionary(
+        model, photo(), layer=LAYER, cells=2, size=16, steps=3
+    ),
 }
 """Verbs that optimize a picture, for three steps."""
 

@@ -26,6 +26,7 @@ VERBS = {
     "attention": "Look at a photo",
     "concepts": "Look at a photo",
     "activation_grid": "Make pictures by gradient ascent",
+    "semantic_dictionary": "Make pictures by gradient ascent",
     "intervene": "Look at a photo",
     "evaluate": "Look at a photo",
     "benchmark_attribution": "Look at a photo",

@@ -36,6 +36,7 @@ from convscope.verbs.fool import fool
 from convscope.verbs.invert import invert
 from convscope.verbs.layers import layers
 from convscope.verbs.predict import predict
+from convscope.verbs.semantic_dictionary import semantic_dictionary
 from convscope.verbs.visualize import visualize
 
 VERBS: Mapping[str, Callable[..., Result]] = {
@@ -53,6 +54,7 @@ VERBS: Mapping[str, Callable[..., Result]] = {
     "invert": invert,
     "layers": layers,
     "predict": predict,
+    "semantic_dictionary": semantic_dictionary,
     "visualize": visualize,
 }
 """What a picture may ask for: verbs that look or optimize. None of them writes a file."""

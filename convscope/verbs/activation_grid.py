@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from convscope.core.ranges import NonNegativeFloat, PositiveInt, Seed, Side, Steps
-from convscope.errors import LayerError
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.details import ImagesDetails
@@ -15,11 +14,9 @@ from convscope.results.result import Result
 from convscope.synthesis.objective import objective
 from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
 from convscope.synthesis.settings import Settings
+from convscope.verbs._places import pooled_activations
 from convscope.verbs._synthesis import images_result
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
-
-MAX_CELLS = 16
-"""Cells a side: a finer layer is averaged, since each cell is a picture of its own."""
 
 SMALLEST = 0.3
 """How large the cell with the shortest vector is drawn beside the longest."""
@@ -71,13 +68,7 @@ def activation_grid(
     settings = Settings(preset, "visualize", model.preprocessing, steps=steps, size=size)
     image = network_input(model, photo)
     with Probe(model) as probe:
-        name = layer or probe.layers.last_spatial()
-        if name is None or not probe.layers[name].spatial:
-            raise LayerError(
-                f"A grid needs a layer with places; {name or model.name!r} has none. Name one with"
-                " layer=."
-            )
-        vectors = _pooled(probe.activations(image, [name])[name].float(), min(cells, MAX_CELLS))
+        name, vectors = pooled_activations(probe, image, layer, cells)
         rows = vectors.permute(0, 2, 3, 1).flatten(0, 2)
         optimization = optimize_batches(
             probe,
@@ -99,13 +90,6 @@ def activation_grid(
     }
     ended = replace(result.details_as(ImagesDetails), titles=details.titles, dead=[])
     return replace(result, arrays=arrays, details=ended)
-
-
-def _pooled(maps: Tensor, cells: int) -> Tensor:
-    """Maps (n c h w) with at most so many places a side."""
-    height, width = (min(side, cells) for side in maps.shape[2:])
-    pooled: Tensor = torch.nn.functional.adaptive_avg_pool2d(maps, (height, width))
-    return pooled
 
 
 def _grids(images: Tensor, norm: Tensor, scaled: bool) -> Tensor:

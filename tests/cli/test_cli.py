@@ -365,6 +365,7 @@ INTERRUPTED = {
     "dream": ["sample:chelsea"],
     "fool": ["sample:chelsea"],
     "activation_grid": ["sample:chelsea"],
+    "semantic_dictionary": ["sample:chelsea"],
     "report": ["sample:chelsea"],
 }
 

@@ -53,6 +53,12 @@ LONG: dict[str, tuple[Callable[[Model], object], str]] = {
         lambda model: convscope.activation_grid(model, photo(), layer="second", size=16, steps=900),
         "900 steps of",
     ),
+    "semantic_dictionary": (
+        lambda model: convscope.semantic_dictionary(
+            model, photo(), layer="second", size=16, steps=900
+        ),
+        "900 steps of",
+    ),
     "rise": (
         lambda model: convscope.explain(
             model, [photo(0), photo(1)], method="rise", masks=1_000_000, batch=10
