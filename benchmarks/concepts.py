@@ -4,8 +4,8 @@ ones matter, beside CRAFT's authors' code (craft-xai) where that is installed.
     python -m benchmarks.concepts FOLDER --page docs/concepts.md
 
 Each photo is asked about the network's top prediction. Deletion and insertion are areas under the
-curve of its probability while concepts go from the photo's reconstruction, or come into it, the
-most important of that photo first, the same for all rows.
+curve of its probability while concepts are taken away from the layer's activations, or put into
+their reconstruction, the most important of that photo first, the same for all rows.
 """
 
 from __future__ import annotations
@@ -159,16 +159,17 @@ def oracle_curves(
     importance = oracle.estimate_importance(image[None], index)
     order = np.argsort(-importance, kind="stable")
 
-    def probability(masks: Floats) -> Floats:
-        changed = torch.from_numpy((map_[None] * masks[:, None, None]) @ oracle.W)
-        scores = partial.scores(changed.permute(0, 3, 1, 2).float())
+    def probability(masks: Floats, without: bool) -> Floats:
+        chosen = torch.from_numpy((map_[None] * masks[:, None, None]) @ oracle.W)
+        maps = chosen.permute(0, 3, 1, 2).float()
+        scores = partial.scores(partial.maps - maps if without else maps)
         return np.asarray(model.probabilities(scores)[:, index].numpy(), np.float32)
 
-    gone = np.zeros((len(order) + 1, len(order)), np.float32)
+    chosen = np.zeros((len(order) + 1, len(order)), np.float32)
     for step, concept in enumerate(order, start=1):
-        gone[step:, concept] = 1
+        chosen[step:, concept] = 1
     whole = partial.scores(torch.from_numpy(map_ @ oracle.W).permute(2, 0, 1)[None].float())
-    return int(whole[0].argmax()) == index, probability(1 - gone), probability(gone)
+    return int(whole[0].argmax()) == index, probability(chosen, True), probability(chosen, False)
 
 
 def page(photos: int, layer: str, count: int, curve: Floats, rows: list[Row]) -> str:
@@ -204,8 +205,9 @@ def page(photos: int, layer: str, count: int, curve: Floats, rows: list[Row]) ->
             f"reconstruction, `stability` the mean matched cosine over {SEEDS} seeds (at least 0.9"
             " counts as stable;",
             "the directions of `ice` are those of `nmf`). Deletion and insertion are areas under",
-            "the curve of the top prediction's probability while concepts go or come, the most",
-            "important of each photo first, by each method's own importance.",
+            "the curve of the top prediction's probability while concepts are taken away from the",
+            "layer's activations, or put into their reconstruction, the most important of each",
+            "photo first, by each method's own importance.",
             "",
             f"Unstable by that: {', '.join(unstable) or 'none'}.",
             "",

@@ -31,6 +31,7 @@ from convscope.core.quantities import format_bytes, format_duration, pluralize
 from convscope.core.ranges import Fraction, NonNegativeInt, PositiveInt, Seed, Side, Threads
 from convscope.core.validation import checked
 from convscope.errors import ImageError, OptionError
+from convscope.networks.concept_layer import concept_digest, is_concept_layer
 from convscope.networks.load import ModelLike, load_model
 from convscope.networks.torch_settings import plain_torch_settings
 from convscope.photos.sources.source_of import source_of
@@ -108,7 +109,8 @@ def examples(
         images: a folder, .parquet or .tar files (webdataset) or patterns of these, or hf:NAME or
             hf:NAME:SPLIT.
         out: a folder, or a URL that fsspec knows.
-        layers: names or patterns, as in `build`.
+        layers: names or patterns, as in `build`; concept:NAME stands for the concepts in
+            NAME.safetensors, each a unit.
         k: how many photos of each unit.
         samples: how many more photos spread over each unit's range, one from each part of it; drawn
             at random, so that the ends need not be among them.
@@ -160,6 +162,8 @@ def examples(
         if dry_run:
             return _estimate(scanner, surveyed.count, sum(units.values()), k + samples)
         identity = [loaded.identity, units, surveyed.digest, asdict(recipe)]
+        # A file of concepts under the same name may hold others tomorrow.
+        identity += [concept_digest(name) for name in names if is_concept_layer(name)]
         run_hash = digest(["pass", RECIPE_VERSION, *identity])[:32]
         folder = network_folder(loaded.name, loaded.identity)
         files = PassFiles(Store(out, create=True), folder, run_hash)

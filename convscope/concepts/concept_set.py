@@ -12,7 +12,7 @@ import numpy as np
 from convscope.concepts import Floats
 from convscope.core.files import write_whole
 from convscope.errors import OptionError
-from convscope.questions.concept_file import KIND, read_concepts
+from convscope.networks.concept_file import KIND, read_concepts
 from convscope.synthesis.objective import Objective, objective
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from convscope.core.text import is_whole_number
 from convscope.errors import LayerError, UnitError, shown, suggest
+from convscope.networks.concept_file import read_layer
+from convscope.networks.concept_layer import is_concept_layer
 
 _NUMBER = "[0-9]{1,9}"
 _UNIT = re.compile(
@@ -89,6 +91,8 @@ class Layers(Mapping[str, Layer]):
         self._stage_lists: dict[int, list[str]] = {}
 
     def __getitem__(self, name: str) -> Layer:
+        if is_concept_layer(name):
+            return self._concept_layer(name)
         base, mark, call = name.partition("#")
         layer = self._layers.get(base)
         if layer is None:
@@ -99,6 +103,21 @@ class Layers(Mapping[str, Layer]):
                 f" {base}#{layer.calls}; {name!r} was given."
             )
         return layer
+
+    def _concept_layer(self, name: str) -> Layer:
+        """Saved concepts as a layer with a channel for each.
+
+        Raises:
+            LayerError: there is no such layer, or its concepts are of another network.
+        """
+        concepts = read_layer(name)
+        layer, (count, channels) = self[concepts.layer], concepts.shape
+        if layer.units != channels:
+            raise LayerError(
+                f"The directions of {name!r} have {channels} numbers, but {concepts.layer!r} has"
+                f" {layer.units} channels; they are of another network."
+            )
+        return replace(layer, name=name, shape=(count, *layer.shape[1:]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._layers)

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 
 from convscope.errors import LayerError
+from convscope.networks.concept_file import read_layer
+from convscope.networks.concept_layer import is_concept_layer, project, with_projection
 
 MOST_EXTRA_TOKENS = 16
 """More class, distillation and register tokens than any published transformer has."""
@@ -72,6 +74,8 @@ class Layout:
         Raises:
             LayerError: a layer that works in windows ran on another size than the network's own.
         """
+        if is_concept_layer(name):
+            return project(self.to_maps(output, read_layer(name).layer, image_size), name)
         axis_layout = self.axis_layout(output, name, image_size)
         if output.ndim == 1:
             return output[:, None, None, None]
@@ -92,6 +96,10 @@ class Layout:
     def from_maps(self, maps: Tensor, like: Tensor, name: str, image_size: Size) -> Tensor:
         """The raw output that `maps` (m c h w) stand for; `like` (one image's raw output) is what
         they replace."""
+        if is_concept_layer(name):
+            layer = read_layer(name).layer
+            whole = with_projection(self.to_maps(like, layer, image_size), maps, name)
+            return self.from_maps(whole, like, layer, image_size)
         axis_layout = self.axis_layout(like, name, image_size)
         if axis_layout.plain:
             if like.ndim == 4:

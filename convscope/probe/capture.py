@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from torch import Tensor, nn
 
 from convscope.errors import LayerError
+from convscope.networks.concept_layer import module_and_call
 from convscope.networks.layer import Layers
 from convscope.networks.layout import first_tensor, replace_first
 
@@ -34,8 +35,8 @@ class Capture:
         self.wanted: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
         for name in names:
             calls = layers[name].calls
-            base, mark, call = name.partition("#")
-            self.wanted[base][int(call) if mark else calls].append(name)
+            base, call = module_and_call(name)
+            self.wanted[base][call or calls].append(name)
         self.bases = list(self.wanted)
         self.missing = set(names)
         self.calls: dict[str, int] = dict.fromkeys(self.bases, 0)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_modules
 
 from convscope.errors import ImageError, ModelError
+from convscope.networks.concept_layer import module_and_call
 from convscope.networks.layout import first_tensor
 from convscope.networks.model import Model
 from convscope.networks.state import NetworkState, replaced_forwards
@@ -138,7 +139,7 @@ class _Copier:
             return NetworkCopy(None)
         with Probe(self._model) as probe:
             all_layers = probe.layers
-            bases = {name.partition("#")[0] for name in layers}
+            bases = {module_and_call(name)[0] for name in layers}
             needed = bases | {all_layers[base].source for base in bases}
             try:
                 if cache.pairs is None:

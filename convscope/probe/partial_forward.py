@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from convscope.errors import ImageError, LayerError, ModelError
+from convscope.networks.concept_layer import module_and_call
 from convscope.networks.layout import Layout, first_tensor, image_size, replace_first
 from convscope.probe.runner import Runner
 
@@ -45,9 +46,9 @@ class PartialForward:
         self._layout = layout
         self._image = image
         self._layer = layer
-        base, mark, call = layer.partition("#")
+        base, call = module_and_call(layer)
         self._module = runner.model.modules[base]
-        self._call = int(call) if mark else calls
+        self._call = call or calls
         self._records: dict[nn.Module, list[object]] = {}
         with torch.no_grad():
             self.output, self._raw, self._layer_output = self._record()

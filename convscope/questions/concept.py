@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from convscope.errors import TargetError
+from convscope.networks.concept_file import SavedConcept, read_concept
 from convscope.networks.layer import Layers
 from convscope.networks.layout import Layout, first_tensor
-from convscope.questions.concept_file import SavedConcept, read_concept
 from convscope.questions.question import Question
 
 if TYPE_CHECKING:

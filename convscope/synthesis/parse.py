@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from convscope.errors import ConvscopeError, LayerError, OptionError, UnitError
+from convscope.networks.concept_file import read_concept
 from convscope.networks.layer import Unit
 from convscope.probe import Probe
-from convscope.questions.concept_file import read_concept
 from convscope.questions.grammar import KINDS, parse_question
 from convscope.questions.target import find_class
 from convscope.synthesis import objectives

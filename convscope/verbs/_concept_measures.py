@@ -29,7 +29,8 @@ ENOUGH = 0.95
 @dataclass(frozen=True)
 class Importance:
     """Of each concept for each photo's target (n k), with the targets' titles (n); and the target's
-    probability while concepts go, or come, in the order of their importance (n k+1 both)."""
+    probability while concepts are taken away from the layer, or put into their reconstruction, in
+    the order of their importance (n k+1 both)."""
 
     values: Floats
     titles: list[str]
@@ -155,10 +156,22 @@ class _Scaled:
         """The target's score (m) with the concepts multiplied by each row of `masks` (m k)."""
         scores = []
         for part in torch.split(torch.from_numpy(masks).to(self.offset.device), BATCH):
-            maps = torch.einsum("mk,khw,kc->mchw", part, self.coefficients, self.directions)
-            output = self.partial(maps + self.offset[:, None, None])
-            scores.append(target.expand(len(part))(output))
+            maps = self._sum(part) + self.offset[:, None, None]
+            scores.append(target.expand(len(part))(self.partial(maps)))
         return to_numpy(torch.cat(scores))
+
+    def scores_without(self, masks: Floats, target: Target) -> Floats:
+        """The target's score (m) with the concepts of each row of `masks` (m k) taken away from
+        what the layer gave; what no concept stands for stays."""
+        scores = []
+        for part in torch.split(torch.from_numpy(masks).to(self.offset.device), BATCH):
+            maps = self.partial.maps - self._sum(part)
+            scores.append(target.expand(len(part))(self.partial(maps)))
+        return to_numpy(torch.cat(scores))
+
+    def _sum(self, weights: Tensor) -> Tensor:
+        """The concepts (m c h w) by their weights (m k)."""
+        return torch.einsum("mk,khw,kc->mchw", weights, self.coefficients, self.directions)
 
 
 def _curves(scaled: _Scaled, target: Target, importance: Floats) -> tuple[Floats, Floats]:
@@ -166,7 +179,5 @@ def _curves(scaled: _Scaled, target: Target, importance: Floats) -> tuple[Floats
     count = len(importance)
     rank = np.empty(count, np.int64)
     rank[np.argsort(-importance, kind="stable")] = np.arange(count)
-    is_gone = rank[None] < np.arange(count + 1)[:, None]
-    both = np.concatenate([~is_gone, is_gone]).astype(np.float32)
-    scores = scaled.scores(both, target)
-    return scores[: count + 1], scores[count + 1 :]
+    chosen = (rank[None] < np.arange(count + 1)[:, None]).astype(np.float32)
+    return scaled.scores_without(chosen, target), scaled.scores(chosen, target)

@@ -6,6 +6,7 @@ import copy
 
 from torch import Tensor
 
+from convscope.networks.concept_layer import module_and_call
 from convscope.networks.layout import image_size
 from convscope.networks.model import Model
 from convscope.probe import Probe
@@ -24,5 +25,5 @@ def ask(probe: Probe, targets: Target, image: Tensor, photos: list[Tensor]) -> t
         return probe.model, targets
     targets = targets.located(probe.layers, probe.layout, image_size(image))
     model = copy.copy(probe.model)
-    model.output_layer = layer.partition("#")[0]
+    model.output_layer = module_and_call(layer)[0]
     return model, targets

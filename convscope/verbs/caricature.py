@@ -39,7 +39,8 @@ def caricature(
     Args:
         model: what `load_model` takes.
         photo: a path, PIL image, array or tensor, or a list of these.
-        layer: the layer; by default one in the second half of the network.
+        layer: the layer; by default one in the second half of the network; concept:NAME or
+            concept:NAME/3 exaggerates only what is along saved concepts.
         preset: caricature.
         power: of the cosine: higher keeps closer to the photo.
         seed: of the one random generator.

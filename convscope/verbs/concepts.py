@@ -51,14 +51,16 @@ def concepts(
     target that it matters most for. It is the total Sobol index of the concept's coefficient
     (CRAFT, Fel et al., 2023), or of `ice` the directional derivative. `result["importance"]` is n
     k; `result["deletion"]` and `result["insertion"]` (n k+1) are the target's probability while
-    concepts go, or come, the most important first.
+    concepts are taken away from the layer's activations, or put into their reconstruction, the most
+    important first.
 
     With `seeds` above 1 the method runs so often: `result["stability"]` is the mean cosine between
     the matched directions of two runs, and `result.note` says when it is below 0.9. That is about
     the method's chance, not about other photos.
 
     Saved as NAME.safetensors, a concept is a unit: `concept:NAME/3` can be drawn by `visualize` and
-    asked about by `explain`.
+    asked about by `explain`, and it or all of them (`concept:NAME`) stand wherever a layer does, a
+    channel each: in `explain(layer=)`, `activations`, `caricature`, `atlas examples`.
 
     Args:
         model: what `load_model` takes.

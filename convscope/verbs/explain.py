@@ -66,6 +66,8 @@ def explain(
         layer: for the methods that look at a layer, or several to fuse; by default the last one
             whose output still has places (of a unit, none behind its layer), and where no method
             is given either, for a box, mask or pixel, the levels of the network's feature pyramid.
+            concept:NAME/3 is a saved concept as a layer of one channel: what the layer says along
+            its direction alone.
         seed: of the one random generator, for the methods that draw random numbers.
         half: compute in bfloat16, faster where the processor has it: CAMs and masks are then right
             to about two digits, while gradients at the image become noisy.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from convscope.core.types import JsonObject
+from convscope.networks.concept_layer import is_concept_layer
 from convscope.web import recipes, schemas
 from convscope.web.errors import Refusal
 from convscope.web.microscope import PICTURE, Microscope
@@ -77,6 +78,8 @@ def checked_arguments(
 
 def layer_of(microscope: Microscope, name: str) -> str:
     """A layer that the network has; no patterns, which could name them all."""
+    if is_concept_layer(name):
+        raise Refusal(400, "A layer that names a file cannot be asked for over a connection.")
     layer = microscope.layers[name]
     return name if "#" in name else layer.name
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from convscope.questions.concept_file import KIND
+from convscope.networks.concept_file import KIND
 from tests.web.hostile import CAT, refused
 
 pytestmark = pytest.mark.usefixtures("still_answers")
@@ -118,6 +118,13 @@ def test_a_saved_concept_is_not_read_over_a_connection(client, tmp_path):
     save_file(directions, path, {"kind": KIND, "facts": facts})
     query = f"verb=explain&{CAT}&method=saliency&target=concept:{path}/0"
     assert "names a file" in refused(client.get(f"/api/png?{query}"), 400, 404)
+    for query in (
+        f"verb=explain&{CAT}&layer=concept:{path}",
+        f"verb=activations&{CAT}&layers=concept:{path}/0",
+    ):
+        assert "names a file" in refused(client.get(f"/api/png?{query}"), 400, 404)
+    refused(client.get(f"/api/layer?{CAT}&layer=concept:{path}"), 400, 404)
+    refused(client.get(f"/api/png?verb=visualize&units=concept:{path}/0"), 400, 404)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from convscope.errors import LayerError, OptionError, suggest
+from convscope.networks.concept_layer import module_and_call
 from convscope.networks.layer import Layers
 from convscope.networks.model import Model
 
@@ -61,7 +62,9 @@ def select_layers(
                 )
             selected.update(matching)
     order = {name: place for place, name in enumerate(layers)}
-    return sorted(selected, key=lambda name: (order.get(name.partition("#")[0], len(order)), name))
+    return sorted(
+        selected, key=lambda name: (order.get(module_and_call(name)[0], len(order)), name)
+    )
 
 
 def is_scores(layers: Layers, name: str) -> bool:

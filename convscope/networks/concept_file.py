@@ -1,11 +1,13 @@
-"""Concepts in a file: directions of a layer, as `concept:NAME/3` names one of them."""
+"""Concepts in a file: directions of a layer, as `concept:NAME/3` names one of them, and
+`concept:NAME` all."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,8 @@ KIND = "convscope concepts"
 
 ENDING = ".safetensors"
 
+PREFIX = "concept:"
+
 _TEXT = re.compile(r"concept:(?P<name>.+)/(?P<index>\d+)")
 
 
@@ -28,6 +32,11 @@ class SavedConcepts:
     directions: NDArray[np.float32]
     layer: str
     provenance: Mapping[str, object]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many directions there are, and of how many channels."""
+        return self.directions.shape[0], self.directions.shape[1]
 
 
 @dataclass(frozen=True)
@@ -48,13 +57,38 @@ def read_concept(text: str) -> SavedConcept:
     match = _TEXT.fullmatch(text.strip())
     if match is None:
         raise UnitError(f"A concept is written concept:NAME/3; {text!r} was given.")
-    name, index = match["name"], int(match["index"])
+    concept = read_layer(text.strip())
+    return SavedConcept(concept.layer, tuple(concept.directions[0].tolist()))
+
+
+def read_layer(text: str) -> SavedConcepts:
+    """What `concept:NAME` (all concepts) or `concept:NAME/3` (one) stands for; a file is read
+    again when it has changed.
+
+    Raises:
+        UnitError: no such concept in the file.
+        InputError: there is no such file, or it holds no concepts.
+    """
+    match = _TEXT.fullmatch(text)
+    name = match["name"] if match else text.removeprefix(PREFIX)
     path = name if name.endswith(ENDING) else name + ENDING
-    concepts = read_concepts(path)
-    count = len(concepts.directions)
+    try:
+        state = Path(path).stat()
+        version = (state.st_mtime_ns, state.st_size)
+    except (OSError, ValueError):
+        version = (0, 0)
+    concepts = _read_version(path, version)
+    if match is None:
+        return concepts
+    index, count = int(match["index"]), len(concepts.directions)
     if index >= count:
         raise UnitError(f"{path} holds {count} concepts, 0 to {count - 1}; not {index}.")
-    return SavedConcept(concepts.layer, tuple(concepts.directions[index].tolist()))
+    return replace(concepts, directions=concepts.directions[index : index + 1])
+
+
+@lru_cache(maxsize=16)
+def _read_version(path: str, version: tuple[int, int]) -> SavedConcepts:
+    return read_concepts(path)
 
 
 def read_concepts(path: str | Path) -> SavedConcepts:
