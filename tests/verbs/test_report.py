@@ -6,12 +6,16 @@ import signal
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import convscope
 from convscope.cli import main
+from convscope.concepts.concept_set import ConceptSet
 from convscope.core.progress import report_to
+from convscope.verbs import _report_concepts as parts_of_photos
 from convscope.verbs import _report_parts as parts
 from tests.questions.answering_networks import Detector, Embedder, Regressor, Segmenter
+from tests.quick_verbs import photo, small_model
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +26,11 @@ def two_steps(monkeypatch, tmp_path):
         whole = getattr(parts, name)
         monkeypatch.setattr(
             parts, name, lambda *a, _whole=whole, **k: _whole(*a, **(k | {"steps": 2}))
+        )
+    for name in ("visualize", "activation_grid"):
+        whole = getattr(parts_of_photos, name)
+        monkeypatch.setattr(
+            parts_of_photos, name, lambda *a, _whole=whole, **k: _whole(*a, **(k | {"steps": 1}))
         )
     monkeypatch.chdir(tmp_path)
 
@@ -69,3 +78,68 @@ def test_the_sections_fit_the_task(network, task, shown, hidden, tmp_path):
     assert [text for text in shown if text not in page] == []
     assert [text for text in hidden if text in page] == []
     assert "None" not in page
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """Three directions of a late stage, saved."""
+    directions = np.random.default_rng(0).normal(size=(3, 192)).astype(np.float32)
+    ConceptSet(directions, "blocks.5", {}).save(tmp_path / "pets.safetensors")
+    return directions
+
+
+def test_the_concepts_of_a_photo(embedded, tmp_path, kept):
+    """Each concept's part in the score is that of HiResCAM at it, summed."""
+    convscope.report(embedded, "sample:chelsea", out="r.html", concepts="pets.safetensors")
+    page = (tmp_path / "r.html").read_text()
+    for index in range(3):
+        heat = convscope.explain(
+            embedded, "sample:chelsea", method="hires_cam", layer=f"concept:pets/{index}"
+        )
+        expected = f"<strong>concept {index}</strong>, {heat['attribution'].sum():+.2f} of the"
+        assert expected in page
+    assert "The photo, place by place" in page
+    assert "--concepts pets.safetensors" in page
+    assert "In the audit" not in page
+
+
+def test_what_an_audit_says_of_a_photo(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    model = small_model()
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed in range(4):
+        Image.fromarray(photo(seed)).save(folder / f"{seed}.png")
+    rows = ["photo,label", *(f"{seed}.png,{seed}" for seed in range(4))]
+    (folder / "labels.csv").write_text("\n".join(rows))
+    audited = convscope.audit(
+        model,
+        str(folder),
+        "audit.html",
+        labels=str(folder / "labels.csv"),
+        layer="second",
+        unit_steps=0,
+    )
+    row = audited.table[2]
+    convscope.report(model, str(folder / "2.png"), out="r.html", audit="audit.html")
+    page = (tmp_path / "r.html").read_text()
+    assert f"<code>{row['photo']}</code>, labeled {row['label']}" in page
+    assert ("right." if row["correct"] else "wrong.") in page
+    assert (f"<strong>{row['group']}</strong>" in page) if row["group"] else "in no group" in page
+    convscope.report(model, photo(9), out="r.html", audit="audit")
+    assert "does not know this photo" in (tmp_path / "r.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"concepts": "nothing.safetensors"}, "There is no file nothing"),
+        ({"concepts": "other.safetensors"}, "of another network"),
+        ({"audit": "nowhere"}, "holds no finished audit"),
+    ],
+)
+def test_files_that_are_none_leave_no_page(options, message, embedded, tmp_path):
+    ConceptSet(np.ones((1, 5), np.float32), "blocks.5", {}).save(tmp_path / "other.safetensors")
+    with pytest.raises(convscope.ConvscopeError, match=message):
+        convscope.report(embedded, "sample:chelsea", out="r.html", **options)
+    assert not (tmp_path / "r.html").exists()

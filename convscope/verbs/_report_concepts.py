@@ -1,0 +1,208 @@
+"""What the report page says of a photo beside other photos: its grid, the saved concepts in it, and
+the group that an audit puts it into."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from convscope.concepts.concept_set import ConceptSet
+from convscope.core.extras import open_parquet
+from convscope.core.types import JsonObject
+from convscope.errors import ComputeError, InputError, LayerError
+from convscope.networks.concept_file import ENDING, PREFIX
+from convscope.networks.model import Model
+from convscope.photos.load_image import load_image
+from convscope.probe import Probe
+from convscope.questions.target import Target
+from convscope.results.arrays import Array, to_numpy
+from convscope.results.pages import PHOTO_SIDE, data_uri, picture_of
+from convscope.results.pictures import overlay_heat, scale_heat, to_rgb, to_uint8
+from convscope.results.result import Result
+from convscope.verbs._report_questions import statements
+from convscope.verbs._verb import PhotoLike, network_input
+from convscope.verbs.activation_grid import activation_grid
+from convscope.verbs.predict import predict
+from convscope.verbs.visualize import visualize
+
+SHOWN = 4
+"""Concepts of a photo: those that say most about its answer."""
+
+PICTURE_SIDE, PICTURE_STEPS = 144, 96
+"""Of a concept, as of the report's units."""
+
+
+@dataclass(frozen=True)
+class GridSection:
+    """A photo as a layer sees it, place by place."""
+
+    layer: str
+    image: str
+
+
+@dataclass(frozen=True)
+class ConceptCard:
+    """A concept on a photo: where it fires, what excites it, and, where there is an answer, what it
+    adds to the answer's score."""
+
+    index: int
+    where: str
+    picture: str
+    contribution: float | None
+
+
+@dataclass(frozen=True)
+class ConceptsSection:
+    """The concepts of a file that matter most on a photo: what was asked, at which layer, of how
+    many."""
+
+    path: str
+    layer: str
+    count: int
+    target: str | None
+    cards: list[ConceptCard]
+
+
+@dataclass(frozen=True)
+class AuditSection:
+    """What an audit says of a photo; no group where it stands alone, no `photo` where the audit
+    does not know it."""
+
+    folder: str
+    photo: str | None
+    label: str | None = None
+    predicted: str | None = None
+    correct: bool | None = None
+    group: str | None = None
+    is_odd: bool = False
+    others: tuple[str, ...] = ()
+
+
+def grid_section(model: Model, photo: PhotoLike, seed: int) -> GridSection | None:
+    """The activation grid of the last layer with places; None where there is none."""
+    try:
+        result = activation_grid(model, photo, seed=seed)
+    except (ComputeError, LayerError):
+        return None
+    return GridSection(str(result.details["layer"]), _uri(result["image"][0]))
+
+
+def concepts_section(model: Model, photo: PhotoLike, path: str, seed: int) -> ConceptsSection:
+    """The saved concepts that add most to the answer, either way; of a network without an answer,
+    those that fire most.
+
+    Raises:
+        InputError: there is no such file, or it holds no concepts.
+        LayerError: they are of another network.
+    """
+    saved = ConceptSet.load(path)
+    predicted = predict(model, photo, top=1)
+    said = statements(predicted)[:1]
+    maps, contribution = _along(model, photo, path, said[0].target if said else None)
+    strength = abs(contribution) if contribution is not None else maps.mean((1, 2))
+    shown = [int(index) for index in (-strength).argsort(kind="stable")[:SHOWN]]
+    pictures = visualize(
+        model,
+        [saved.objective(index) for index in shown],
+        preset="distill",
+        size=PICTURE_SIDE,
+        steps=PICTURE_STEPS,
+        seed=seed,
+    )
+    cards = [
+        ConceptCard(
+            index,
+            _where(model, predicted, maps[index]),
+            _uri(pictures["image"][place]),
+            None if contribution is None else float(contribution[index]),
+        )
+        for place, index in enumerate(shown)
+    ]
+    target = said[0].label if said else None
+    return ConceptsSection(path, saved.layer, len(saved), target, cards)
+
+
+def _along(
+    model: Model, photo: PhotoLike, path: str, target: int | str | None
+) -> tuple[Array, Array | None]:
+    """How strongly each concept is at each place (k h w), and what it adds to the target's score to
+    first order (k): the sum over places of the projection times the derivative along it."""
+    name = PREFIX + path.removesuffix(ENDING)
+    image = network_input(model, [load_image(photo)])
+    with Probe(model) as probe:
+        if target is None:
+            return to_numpy(probe.activations(image, [name])[name][0]), None
+        asked = Target.of(model, target).prepared([(image.shape[-2], image.shape[-1])])
+        asked = asked.resolved(probe.output(image))
+        maps, gradient = probe.activation_and_gradient(image, name, asked)
+    return to_numpy(maps[0]), to_numpy((maps * gradient)[0].sum((1, 2)))
+
+
+def _where(model: Model, predicted: Result, map_: Array) -> str:
+    """Where a concept fires, over the photo."""
+    pixels = to_rgb(predicted.photos[0])
+    box = model.preprocessing.box(*pixels.shape[:2])
+    heat = overlay_heat(pixels, scale_heat(map_, "layer").share, box)
+    return data_uri(picture_of(heat), PHOTO_SIDE // 2)
+
+
+def audit_section(folder: str, path: str | None) -> AuditSection:
+    """What the audit in a folder (or of a page) says of the photo at `path`.
+
+    Raises:
+        InputError: there is no finished audit.
+    """
+    root = Path(folder)
+    root = root.with_suffix("") if root.suffix.lower() == ".html" else root
+    photos, groups = _table(root, "photos"), _table(root, "groups")
+    row = _row_of(photos, path)
+    if row is None:
+        return AuditSection(folder, None)
+    group = row["group"]
+    others = [
+        each["photo"] for each in photos if group and each["group"] == group and each is not row
+    ]
+    return AuditSection(
+        folder,
+        row["photo"],
+        row["label"],
+        row["predicted"],
+        row["correct"],
+        group,
+        any(each["group"] == group and each["is_odd"] for each in groups),
+        tuple(others),
+    )
+
+
+def _table(root: Path, name: str) -> list[JsonObject]:
+    file = root / f"{name}.parquet"
+    try:
+        data = file.read_bytes()
+    except OSError:
+        raise InputError(
+            f"{root} holds no finished audit: there is no file {file.name} in it; give the folder"
+            " or the page that convscope audit wrote."
+        ) from None
+    try:
+        rows: list[JsonObject] = open_parquet(io.BytesIO(data)).read(use_threads=False).to_pylist()
+    except (OSError, ValueError):
+        raise InputError(f"{file} cannot be read as a table of an audit.") from None
+    return rows
+
+
+def _row_of(photos: Sequence[JsonObject], path: str | None) -> JsonObject | None:
+    """The row whose name is the longest end of the path; None where none is."""
+    if path is None:
+        return None
+    parts = Path(path).resolve().parts
+    fitting = [
+        row for row in photos if parts[-len(Path(row["photo"]).parts) :] == Path(row["photo"]).parts
+    ]
+    return max(fitting, key=lambda row: len(Path(row["photo"]).parts), default=None)
+
+
+def _uri(image: Array) -> str:
+    """c h w in [0, 1] as a picture."""
+    return data_uri(picture_of(to_uint8(image.clip(0, 1).transpose(1, 2, 0))))
