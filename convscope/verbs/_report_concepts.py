@@ -89,14 +89,24 @@ def grid_section(model: Model, photo: PhotoLike, seed: int) -> GridSection | Non
     return GridSection(str(result.details["layer"]), _uri(result["image"][0]))
 
 
-def concepts_section(model: Model, photo: PhotoLike, path: str, seed: int) -> ConceptsSection:
-    """The saved concepts that add most to the answer, either way; of a network without an answer,
-    those that fire most.
+def require_concepts(model: Model, path: str) -> None:
+    """Refuse a file of concepts that are not of this network.
 
     Raises:
         InputError: there is no such file, or it holds no concepts.
         LayerError: they are of another network.
     """
+    with Probe(model) as probe:
+        probe.layers[_layer_name(path)]
+
+
+def _layer_name(path: str) -> str:
+    return PREFIX + path.removesuffix(ENDING)
+
+
+def concepts_section(model: Model, photo: PhotoLike, path: str, seed: int) -> ConceptsSection:
+    """The saved concepts that add most to the answer, either way; of a network without an answer,
+    those that fire most; `require_concepts` comes before."""
     saved = ConceptSet.load(path)
     predicted = predict(model, photo, top=1)
     said = statements(predicted)[:1]
@@ -129,7 +139,7 @@ def _along(
 ) -> tuple[Array, Array | None]:
     """How strongly each concept is at each place (k h w), and what it adds to the target's score to
     first order (k): the sum over places of the projection times the derivative along it."""
-    name = PREFIX + path.removesuffix(ENDING)
+    name = _layer_name(path)
     image = network_input(model, [load_image(photo)])
     with Probe(model) as probe:
         if target is None:

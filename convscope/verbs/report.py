@@ -18,7 +18,12 @@ from convscope.networks.model import Model
 from convscope.results.details import PredictionsDetails
 from convscope.results.pages import check_page, render_page
 from convscope.results.result import Result
-from convscope.verbs._report_concepts import audit_section, concepts_section, grid_section
+from convscope.verbs._report_concepts import (
+    audit_section,
+    concepts_section,
+    grid_section,
+    require_concepts,
+)
 from convscope.verbs._report_parts import (
     answer_section,
     class_section,
@@ -80,6 +85,8 @@ def report(
     path = predicted.provenance["photos"][0]["path"]
     # What another file says is read before anything takes long.
     audited = audit_section(audit, path) if audit else None
+    if concepts:
+        require_concepts(model, concepts)
     sections: dict[str, Callable[[], object]] = {
         "answers": lambda: [answer_section(model, source, seed) for source in sources],
         "layers": lambda: layer_sections(model, first, seed),
