@@ -3,13 +3,11 @@ from __future__ import annotations
 import numpy as np
 
 from convscope.concepts import CropActivations, Factors, Floats, register
+from convscope.concepts.crops import CROP
 from convscope.concepts.nmf import nmf
 from convscope.core.extras import need
 from convscope.core.quiet import without_warnings
 from convscope.core.ranges import Fraction, Seed, Steps
-
-CROP = 64 / 224
-"""The side of a crop by that of the network's input (Fel et al., 2023)."""
 
 
 @register(clips=True, crops=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+CROP = 64 / 224
+"""The side of a crop by that of the network's input (Fel et al., 2023)."""
+
 STRIDE = 0.8
 """From one crop to the next, as a share of a crop's side (Fel et al., 2023)."""
 

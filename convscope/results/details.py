@@ -20,6 +20,7 @@ View: TypeAlias = Literal[
     "attribution",
     "audit",
     "comparison",
+    "concept_cards",
     "detections",
     "features",
     "fooling",
@@ -174,6 +175,16 @@ class AttributionDetails(MapDetails):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConceptCardsDetails(MapDetails):
+    """Concepts of a layer: a caption for each beside its map, and the method that they are from."""
+
+    view: ClassVar[View] = "concept_cards"
+    captions: list[str] = field(default_factory=list)
+    method: str = ""
+    layer: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComparisonDetails(MapDetails):
     """Several methods' maps of the same targets."""
 
@@ -271,6 +282,7 @@ CLASSES: Mapping[str, type[Details]] = {
         AttributionDetails,
         AuditDetails,
         ComparisonDetails,
+        ConceptCardsDetails,
         DetectionsDetails,
         FeaturesDetails,
         FoolingDetails,

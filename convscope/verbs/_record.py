@@ -61,7 +61,8 @@ VERBS: Mapping[str, Callable[..., Result]] = {
 
 VIEWS: Mapping[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("activations", "features")},
-    **dict.fromkeys(("attention", "concepts"), ("attribution",)),
+    **dict.fromkeys(("attention",), ("attribution",)),
+    "concepts": ("attribution", "concept_cards"),
     **dict.fromkeys(("evaluate", "layers"), ("table",)),
     "explain": ("attribution", "comparison"),
     "fool": ("fooling",),

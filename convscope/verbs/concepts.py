@@ -11,6 +11,7 @@ from convscope.questions.target import Target, TargetLike
 from convscope.results.arrays import Array, to_numpy
 from convscope.results.details import AttributionDetails
 from convscope.results.result import Result
+from convscope.verbs._concept_cards import with_cards
 from convscope.verbs._concept_layer import ConceptLayer
 from convscope.verbs._concept_measures import (
     choose_count,
@@ -33,6 +34,7 @@ def concepts(
     importance: bool = False,
     seed: Seed = 0,
     seeds: Copies = 1,
+    cards: bool = False,
     **options: object,
 ) -> Result:
     """What a layer's activations on photos are made of: `count` directions, where each fires, and
@@ -73,6 +75,9 @@ def concepts(
         importance: measure it; this runs the rest of the network many times for each photo.
         seed: of the method, and of the Sobol sequence.
         seeds: how often the method runs, from `seed` on, to see whether its concepts are stable.
+        cards: draw a card of each concept: a picture made to excite it (`result["picture"]`, k 3 s
+            s), the four crops that it fires most on (`result["crop"]`, k 4 3 s s), where it fires
+            on its best photo, and what else was measured.
 
     Raises:
         OptionError: more concepts than channels or places, or an option that the method lacks.
@@ -82,6 +87,7 @@ def concepts(
     Example:
         convscope.concepts(model, ["cat.jpg", "dog.jpg"], layer="blocks.5", count=10)
         $ convscope concepts cat.jpg dog.jpg --layer blocks.5 --count 10 --out concepts.png
+        $ convscope concepts cat.jpg dog.jpg --layer blocks.5 --importance --cards --out cards.png
         $ convscope concepts cat.jpg dog.jpg --layer blocks.5 --out pets.safetensors
     """
     image = network_input(model, photos)
@@ -121,6 +127,6 @@ def concepts(
         signed=bool((factors.coefficients < 0).any()),
         layer=source.name,
     )
-    return Result(
-        "concepts", details, arrays, rows, bytes_of(photos), note=note_on(rows, arrays, seeds)
-    )
+    note = note_on(rows, arrays, seeds)
+    result = Result("concepts", details, arrays, rows, bytes_of(photos), note=note)
+    return with_cards(result, model, photos, seed) if cards else result

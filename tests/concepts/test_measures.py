@@ -138,3 +138,32 @@ def test_a_concept_matters_for_the_class_that_reads_it():
 def test_one_photo_has_no_interval(trunk, photos):
     result = convscope.concepts(trunk, photos[0], layer="third", count=2, target=1, importance=True)
     assert {(row["low"], row["high"]) for row in result.table} == {(None, None)}
+
+
+def test_cards_show_the_crops_that_a_concept_fires_most_on():
+    """Each color fires where it is; the crop of the best photo has nothing but that color."""
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 3, 1, bias=False),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(3, 3, bias=False),
+    )
+    with torch.no_grad():
+        network[0].weight.copy_(torch.eye(3)[:, :, None, None])
+    model = convscope.load_model(network, size=32)
+    squares = []
+    for at in range(6):
+        photo = np.zeros((32, 32, 3), np.float32)
+        photo[4:20, 8:24, at % 3] = 0.5 + 0.1 * (at // 3)
+        photo[12, 16, at % 3] = 1
+        squares.append(photo)
+    result = convscope.concepts(model, squares, layer="0", count=3, cards=True, importance=True)
+    assert result["picture"].shape[:2] == (3, 3)
+    assert result["crop"].shape == (3, 4, 3, 96, 96)
+    for index, direction in enumerate(result["directions"]):
+        color = int(direction.argmax())
+        best = result["crop"][index, 0].mean((1, 2))
+        assert best[color] > 0.5
+        assert best.sum() == pytest.approx(best[color])
+    assert result.details["captions"][0].startswith("importance ")
+    assert result.picture().size[0] > 300
