@@ -13,6 +13,8 @@ from typing import ClassVar, Literal, TypeAlias
 from typing_extensions import TypedDict
 
 from convscope.errors import OptionError, suggest
+from convscope.results.audit_records import ClassAccuracy as ClassAccuracy
+from convscope.results.audit_records import Finding as Finding
 from convscope.results.marks import Mark
 
 View: TypeAlias = Literal[
@@ -236,29 +238,6 @@ class MeasurementsDetails(Details):
     grids: list[str] = field(default_factory=list)
     floor: str | None = None
     tiles: int = 1
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that stands out in an audit: a `kind` (label, reason or background), the class or
-    group it is about, how strong it is, and a sentence."""
-
-    kind: Literal["label", "reason", "background"]
-    subject: str
-    value: float
-    sentence: str
-
-
-@dataclass(frozen=True)
-class ClassAccuracy:
-    """A class, how many photos have it as their label, the share that is right, and the ends of
-    its interval."""
-
-    label: str
-    photos: int
-    accuracy: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)

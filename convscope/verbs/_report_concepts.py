@@ -20,6 +20,7 @@ from convscope.questions.target import Target
 from convscope.results.arrays import Array, to_numpy
 from convscope.results.pages import PHOTO_SIDE, data_uri, picture_of
 from convscope.results.pictures import overlay_heat, scale_heat, to_rgb, to_uint8
+from convscope.results.provenance import Provenance
 from convscope.results.result import Result
 from convscope.verbs._report_questions import statements
 from convscope.verbs._verb import PhotoLike, network_input
@@ -158,8 +159,8 @@ def _where(model: Model, predicted: Result, map_: Array) -> str:
     return data_uri(picture_of(heat), PHOTO_SIDE // 2)
 
 
-def audit_section(folder: str, path: str | None) -> AuditSection:
-    """What the audit in a folder (or of a page) says of the photo at `path`.
+def audit_section(folder: str, record: Provenance) -> AuditSection:
+    """What the audit in a folder (or of a page) says of the first photo of a record.
 
     Raises:
         InputError: there is no finished audit.
@@ -167,7 +168,7 @@ def audit_section(folder: str, path: str | None) -> AuditSection:
     root = Path(folder)
     root = root.with_suffix("") if root.suffix.lower() == ".html" else root
     photos, groups = _table(root, "photos"), _table(root, "groups")
-    row = _row_of(photos, path)
+    row = _row_of(photos, record["photos"][0]["path"])
     if row is None:
         return AuditSection(folder, None)
     group = row["group"]

@@ -17,6 +17,7 @@ from convscope.networks.load import load_model
 from convscope.networks.model import Model
 from convscope.results.details import PredictionsDetails
 from convscope.results.pages import check_page, render_page
+from convscope.results.provenance import Json, Provenance
 from convscope.results.result import Result
 from convscope.verbs._report_concepts import (
     audit_section,
@@ -82,9 +83,8 @@ def report(
     predicted = predict(model, sources, top=5)
     first, said = sources[0], statements(predicted)
     wanted = predicted.table[0]["index"] if said and said[0].share is not None else "value"
-    path = predicted.provenance["photos"][0]["path"]
     # What another file says is read before anything takes long.
-    audited = audit_section(audit, path) if audit else None
+    audited = audit_section(audit, predicted.provenance) if audit else None
     if concepts:
         require_concepts(model, concepts)
     sections: dict[str, Callable[[], object]] = {
@@ -115,22 +115,20 @@ def report(
     }
     page = write_whole(out, render_page(Path(__file__).with_suffix(".html"), values))
     advance("sections", len(sections), len(sections))
-    record = predicted.provenance.copy()
-    record["verb"], record["arguments"] = (
-        "report",
-        {
-            "out": str(out),
-            "concepts": concepts,
-            "audit": audit,
-            "seed": seed,
-        },
-    )
+    options = {"out": str(out), "concepts": concepts, "audit": audit, "seed": seed}
     return replace(
         predicted,
         verb="report",
         details=PredictionsDetails(path=str(page)),
-        provenance=record,
+        provenance=_record(predicted, options),
     )
+
+
+def _record(predicted: Result, options: dict[str, Json]) -> Provenance:
+    """How the page was made."""
+    record = predicted.provenance.copy()
+    record["verb"], record["arguments"] = "report", options
+    return record
 
 
 def _command(model: Model, predicted: Result, out: str, seed: int, **files: str | None) -> str:
