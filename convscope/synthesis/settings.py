@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import copy
+from dataclasses import fields, replace
 from typing import Unpack
 
 from pydantic import JsonValue
@@ -34,6 +35,9 @@ L2 = "sum_of_squares"
 
 BESIDE = ("source", "steps", "size", "half")
 """Keys of a preset that an atlas records apart or not at all."""
+
+MOST_REGULARIZED = 4.0
+"""By how much the weights of a preset's regularizers grow at most."""
 
 CHOLLET_EPSILON = 1e-5 / 255
 """Added to a deviation; the book's 1e-5 is in units of 0 to 255."""
@@ -79,6 +83,7 @@ class Settings:
         self.name = name if preprocessing is None else variant(name, verb, preprocessing.size)
         self.title = preset_text.title(self.name)
         self.verb = verb
+        self._has_own_regularizers = overrides.get("regularizers") is None
         self.preset = preset(self.name, verb)
         steps = overrides.get("steps")
         self.steps = _positive("steps", self.preset.steps if steps is None else steps)
@@ -185,6 +190,20 @@ class Settings:
         if not regularizers.registry.traits(penalty.name).network_units:
             return penalty
         return penalty._replace(weight=penalty.weight / self._ratio**2)
+
+    def at_stride(self, stride: float) -> Settings:
+        """The same for a layer whose places are `stride` pixels apart: the preset's regularizers
+        weigh more at coarse ones, where the preset says so."""
+        if self.preset.regularizer_stride is None or not self._has_own_regularizers:
+            return self
+        factor = min(max(stride / self.preset.regularizer_stride, 1.0), MOST_REGULARIZED)
+        weighted = tuple(
+            each if each.name == L2 else each._replace(weight=each.weight * factor)
+            for each in self.config.regularizers
+        )
+        other = copy.copy(self)
+        other.config = replace(self.config, regularizers=weighted)
+        return other
 
     def _snapshots(self, overrides: ImageOverrides) -> tuple[int, ...]:
         every = overrides.get("show_every")

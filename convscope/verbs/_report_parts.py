@@ -22,7 +22,7 @@ from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.verbs._report_questions import Statement, goal, statements
 from convscope.verbs._verb import PhotoLike
-from convscope.verbs.activations import activations, default_layers
+from convscope.verbs.activations import activations, post_activation
 from convscope.verbs.class_image import class_image
 from convscope.verbs.dream import dream
 from convscope.verbs.explain import explain
@@ -43,10 +43,6 @@ CLASS_SIDE, CLASS_STEPS = 224, 192
 INVERSION_STEPS = 128
 """Sizes and steps that keep the whole page under a minute or two on two cores; by the score curves,
 more changes little."""
-
-REDIRECT = 16
-"""First steps in which a gradient passes a rectifier that is off: of the units after one, many are
-off for noise, and the published recipe has no picture of them."""
 
 DREAM_SIDE = 480
 """Longest side of the dream."""
@@ -95,9 +91,10 @@ class UnitPictures:
 
 @dataclass(frozen=True)
 class LayerSection:
-    """A layer: its maps, its statistics, and its strongest units."""
+    """A layer: its maps, its statistics, and the strongest units of the stage it stands in."""
 
     name: str
+    stage: str
     row: Row
     shown: int
     grid: str
@@ -166,31 +163,41 @@ def answer_section(model: Model, photo: PhotoLike, seed: int) -> Answer:
 
 
 def layer_sections(model: Model, photo: PhotoLike, seed: int) -> list[LayerSection]:
-    """An early, a middle and a late layer: their maps, how sparse they are, and their strongest
-    units beside their patterns."""
+    """An early, a middle and a late stage: the maps of its last layer after a nonlinearity, how
+    sparse they are, and the strongest units of its output beside their patterns.
+
+    A rectified unit may be off for all noise or at its bound for all of a photo, and its picture
+    then shows little; a stage's own output has a gradient everywhere.
+    """
     with Probe(model) as probe:
-        # The stages' own outputs: behind a closed nonlinearity a unit gives no gradient to climb.
-        stages = default_layers(probe)
-    result = activations(model, photo, layers=stages)
-    return [_layer_section(model, result, row, seed) for row in result.table]
+        stages = probe.layers.spread(3)
+        layers = [post_activation(probe.layers, stage) for stage in stages]
+    result = activations(model, photo, layers=[*stages, *layers])
+    rows = {str(row["layer"]): row for row in result.table if row["photo"] == 0}
+    return [
+        _layer_section(model, result, rows[name], rows[stage], seed)
+        for name, stage in zip(layers, stages, strict=True)
+    ]
 
 
-def _layer_section(model: Model, result: Result, row: Row, seed: int) -> LayerSection:
-    name, strongest = row["layer"], row["strongest"][:UNITS]
-    units = [f"{name}:{index}" for index in strongest]
-    patterns = visualize(
-        model, units, preset="chollet", redirect=REDIRECT, size=PATTERN_SIDE, seed=seed
-    )
+def _layer_section(
+    model: Model, result: Result, row: Row, stage_row: Row, seed: int
+) -> LayerSection:
+    name, stage, strongest = row["layer"], stage_row["layer"], stage_row["strongest"][:UNITS]
+    units = [f"{stage}:{index}" for index in strongest]
+    patterns = visualize(model, units, preset="chollet", size=PATTERN_SIDE, seed=seed)
     distilled = visualize(
         model, units, preset="distill", size=PATTERN_SIDE, steps=PATTERN_STEPS, seed=seed
     )
-    photo, maps = to_rgb(result.photos[0]), result[name]
+    photo, maps, stage_maps = to_rgb(result.photos[0]), result[name], result[stage]
     box = model.preprocessing.box(*photo.shape[:2])
     pictures = [
         UnitPictures(
             index,
             data_uri(
-                picture_of(overlay_heat(photo, scale_heat(maps[0, index], "layer").share, box)),
+                picture_of(
+                    overlay_heat(photo, scale_heat(stage_maps[0, index], "layer").share, box)
+                ),
                 PHOTO_SIDE // 2,
             ),
             _image_uri(patterns, place),
@@ -201,6 +208,7 @@ def _layer_section(model: Model, result: Result, row: Row, seed: int) -> LayerSe
     grid = replace(result, arrays={name: maps}, table=[row]).picture(first=CHANNELS)
     return LayerSection(
         name,
+        stage,
         row,
         min(CHANNELS, maps.shape[1]),
         data_uri(grid, GRID_SIDE, lossless=True),

@@ -81,11 +81,11 @@ def default_layers(probe: Probe) -> list[str]:
     and what does not fire cannot be told from what does.
     """
     return list(
-        dict.fromkeys(_post_activation(probe.layers, name) for name in probe.layers.spread(3))
+        dict.fromkeys(post_activation(probe.layers, name) for name in probe.layers.spread(3))
     )
 
 
-def _post_activation(layers: Layers, name: str) -> str:
+def post_activation(layers: Layers, name: str) -> str:
     """The layer itself where it gives what a nonlinearity gave; else the last one within it that
     does, at the same resolution, or the one that follows it."""
     layer = layers[name]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Unpack
@@ -12,6 +13,7 @@ from convscope.core.ranges import (
     PositiveInt,
     Seed,
 )
+from convscope.networks.layer import Layer
 from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
 from convscope.probe import Probe
@@ -77,9 +79,14 @@ def invert(
         for layer_name in track(names, "layers", len(names)):
             options = BatchOptions(seed, batch, half, task=f"invert {layer_name}")
             objectives = [objective(name, layer=layer_name)] * len(photo)
+            stride = _stride(model, probe.layers[layer_name])
             try:
                 inversion = _invert_layer(
-                    probe, references[layer_name], stages, objectives, options
+                    probe,
+                    references[layer_name],
+                    [stage.at_stride(stride) for stage in stages],
+                    objectives,
+                    options,
                 )
             except KeyboardInterrupt:  # before the first step of this layer
                 if not inversions:
@@ -146,6 +153,11 @@ def _layer_names(layer: str | Sequence[str] | None, probe: Probe) -> list[str]:
         for part in text.split(",")
         for name in probe.layers.match(part.strip())
     ]
+
+
+def _stride(model: Model, layer: Layer) -> float:
+    """Pixels from place to place of a layer; of one without places, the whole input."""
+    return math.sqrt(math.prod(model.size) / math.prod(layer.shape[1:]))
 
 
 def _invert_layer(

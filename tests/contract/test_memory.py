@@ -1,4 +1,4 @@
-"""500 calls of each verb in a row: the memory of a fresh process does not grow."""
+"""Many calls of each verb in a row: the memory of a fresh process does not grow."""
 
 from __future__ import annotations
 

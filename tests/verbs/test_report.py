@@ -19,13 +19,12 @@ from tests.quick_verbs import photo, small_model
 
 
 @pytest.fixture(autouse=True)
-def two_steps(monkeypatch, tmp_path):
-    """Every picture on the page after two steps of optimization: quick, and enough to be drawn (the
-    first step may have to open a rectifier)."""
+def one_step(monkeypatch, tmp_path):
+    """Every picture on the page after one step of optimization: quick, and enough to be drawn."""
     for name in ("visualize", "class_image", "invert", "dream", "fool"):
         whole = getattr(parts, name)
         monkeypatch.setattr(
-            parts, name, lambda *a, _whole=whole, **k: _whole(*a, **(k | {"steps": 2}))
+            parts, name, lambda *a, _whole=whole, **k: _whole(*a, **(k | {"steps": 1}))
         )
     for name in ("visualize", "activation_grid"):
         whole = getattr(parts_of_photos, name)

@@ -82,7 +82,9 @@ class Preset(_Checked):
     formula. `bisections` says how often, at the end of fooling, the change is cut between a size
     that fools and one that does not. `small` names the preset for networks of few pixels, and
     `network_size` lets a dream on one be of its size. `half` computes in bfloat16 where the
-    processor has instructions for it.
+    processor has instructions for it. `regularizer_stride` is the stride of the layers that the
+    regularizers' weights are for: at coarser ones, which say less of fine detail, they grow with
+    it.
     """
 
     source: str = ""
@@ -102,6 +104,7 @@ class Preset(_Checked):
     octave_scale: float = Field(default=1.4, gt=1)
     network_size: bool = False
     half: bool = False
+    regularizer_stride: int | None = Field(default=None, ge=1)
 
 
 def names() -> list[str]:
