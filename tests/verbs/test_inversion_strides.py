@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from convscope.networks.preprocessing import Preprocessing
 from convscope.synthesis.settings import Settings
 
 
-def weights(stride: float, **overrides: object) -> list[tuple[str, float]]:
-    settings = Settings("inversion", "invert", Preprocessing(size=(64, 64)), **overrides)  # type: ignore[arg-type]
+def weights(stride: float, **overrides: Any) -> list[tuple[str, float]]:
+    settings = Settings("inversion", "invert", Preprocessing(size=(64, 64)), **overrides)
     penalties = settings.at_stride(stride).config.regularizers
     return [(penalty.name, penalty.weight) for penalty in penalties]
 
