@@ -14,7 +14,8 @@ from convscope.networks.model import Model
 from convscope.networks.task import batch_size, detections
 from convscope.probe import Probe
 from convscope.questions.box import BoxQuestion
-from convscope.questions.target import Choice, Target
+from convscope.questions.callable_question import CallableQuestion
+from convscope.questions.target import Target
 
 
 @register(space="input", positive=True, needs="detection")
@@ -55,7 +56,7 @@ def d_rise(
         if not isinstance(question, BoxQuestion):
             raise TargetError("D-RISE asks about one box: give target='box:0', of a detector.")
         asked = _Similarity(probe.model, output, question)
-        similarity = Target(probe.model, (Choice(function=asked),))
+        similarity = Target(probe.model, (CallableQuestion(asked),))
         heatmaps.append(
             rise(
                 probe,

@@ -8,6 +8,7 @@ from convscope.attribution.grad_cam import grad_cam
 from convscope.core.ranges import PositiveInt
 from convscope.errors import TargetError
 from convscope.probe import Probe
+from convscope.questions.callable_question import CallableQuestion
 from convscope.questions.target import Choice, Question, Target
 
 
@@ -67,8 +68,8 @@ def finer_cam(
         rival_score = (share * class_scores.gather(1, near)).sum(1)
         return class_scores.gather(1, class_index)[:, 0] - strength * rival_score
 
-    return grad_cam(probe, image, Target(probe.model, (Choice(function=finer),)), layer=layer)
+    return grad_cam(probe, image, Target(probe.model, (CallableQuestion(finer),)), layer=layer)
 
 
 def _is_one_class(question: Question) -> bool:
-    return isinstance(question, Choice) and not question.function and question.against is None
+    return isinstance(question, Choice) and question.against is None

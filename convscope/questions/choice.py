@@ -1,10 +1,10 @@
-"""A class, a contrast of two classes, a class's probability, or a callable."""
+"""A class, a contrast of two classes, or a class's probability: three readings of one row of
+scores, which a batch looks up at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 CONTRAST = " vs "
 
-TargetFunction: TypeAlias = Callable[[Any], Tensor]
-"""A user's own question: from the network's output, whatever it is, one number per image."""
-
 
 @dataclass(frozen=True)
 class Choice(Question):
@@ -31,13 +28,11 @@ class Choice(Question):
 
     `index` None means the network's own answer: the top class, the surest box, the largest mask.
     `against` is the class to subtract. `probability` asks for the probability instead of the logit.
-    `function` overrides all of them: it takes the network's output and gives one number per image.
     """
 
     index: int | None = None
     against: int | None = None
     probability: bool = False
-    function: TargetFunction | None = None
 
     @classmethod
     def parse(cls, model: Model, text: int | str) -> Choice:
@@ -54,7 +49,7 @@ class Choice(Question):
 
     @property
     def is_open(self) -> bool:  # type: ignore[override]
-        return self.index is None and self.function is None
+        return self.index is None
 
     def resolve(self, model: Model, output: object, image: int) -> Question:
         if not self.is_open:
@@ -74,12 +69,9 @@ class Choice(Question):
         return replace(self, index=int(model.scores(output)[image].detach().argmax()))
 
     def as_probability(self) -> Choice:
-        plain = self.against is None and self.function is None
-        return replace(self, probability=True) if plain else self
+        return replace(self, probability=True) if self.against is None else self
 
     def score(self, model: Model, output: object) -> Tensor:
-        if self.function is not None:
-            return _called(self.function, output)
         scores = model.scores(output)
         if self.index is None:
             return torch.stack(
@@ -95,19 +87,7 @@ class Choice(Question):
         return scores[:, self.index]
 
     def title(self, model: Model) -> str:
-        if self.function is not None:
-            return str(getattr(self.function, "__name__", "score"))
         if self.index is None:
             return "top prediction"
         versus = "" if self.against is None else CONTRAST + model.label(self.against)
         return model.label(self.index) + versus
-
-
-def _called(function: TargetFunction, output: object) -> Tensor:
-    score = function(output)
-    if not isinstance(score, Tensor):
-        raise TargetError(
-            "A callable target must return a tensor with one number per image; it returned"
-            f" {type(score).__name__}."
-        )
-    return score.reshape(-1) if score.ndim != 1 else score

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from convscope.errors import TargetError
 from convscope.questions.box import BoxQuestion
-from convscope.questions.choice import Choice, TargetFunction
+from convscope.questions.callable_question import CallableQuestion, TargetFunction
+from convscope.questions.choice import Choice
 from convscope.questions.concept import ConceptQuestion
-from convscope.questions.like import LikeQuestion, TextQuestion
+from convscope.questions.like import LikeQuestion
 from convscope.questions.mask import MaskQuestion
 from convscope.questions.pixel import PixelQuestion
 from convscope.questions.question import ASKED, Question
+from convscope.questions.text import TextQuestion
 from convscope.questions.unit import UnitQuestion
 from convscope.questions.value import ValueQuestion
 
@@ -46,7 +48,7 @@ def parse_question(model: Model, target: TargetLike) -> Question:
     if target is None or isinstance(target, Question):
         return target or Choice()
     if callable(target):
-        return Choice(function=target)
+        return CallableQuestion(target)
     if isinstance(target, str):
         word, colon, rest = target.strip().partition(":")
         if word in KINDS and (colon or (word == "value" and not _is_label(model, word))):

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from convscope.errors import TargetError
 from convscope.networks.task import batch_size
+from convscope.questions.callable_question import CallableQuestion
 from convscope.questions.choice import Choice
 from convscope.questions.concept import ConceptQuestion
 from convscope.questions.find_class import find_class
@@ -175,16 +176,17 @@ class Target:
         """
         if self.open:
             return self.resolved(output)(output)
-        # Questions with the same text may hold different masks or boxes, classes may not.
-        classes_only = all(isinstance(choice, Choice) for choice in self.choices)
-        if len(set(self.choices if classes_only else map(id, self.choices))) == 1:
+        # Questions with the same text may hold different masks or boxes; classes and callables say
+        # all there is to them.
+        is_plain = all(isinstance(choice, (Choice, CallableQuestion)) for choice in self.choices)
+        if len(set(self.choices if is_plain else map(id, self.choices))) == 1:
             return self.choices[0].score(self.model, output)
-        if any(isinstance(choice, Choice) and choice.function for choice in self.choices):
+        if any(isinstance(choice, CallableQuestion) for choice in self.choices):
             raise TargetError(
                 "A batch cannot mix a callable target with other targets; ask about them one after"
                 " the other."
             )
-        if classes_only:
+        if is_plain:
             return self._class_scores(output)
         rows = [
             choice.score(self.model, output)[image] for image, choice in enumerate(self.choices)

@@ -16,6 +16,7 @@ from convscope.errors import TargetError
 from convscope.networks.layout import image_size
 from convscope.networks.model import Model
 from convscope.probe import Probe
+from convscope.questions.callable_question import CallableQuestion
 from convscope.questions.target import Choice, Question, Target, TargetLike
 from convscope.results.arrays import Array, to_numpy
 from convscope.results.details import (
@@ -168,9 +169,11 @@ def _default_method(
 
 def _record(question: Question) -> TargetRecord | None:
     """A question as a result keeps it; None for a callable, which no file can hold."""
-    if not isinstance(question, Choice):
-        return TargetRecord(None, text=str(question))
-    return None if question.function else TargetRecord(question.index, question.against)
+    if isinstance(question, CallableQuestion):
+        return None
+    if isinstance(question, Choice):
+        return TargetRecord(question.index, question.against)
+    return TargetRecord(None, text=str(question))
 
 
 def _run(
