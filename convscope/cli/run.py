@@ -115,11 +115,14 @@ def _explained(result: Result) -> list[str]:
         title if probability is None else f"{title} ({probability:.1%})"
         for title, probability in zip(details.titles, probabilities, strict=True)
     ]
-    return [
-        printable(f"{subject}: {method}" + ("" if layer is None else f" at {layer}"))
-        for method, layer in methods
-        for subject in subjects
-    ]
+    lines = []
+    for method, layer in methods:
+        maps = result["heatmap" if len(methods) == 1 else f"{method}.heatmap"]
+        place = "" if layer is None else f" at {layer}"
+        for subject, heatmap in zip(subjects, maps, strict=True):
+            blank = "" if heatmap.any() else ": zero everywhere, so there is nothing to show"
+            lines.append(printable(f"{subject}: {method}{place}{blank}"))
+    return lines
 
 
 def _exit_code(result: Result) -> int:

@@ -59,3 +59,23 @@ def test_the_command_says_class_probability_method_and_layer(
     rows = convscope.predict(embedded, "sample:chelsea", top=5).table
     tabby = next(row["probability"] for row in rows if row["label"] == "tabby")
     assert capsys.readouterr().err == f"tabby ({tabby:.1%}): {method}{place}\n"
+
+
+def test_the_command_says_that_a_map_is_zero(capsys, tmp_path, monkeypatch):
+    """A network whose rectifier is off everywhere."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "rectified_off.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def network():\n"
+        "    first = nn.Conv2d(3, 4, 3, padding=1)\n"
+        "    nn.init.constant_(first.weight, -1); nn.init.constant_(first.bias, -100)\n"
+        "    return nn.Sequential(first, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),"
+        " nn.Linear(4, 3))\n"
+    )
+    network = ["--model", "python:rectified_off:network", "--trust", "--input-size", "32"]
+    asked = ["explain", "sample:chelsea", "--method", "grad_cam,saliency", "--target", "1"]
+    assert main([*asked, *network]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(line.endswith(": zero everywhere, so there is nothing to show") for line in lines)
