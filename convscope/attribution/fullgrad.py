@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from convscope.attribution import register
 from convscope.attribution.maps import enlarge
 from convscope.errors import NoGradientError
 from convscope.probe import Probe
 from convscope.probe.function_overrides import FunctionOverrides
+from convscope.probe.recorded_biases import RecordedBiases
 from convscope.questions.target import Target
 
 
@@ -42,7 +42,7 @@ def fullgrad(
         convscope.explain(model, "cat.jpg", method="fullgrad", target="tabby")
     """
     _ = probe.layers  # a first dry run must not be counted below
-    biases = _Biases()
+    biases = RecordedBiases()
     leaf = image.detach().clone().requires_grad_()
     with FunctionOverrides(biases.overrides()):
         _, output = probe.activations_and_output(leaf, [])
@@ -71,35 +71,3 @@ def fullgrad(
             part = part / (part.amax(axes, keepdim=True) + 1e-7)
         total += enlarge(part.sum(1, keepdim=True), image.shape[-2:])
     return total
-
-
-class _Biases:
-    """The output of every convolution and batch norm that runs, with its bias."""
-
-    def __init__(self) -> None:
-        self.of_layers: list[tuple[Tensor, Tensor]] = []
-
-    def overrides(self) -> dict[Any, Any]:
-        return {functional.conv2d: self.convolution, functional.batch_norm: self.batch_norm}
-
-    def convolution(
-        self, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any
-    ) -> Tensor:
-        return self._keep(torch.conv2d(x, weight, bias, *args, **kwargs), bias)
-
-    def batch_norm(self, x: Tensor, mean: Tensor, var: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        names = ("weight", "bias", "training", "momentum", "eps")
-        arguments = dict(zip(names, args, strict=False)) | kwargs
-        weight, bias = (arguments.get(name) for name in ("weight", "bias"))
-        scaling = (1 if weight is None else weight) / (var + arguments.get("eps", 1e-5)).sqrt()
-        return self._keep(
-            functional.batch_norm(x, mean, var, **arguments),
-            (0 if bias is None else bias) - mean * scaling,
-        )
-
-    def _keep(self, activation: Tensor, bias: Tensor | None) -> Tensor:
-        if bias is None or activation.ndim != 4:
-            return activation
-        self.of_layers.append((activation, bias.detach()))
-        # The network goes on with a copy: what follows in place must not change what is kept.
-        return activation.clone()

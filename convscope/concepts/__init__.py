@@ -8,20 +8,10 @@ with the trait `crops` takes a function that gives those of crops, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Literal
 
 from convscope.core.registry import Registry
-
-Floats = NDArray[np.float32]
-
-CropActivations: TypeAlias = Callable[[float, int], Floats]
-"""From the side of a crop, as a share of the network's input, and the fewest crops there must be,
-to the pooled activations of all crops of all photos (m c)."""
 
 
 @dataclass(frozen=True)
@@ -36,24 +26,10 @@ class ConceptTraits:
     importance: Literal["sobol", "derivative"] = "sobol"
 
 
-@dataclass(frozen=True)
-class Factors:
-    """Coefficients (N k), directions (k c), and what is added to their product (c)."""
-
-    coefficients: Floats
-    directions: Floats
-    offset: Floats
-
-    @property
-    def reconstruction(self) -> Floats:
-        """The activations that the factors stand for (N c)."""
-        return np.asarray(self.coefficients @ self.directions + self.offset, np.float32)
-
-
 registry: Registry[ConceptTraits] = Registry(
     __name__,
     "concept method",
     ConceptTraits,
-    shared=("concept_set", "crops", "intervals", "sobol", "stability", "tcav"),
+    shared=("concept_set", "crops", "factors", "intervals", "sobol", "stability", "tcav"),
 )
 register = registry.register

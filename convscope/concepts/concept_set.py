@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convscope.concepts import Floats
+from convscope.concepts.factors import Floats
 from convscope.core.files import write_whole
 from convscope.errors import OptionError
 from convscope.networks.concept_file import KIND, read_concepts

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from convscope.concepts import CropActivations, Factors, Floats, register
+from convscope.concepts import register
 from convscope.concepts.crops import CROP
+from convscope.concepts.factors import CropActivations, Factors, Floats
 from convscope.concepts.nmf import nmf
 from convscope.core.extras import need
 from convscope.core.quiet import without_warnings

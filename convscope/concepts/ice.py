@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from convscope.concepts import Factors, Floats, register
+from convscope.concepts import register
+from convscope.concepts.factors import Factors, Floats
 from convscope.concepts.nmf import nmf
 from convscope.core.ranges import Seed, Steps
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from convscope.concepts import Floats
+from convscope.concepts.factors import Floats
 
 RESAMPLES = 1000
 """The ends of a 95 % interval are then known to about a tenth of its width."""

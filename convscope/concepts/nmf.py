@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from convscope.concepts import Factors, Floats, register
+from convscope.concepts import register
+from convscope.concepts.factors import Factors, Floats
 from convscope.core.extras import need
 from convscope.core.quiet import without_warnings
 from convscope.core.ranges import Seed, Steps

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.concepts import Factors, Floats, register
+from convscope.concepts import register
+from convscope.concepts.factors import Factors, Floats
 from convscope.core.extras import need
 from convscope.core.ranges import Seed, Steps
 

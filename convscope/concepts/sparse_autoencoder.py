@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from convscope.concepts import Factors, Floats, register
+from convscope.concepts import register
+from convscope.concepts.factors import Factors, Floats
 from convscope.core.progress import track
 from convscope.core.ranges import PositiveInt, Rate, Seed, Steps
 

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from convscope.concepts import Floats
+from convscope.concepts.factors import Floats
 
 STABLE = 0.9
 """Mean matched cosine from which on concepts count as stable."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ttest_ind_from_stats
 
-from convscope.concepts import Floats
+from convscope.concepts.factors import Floats
 from convscope.core.extras import need
 from convscope.errors import OptionError
 

@@ -18,7 +18,7 @@ from convscope.networks.module_index import ModuleIndex
 from convscope.networks.output_at import output_at
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.state import NetworkState
-from convscope.networks.surest_candidates import run_with_candidates
+from convscope.networks.surest_candidates import has_candidates, run_with_candidates
 from convscope.networks.task import (
     detector_classes,
     embedding,
@@ -82,8 +82,7 @@ class Model:
         self.inputs = dict(inputs or {})
         self.half = False
         self.output_layer: str | None = None
-        """Where it is set, running the network gives this layer's output (for questions about
-        units)."""
+        """Where set, running the network gives this layer's output (for questions on units)."""
 
     def __repr__(self) -> str:
         return f"<Model {self.name}, {self.preprocessing.size[0]} x {self.preprocessing.size[1]}>"
@@ -154,9 +153,11 @@ class Model:
         """Run the network on an input (n c h w); the raw output."""
         image = network_input.permute(0, 2, 3, 1) if self.channels_last else network_input
         with self.state.memory.lock, defaults_for_network(self.dtype, self.device):
-            if self.output_layer is None:
+            if self.output_layer is not None:
+                return output_at(self.network, self.modules[self.output_layer], image, self.inputs)
+            if has_candidates(type(self.network)):
                 return run_with_candidates(self.network, image, self.inputs)
-            return output_at(self.network, self.modules[self.output_layer], image, self.inputs)
+            return self.network(image, **self.inputs)
 
     @property
     def task(self) -> Task:

@@ -15,11 +15,15 @@ CLASS_SCORES = "class_scores"
 (c), whether it was kept or not."""
 
 
+def has_candidates(kind: type[nn.Module]) -> bool:
+    """Whether networks of this class are detectors of torchvision."""
+    return any(base.__module__.startswith("torchvision.models.detection") for base in kind.__mro__)
+
+
 def run_with_candidates(
     network: nn.Module, image: Tensor, inputs: Mapping[str, Foreign]
 ) -> Foreign:
-    """What a network returns; of a detector of torchvision, each image's dictionary has
-    `CLASS_SCORES` too.
+    """What a detector of torchvision returns; each image's dictionary has `CLASS_SCORES` too.
 
     What a detector returns are the detections above a threshold only. In noise there is none, and
     then no class has a score with a gradient. The surest candidate of a class survives the
@@ -38,8 +42,7 @@ def run_with_candidates(
 
 @contextmanager
 def _recorded_scores(network: nn.Module) -> Iterator[list[Tensor]]:
-    """A list into which the run inside the block puts each image's scores (c); it stays empty where
-    the network is no detector of torchvision."""
+    """A list into which the run inside the block puts each image's scores (c)."""
     scores: list[Tensor] = []
     counts: list[int] = []
 
@@ -63,17 +66,11 @@ def _recorded_scores(network: nn.Module) -> Iterator[list[Tensor]]:
         "roi_heads.box_predictor": of_box_head,
     }
     with ExitStack() as stack:
-        for name, hook in heads.items() if _is_torchvision(network) else ():
+        for name, hook in heads.items():
             module = dict(network.named_modules()).get(name)
             if module is not None:
                 stack.callback(module.register_forward_hook(hook).remove)
         yield scores
-
-
-def _is_torchvision(network: nn.Module) -> bool:
-    return any(
-        kind.__module__.startswith("torchvision.models.detection") for kind in type(network).__mro__
-    )
 
 
 def _is_ssd(network: nn.Module) -> bool:

@@ -172,10 +172,10 @@ def detector_classes(network: nn.Module) -> int | None:
     return None
 
 
-def detection_tokens(network: nn.Module) -> int:
+def detection_tokens(config: object) -> int:
     """How many tokens of a transformer, the last ones, stand for detections and for no place
-    (YOLOS)."""
-    count = getattr(getattr(network, "config", None), "num_detection_tokens", 0)
+    (YOLOS), as its configuration says."""
+    count = getattr(config, "num_detection_tokens", 0)
     return count if isinstance(count, int) else 0
 
 

@@ -9,11 +9,13 @@ thread. What concerns the whole process (the default type, anomaly detection) is
 call that needs it and put back by the last one, so that calls of several threads may overlap.
 
 Deterministic mode, the number of threads and the precision of matrix products stay as the host
-chose them: they ask for another way to the same answer.
+chose them: they ask for another way to the same answer. Only a forked process works on one thread,
+since the threads of its parent are not there and OpenMP would wait for them for ever.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -51,6 +53,17 @@ def _process_settings() -> Iterator[None]:
 
 _shared_settings = SharedBlock(_process_settings)
 _thread = threading.local()
+_first_process = os.getpid()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)
 
 
 @contextmanager
@@ -58,6 +71,8 @@ def plain_torch_settings() -> Iterator[None]:
     """Inside the block torch is as it is in a fresh process, whatever the host program set."""
     with ExitStack() as stack:
         stack.enter_context(_shared_settings)
+        if os.getpid() != _first_process:
+            stack.enter_context(_one_thread())
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.set_grad_enabled(True))
         for device in AUTOCAST_DEVICES:

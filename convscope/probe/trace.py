@@ -94,7 +94,8 @@ class _Recorder:
         self.axis_layouts: dict[str, list[AxisLayout]] = defaultdict(list)
         # The layout looks up what is known so far while the run goes on.
         self._layout = replace(model.layout, axis_layouts=self.axis_layouts)
-        self._inference = LayoutInference(self._layout, model.size, detection_tokens(model.network))
+        num_detections = detection_tokens(getattr(model.network, "config", None))
+        self._inference = LayoutInference(self._layout, model.size, num_detections)
         self._calls: dict[str, int] = defaultdict(int)
         self._last_runs: dict[str, tuple[int, tuple[int, ...], str]] = {}
         self._makers: dict[int, tuple[str, Tensor]] = {}

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.concepts import Factors, Floats, registry
+from convscope.concepts import registry
 from convscope.concepts.crops import crops_of
+from convscope.concepts.factors import Factors, Floats
 from convscope.core.progress import track
 from convscope.core.types import Options
 from convscope.errors import LayerError, NumericError, OptionError

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.concepts import Factors, Floats, registry
+from convscope.concepts import registry
+from convscope.concepts.factors import Factors, Floats
 from convscope.concepts.intervals import mean_interval
 from convscope.concepts.sobol import total_sobol_indices
 from convscope.core.progress import track

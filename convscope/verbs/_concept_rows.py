@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.concepts import Factors, Floats
+from convscope.concepts.factors import Factors, Floats
 from convscope.concepts.stability import STABLE, stability
 from convscope.core.quantities import pluralize
 from convscope.results.arrays import Array
