@@ -31,11 +31,12 @@ def option(parameter: Parameter) -> click.Option:
     """A parameter as an option; its value is checked by the schema, so that all shells say the
     same."""
     flag = flag_of(parameter.name)
-    if parameter.type is bool:
+    if {base(member) for member in members(parameter.type)} - {type(None)} == {bool}:
+        state = "" if parameter.default is None else f" [{'on' if parameter.default else 'off'}]"
         return click.Option(
             [f"{flag}/--no-{flag[2:]}", parameter.name],
             default=None,
-            help=f"{parameter.help} [{'on' if parameter.default else 'off'}]",
+            help=parameter.help + state,
         )
     has_default = parameter.default not in (None, REQUIRED, (), "")
     return click.Option(
@@ -49,11 +50,11 @@ def option(parameter: Parameter) -> click.Option:
 
 def metavar(parameter: Parameter) -> str:
     """What stands for the value in a help text."""
+    kinds = {base(member) for member in members(parameter.type)} - {type(None)}
     if parameter.choices:
-        return "|".join(parameter.choices)
+        return "|".join([*parameter.choices, *(["NUMBER"] if int in kinds else [])])
     if not parameter.keyword:
         return parameter.name.upper()
-    kinds = {base(member) for member in members(parameter.type)} - {type(None)}
     if kinds <= {int, float}:
         return "NUMBER"
     return "TEXT" if str in kinds else "VALUES"

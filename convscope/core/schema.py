@@ -23,6 +23,8 @@ from convscope.errors import OptionError, suggest
 REQUIRED = inspect.Parameter.empty
 """The default of a parameter that has none."""
 
+PACKAGE = Path(__file__).parents[1]
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -139,6 +141,9 @@ def _schemas_in(path: Path, changed: int) -> dict[str, Schema]:
     schemas = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         match node:
+            case ast.ImportFrom(module=str(module), names=names):
+                for name in [alias.name for alias in names if alias.name.isupper()]:
+                    constants[name] = _constants_in(module).get(name, name)
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 constants[name] = _default(value, constants)
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
@@ -150,6 +155,21 @@ def _schemas_in(path: Path, changed: int) -> dict[str, Schema]:
                 if schema is not None:
                     schemas[name] = schema
     return schemas
+
+
+@lru_cache
+def _constants_in(module: str) -> dict[str, object]:
+    """The constants at the top of a module of this package, read and not imported."""
+    package, *parts = module.split(".")
+    path = PACKAGE.joinpath(*parts).with_suffix(".py")
+    if package != PACKAGE.name or not path.is_file():
+        return {}
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return {
+        node.targets[0].id: _default(node.value, {})
+        for node in body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
 
 
 def _schema_of_class(node: ast.ClassDef, constants: dict[str, object], path: Path) -> Schema | None:

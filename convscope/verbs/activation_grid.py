@@ -12,7 +12,7 @@ from convscope.probe import Probe
 from convscope.results.details import ImagesDetails
 from convscope.results.result import Result
 from convscope.synthesis.objective import objective
-from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
+from convscope.synthesis.optimize_batches import BatchOptions, optimize_batches
 from convscope.synthesis.settings import Settings
 from convscope.verbs._places import pooled_activations
 from convscope.verbs._synthesis import images_result
@@ -35,7 +35,7 @@ def activation_grid(
     steps: Steps = 48,
     power: NonNegativeFloat = 2.0,
     seed: Seed = 0,
-    batch: PositiveInt = 4 * BATCH,
+    batch: PositiveInt = 64,
 ) -> Result:
     """A photo as a layer sees it, place by place: each cell is a picture of the direction that the
     activation has there (Olah et al., The Building Blocks of Interpretability, 2018).

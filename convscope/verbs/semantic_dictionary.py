@@ -15,7 +15,7 @@ from convscope.results.details import ImagesDetails
 from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.synthesis.objective import channel
-from convscope.synthesis.optimize_batches import BATCH, BatchOptions, optimize_batches
+from convscope.synthesis.optimize_batches import BatchOptions, optimize_batches
 from convscope.synthesis.settings import Settings
 from convscope.verbs._places import pooled_activations
 from convscope.verbs._synthesis import images_result
@@ -40,7 +40,7 @@ def semantic_dictionary(
     preset: str = "quick",
     steps: Steps = 48,
     seed: Seed = 0,
-    batch: PositiveInt = 4 * BATCH,
+    batch: PositiveInt = 64,
 ) -> Result:
     """A photo in the words of a layer: at each place the units that fire most, each shown by what
     excites it (the semantic dictionary of Olah et al., The Building Blocks of Interpretability,
