@@ -1,4 +1,5 @@
-"""Transforms, regularizers and parameterizations as text: "pad(16) jitter(8)", "0.5*l1"."""
+"""Transforms, regularizers and parameterizations as text: "pad(16) jitter(8)", "0.5*l1"; between
+them stand spaces or commas."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ from convscope.synthesis.config import PartSpec, PenaltySpec
 
 Traits = TypeVar("Traits")
 
-_PART = re.compile(r"\s*(?:(?P<weight>[^\s()*]*)\*)?(?P<name>[^\s()*]+)(?:\((?P<inside>[^()]*)\))?")
+_PART = re.compile(
+    r"\s*(?:(?P<weight>[^\s()*,]*)\*)?(?P<name>[^\s()*,]+)(?:\((?P<inside>[^()]*)\))?(?:\s*,(?=.*\w))?"
+)
 
 
 def parse_parts(text: str, registry: Registry[Traits]) -> tuple[PartSpec, ...]:

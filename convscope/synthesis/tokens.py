@@ -93,6 +93,7 @@ def _token(text: str, start: int, names: list[str]) -> Token:
         if word is None:
             raise UnitError(
                 f"An objective cannot hold the character {text[start]!r} here."
+                + (" Several units are separated by spaces." if text[start] == "," else "")
                 + pointer(text, start)
             )
         layer = word.group()
