@@ -11,8 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
+from convscope.core.name_pattern import name_pattern
 from convscope.core.text import is_whole_number
 from convscope.errors import LayerError, UnitError, shown, suggest
 from convscope.networks.concept_file import read_layer
@@ -129,7 +129,8 @@ class Layers(Mapping[str, Layer]):
         return name in self._layers
 
     def match(self, pattern: str) -> list[str]:
-        """The names that a shell pattern fits ("blocks.*"), or the name itself.
+        """The names that a shell pattern fits, or the name itself: `*` does not cross a dot, `**`
+        does ("blocks.*" are a network's stages, "blocks.**" all that is inside them too).
 
         Raises:
             LayerError: none fits.
@@ -137,7 +138,8 @@ class Layers(Mapping[str, Layer]):
         if not any(mark in pattern for mark in "*?["):
             self[pattern]
             return [pattern]
-        matches = [name for name in self._layers if fnmatchcase(name, pattern)]
+        fits = name_pattern(pattern).fullmatch
+        matches = [name for name in self._layers if fits(name)]
         if not matches:
             raise LayerError(
                 f"No layer of the network fits {pattern!r};"

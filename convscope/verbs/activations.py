@@ -43,8 +43,8 @@ def activations(
     Args:
         model: what `load_model` takes.
         photo: a path, PIL image, array or tensor, or a list of these.
-        layers: dotted names or shell patterns; by default an early, a middle and a late stage, each
-            where it has passed its nonlinearity.
+        layers: dotted names or patterns, in which `**` crosses dots; by default an early, a
+            middle and a late stage, each where it has passed its nonlinearity.
         channels: draw only this channel, or these, and at large; the arrays hold all of them.
 
     Raises:

@@ -8,7 +8,7 @@ from convscope.verbs._verb import verb
 
 
 @verb
-def layers(model: Model, *, match: str = "*") -> Result:
+def layers(model: Model, *, match: str = "**") -> Result:
     """Every layer of a network: dotted name, kind, output shape, units and parameters, from one dry
     run.
 
@@ -18,7 +18,8 @@ def layers(model: Model, *, match: str = "*") -> Result:
 
     Args:
         model: what `load_model` takes.
-        match: only layers whose name fits this shell pattern, such as "blocks.*".
+        match: only layers whose name fits this pattern: `*` does not cross a dot, `**` does
+            ("blocks.*" are the stages, "blocks.**" all that is inside them too).
 
     Example:
         convscope.layers(model, match="blocks.?")

@@ -50,7 +50,7 @@ def overview(
     Args:
         model: what `load_model` takes.
         photo: a path, PIL image, array or tensor, or a list of these.
-        layers: dotted names or shell patterns; by default every stage.
+        layers: dotted names or patterns, in which `**` crosses dots; by default every stage.
         method: an attribution method; none by default.
         target: what the method is asked about, as in `explain`.
         layer: where the method looks, as in `explain`.

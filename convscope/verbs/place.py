@@ -52,7 +52,7 @@ def place(
         photo: a path, PIL image, array or tensor, or a list of these.
         row: of the pixel, from the photo's top.
         column: of the pixel, from the photo's left.
-        layers: dotted names or shell patterns; by default every stage.
+        layers: dotted names or patterns, in which `**` crosses dots; by default every stage.
         target: a class index, a label or "a vs b"; by default the top prediction.
         top: how many units and classes to name.
 

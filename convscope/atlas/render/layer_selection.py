@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from convscope.errors import LayerError, OptionError, suggest
+from convscope.errors import LayerError, OptionError
 from convscope.networks.concept_layer import module_and_call
 from convscope.networks.layer import Layers
 from convscope.networks.model import Model
@@ -54,13 +53,7 @@ def select_layers(
             layers[pattern]  # raises where there is no such layer
             selected.add(pattern)
         else:
-            matching = [name for name in layers if _regex(pattern).fullmatch(name)]
-            if not matching:
-                raise LayerError(
-                    f"No layer of the network fits {pattern!r};"
-                    f" {suggest(pattern.strip('*?.'), layers)}"
-                )
-            selected.update(matching)
+            selected.update(layers.match(pattern))
     order = {name: place for place, name in enumerate(layers)}
     return sorted(
         selected, key=lambda name: (order.get(module_and_call(name)[0], len(order)), name)
@@ -103,17 +96,3 @@ def is_head(model: Model, layers: Layers, name: str) -> bool:
     layer = layers[name]
     last = max(other.order for other in layers.values())
     return layer.units == model.classes and not layer.spatial and last - layer.order <= 2
-
-
-def _regex(pattern: str) -> re.Pattern[str]:
-    """A shell pattern whose `*` and `?` do not cross dots."""
-    words = {"**": ".*", "*": "[^.]*", "?": "[^.]"}
-    pieces = re.split(r"(\*\*|\*|\?|\[[^\]]+\])", pattern)
-    return re.compile(
-        "".join(
-            words.get(
-                piece, piece if piece.startswith("[") and piece.endswith("]") else re.escape(piece)
-            )
-            for piece in pieces
-        )
-    )
