@@ -159,7 +159,16 @@ def tensor_bytes() -> int:
     """Bytes of all tensors that something still refers to."""
     gc.collect()
     tensors = (item for item in gc.get_objects() if issubclass(type(item), torch.Tensor))
-    return sum(tensor.nbytes for tensor in tensors if tensor.layout is torch.strided)
+    return sum(map(bytes_of_tensor, tensors))
+
+
+def bytes_of_tensor(tensor: torch.Tensor) -> int:
+    """0 for what has no memory of its own to count: other tests leave sparse ones, and those of
+    exported programs with sizes that are symbols."""
+    try:
+        return tensor.nbytes
+    except RuntimeError:
+        return 0
 
 
 @pytest.mark.parametrize(
