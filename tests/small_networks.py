@@ -133,3 +133,23 @@ def assert_unchanged(before: dict[str, Any], network: nn.Module) -> None:
             ), "a weight or buffer changed"
         else:
             assert before[name] == after[name], f"{name} changed"
+
+
+def color_network(weight: Tensor, head: Tensor | None = None) -> nn.Sequential:
+    """Channels that are sums of the pixels' colors (`weight`, channels by colors), their means over
+    all places, and, with `head`, scores that are sums of those."""
+    channels, colors = weight.shape
+    layers: list[nn.Module] = [
+        nn.Conv2d(colors, channels, 1, bias=False),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    ]
+    weights = [weight[:, :, None, None]]
+    if head is not None:
+        layers.append(nn.Linear(channels, len(head), bias=False))
+        weights.append(head)
+    network = nn.Sequential(*layers)
+    with torch.no_grad():
+        for parameter, values in zip(network.parameters(), weights, strict=True):
+            parameter.copy_(values)
+    return network

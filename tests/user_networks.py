@@ -20,7 +20,9 @@ from torch.utils.checkpoint import checkpoint
 import convscope
 from convscope import Model
 from tests.small_networks import Functional, Trunk, Wrapped
-from tests.task_networks import DETECTORS, EMBEDDERS, SEGMENTERS, Scaled, save_clip
+from tests.task_networks.detectors import DETECTORS
+from tests.task_networks.embedders import EMBEDDERS, Scaled, save_clip
+from tests.task_networks.segmenters import SEGMENTERS
 
 Bring = Callable[[Path], Model]
 

@@ -198,8 +198,8 @@ class Settings:
             return self
         factor = min(max(stride / self.preset.regularizer_stride, 1.0), MOST_REGULARIZED)
         weighted = tuple(
-            each if each.name == L2 else each._replace(weight=each.weight * factor)
-            for each in self.config.regularizers
+            penalty if penalty.name == L2 else penalty._replace(weight=penalty.weight * factor)
+            for penalty in self.config.regularizers
         )
         other = copy.copy(self)
         other.config = replace(self.config, regularizers=weighted)

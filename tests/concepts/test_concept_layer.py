@@ -12,13 +12,7 @@ from convscope.concepts.concept_set import ConceptSet
 from convscope.errors import InputError, LayerError, UnitError
 from convscope.probe import Probe
 from convscope.questions.target import Target
-from tests.small_networks import Trunk, assert_unchanged, snapshot
-
-
-@pytest.fixture
-def trunk():
-    torch.manual_seed(0)
-    return convscope.load_model(Trunk(), size=32, labels=["ant", "bee", "cat", "dog", "eel"])
+from tests.small_networks import assert_unchanged, snapshot
 
 
 @pytest.fixture
@@ -72,11 +66,11 @@ def test_ablation_takes_the_direction_away_and_nothing_else(trunk, photo, direct
         whole, along = probe.partial_forward(image, "third"), probe.partial_forward(image, name)
         unchanged = along.scores(along.maps)
         torch.testing.assert_close(unchanged, whole.scores(whole.maps), atol=1e-5, rtol=1e-4)
-        one = probe.partial_forward(image, f"{name}/1")
+        second = probe.partial_forward(image, f"{name}/1")
         direction = torch.from_numpy(matrix[1])
         without = whole.maps - torch.einsum("nchw,c,d->ndhw", whole.maps, direction, direction)
         expected = whole.scores(without)
-        actual = one.scores(torch.zeros_like(one.maps))
+        actual = second.scores(torch.zeros_like(second.maps))
         torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4)
         # Of several, the change has the projections that were asked for.
         wanted = along.maps * torch.tensor([1.0, 0, 2])[:, None, None]

@@ -22,19 +22,7 @@ from convscope.errors import (
 from convscope.probe import Probe
 from convscope.questions.target import Target
 from convscope.synthesis.objective import objective
-from tests.small_networks import Trunk, assert_unchanged, snapshot
-
-
-@pytest.fixture
-def trunk():
-    torch.manual_seed(0)
-    return convscope.load_model(Trunk(), size=32, labels=["ant", "bee", "cat", "dog", "eel"])
-
-
-@pytest.fixture
-def photos():
-    generator = np.random.default_rng(0)
-    return [generator.random((32, 32, 3)).astype(np.float32) for _ in range(4)]
+from tests.small_networks import assert_unchanged, snapshot
 
 
 def planted(generator, signed):

@@ -9,19 +9,7 @@ import torch
 import convscope
 from convscope.concepts.intervals import mean_interval
 from convscope.concepts.stability import matched_cosines, stability
-from tests.small_networks import Trunk
-
-
-@pytest.fixture
-def trunk():
-    torch.manual_seed(0)
-    return convscope.load_model(Trunk(), size=32, labels=["ant", "bee", "cat", "dog", "eel"])
-
-
-@pytest.fixture
-def photos():
-    generator = np.random.default_rng(0)
-    return [generator.random((32, 32, 3)).astype(np.float32) for _ in range(4)]
+from tests.small_networks import color_network
 
 
 def test_directions_are_matched_whatever_their_order_and_length():
@@ -86,15 +74,7 @@ def test_a_count_is_chosen_where_the_answers_are_kept(trunk, photos):
 
 def three_colors():
     """A network whose first score is the mean of red plus half the mean of green."""
-    network = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 3, 1, bias=False),
-        torch.nn.AdaptiveAvgPool2d(1),
-        torch.nn.Flatten(),
-        torch.nn.Linear(3, 2, bias=False),
-    )
-    with torch.no_grad():
-        network[0].weight.copy_(torch.eye(3)[:, :, None, None])
-        network[3].weight.copy_(torch.tensor([[8.0, 4, 0], [0, 0, 0]]))
+    network = color_network(torch.eye(3), torch.tensor([[8.0, 4, 0], [0, 0, 0]]))
     return convscope.load_model(network, size=8)
 
 
@@ -117,15 +97,7 @@ def test_deletion_takes_the_most_important_concept_first():
 
 def test_a_concept_matters_for_the_class_that_reads_it():
     """Photos of one color each, asked about two classes: red is read by the first."""
-    network = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 3, 1, bias=False),
-        torch.nn.AdaptiveAvgPool2d(1),
-        torch.nn.Flatten(),
-        torch.nn.Linear(3, 3, bias=False),
-    )
-    with torch.no_grad():
-        network[0].weight.copy_(torch.eye(3)[:, :, None, None])
-        network[3].weight.copy_(5 * torch.eye(3))
+    network = color_network(torch.eye(3), 5 * torch.eye(3))
     model = convscope.load_model(network, size=8, labels=["red", "green", "blue"])
     photos = [np.zeros((8, 8, 3), np.float32) for _ in range(6)]
     for at, photo in enumerate(photos):

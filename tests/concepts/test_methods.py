@@ -16,19 +16,6 @@ from convscope.concepts import registry
 from convscope.concepts.crops import crops_of
 from convscope.errors import OptionError
 from convscope.probe import Probe
-from tests.small_networks import Trunk
-
-
-@pytest.fixture
-def trunk():
-    torch.manual_seed(0)
-    return convscope.load_model(Trunk(), size=32, labels=["ant", "bee", "cat", "dog", "eel"])
-
-
-@pytest.fixture
-def photos():
-    generator = np.random.default_rng(0)
-    return [generator.random((32, 32, 3)).astype(np.float32) for _ in range(4)]
 
 
 def test_crops_are_those_of_torch():

@@ -13,10 +13,8 @@ import convscope
 from convscope.errors import NoGradientError
 from convscope.networks.model import Model
 from convscope.probe import Probe
-from tests.task_networks import (
+from tests.task_networks.detectors import (
     DETECTORS,
-    EMBEDDERS,
-    SEGMENTERS,
     detr,
     faster_rcnn,
     retinanet,
@@ -24,6 +22,8 @@ from tests.task_networks import (
     ssdlite,
     yolos,
 )
+from tests.task_networks.embedders import EMBEDDERS
+from tests.task_networks.segmenters import SEGMENTERS
 
 pytest.importorskip("transformers")
 

@@ -233,8 +233,8 @@ def test_the_default_layer_of_a_unit_is_at_it_or_before(photo, unit, layer):
     # At the unit's own layer the gradient of its mean is one number, so Grad-CAM is the unit's map.
     maps = convscope.activations(model, photo, layers=[layer])[layer][0]
     places = maps[0].size
-    own = maps[int(unit[-1])] / places
-    np.testing.assert_allclose(result["attribution"][0, 0], own, atol=1e-6)
+    unit_map = maps[int(unit[-1])] / places
+    np.testing.assert_allclose(result["attribution"][0, 0], unit_map, atol=1e-6)
     table = convscope.evaluate(model, photo, result, metric="sensitivity", samples=2).table
     assert np.isfinite(table[0]["value"])
     both = convscope.explain(model, photo, target=f"unit:{unit}", method="grad_cam,layer_cam")

@@ -13,7 +13,7 @@ from convscope.synthesis.parse import parse
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.step import OptimizationStep
 from tests.questions.answering_networks import Detector, Embedder, Regressor, Segmenter
-from tests.task_networks import faster_rcnn, fcos, mask_rcnn, retinanet, ssd, ssdlite
+from tests.task_networks.detectors import faster_rcnn, fcos, mask_rcnn, retinanet, ssd, ssdlite
 
 SIDE = 16
 PLAIN = {

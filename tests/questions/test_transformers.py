@@ -9,14 +9,9 @@ from torch.nn import functional
 
 import convscope
 from convscope.errors import TargetError
-from tests.task_networks import (
-    convnext,
-    convnext_backbone,
-    mask2former,
-    rt_detr,
-    save_clip,
-    upernet,
-)
+from tests.task_networks.detectors import rt_detr
+from tests.task_networks.embedders import convnext, convnext_backbone, save_clip
+from tests.task_networks.segmenters import mask2former, upernet
 
 transformers = pytest.importorskip("transformers")
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import convscope
-from tests.task_networks import yolo
+from tests.task_networks.detectors import yolo
 
 SIDE = 16
 

@@ -8,22 +8,17 @@ import torch
 
 import convscope
 from convscope.errors import LayerError, OptionError
-from tests.small_networks import Trunk, assert_unchanged, snapshot
+from tests.small_networks import Trunk, assert_unchanged, color_network, snapshot
 
 
 @pytest.fixture
 def colors():
     """Two channels, red and blue; the photo is red on the left and blue on the right."""
-    network = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 2, 1, bias=False),
-        torch.nn.AdaptiveAvgPool2d(1),
-        torch.nn.Flatten(),
-    )
-    with torch.no_grad():
-        network[0].weight.copy_(torch.tensor([[1.0, -1, -1], [-1, -1, 1]])[:, :, None, None])
     photo = np.zeros((16, 16, 3), np.float32)
     photo[:, :8, 0], photo[:, 8:, 2] = 1, 0.5
-    return convscope.load_model(network, size=16), photo
+    return convscope.load_model(
+        color_network(torch.tensor([[1.0, -1, -1], [-1, -1, 1]])), size=16
+    ), photo
 
 
 def test_red_on_the_left_and_blue_on_the_right(colors):

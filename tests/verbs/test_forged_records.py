@@ -105,13 +105,13 @@ def records(model, tmp_path_factory):
 
 def paths_in(value, path=()):
     """Where a value may be put: every key and entry, and behind the last of each object."""
-    found = [path] if path else []
+    paths = [path] if path else []
     entries = value.items() if isinstance(value, dict) else enumerate(value)
     for key, entry in entries:
-        found.append((*path, key))
+        paths.append((*path, key))
         if isinstance(entry, (dict, list)):
-            found += paths_in(entry, (*path, key))
-    return found
+            paths += paths_in(entry, (*path, key))
+    return paths
 
 
 def changed(record, path, value, is_deleted):

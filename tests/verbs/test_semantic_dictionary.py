@@ -8,23 +8,16 @@ import torch
 
 import convscope
 from convscope.errors import LayerError, NumericError
-from tests.small_networks import Trunk, assert_unchanged, snapshot
+from tests.small_networks import Trunk, assert_unchanged, color_network, snapshot
 
 
 @pytest.fixture
 def colors():
     """Red, green and blue channels; the photo is red on the left and cyan on the right."""
-    network = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 3, 1, bias=False),
-        torch.nn.AdaptiveAvgPool2d(1),
-        torch.nn.Flatten(),
-    )
-    with torch.no_grad():
-        network[0].weight.copy_(torch.eye(3)[:, :, None, None])
     photo = np.zeros((16, 16, 3), np.float32)
     photo[:, :8, 0] = 1
     photo[:, 8:, 1], photo[:, 8:, 2] = 0.5, 0.8
-    return convscope.load_model(network, size=16), photo
+    return convscope.load_model(color_network(torch.eye(3)), size=16), photo
 
 
 def test_the_units_of_each_place(colors):

@@ -24,17 +24,17 @@ def axe_finds(page):
     desk."""
     axe = resources.files(pytest.importorskip("axe_core_python")).joinpath("axe.min.js")
     page.evaluate(axe.read_text())
-    found = []
+    violations = []
     for scheme, width in (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 900})
         report = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-        found += [
+        violations += [
             (scheme, width, violation["id"], [node["html"][:160] for node in violation["nodes"]])
             for violation in report["violations"]
             if violation["impact"] in ("serious", "critical")
         ]
-    return found
+    return violations
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -1,30 +1,21 @@
-"""Detectors, segmenters and networks without a head as people have them, small and with random
-weights: name -> a function that gives the module. All of them take photos of 64 x 64."""
+"""Detectors."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import detection, resnet18, segmentation
-from torchvision.models._utils import IntermediateLayerGetter
+from torchvision.models import detection
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
-from tests.small_networks import Trunk
+from tests.task_networks.common import PLAIN, SIDE, STAGES, Build, conv_block
 
-SIDE = 64
+PAGE = Path(__file__).parents[2] / "docs" / "questions.md"
 
-Build = Callable[[], nn.Module]
-
-PAGE = Path(__file__).parents[1] / "docs" / "questions.md"
-
-PLAIN: dict[str, Any] = {"weights": None, "weights_backbone": None, "num_classes": 4}
 RCNN: dict[str, Any] = {
     "min_size": SIDE,
     "max_size": SIDE,
@@ -34,9 +25,6 @@ RCNN: dict[str, Any] = {
     "box_detections_per_img": 5,
 }
 ONE_STAGE: dict[str, Any] = {"score_thresh": 0.0, "detections_per_img": 5}
-
-STAGES = ["stage1", "stage2", "stage3", "stage4"]
-CONVNEXT: dict[str, Any] = {"depths": [1, 1, 1, 1], "hidden_sizes": [8, 8, 16, 16]}
 
 
 def pyramid() -> nn.Module:
@@ -111,8 +99,8 @@ class TwoScales(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first = nn.Sequential(_block(3, 16), nn.MaxPool2d(4))
-        self.second = nn.Sequential(_block(16, 32), nn.MaxPool2d(2))
+        self.first = nn.Sequential(conv_block(3, 16), nn.MaxPool2d(4))
+        self.second = nn.Sequential(conv_block(16, 32), nn.MaxPool2d(2))
 
     def forward(self, image: Tensor) -> OrderedDict[str, Tensor]:
         first = self.first(image)
@@ -253,204 +241,3 @@ DETECTORS: dict[str, Build] = {
     "hf: YOLOS": yolos,
     "YOLO (stand-in, adapter)": yolo,
 }
-
-
-def fcn() -> nn.Module:
-    """torchvision's FCN on a ResNet-18: its own are on ResNet-50 and larger."""
-    trunk = IntermediateLayerGetter(resnet18(weights=None), {"layer4": "out"})
-    return segmentation.FCN(trunk, segmentation.fcn.FCNHead(512, 4))
-
-
-def deeplab() -> nn.Module:
-    return segmentation.deeplabv3_mobilenet_v3_large(**PLAIN)
-
-
-def lraspp() -> nn.Module:
-    return segmentation.lraspp_mobilenet_v3_large(**PLAIN)
-
-
-def segformer() -> nn.Module:
-    import transformers
-
-    return transformers.SegformerForSemanticSegmentation(
-        transformers.SegformerConfig(
-            hidden_sizes=[8, 8, 16, 16],
-            depths=[1, 1, 1, 1],
-            num_attention_heads=[1, 1, 2, 2],
-            decoder_hidden_size=16,
-            num_labels=4,
-        )
-    )
-
-
-def upernet() -> nn.Module:
-    import transformers
-
-    return transformers.UperNetForSemanticSegmentation(
-        transformers.UperNetConfig(
-            backbone_config=transformers.ConvNextConfig(**CONVNEXT, out_features=STAGES),
-            hidden_size=16,
-            pool_scales=[1, 2],
-            use_auxiliary_head=False,
-            num_labels=4,
-        )
-    )
-
-
-def mask2former() -> nn.Module:
-    import transformers
-
-    backbone = transformers.SwinConfig(
-        embed_dim=8,
-        depths=[1, 1, 1, 1],
-        num_heads=[1, 1, 1, 1],
-        window_size=2,
-        image_size=64,
-        out_features=STAGES,
-    )
-    return transformers.Mask2FormerForUniversalSegmentation(
-        transformers.Mask2FormerConfig(
-            backbone_config=backbone,
-            feature_size=32,
-            mask_feature_size=32,
-            hidden_dim=32,
-            encoder_feedforward_dim=16,
-            dim_feedforward=16,
-            encoder_layers=1,
-            decoder_layers=2,
-            num_attention_heads=2,
-            num_queries=5,
-            num_labels=4,
-        )
-    )
-
-
-class UNet(nn.Module):
-    """One of one's own: two steps down, two up, the maps of each step handed across."""
-
-    def __init__(self, classes: int = 4, width: int = 8) -> None:
-        super().__init__()
-        self.down1, self.down2 = _block(3, width), _block(width, 2 * width)
-        self.bottom = _block(2 * width, 4 * width)
-        self.up2 = nn.ConvTranspose2d(4 * width, 2 * width, 2, stride=2)
-        self.joined2 = _block(4 * width, 2 * width)
-        self.up1 = nn.ConvTranspose2d(2 * width, width, 2, stride=2)
-        self.joined1 = _block(2 * width, width)
-        self.pool = nn.MaxPool2d(2)
-        self.head = nn.Conv2d(width, classes, 1)
-
-    def forward(self, image: Tensor) -> Tensor:
-        first = self.down1(image)
-        second = self.down2(self.pool(first))
-        x = self.up2(self.bottom(self.pool(second)))
-        x = self.up1(self.joined2(torch.cat([x, second], 1)))
-        logits: Tensor = self.head(self.joined1(torch.cat([x, first], 1)))
-        return logits
-
-
-def _block(inputs: int, outputs: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-    )
-
-
-SEGMENTERS: dict[str, Build] = {
-    "torchvision: FCN": fcn,
-    "torchvision: DeepLabV3": deeplab,
-    "torchvision: LR-ASPP": lraspp,
-    "hf: SegFormer": segformer,
-    "hf: UperNet": upernet,
-    "hf: Mask2Former": mask2former,
-    "U-Net": UNet,
-}
-
-
-def headless() -> nn.Module:
-    import timm
-
-    network: nn.Module = timm.create_model("resnet10t", pretrained=False, num_classes=0)
-    return network
-
-
-def features_only() -> nn.Module:
-    import timm
-
-    network: nn.Module = timm.create_model("resnet10t", pretrained=False, features_only=True)
-    return network
-
-
-def dinov2() -> nn.Module:
-    import transformers
-
-    return transformers.Dinov2Model(
-        transformers.Dinov2Config(
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            image_size=64,
-            patch_size=16,
-        )
-    )
-
-
-def convnext() -> nn.Module:
-    import transformers
-
-    return transformers.ConvNextModel(transformers.ConvNextConfig(**CONVNEXT))
-
-
-def convnext_backbone() -> nn.Module:
-    import transformers
-
-    config = transformers.ConvNextConfig(**CONVNEXT, out_features=["stage2", "stage4"])
-    return transformers.ConvNextBackbone(config)
-
-
-EMBEDDERS: dict[str, Build] = {
-    "timm: num_classes=0": headless,
-    "timm: features_only": features_only,
-    "hf: DINOv2": dinov2,
-    "hf: ConvNeXt backbone": convnext_backbone,
-    "hf: ConvNeXt without a head": convnext,
-}
-
-
-class Scaled(Trunk):
-    """Takes a number beside the image."""
-
-    def forward(self, image: Tensor, scale: Tensor) -> Tensor:  # type: ignore[override]
-        scores: Tensor = super().forward(image) * scale
-        return scores
-
-
-def save_clip(folder: Path) -> Path:
-    """A tiny CLIP and its tokenizer, saved as the hub's are."""
-    import transformers
-
-    letters = [chr(code) for code in range(97, 123)]
-    tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
-    tokens += ["<|startoftext|>", "<|endoftext|>"]
-    (folder / "vocab.json").write_text(json.dumps({token: at for at, token in enumerate(tokens)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    tokenizer = transformers.CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    tokenizer.save_pretrained(folder)
-    side = {
-        "hidden_size": 16,
-        "intermediate_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "projection_dim": 8,
-    }
-    text = side | {
-        "vocab_size": len(tokens),
-        "bos_token_id": len(tokens) - 2,
-        "eos_token_id": len(tokens) - 1,
-    }
-    torch.manual_seed(0)
-    config = transformers.CLIPConfig(
-        text_config=text,
-        vision_config=side | {"image_size": 32, "patch_size": 8},
-        projection_dim=8,
-    )
-    transformers.CLIPModel(config).eval().save_pretrained(folder)
-    return folder
