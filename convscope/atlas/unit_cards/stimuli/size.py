@@ -15,15 +15,17 @@ from convscope.atlas.unit_cards.stimuli.stimulus_kind import (
 )
 
 SMALLEST = 3.0
-"""Diameter of the smallest disk in pixels; each next one is half an octave larger."""
+"""Diameter of the smallest disk in pixels; each next one is a quarter of an octave larger."""
+
+STEPS_PER_OCTAVE = 4
 
 
 @register()
 def size(size: tuple[int, int]) -> StimulusKind:
     """How large a disk must be, white or black on gray; its diameter in pixels of the network's
     input."""
-    steps = int(2 * np.log2(min(size) / SMALLEST)) + 1
-    diameters = [SMALLEST * 2 ** (step / 2) for step in range(steps)]
+    steps = int(STEPS_PER_OCTAVE * np.log2(min(size) / SMALLEST)) + 1
+    diameters = [SMALLEST * 2 ** (step / STEPS_PER_OCTAVE) for step in range(steps)]
     background = plain(size)
 
     def draw(condition: int) -> Tensor:
