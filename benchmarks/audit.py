@@ -1,22 +1,22 @@
-"""What an audit reports of flaws that were planted, and how fast its first pass is.
+"""What an audit reports of flaws that were planted in the photos of a classifier.
 
-    python -m benchmarks.audit planted                  four cases on a small network, minutes
-    python -m benchmarks.audit planted --embedded       the same with a head on the embedded network
-    python -m benchmarks.audit rate [--photos 2048]     the pass against the bare forward
+    python -m benchmarks.audit
 
-The cases (see `benchmarks/planted_photos.py`): a tag in the corner of one class, a class that only
-its background tells, five swapped labels in a hundred, and clean photos. Each network is trained on
-photos with the flaw and audited on others.
+The classifier is a linear head on the embedded network. The cases (see
+`benchmarks/planted_photos.py`): a tag in the corner of one class, a class that only its background
+tells, five swapped labels in a hundred, and clean photos. Each head is trained on photos with the
+flaw; its audit is of others. Rates and memory: `python -m benchmarks.audit_rate`.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import re
+import json
 import tempfile
-import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,21 +24,58 @@ from torch import Tensor, nn
 
 import convscope
 from benchmarks.planted_photos import CLASSES, PLACED, Flaw, PlantedPhoto, photos, write
-from convscope.atlas.engines import Engine
-from convscope.atlas.scan import listing
-from convscope.audit.forward_pass import ForwardPass
-from convscope.audit.labels import read_labels
+from convscope.core.files import write_whole
 from convscope.networks.model import Model
-from convscope.photos.sources.source_of import source_of
-from convscope.probe import Probe
+from convscope.photos.fingerprint import fingerprint
 from convscope.results.details import AuditDetails
 from convscope.results.result import Result
 
-SMALL_SIDE, EMBEDDED_SIDE = 48, 160
-TRAINING, AUDITED, SWAPPED = 1500, 360, 100
-EPOCHS = 14
+DATA = Path(__file__).parent.parent / "docs" / "audit.json"
+
+SIDE = 160
+TRAINING, AUDITED, SWAPPED = 900, 360, 100
 TAG_SHARE = 0.4
 """Of the audited photos of the class with the tag; in training all of them have it."""
+
+WORST = 10
+"""Mistakes among which the swapped labels should be."""
+
+CASES: tuple[tuple[str, Flaw], ...] = (
+    ("clean", "none"),
+    ("swapped labels", "none"),
+    ("tag", "tag"),
+    ("background", "background"),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What an audit said of one case: its findings by kind; of the tag, the purity and recall of
+    the first odd group; of swapped labels, how many are among the ten worst mistakes."""
+
+    name: str
+    photos: int
+    accuracy: float
+    labels: list[str]
+    reasons: list[str]
+    backgrounds: list[str]
+    purity: float | None = None
+    recall: float | None = None
+    among_worst: int | None = None
+
+    def line(self) -> str:
+        """A row of the table."""
+        measured = "no alarm is right"
+        if self.purity is not None and self.recall is not None:
+            measured = f"first odd group: purity {self.purity:.2f}, recall {self.recall:.2f}"
+        elif self.among_worst is not None:
+            measured = f"{self.among_worst} of 5 among the {WORST} worst mistakes"
+        elif self.name == "background":
+            measured = f"planted: {CLASSES[PLACED]}"
+        cells = [self.name, str(self.photos), f"{self.accuracy:.0%}"]
+        cells += [", ".join(kind) or "none" for kind in (self.labels, self.reasons)]
+        cells += [", ".join(self.backgrounds) or "none", measured]
+        return "| " + " | ".join(cells) + " |"
 
 
 def images(planted: list[PlantedPhoto]) -> Tensor:
@@ -47,60 +84,46 @@ def images(planted: list[PlantedPhoto]) -> Tensor:
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
 
 
-def small_network(planted: list[PlantedPhoto], seed: int) -> Model:
-    """Four convolutions, trained from scratch."""
-    torch.manual_seed(seed)
-    layers: list[nn.Module] = []
-    for before, after, stride in ((3, 16, 2), (16, 32, 1), (32, 48, 2), (48, 64, 1)):
-        layers += [
-            nn.Conv2d(before, after, 3, padding=1, stride=stride),
-            nn.BatchNorm2d(after),
-            nn.ReLU(),
-        ]
-    network = nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, len(CLASSES))
-    )
-    inputs, labels = images(planted) - 0.5, torch.tensor([photo.label for photo in planted])
-    optimizer = torch.optim.Adam(network.parameters(), 4e-3)
-    for _ in range(EPOCHS):
-        for batch in torch.randperm(len(inputs)).split(64):
-            loss = nn.functional.cross_entropy(network(inputs[batch]), labels[batch])
+class Heads:
+    """Trains linear heads on the embedded network; a photo's features are computed once."""
+
+    def __init__(self) -> None:
+        self.base = convscope.load_model()
+        self.trunk = copy.deepcopy(self.base.network)
+        self.trunk.classifier = nn.Identity()
+        self._known: dict[str, Tensor] = {}
+
+    def features(self, planted: list[PlantedPhoto]) -> Tensor:
+        """The pooled features (n c)."""
+        image = images(planted)
+        names = [fingerprint(single) for single in image]
+        missing = [at for at, name in enumerate(names) if name not in self._known]
+        with torch.inference_mode():
+            for places in torch.tensor(missing, dtype=torch.long).split(32):
+                rows = self.trunk(self.base.preprocess(image[places]))
+                self._known |= {
+                    names[at]: row.clone() for at, row in zip(places.tolist(), rows, strict=True)
+                }
+        return torch.stack([self._known[name] for name in names]).clone()
+
+    def train(self, planted: list[PlantedPhoto], seed: int) -> Model:
+        """A classifier of the photos' classes."""
+        features = self.features(planted)
+        labels = torch.tensor([photo.label for photo in planted])
+        torch.manual_seed(seed)
+        head = nn.Linear(features.shape[1], len(CLASSES))
+        optimizer = torch.optim.Adam(head.parameters(), 3e-3, weight_decay=1e-3)
+        for _ in range(300):
+            loss = nn.functional.cross_entropy(head(features), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    return convscope.load_model(
-        network.eval(),
-        size=(SMALL_SIDE, SMALL_SIDE),
-        mean=(0.5, 0.5, 0.5),
-        std=(1.0, 1.0, 1.0),
-        labels=list(CLASSES),
-    )
-
-
-def embedded_network(planted: list[PlantedPhoto], seed: int) -> Model:
-    """A linear head on the embedded network."""
-    base = convscope.load_model()
-    network = copy.deepcopy(base.network)
-    network.classifier = nn.Identity()
-    with torch.no_grad():
-        features = torch.cat(
-            [network(base.preprocess(batch)) for batch in images(planted).split(32)]
+        network = copy.deepcopy(self.trunk)
+        network.classifier = head
+        known = self.base.preprocessing
+        return convscope.load_model(
+            network.eval(), size=(SIDE, SIDE), mean=known.mean, std=known.std, labels=list(CLASSES)
         )
-    labels = torch.tensor([photo.label for photo in planted])
-    torch.manual_seed(seed)
-    head = nn.Linear(features.shape[1], len(CLASSES))
-    optimizer = torch.optim.Adam(head.parameters(), 3e-3, weight_decay=1e-3)
-    for _ in range(300):
-        loss = nn.functional.cross_entropy(head(features), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    network.classifier = head
-    known = base.preprocessing
-    side = (EMBEDDED_SIDE, EMBEDDED_SIDE)
-    return convscope.load_model(
-        network.eval(), size=side, mean=known.mean, std=known.std, labels=list(CLASSES)
-    )
 
 
 def audited(
@@ -125,106 +148,99 @@ def of_kind(result: Result, kind: str) -> list[str]:
     return [finding.subject for finding in findings if finding.kind == kind]
 
 
-def run_planted(embedded: bool, count: int, seed: int) -> None:
-    """Print what is reported of each case."""
-    side = EMBEDDED_SIDE if embedded else SMALL_SIDE
-    train = embedded_network if embedded else small_network
-    cases: tuple[tuple[str, Flaw], ...] = (
-        ("clean", "none"),
-        ("swapped labels", "none"),
-        ("tag", "tag"),
-        ("background", "background"),
-    )
-    networks: dict[Flaw, Model] = {}
-    for name, flaw in cases:
-        if flaw not in networks:
-            networks[flaw] = train(photos(count, flaw=flaw, side=side, seed=seed + 1), seed)
-        share = TAG_SHARE if flaw == "tag" else 1.0
-        number = SWAPPED if name == "swapped labels" else AUDITED
-        planted = photos(number, flaw=flaw, share=share, side=side, seed=seed + 2)
-        labels = [photo.label for photo in planted]
-        swapped: list[int] = []
-        if name == "swapped labels":
-            generator = np.random.default_rng(seed)
-            swapped = generator.choice(number, 5, replace=False).tolist()
-            for place in swapped:
-                labels[place] = (labels[place] + int(generator.integers(1, 6))) % len(CLASSES)
-        with tempfile.TemporaryDirectory() as scratch:
-            result, names = audited(networks[flaw], planted, labels, Path(scratch))
-            page = (Path(scratch) / "audit.html").read_text()
-        print(f"{name:16s}accuracy {result['accuracy'][0]:.2f}; {verdict(name, result)}")
-        if name == "swapped labels":
-            worst = page[page.index("The worst mistakes") : page.index("Odd reasons")]
-            listed = set(re.findall(r'alt="([\w/.]+png)"', worst))
-            print(f"{'':16s}{sum(names[place] in listed for place in swapped)} of 5 on the page")
-        if name == "tag":
-            tagged = {names[at] for at, photo in enumerate(planted) if photo.is_planted}
-            print(f"{'':16s}{purity_and_recall(result, tagged)}")
-
-
-def verdict(name: str, result: Result) -> str:
-    """What is reported, kind by kind."""
-    reported = {kind: of_kind(result, kind) for kind in ("label", "reason", "background")}
-    extra = f" (planted: {CLASSES[PLACED]})" if name == "background" else ""
-    return "; ".join(f"{kind}: {subjects or 'nothing'}" for kind, subjects in reported.items()) + (
-        extra
+def measured(name: str, flaw: Flaw, model: Model, seed: int) -> Case:
+    """One case, audited."""
+    share = TAG_SHARE if flaw == "tag" else 1.0
+    number = SWAPPED if name == "swapped labels" else AUDITED
+    planted = photos(number, flaw=flaw, share=share, side=SIDE, seed=seed + 2)
+    labels = [photo.label for photo in planted]
+    swapped: list[int] = []
+    if name == "swapped labels":
+        generator = np.random.default_rng(seed)
+        swapped = generator.choice(number, 5, replace=False).tolist()
+        for place in swapped:
+            labels[place] = (labels[place] + int(generator.integers(1, 6))) % len(CLASSES)
+    with tempfile.TemporaryDirectory() as scratch:
+        result, names = audited(model, planted, labels, Path(scratch))
+        worst = worst_mistakes(Path(scratch) / "audit" / "photos.parquet")
+    case = {
+        "purity": None,
+        "recall": None,
+        "among_worst": sum(names[at] in worst for at in swapped) if swapped else None,
+    }
+    if name == "tag":
+        tagged = {names[at] for at, photo in enumerate(planted) if photo.is_planted}
+        case["purity"], case["recall"] = purity_and_recall(result, tagged)
+    return Case(
+        name,
+        number,
+        float(result["accuracy"][0]),
+        *(of_kind(result, kind) for kind in ("label", "reason", "background")),
+        **case,
     )
 
 
-def purity_and_recall(result: Result, tagged: set[str]) -> str:
+def worst_mistakes(table: Path) -> set[str]:
+    """The photos whose label gets the least probability, from the table beside the page."""
+    from pyarrow.parquet import read_table
+
+    wrong = [row for row in read_table(table).to_pylist() if row["correct"] is False]
+    wrong.sort(key=lambda row: row["label_probability"])
+    return {row["photo"] for row in wrong[:WORST]}
+
+
+def purity_and_recall(result: Result, tagged: set[str]) -> tuple[float, float]:
     """Of the first odd group, in the photos that carry the tag."""
     reasons = of_kind(result, "reason")
     if not reasons:
-        return "no odd reason"
+        return 0.0, 0.0
     group = {row["photo"] for row in result.table if row["group"] == reasons[0]}
     shared = len(group & tagged)
-    return f"first odd group: purity {shared / len(group):.2f}, recall {shared / len(tagged):.2f}"
+    return shared / len(group), shared / len(tagged)
 
 
-def run_rate(count: int, repeats: int) -> None:
-    """Photos a second of the first pass, and of the bare forward on the same photos in memory."""
-    model = convscope.load_model()
-    torch.manual_seed(0)
-    with tempfile.TemporaryDirectory() as scratch:
-        write(Path(scratch), photos(count, side=256, seed=0))
-        source = source_of(str(Path(scratch) / "photos"))
-        named = convscope.load_model(
-            model.network, size=model.size, labels=list(model.labels or ())
-        )
-        labels = read_labels(named, source, [number % 2 for number in range(count)])
-        image = model.preprocess(torch.rand(32, 3, *model.size))
-        bare, audit = [], []
-        for _ in range(repeats):
-            started = time.perf_counter()
-            with Probe(model) as probe:
-                for _ in range(count // 32):
-                    probe.scores(image)
-            bare.append(count / (time.perf_counter() - started))
-            forward = ForwardPass(model, source, labels, batch=32, half=False, run="rate")
-            started = time.perf_counter()
-            shards = listing.announce_ahead(listing.shards(source, ()), forward.announce)
-            for _ in Engine("local", address=None, threads=None)(forward, shards, data=True):
-                pass
-            audit.append(count / (time.perf_counter() - started))
-            forward.close()
-    print(f"bare forward {max(bare):.1f} photos a second, first pass {max(audit):.1f}:")
-    print(f"{max(audit) / max(bare):.2f} of the bare forward")
+def markdown(data: dict[str, Any]) -> str:
+    """The section of docs/audit.md."""
+    rows = [Case(**case).line() for case in data["planted"]]
+    return "\n".join(
+        [
+            "## Planted flaws",
+            "",
+            f"`python -m benchmarks.audit`: a linear head on the embedded network tells six shapes"
+            f" on photographs and noise, trained on {data['training']} photos of {SIDE} pixels with"
+            " the flaw; the audit is of others. With the tag, all training photos of a class have"
+            f" a label with black bars in a corner, and {TAG_SHARE:.0%} of the audited ones; with"
+            " the background, one class stands before stripes, whatever its shape is.",
+            "",
+            "| case | photos | right | labels | odd reasons | backgrounds | |",
+            "|---|---:|---:|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
 
 
 def main() -> None:
-    """Run what the command line asks for."""
+    """Audit every case and keep the numbers."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["planted", "rate"])
-    parser.add_argument("--embedded", action="store_true")
     parser.add_argument("--training", type=int, default=TRAINING)
-    parser.add_argument("--photos", type=int, default=2048)
-    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    if arguments.what == "planted":
-        run_planted(arguments.embedded, arguments.training, arguments.seed)
-    else:
-        run_rate(arguments.photos, arguments.repeats)
+    heads, cases = Heads(), []
+    networks: dict[Flaw, Model] = {}
+    for name, flaw in CASES:
+        if flaw not in networks:
+            training = photos(arguments.training, flaw=flaw, side=SIDE, seed=arguments.seed + 1)
+            networks[flaw] = heads.train(training, arguments.seed)
+        cases.append(measured(name, flaw, networks[flaw], arguments.seed))
+        print(cases[-1].line(), flush=True)
+    keep({"training": arguments.training, "planted": [asdict(case) for case in cases]})
+
+
+def keep(numbers: dict[str, object]) -> None:
+    """Add numbers to those in docs/audit.json."""
+    known = json.loads(DATA.read_text()) if DATA.is_file() else {}
+    write_whole(DATA, json.dumps(known | numbers, indent=1).encode() + b"\n")
 
 
 if __name__ == "__main__":

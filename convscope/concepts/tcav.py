@@ -1,96 +1,96 @@
-"""Testing with concept activation vectors (Kim et al., 2018)."""
-
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import ttest_ind_from_stats
 
-from convscope.concepts.factors import Floats
-from convscope.core.extras import need
+from convscope.concepts import register
+from convscope.concepts.concept_test import concept_activation_vector
+from convscope.concepts.factors import Factors, Floats, ReadActivations
+from convscope.core.ranges import Seed
 from convscope.errors import OptionError
 
-MIN_RANDOM_SETS = 10
-"""Random counterparts below which nothing is said about significance."""
+RANDOM_SETS = 10
+"""Sets that the random photos are cut into: the fewest from which significance is read."""
 
 
-@dataclass(frozen=True)
-class ConceptTest:
-    """How a concept fares against several sets of random photos: its shares, those of random sets
-    against each other, the two-sided p-value, corrected for the number of concepts tested, and
-    whether that is below 0.05."""
-
-    shares: NDArray[np.float64]
-    random_shares: NDArray[np.float64]
-    p_value: float
-    is_significant: bool
-
-
-def concept_activation_vector(concept: Floats, random: Floats, *, seed: int = 0) -> Floats:
-    """The unit normal (c) of the plane that parts the concept's activations (n c) from random ones,
-    pointing to the concept: a linear classifier trained by stochastic gradient descent, as in the
-    authors' code.
-
-    Raises:
-        OptionError: fewer than two photos on a side.
-        ExtraError: scikit-learn is not installed.
-    """
-    if min(len(concept), len(random)) < 2:
-        raise OptionError("A concept needs two photos or more on either side.")
-    classifier = need("sklearn.linear_model", "concepts").SGDClassifier(
-        alpha=0.01, max_iter=1000, tol=1e-3, random_state=seed
-    )
-    data = np.concatenate([concept, random]).reshape(len(concept) + len(random), -1)
-    classifier.fit(data, [1] * len(concept) + [0] * len(random))
-    vector = np.asarray(classifier.coef_[0], np.float32)
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
-
-
-def tcav_share(gradients: Floats, vector: Floats) -> float:
-    """The share of photos whose class score rises along the vector; `gradients` (n c) are those of
-    the score at the layer, of photos of the class."""
-    return float((gradients.reshape(len(gradients), -1) @ vector > 0).mean())
-
-
-def tcav_test(
-    gradients: Floats,
-    concept: Floats,
-    random_sets: list[Floats],
+@register(labeled=True, importance="derivative")
+def tcav(
+    activations: Floats,
+    read: ReadActivations,
+    count: int,
     *,
-    concepts_tested: int = 1,
-    seed: int = 0,
-) -> ConceptTest:
-    """Whether a class is sensitive to a concept: shares against each random set, compared with the
-    shares of random sets against each other by a two-sided t-test with Bonferroni's correction.
+    seed: Seed = 0,
+    examples: str = "",
+    random: str = "",
+) -> Factors:
+    """Concepts that you show: for each the direction from random photos to the concept's photos,
+    and whether the class is sensitive to it (TCAV, Kim et al., 2018).
+
+    A direction is the mean of ten concept activation vectors, each a linear classifier between the
+    concept's photos and one of ten sets of random photos; it has length 1. `count` is not used. The
+    table says for which share of the photos the target's score rises along the vectors (`tcav`),
+    the same for random photos in place of the concept's (`tcav_random`), the p-value of the
+    difference (a two-sided t-test, with Bonferroni's correction) and whether it is below 0.05
+    (`is_significant`). Give photos of one class, or a target. Unlike the authors' code it averages
+    activations over places first, so that a concept is a direction of channels wherever it is.
+
+    Args:
+        seed: of the classifiers, and of the cut of the random photos.
+        examples: a folder with a folder of photos for each concept (or another source with
+            labels); of one without folders all photos are one concept.
+        random: a folder of other photos, at least 20.
 
     Raises:
-        OptionError: fewer than ten random sets.
-    """
-    if len(random_sets) < MIN_RANDOM_SETS:
-        raise OptionError(
-            f"A concept is tested against {MIN_RANDOM_SETS} random sets or more;"
-            f" {len(random_sets)} were given."
+        OptionError: no examples, too few of them, or too few random photos.
+        ExtraError: scikit-learn is not installed.
+
+    Example:
+        convscope.concepts(
+            model, zebras, method="tcav", examples="textures/", random="random/", target="zebra"
         )
-    shares = np.array(
-        [
-            tcav_share(gradients, concept_activation_vector(concept, other, seed=seed))
-            for other in random_sets
-        ]
+    """
+    concepts, random_sets = example_sets(read, examples, random, seed)
+    vectors = [
+        np.mean([concept_activation_vector(rows, other, seed=seed) for other in random_sets], 0)
+        for rows in concepts.values()
+    ]
+    directions = np.stack(
+        [vector / max(float(np.linalg.norm(vector)), 1e-12) for vector in vectors]
     )
-    pairs = zip(random_sets, [*random_sets[1:], random_sets[0]], strict=True)
-    random_shares = np.array(
-        [
-            tcav_share(gradients, concept_activation_vector(first, second, seed=seed))
-            for first, second in pairs
-        ]
+    # The directions are not orthogonal: the best fit, and not the projections, adds up to what
+    # they hold of an activation.
+    coefficients = activations @ np.linalg.pinv(directions)
+    return Factors(
+        np.asarray(coefficients, np.float32),
+        np.asarray(directions, np.float32),
+        np.zeros(activations.shape[1], np.float32),
+        tuple(concepts),
     )
-    if shares.std() == random_shares.std() == 0:
-        p_value = 1.0 if shares[0] == random_shares[0] else 0.0
-    else:
-        # From the moments, since SciPy warns about samples in which all shares are the same.
-        sides = [(side.mean(), side.std(ddof=1), len(side)) for side in (shares, random_shares)]
-        p_value = float(ttest_ind_from_stats(*sides[0], *sides[1], equal_var=False).pvalue)
-    p_value = min(1.0, p_value * concepts_tested)
-    return ConceptTest(shares, random_shares, p_value, p_value < 0.05)
+
+
+def example_sets(
+    read: ReadActivations, examples: str, random: str, seed: int
+) -> tuple[dict[str, Floats], list[Floats]]:
+    """The activations (n c) of each concept's photos, by its name, and of each set of random
+    ones.
+
+    Raises:
+        OptionError: no examples, too few of them, or too few random photos.
+    """
+    if not examples or not random:
+        raise OptionError(
+            "tcav learns concepts from photos: give examples=, a folder with a folder of photos for"
+            " each concept, and random=, a folder of other photos."
+        )
+    concepts = read(examples)
+    few = next((name for name, rows in concepts.items() if len(rows) < 2), None)
+    if few is not None:
+        raise OptionError(f"The concept {few!r} has one photo in {examples}; give two or more.")
+    others = np.concatenate(list(read(random).values()))
+    size = len(others) // RANDOM_SETS
+    if size < 2:
+        raise OptionError(
+            f"There are {len(others)} random photos in {random}; give at least {2 * RANDOM_SETS},"
+            f" which are cut into {RANDOM_SETS} sets."
+        )
+    order = np.random.default_rng(seed).permutation(len(others))[: size * RANDOM_SETS]
+    return concepts, list(others[order].reshape(RANDOM_SETS, size, -1))

@@ -15,9 +15,12 @@ from convscope.concepts.factors import Factors, Floats
 from convscope.core.progress import track
 from convscope.core.types import Options
 from convscope.errors import LayerError, NumericError, OptionError
+from convscope.photos.load_image import load_photos
+from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
 from convscope.probe.partial_forward import PartialForward
 from convscope.results.arrays import to_numpy
+from convscope.verbs._verb import network_input
 
 BATCH = 32
 """Photos, or changed activations, that run at once."""
@@ -40,6 +43,7 @@ class ConceptLayer:
     places: Floats
     _partials: dict[int, PartialForward] = field(default_factory=dict)
     _crops: dict[float, Floats] = field(default_factory=dict)
+    _examples: dict[str, dict[str, Floats]] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -81,19 +85,32 @@ class ConceptLayer:
         """
         traits = registry.traits(self.method)
         num_places, channels = self.places.shape
-        if count > (num_places if traits.overcomplete else self.most):
+        if not traits.labeled and count > (num_places if traits.overcomplete else self.most):
             raise OptionError(
                 f"{count} concepts were asked for, but there are {channels} channels and"
                 f" {num_places} places; ask for fewer, or give more photos."
             )
         function = registry.get(self.method)
         options = {"seed": seed, **self.options}
-        factors: Factors = (
-            function(self.places, self._crop_activations, count, **options)
+        others = (
+            [self._crop_activations]
             if traits.crops
-            else function(self.places, count, **options)
+            else [self.example_activations]
+            if traits.labeled
+            else []
         )
+        factors: Factors = function(self.places, *others, count, **options)
         return factors
+
+    def example_activations(self, source: str) -> dict[str, Floats]:
+        """The activations of other photos, averaged over places, by label (n c each).
+
+        Raises:
+            InputError, ImageError: there are no photos, or one cannot be read.
+        """
+        if source not in self._examples:
+            self._examples[source] = averaged_by_label(self.probe, self.name, source)
+        return self._examples[source]
 
     def _crop_activations(self, share: float, fewest: int) -> Floats:
         """The pooled activations of all crops (m c)."""
@@ -127,6 +144,20 @@ class ConceptLayer:
                 return partial
             self._partials[at] = partial
         return self._partials[at]
+
+
+def averaged_by_label(probe: Probe, layer: str, source: str) -> dict[str, Floats]:
+    """The activations of a source's photos, averaged over places, by label (n c each)."""
+    photos = source_of(source)
+    rows: dict[str, list[Floats]] = {}
+    entries = list(photos.walk())
+    for first in track(range(0, len(entries), BATCH), "examples", -(-len(entries) // BATCH)):
+        batch = entries[first : first + BATCH]
+        tensors = [load_photos(photos.read(entry))[0] for entry in batch]
+        maps = _maps_of(probe, network_input(probe.model, tensors), layer)
+        for entry, row in zip(batch, to_numpy(maps.mean((2, 3))), strict=True):
+            rows.setdefault(entry.label or "", []).append(row)
+    return {label: np.stack(each) for label, each in sorted(rows.items())}
 
 
 def _maps_of(probe: Probe, image: Tensor, layer: str) -> Tensor:

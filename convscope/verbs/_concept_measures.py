@@ -31,7 +31,7 @@ ENOUGH = 0.95
 class Importance:
     """Of each concept for each photo's target (n k), with the targets' titles (n); and the target's
     probability while concepts are taken away from the layer, or put into their reconstruction, in
-    the order of their importance (n k+1 both)."""
+    the order of their importance, those that speak against the target last (n k+1 both)."""
 
     values: Floats
     titles: list[str]
@@ -119,7 +119,9 @@ def measure_importance(
             else _sobol_indices(scaled, choice, seed)
         )
         values.append(value)
-        curves.append(_curves(scaled, choice.as_probability(), value))
+        # An index of variance does not say which way; the derivative does.
+        signed = value if by_derivative else value * scaled.directions_of_effect(choice)
+        curves.append(_curves(scaled, choice.as_probability(), signed))
         titles += choice.titles()
     deletion, insertion = (np.stack(side) for side in zip(*curves, strict=True))
     return Importance(np.stack(values), titles, deletion, insertion)
@@ -128,10 +130,15 @@ def measure_importance(
 def directional_derivatives(partial: PartialForward, target: Target, directions: Tensor) -> Floats:
     """The derivative of a photo's score along each direction (k c), added at every place (k), as
     ICE weighs concepts (Zhang et al., 2021)."""
+    return to_numpy(directions @ summed_gradient(partial, target))
+
+
+def summed_gradient(partial: PartialForward, target: Target) -> Tensor:
+    """The derivative of a photo's score along each channel, added at every place (c)."""
     maps = partial.maps.detach().clone().requires_grad_()
     with torch.enable_grad():
         gradient = gradient_of(target(partial(maps)), [maps], "the layer")[0]
-    return to_numpy(torch.einsum("chw,kc->k", gradient[0].float(), directions))
+    return gradient[0].float().sum((1, 2))
 
 
 def _sobol_indices(scaled: _Scaled, target: Target, seed: int) -> Floats:
@@ -170,13 +177,22 @@ class _Scaled:
             scores.append(target.expand(len(part))(self.partial(maps)))
         return to_numpy(torch.cat(scores))
 
+    def directions_of_effect(self, target: Target) -> Floats:
+        """For each concept (k) 1 where the score falls when it alone is taken away, -1 where it
+        rises, 0 where nothing changes."""
+        count = len(self.directions)
+        masks = np.concatenate([np.zeros((1, count)), np.eye(count)]).astype(np.float32)
+        scores = self.scores_without(masks, target)
+        return np.asarray(np.sign(scores[0] - scores[1:]), np.float32)
+
     def _sum(self, weights: Tensor) -> Tensor:
         """The concepts (m c h w) by their weights (m k)."""
         return torch.einsum("mk,khw,kc->mchw", weights, self.coefficients, self.directions)
 
 
 def _curves(scaled: _Scaled, target: Target, importance: Floats) -> tuple[Floats, Floats]:
-    """The target's score as concepts go, and as they come, the most important first (k+1 both)."""
+    """The target's score as concepts go, and as they come, in the order of their signed importance
+    (k+1 both)."""
     count = len(importance)
     rank = np.empty(count, np.int64)
     rank[np.argsort(-importance, kind="stable")] = np.arange(count)

@@ -37,6 +37,15 @@ def concept_rows(factors: Factors, coefficients: Tensor) -> list[Row]:
     ]
 
 
+def title_of(row: Row) -> str:
+    """What a concept is called in a picture."""
+    name = row.get("name") or f"concept {row['concept']}"
+    if "tcav" not in row:
+        return f"{name}: {row['share']:.0%}"
+    doubt = "" if row["is_significant"] else ", not significant"
+    return f"{name}: TCAV {row['tcav']:.2f}{doubt}"
+
+
 def with_stability(rows: list[Row], runs: Sequence[Floats]) -> tuple[list[Row], Array]:
     """The rows with each concept's mean matched cosine over the other runs, and the mean of all
     pairs of runs (one number)."""
@@ -69,6 +78,13 @@ def note_on(rows: Sequence[Row], arrays: Mapping[str, Array], seeds: int) -> str
             f"These concepts are unstable: over {seeds} seeds the mean matched cosine is"
             f" {arrays['stability'][0]:.2f}, below {STABLE:g}. Take fewer concepts, more photos, or"
             " another method."
+        )
+    doubtful = [row["name"] or "The concept" for row in rows if not row.get("is_significant", True)]
+    if doubtful:
+        verb = "is" if len(doubtful) == 1 else "are"
+        sentences.append(
+            f"{', '.join(doubtful)} {verb} not significant: the classes are no more sensitive to"
+            " them than to random photos."
         )
     if len(rows) > MOST_DRAWN:
         sentences.append(f"The picture shows the first {MOST_DRAWN} concepts.")

@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 
+from convscope.concepts import registry
 from convscope.core.ranges import Copies, PositiveInt, Seed
 from convscope.networks.model import Model
 from convscope.probe import Probe
@@ -18,7 +19,14 @@ from convscope.verbs._concept_measures import (
     kept_share,
     measure_importance,
 )
-from convscope.verbs._concept_rows import concept_rows, maps_on_best_photos, note_on, with_stability
+from convscope.verbs._concept_rows import (
+    concept_rows,
+    maps_on_best_photos,
+    note_on,
+    title_of,
+    with_stability,
+)
+from convscope.verbs._concept_tests import concept_tests
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 
@@ -28,7 +36,7 @@ def concepts(
     photos: PhotoLike,
     *,
     layer: str | None = None,
-    method: Literal["craft", "ice", "nmf", "pca", "semi_nmf", "sparse_autoencoder"] = "nmf",
+    method: Literal["craft", "ice", "nmf", "pca", "semi_nmf", "sparse_autoencoder", "tcav"] = "nmf",
     count: PositiveInt | None = 10,
     target: TargetLike = None,
     importance: bool = False,
@@ -51,10 +59,15 @@ def concepts(
     With `importance` the table also has the mean over the photos of each concept's importance for
     the target, the ends of its 95 % interval (`low`, `high`; a bootstrap over the photos) and the
     target that it matters most for. It is the total Sobol index of the concept's coefficient
-    (CRAFT, Fel et al., 2023), or of `ice` the directional derivative. `result["importance"]` is n
-    k; `result["deletion"]` and `result["insertion"]` (n k+1) are the target's probability while
-    concepts are taken away from the layer's activations, or put into their reconstruction, the most
-    important first.
+    (CRAFT, Fel et al., 2023), or of `ice` and `tcav` the directional derivative.
+    `result["importance"]` is n k; `result["deletion"]` and `result["insertion"]` (n k+1) are the
+    target's probability while concepts are taken away from the layer's activations, or put into
+    their reconstruction, the most important first and those that speak against the target last.
+
+    `tcav` takes concepts that you show: a folder of photos for each (`examples=`) and other photos
+    (`random=`). Its rows have the concept's `name`, the share of the photos whose score rises along
+    it (`tcav`), that of random photos (`tcav_random`), the `p_value` of the difference, and whether
+    it `is_significant`.
 
     With `seeds` above 1 the method runs so often: `result["stability"]` is the mean cosine between
     the matched directions of two runs, and `result.note` says when it is below 0.9. That is about
@@ -69,8 +82,9 @@ def concepts(
         photos: a path, PIL image, array or tensor, or a list of these; the more, the better.
         layer: the layer; by default the last one whose output still has places.
         method: how the activations are taken apart.
-        count: how many concepts; none takes the smallest number that keeps at least 95 % of the top
-            predictions, found by doubling and bisection (`result["curve"]`, m 2).
+        count: how many concepts (tcav: as many as were shown); none takes the smallest number that
+            keeps at least 95 % of the top predictions, found by doubling and bisection
+            (`result["curve"]`, m 2).
         target: of the importance: a class; by default each photo's top prediction.
         importance: measure it; this runs the rest of the network many times for each photo.
         seed: of the method, and of the Sobol sequence.
@@ -89,6 +103,7 @@ def concepts(
         $ convscope concepts cat.jpg dog.jpg --layer blocks.5 --count 10 --out concepts.png
         $ convscope concepts cat.jpg dog.jpg --layer blocks.5 --importance --cards --out cards.png
         $ convscope concepts cat.jpg dog.jpg --layer blocks.5 --out pets.safetensors
+        $ convscope concepts zebra*.jpg --method tcav --examples textures/ --random random/
     """
     image = network_input(model, photos)
     # A class that the network lacks is refused before anything runs.
@@ -96,11 +111,15 @@ def concepts(
     arrays: dict[str, Array] = {}
     with Probe(model) as probe:
         source = ConceptLayer.read(probe, image, layer, method, options)
-        if count is None:
+        is_labeled = registry.traits(method).labeled
+        if count is None and not is_labeled:
             count, arrays["curve"] = choose_count(source, seed)
-        runs = [source.factorize(count, seed + run) for run in range(seeds)]
+        runs = [source.factorize(count or 0, seed + run) for run in range(seeds)]
         factors, coefficients = runs[0], source.as_maps(runs[0].coefficients)
         rows = concept_rows(factors, coefficients)
+        if is_labeled:
+            tests = concept_tests(source, asked, seed)
+            rows = [row | more for row, more in zip(rows, tests, strict=True)]
         arrays["kept"] = np.array([kept_share(source, factors)], np.float32)
         if importance:
             measured = measure_importance(source, factors, asked, seed)
@@ -118,7 +137,7 @@ def concepts(
         "error": np.array([error], np.float32),
     }
     details = AttributionDetails(
-        titles=[f"concept {index}: {rows[index]['share']:.0%}" for index in range(len(best))],
+        titles=[title_of(rows[index]) for index in range(len(best))],
         photo_of=best,
         boxes=[model.preprocessing.box(*photos[place].shape[-2:]) for place in best],
         targets=[None] * len(best),

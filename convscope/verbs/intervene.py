@@ -8,6 +8,9 @@ from torch import Tensor
 
 from convscope.core.ranges import PositiveInt
 from convscope.errors import OptionError
+from convscope.networks.concept_file import read_concept
+from convscope.networks.concept_layer import concept_digest, is_concept_layer
+from convscope.networks.layer import Unit
 from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
@@ -20,7 +23,6 @@ from convscope.results.result import Result
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 if TYPE_CHECKING:
-    from convscope.networks.layer import Unit
     from convscope.networks.model import Model
 
 
@@ -35,7 +37,8 @@ def intervene(
 ) -> Result:
     """What the answer becomes when one unit is silenced or strengthened (Bau et al., 2020).
 
-    The unit's map is multiplied by `scale` and only what follows its layer runs again.
+    The unit's map is multiplied by `scale` and only what follows its layer runs again. Of a saved
+    concept it is what the layer has along its direction; what lies across stays.
     `result["score"]` and `result["probability"]` hold the changed answers, k classes for k scales;
     `result["original"]` the unchanged scores and `result["original_probability"]` their
     probabilities, 1 classes. `result.table` has a row for each scale and each of its `top` classes
@@ -45,17 +48,20 @@ def intervene(
     Args:
         model: what `load_model` takes.
         photo: one photo: a path, PIL image, array or tensor.
-        unit: `layer:index`, or `layer:index:row,column` for one neuron.
+        unit: `layer:index`, or `layer:index:row,column` for one neuron; or concept:NAME/3 for a
+            saved concept.
         scale: 0 silences the unit, 1 leaves it, 2 doubles it; several as a list.
         top: how many classes to name in each list.
 
     Raises:
-        LayerError, UnitError: no such layer or unit.
+        LayerError, UnitError: no such layer or unit, or a concept of another network.
+        InputError: there is no such file of concepts.
         OptionError: several photos, or a scale that is not a finite number.
 
     Example:
         convscope.intervene(model, "cat.jpg", "blocks.5:17", scale=0.0)
         $ convscope intervene cat.jpg blocks.5:17 --scale 0
+        $ convscope intervene cat.jpg concept:pets/1 --scale 0
     """
     scales = [float(value) for value in (scale if isinstance(scale, Sequence) else [scale])]
     if len(photo) != 1:
@@ -65,7 +71,7 @@ def intervene(
     if top < 1:
         raise OptionError(f"top must be 1 or more; {top} was given.")
     with Probe(model) as probe:
-        chosen = probe.layers.unit(unit)
+        chosen = _unit_of(probe, unit)
     with Probe(inference_copy(model, [chosen.layer])) as probe:
         run = _partial_forward(probe, photo[0], chosen.layer)
         original = model.scores(run.output)
@@ -73,7 +79,7 @@ def intervene(
     before, after = model.probabilities(original), model.probabilities(scores)
     return Result(
         "intervene",
-        TableDetails(title=f"{chosen} times {', '.join(f'{value:g}' for value in scales)}"),
+        TableDetails(title=f"{unit} times {', '.join(f'{value:g}' for value in scales)}"),
         {
             "score": to_numpy(scores),
             "probability": to_numpy(after),
@@ -83,6 +89,15 @@ def intervene(
         _rows(model, scales, (original, scores), (before, after), top),
         bytes_of(photo),
     )
+
+
+def _unit_of(probe: Probe, text: str) -> Unit:
+    """The unit that a text names; a saved concept is a layer of one unit."""
+    if not is_concept_layer(text):
+        return probe.layers.unit(text)
+    read_concept(text)
+    probe.layers[text]
+    return Unit(text, 0)
 
 
 def _rows(
@@ -122,10 +137,12 @@ def _rows(
 def _partial_forward(probe: Probe, photo: Tensor, layer: str) -> PartialForward:
     """The run of one photo, split at a layer; kept, so that a slider pays only for the layers after
     its unit."""
+    # The file of a concept may change while its name stays.
+    version = concept_digest(layer) if is_concept_layer(layer) else ""
     return kept_run(
         probe.model,
         PartialForward,
-        f"{layer} {fingerprint(photo)}",
+        f"{layer} {version} {fingerprint(photo)}",
         lambda: probe.partial_forward(network_input(probe.model, [photo]), layer),
     )
 

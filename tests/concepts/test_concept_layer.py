@@ -79,6 +79,46 @@ def test_ablation_takes_the_direction_away_and_nothing_else(trunk, photo, direct
         torch.testing.assert_close(projected, wanted, atol=1e-4, rtol=1e-4)
 
 
+def test_intervening_on_a_concept_scales_what_lies_along_it(trunk, photo, directions):
+    """x + (s - 1) (x . v) v in place of x, by hand, for a v of length 1."""
+    matrix, name = directions
+    image = trunk.preprocess(torch.from_numpy(photo).permute(2, 0, 1)[None])
+    direction = torch.from_numpy(matrix[1])
+    with Probe(trunk) as probe:
+        whole = probe.partial_forward(image, "third")
+        along = torch.einsum("nchw,c,d->ndhw", whole.maps, direction, direction)
+        expected = [whole.scores(whole.maps + (scale - 1) * along)[0] for scale in (0, 1, 2)]
+    before = snapshot(trunk.network)
+    result = convscope.intervene(trunk, photo, f"{name}/1", scale=[0.0, 1.0, 2.0])
+    assert_unchanged(before, trunk.network)
+    np.testing.assert_allclose(result["score"], torch.stack(expected), atol=1e-5, rtol=1e-4)
+    assert np.abs(result["score"][0] - result["original"][0]).max() > 1e-4
+    assert result.details["title"] == f"{name}/1 times 0, 1, 2"
+
+
+def test_intervening_reads_a_file_that_changed_again(trunk, photo, directions, tmp_path):
+    matrix, name = directions
+    scores = {}
+    for key, index in (("as it was", 0), ("changed", 2), ("as before", 0)):
+        ConceptSet(matrix[[index]], "third", {}).save(tmp_path / "kept.safetensors")
+        scores[key] = convscope.intervene(trunk, photo, f"{name}/0")["score"]
+    np.testing.assert_array_equal(scores["as it was"], scores["as before"])
+    assert np.abs(scores["changed"] - scores["as it was"]).max() > 1e-5
+
+
+def test_concepts_that_cannot_be_intervened_on(trunk, photo, directions, tmp_path):
+    _, name = directions
+    with pytest.raises(UnitError, match="written concept:NAME/3"):
+        convscope.intervene(trunk, photo, name)
+    with pytest.raises(UnitError, match="holds 3 concepts, 0 to 2; not 7"):
+        convscope.intervene(trunk, photo, f"{name}/7")
+    with pytest.raises(InputError, match="There is no file"):
+        convscope.intervene(trunk, photo, "concept:nothing/0")
+    ConceptSet(np.ones((1, 5), np.float32), "third", {}).save(tmp_path / "other.safetensors")
+    with pytest.raises(LayerError, match="they are of another network"):
+        convscope.intervene(trunk, photo, f"concept:{tmp_path}/other/0")
+
+
 def test_a_caricature_exaggerates_the_concept(trunk, photo, directions):
     _, name = directions
     result = convscope.caricature(

@@ -9,8 +9,8 @@ import torch
 import convscope
 from convscope.concepts import registry
 from convscope.concepts.concept_set import ConceptSet
+from convscope.concepts.concept_test import concept_activation_vector, tcav_share, tcav_test
 from convscope.concepts.sobol import total_sobol_indices
-from convscope.concepts.tcav import concept_activation_vector, tcav_share, tcav_test
 from convscope.errors import (
     InputError,
     NumericError,

@@ -95,6 +95,25 @@ def test_deletion_takes_the_most_important_concept_first():
         np.testing.assert_allclose(result["insertion"][at], gained, atol=1e-3)
 
 
+def test_a_concept_that_speaks_against_the_target_is_taken_away_last():
+    """By hand: red adds 8 / 3, blue 3 / 3, green takes 6 / 3; green matters more than blue."""
+    photo = np.zeros((9, 9, 3), np.float32)
+    for channel in range(3):
+        photo[:, 3 * channel : 3 * channel + 3, channel] = 1
+    network = color_network(torch.eye(3), torch.tensor([[8.0, -6, 3], [0, 0, 0]]))
+    model = convscope.load_model(network, size=9)
+    result = convscope.concepts(
+        model, [photo, photo], layer="0", count=3, target=0, importance=True
+    )
+    color = result["directions"].argmax(1).tolist()
+    importance = dict(zip(color, result["importance"][0].tolist(), strict=True))
+    assert importance[0] > importance[1] > importance[2] > 0
+    logistic = [1 / (1 + np.exp(-score)) for score in (5 / 3, -1, -2, 0)]
+    np.testing.assert_allclose(result["deletion"][0], logistic, atol=1e-3)
+    gained = [1 / (1 + np.exp(-score)) for score in (0, 8 / 3, 11 / 3, 5 / 3)]
+    np.testing.assert_allclose(result["insertion"][0], gained, atol=1e-3)
+
+
 def test_a_concept_matters_for_the_class_that_reads_it():
     """Photos of one color each, asked about two classes: red is read by the first."""
     network = color_network(torch.eye(3), 5 * torch.eye(3))

@@ -125,6 +125,7 @@ def test_a_saved_concept_is_not_read_over_a_connection(client, tmp_path):
         assert "names a file" in refused(client.get(f"/api/png?{query}"), 400, 404)
     refused(client.get(f"/api/layer?{CAT}&layer=concept:{path}"), 400, 404)
     refused(client.get(f"/api/png?verb=visualize&units=concept:{path}/0"), 400, 404)
+    refused(client.get(f"/api/intervene?{CAT}&unit=concept:{path}/0"), 400, 404)
 
 
 @pytest.mark.parametrize(
