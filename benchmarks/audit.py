@@ -163,20 +163,20 @@ def measured(name: str, flaw: Flaw, model: Model, seed: int) -> Case:
     with tempfile.TemporaryDirectory() as scratch:
         result, names = audited(model, planted, labels, Path(scratch))
         worst = worst_mistakes(Path(scratch) / "audit" / "photos.parquet")
-    case = {
-        "purity": None,
-        "recall": None,
-        "among_worst": sum(names[at] in worst for at in swapped) if swapped else None,
-    }
+    purity = recall = None
     if name == "tag":
         tagged = {names[at] for at, photo in enumerate(planted) if photo.is_planted}
-        case["purity"], case["recall"] = purity_and_recall(result, tagged)
+        purity, recall = purity_and_recall(result, tagged)
     return Case(
         name,
         number,
         float(result["accuracy"][0]),
-        *(of_kind(result, kind) for kind in ("label", "reason", "background")),
-        **case,
+        of_kind(result, "label"),
+        of_kind(result, "reason"),
+        of_kind(result, "background"),
+        purity,
+        recall,
+        sum(names[at] in worst for at in swapped) if swapped else None,
     )
 
 

@@ -87,7 +87,8 @@ def test_shares_are_captums_on_the_same_splits(trunk, sources, photos, monkeypat
     def numbers(source):
         return {"": np.arange(places[source])[:, None].astype(np.float32)}
 
-    _, sets = example_sets(numbers, *places, 0)
+    examples, random_photos = places
+    _, sets = example_sets(numbers, examples, random_photos, 0)
     network = Averaged(trunk.network.eval(), "first")
     batch = torch.from_numpy(np.stack(inputs)).permute(0, 3, 1, 2)
     batch = trunk.preprocess(batch)
