@@ -204,7 +204,7 @@ def _run(
     finished = files.store.finished_jobs("examples", files.folder)
     missing = [job for job in jobs if job.hash not in finished]
     if not missing:
-        files.sweep()
+        files.sweep("examples", "skipped")
         sentence = f"{url}: the examples of {units} in {photos} are all there."
         return Summary(sentence, details={"units": num_units})
     state = scan_photos(files, scanner, surveyed.count, run, stop)
@@ -227,7 +227,7 @@ def _run(
     num_written = write_examples(files, cropper, state, missing, recipe.samples, stop)
     _write_skipped(files, facts, state)
     if num_written == len(missing):
-        files.sweep()
+        files.sweep("examples", "skipped")
     return _summarize(url, state, num_units, num_written, len(missing), scan_seconds, started)
 
 

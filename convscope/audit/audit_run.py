@@ -8,14 +8,14 @@ from pathlib import Path
 
 from convscope.atlas.engines import Engine
 from convscope.atlas.examples import check_batch
+from convscope.atlas.scan.labels import Labels, LabelsLike, read_labels
 from convscope.atlas.scan.listing import survey
+from convscope.atlas.scan.masks import Masks
 from convscope.atlas.store.parts import digest
 from convscope.atlas.store.store import Store
 from convscope.audit.conclusions import Conclusions, conclude
 from convscope.audit.explainer import Explainer
 from convscope.audit.forward_pass import ForwardPass
-from convscope.audit.labels import Labels, LabelsLike, read_labels
-from convscope.audit.masks import Masks
 from convscope.audit.output import layer_of
 from convscope.audit.passes import AuditFiles, explain_all, photos_to_explain, predict_all
 from convscope.audit.predictions import Predictions

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from convscope.atlas.scan.masks import Masks
 from convscope.atlas.scan.read_ahead import read_photo
-from convscope.audit.masks import Masks
 from convscope.audit.removal import without_background, without_object
 from convscope.audit.tables import EXPLANATIONS, encode
 from convscope.core.types import JsonObject

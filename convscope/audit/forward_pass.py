@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from convscope.atlas.scan.labels import Labels
 from convscope.atlas.scan.listing import Shard
 from convscope.atlas.scan.shard_reader import ShardReader
-from convscope.audit.labels import Labels
 from convscope.audit.tables import PHOTOS, encode
 from convscope.core.types import JsonObject
 from convscope.errors import NumericError

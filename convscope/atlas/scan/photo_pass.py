@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol, Self, TypeVar
 
 from convscope.atlas.engines import Engine
 from convscope.atlas.scan import listing
@@ -20,6 +21,7 @@ from convscope.atlas.store.store import Store
 from convscope.atlas.store.tables import EXAMPLES
 from convscope.core.interrupt import Stop
 from convscope.core.progress import advance
+from convscope.photos.sources.place import PhotoSource
 
 MAX_CROPS = 50_000
 """Crops that are in memory at once; where there are more, the photos they are from are read again
@@ -39,26 +41,69 @@ class PassFiles:
         """The path of the file that says how far the pass has come."""
         return self.store.path("partial", self.folder, f"run-{self.run}.parquet")
 
-    def sweep(self) -> None:
-        """Remove all but the finished parts."""
-        for table in ("examples", "skipped", "partial"):
+    def sweep(self, *tables: str) -> None:
+        """Remove all but the finished parts of the tables that the pass writes."""
+        for table in (*tables, "partial"):
             self.store.sweep(table)
         self.store.remove(self.progress)
 
 
+class State(Protocol):
+    """How far a pass has come, and what it knows."""
+
+    @property
+    def shards(self) -> set[int]:
+        """The shards that are in it."""
+        ...
+
+    def merge(self, other: Self) -> None:
+        """Take in another part of the pass."""
+        ...
+
+    def to_bytes(self) -> bytes:
+        """For the file of progress."""
+        ...
+
+
+StateT = TypeVar("StateT", bound=State)
+StateT_co = TypeVar("StateT_co", bound=State, covariant=True)
+
+
+class StateScanner(Protocol[StateT_co]):
+    """What turns shards into states."""
+
+    source: PhotoSource
+
+    def __call__(self, shard: Shard) -> bytes:
+        """The state after that shard alone, as bytes."""
+        ...
+
+    def announce(self, shard: Shard) -> None:
+        """Say which shard comes next."""
+        ...
+
+    def empty_state(self) -> StateT_co:
+        """The state before any shard."""
+        ...
+
+    def read_state(self, data: bytes) -> StateT_co | None:
+        """A state from its bytes; None where they are damaged."""
+        ...
+
+
 def scan_photos(
-    files: PassFiles, scanner: Scanner, num_photos: int, run: Engine, stop: Stop
-) -> PassState:
+    files: PassFiles, scanner: StateScanner[StateT], num_photos: int, run: Engine, stop: Stop
+) -> StateT:
     """The state after all photos; how far it has come is written after every shard."""
     stored = files.store.load(files.progress)
-    state = None if stored is None else PassState.from_bytes(stored)
+    state = None if stored is None else scanner.read_state(stored)
     if state is None:
-        state = PassState({}, scanner.reservoir)
+        state = scanner.empty_state()
     missing = listing.shards(scanner.source, set(state.shards))
     items = stop.until(listing.announce_ahead(missing, scanner.announce))
     advance("atlas: photos", num_scanned(state, num_photos), num_photos)
     for _, data in run(scanner, items, data=True):
-        part = PassState.from_bytes(data)
+        part = scanner.read_state(data)
         assert part is not None
         state.merge(part)
         if num_scanned(state, num_photos) < num_photos or num_photos > listing.SHARD_SIZE:
@@ -67,7 +112,7 @@ def scan_photos(
     return state
 
 
-def num_scanned(state: PassState, num_photos: int) -> int:
+def num_scanned(state: State, num_photos: int) -> int:
     """How many photos a state has behind it."""
     return min(len(state.shards) * listing.SHARD_SIZE, num_photos)
 

@@ -3,7 +3,7 @@ unit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from convscope.atlas.scan.top_k import Integers, TopK, priority
 from convscope.networks.model import Model
 from convscope.photos.sources.place import PhotoSource
 from convscope.probe import Probe
+
+Observer = Callable[[Integers, dict[str, Tensor]], None]
+"""Takes the numbers of a batch's photos, and the maps (n c h w) of each layer."""
 
 
 class Scanner(ShardReader):
@@ -44,8 +47,16 @@ class Scanner(ShardReader):
         """The state after that shard alone, as bytes."""
         return self.scan(shard).to_bytes()
 
-    def scan(self, shard: Shard) -> PassState:
-        """The state after that shard alone."""
+    def empty_state(self) -> PassState:
+        """The state before any shard."""
+        return PassState({}, self.reservoir)
+
+    def read_state(self, data: bytes) -> PassState | None:
+        """A state from its bytes; None where they are damaged."""
+        return PassState.from_bytes(data)
+
+    def scan(self, shard: Shard, observe: Observer | None = None) -> PassState:
+        """The state after that shard alone; `observe` is handed what each batch gave."""
         prepared = self.prepare()
         priorities = [priority(entry.name, self.seed) for entry in shard.entries]
         state = PassState({}, self.reservoir, shards={shard.number})
@@ -77,6 +88,8 @@ class Scanner(ShardReader):
                 maps = probe.activations(prepared.preprocess(batch.images()), self.layers)
                 for name, activation in maps.items():
                     _update(state.layers[name], activation, photos, drawn)
+                if observe is not None:
+                    observe(photos, maps)
         state.trim_reservoir()
         state.prune()
         return state

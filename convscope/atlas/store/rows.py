@@ -67,6 +67,38 @@ class ExampleColumns(LayerColumns):
     recipe_version: int
 
 
+class CardColumns(LayerColumns):
+    """The card of a unit. `name` is what it is called, with a confidence in [0, 1], where the
+    evidence of the photos' labels (`label` ...) or masks (`object` ...) is strong enough, and
+    `named_by` says which; `readability` is the share of `readability_pairs` pairs of photos that
+    were sorted rightly; `highest` and `lowest` are its values on the photos; `raises`, `lowers` and
+    `tuning` are JSON."""
+
+    unit: int
+    name: str | None
+    confidence: float | None
+    named_by: str | None
+    label: str | None
+    label_confidence: float | None
+    label_share: float | None
+    label_photos: int | None
+    object: str | None
+    object_confidence: float | None
+    iou: float | None
+    iou_low: float | None
+    iou_high: float | None
+    readability: float | None
+    readability_pairs: int
+    highest: float
+    lowest: float
+    raises: str
+    lowers: str
+    tuning: str
+    photos: str
+    recipe: str
+    recipe_version: int
+
+
 class SkippedColumns(Columns):
     """A photo that could not be read."""
 

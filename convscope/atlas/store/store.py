@@ -3,8 +3,9 @@ no index and no lock.
 
     DIR/units/<model>/<layer>/part-<job>.parquet    merged-<jobs>.parquet after `compact`
     DIR/examples/<model>/<layer>/part-<job>.parquet
+    DIR/cards/<model>/<layer>/part-<job>.parquet
     DIR/skipped/<model>/part-<job>.parquet
-    DIR/partial/<model>/run-<run>.parquet           how far `examples` has come; gone when done
+    DIR/partial/<model>/run-<run>.parquet           how far a pass has come; gone when done
 
 A part is staged under a hidden name and renamed; two writers of one job write the same bytes, so
 that either may win.

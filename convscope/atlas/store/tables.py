@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from convscope.atlas.store.rows import (
+    CardColumns,
     CellColumns,
     Columns,
     ExampleColumns,
@@ -134,6 +135,43 @@ EXAMPLES: Table[ExampleColumns] = Table(
     ("layer", "unit", "kind", "rank", "photos", "recipe"),
 )
 
+CARDS: Table[CardColumns] = Table(
+    "cards",
+    {
+        "model": "string",
+        "model_id": "string",
+        "layer": "string",
+        "depth": "int32",
+        "unit": "int32",
+        "name": "string?",
+        "confidence": "float32?",
+        "named_by": "string?",
+        "label": "string?",
+        "label_confidence": "float32?",
+        "label_share": "float32?",
+        "label_photos": "int32?",
+        "object": "string?",
+        "object_confidence": "float32?",
+        "iou": "float32?",
+        "iou_low": "float32?",
+        "iou_high": "float32?",
+        "readability": "float32?",
+        "readability_pairs": "int32",
+        "highest": "float32",
+        "lowest": "float32",
+        "raises": "string",
+        "lowers": "string",
+        "tuning": "string",
+        "photos": "string",
+        "recipe": "string",
+        "recipe_version": "int32",
+        "job": "string",
+        CHECKSUM: "string",
+    },
+    ("unit", "photos"),
+    ("layer", "unit", "photos", "recipe"),
+)
+
 SKIPPED: Table[SkippedColumns] = Table(
     "skipped",
     {
@@ -179,6 +217,6 @@ MAPS: Table[CellColumns] = Table(
 )
 
 TABLES: dict[str, Table[Columns]] = {
-    table.name: table for table in (UNITS, EXAMPLES, SKIPPED, MAPS)
+    table.name: table for table in (UNITS, EXAMPLES, CARDS, SKIPPED, MAPS)
 }
 """Folder -> what lies in it."""

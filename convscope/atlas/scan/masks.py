@@ -29,6 +29,11 @@ class Masks:
         if not self.paths:
             raise InputError(f"The folder {folder} holds no masks; they end in {ENDINGS[2]}.")
 
+    @property
+    def identity(self) -> list[tuple[str, int]]:
+        """The masks' names and sizes in bytes."""
+        return [(name, path.stat().st_size) for name, path in self.paths.items()]
+
     def path(self, entry: Entry) -> Path | None:
         """The mask of a photo, or None."""
         name = PurePosixPath(entry.name).with_suffix("")

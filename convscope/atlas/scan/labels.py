@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -26,16 +27,23 @@ LabelsLike = str | Mapping[str, int | str] | Sequence[int | str] | None
 
 
 @dataclass(frozen=True)
-class Labels:
-    """A photo's label in words, and the class it stands for."""
+class LabelTexts:
+    """A photo's label in words."""
 
     by_name: Mapping[str, str]
     in_order: tuple[str, ...]
-    classes: Mapping[str, int]
 
     def text(self, number: int, entry: Entry) -> str | None:
-        """What the photo is said to show, in the caller's words; None where nothing is said."""
+        """What the photo is said to show, in the caller's words; None where nothing is said.
+        `number` is its place in the source's listing."""
         return _text_of(self.by_name, self.in_order, number, entry)
+
+
+@dataclass(frozen=True)
+class Labels(LabelTexts):
+    """A photo's label in words, and the class it stands for."""
+
+    classes: Mapping[str, int]
 
     def index(self, number: int, entry: Entry) -> int | None:
         """The class of a photo."""
@@ -49,29 +57,42 @@ def read_labels(model: Model, source: PhotoSource, labels: LabelsLike) -> Labels
     Raises:
         InputError: no labels, a label that is no class of the network, or only one class.
     """
-    by_name, in_order = _given(labels)
-    texts: set[str] = set()
-    count = 0
-    for number, entry in enumerate(source.walk()):
-        count += 1
-        if (text := _text_of(by_name, in_order, number, entry)) is not None:
-            texts.add(text)
-    if in_order and len(in_order) != count:
-        raise InputError(f"There are {count} photos, but {len(in_order)} labels; give one each.")
-    if not texts:
+    texts, counts = read_label_texts(source, labels)
+    if not counts:
         raise InputError(
             "No photo has a label; put the photos in a folder a class, or give labels= (a .csv"
             " file with the columns photo and label)."
         )
-    classes = _classes(model, sorted(texts))
+    classes = _classes(model, sorted(counts))
     if len(set(classes.values())) < 2:
         raise InputError(
-            f"All photos are labeled {min(texts)!r}; an audit compares at least two classes."
+            f"All photos are labeled {min(counts)!r}; an audit compares at least two classes."
         )
-    return Labels(by_name, in_order, classes)
+    return Labels(texts.by_name, texts.in_order, classes)
 
 
-def _given(labels: LabelsLike) -> tuple[dict[str, str], tuple[str, ...]]:
+def read_label_texts(source: PhotoSource, labels: LabelsLike) -> tuple[LabelTexts, Counter[str]]:
+    """The labels of a source's photos in words, which need not be classes of any network, and how
+    many photos bear each.
+
+    Raises:
+        InputError: labels that cannot be read, or another number of them than of photos.
+    """
+    texts = LabelTexts(*_by_name_or_order(labels))
+    counts: Counter[str] = Counter()
+    count = 0
+    for number, entry in enumerate(source.walk()):
+        count += 1
+        if (text := texts.text(number, entry)) is not None:
+            counts[text] += 1
+    if texts.in_order and len(texts.in_order) != count:
+        raise InputError(
+            f"There are {count} photos, but {len(texts.in_order)} labels; give one each."
+        )
+    return texts, counts
+
+
+def _by_name_or_order(labels: LabelsLike) -> tuple[dict[str, str], tuple[str, ...]]:
     """Photo -> label, or labels in order."""
     if labels is None:
         return {}, ()
