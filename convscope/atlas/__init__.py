@@ -4,6 +4,7 @@ in Parquet.
     from convscope import atlas
     atlas.build(model, "blocks.*", "atlas/")
     atlas.examples(model, "photos/", "atlas/", layers="blocks.*")
+    atlas.cards(model, "photos/", "atlas/", layers="blocks.*")
     atlas.open("atlas/").unit("blocks.3", 11)
 
 A file here that defines a function of its own name is a verb; one whose docstring shows a command
@@ -58,6 +59,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from convscope.atlas.build import build as build
+    from convscope.atlas.cards import cards as cards
     from convscope.atlas.compact import compact as compact
     from convscope.atlas.examples import examples as examples
     from convscope.atlas.export import export as export

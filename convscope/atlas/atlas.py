@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Literal, TypedDict, TypeVar
 
 from convscope.atlas.similarity import UnitSimilarity
+from convscope.atlas.store.network_choice import matching_networks, unknown_network
 from convscope.atlas.store.reader import Network, Reader, Row, natural_order
-from convscope.atlas.store.rows import ExampleColumns, SkippedColumns, UnitColumns
+from convscope.atlas.store.rows import CardColumns, ExampleColumns, SkippedColumns, UnitColumns
 from convscope.atlas.store.store import Store
-from convscope.atlas.store.tables import EXAMPLES, UNITS, ColumnsT, Table
+from convscope.atlas.store.tables import CARDS, EXAMPLES, UNITS, ColumnsT, Table
 from convscope.core.quantities import pluralize
 from convscope.errors import InputError, LayerError, OptionError, UnitError, suggest
 from convscope.networks.load import ModelLike
@@ -18,7 +19,7 @@ from convscope.networks.load import ModelLike
 READ_ATTEMPTS = 4
 """How often an atlas is listed anew when parts are merged while they are read."""
 
-LayerColumnsT = TypeVar("LayerColumnsT", UnitColumns, ExampleColumns)
+LayerColumnsT = TypeVar("LayerColumnsT", UnitColumns, ExampleColumns, CardColumns)
 RowsByUnit = dict[tuple[str, int], list[Row[ColumnsT]]]
 
 
@@ -52,6 +53,7 @@ class Atlas:
         self._networks: list[Network] | None = None
         self._units: RowsByUnit[UnitColumns] | None = None
         self._examples: RowsByUnit[ExampleColumns] | None = None
+        self._cards: RowsByUnit[CardColumns] | None = None
         self._similarity: UnitSimilarity | None = None
 
     def __repr__(self) -> str:
@@ -67,7 +69,8 @@ class Atlas:
     def reload(self) -> None:
         """Read anew what is there now."""
         self._reader.forget()
-        self._networks = self._units = self._examples = self._similarity = None
+        self._networks = self._units = self._examples = None
+        self._cards = self._similarity = None
 
     def models(self) -> list[dict[str, str]]:
         """The networks that are there: name and hash."""
@@ -83,7 +86,7 @@ class Atlas:
     def units(self, layer: str) -> list[int]:
         """The units of a layer that are there."""
         self._require_layer(layer)
-        keys = {*self._units_by_key(), *self._examples_by_key()}
+        keys = {*self._units_by_key(), *self._examples_by_key(), *self._cards_by_key()}
         return sorted(unit for name, unit in keys if name == layer)
 
     def rows(self, layer: str | None = None) -> list[Row[UnitColumns]]:
@@ -113,6 +116,14 @@ class Atlas:
     def all_examples(self) -> list[Row[ExampleColumns]]:
         """The photos of all units."""
         return [row for rows in self._examples_by_key().values() for row in rows]
+
+    def cards(self, layer: str, index: int | None = None) -> list[Row[CardColumns]]:
+        """The cards of one unit, one for each run over photos."""
+        return self._cards_by_key().get(self._parse_unit(layer, index), [])
+
+    def all_cards(self) -> list[Row[CardColumns]]:
+        """The cards of all units."""
+        return [row for rows in self._cards_by_key().values() for row in rows]
 
     def skipped(self) -> list[Row[SkippedColumns]]:
         """The photos that could not be read, with the reason."""
@@ -184,7 +195,7 @@ class Atlas:
 
     def _listed(self) -> list[Network]:
         if self._networks is None:
-            self._networks = self._reader.networks((UNITS, EXAMPLES))
+            self._networks = self._reader.networks((UNITS, EXAMPLES, CARDS))
         return self._networks
 
     @property
@@ -211,6 +222,11 @@ class Atlas:
         if self._examples is None:
             self._examples = self._read(EXAMPLES)
         return self._examples
+
+    def _cards_by_key(self) -> RowsByUnit[CardColumns]:
+        if self._cards is None:
+            self._cards = self._read(CARDS)
+        return self._cards
 
     def _read(self, table: Table[LayerColumnsT]) -> RowsByUnit[LayerColumnsT]:
         for attempt in range(READ_ATTEMPTS):
@@ -280,18 +296,3 @@ class Atlas:
     def _require_layer(self, layer: str) -> None:
         if layer not in (known := self.layers()):
             raise LayerError(f"The atlas has no layer {layer!r}; {suggest(layer, known)}")
-
-
-def matching_networks(networks: list[Network], wanted: str) -> list[Network]:
-    """The networks of a name, or whose hash begins so."""
-    return [
-        network
-        for network in networks
-        if network.model == wanted or network.model_id.startswith(wanted)
-    ]
-
-
-def unknown_network(networks: list[Network], wanted: str) -> OptionError:
-    """The error for a network that the atlas does not hold."""
-    names = [network.model for network in networks] + [each.model_id[:8] for each in networks]
-    return OptionError(f"{wanted!r} is not one of the atlas's networks; {suggest(wanted, names)}")

@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import json
 
-from convscope.atlas.atlas import matching_networks, unknown_network
 from convscope.atlas.site.network_pages import NetworkPages
 from convscope.atlas.site.pages import render_page, write_assets
 from convscope.atlas.site.views import NetworkView
 from convscope.atlas.store.file_names import network_folder, unique_file_names
+from convscope.atlas.store.network_choice import matching_networks, unknown_network
 from convscope.atlas.store.parts import SCHEMA
 from convscope.atlas.store.reader import Network, Reader
 from convscope.atlas.store.staging import MARK, StagingFolder
 from convscope.atlas.store.store import Store
 from convscope.atlas.store.summary import Summary
-from convscope.atlas.store.tables import EXAMPLES, MAPS, UNITS
+from convscope.atlas.store.tables import CARDS, EXAMPLES, MAPS, UNITS
 from convscope.core.progress import advance
 from convscope.core.quantities import format_bytes, pluralize
 from convscope.errors import InputError
@@ -41,11 +41,11 @@ def export(directory: str, out: str, *, model: str | None = None) -> Summary:
         $ convscope atlas export atlas/ --out site/
     """
     reader = Reader(Store(directory))
-    networks = reader.networks((UNITS, EXAMPLES, MAPS))
+    networks = reader.networks((UNITS, EXAMPLES, CARDS, MAPS))
     if not networks:
         raise InputError(
             f"The atlas at {directory} holds nothing yet; fill it with convscope atlas build,"
-            " examples or map."
+            " examples, cards or map."
         )
     if model is not None:
         chosen = matching_networks(networks, model)

@@ -62,6 +62,8 @@ def test_the_same_bytes_though_a_worker_died(photos, tmp_path, monkeypatch):
     options = {"layers": "first,third", "k": 3, "samples": 2, "batch": 8}
     atlas.build(small_model(), "first,third", str(tmp_path / "local"), **SMALL)
     atlas.examples(small_model(), str(photos), str(tmp_path / "local"), **options)
+    cards = {"layers": "first", "judge": "none", "batch": 8}
+    atlas.cards(small_model(), str(photos), str(tmp_path / "local"), **cards)
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
         module = sys.modules["convscope.atlas.build"]
@@ -88,6 +90,7 @@ def test_the_same_bytes_though_a_worker_died(photos, tmp_path, monkeypatch):
         monkeypatch.setattr(sys.modules["convscope.atlas.examples"], "Scanner", vanishing)
         atlas.examples(small_model(), str(photos), str(tmp_path / "ray"), engine="ray", **options)
         assert (tmp_path / "vanished").exists()
+        atlas.cards(small_model(), str(photos), str(tmp_path / "ray"), engine="ray", **cards)
     finally:
         ray.shutdown()
     assert state(tmp_path / "ray") == state(tmp_path / "local")

@@ -186,7 +186,7 @@ class CardMaker:
         best, least = self.state.best, self.state.least
         count = min(PHOTOS, best.photos // 2)
         strong = best.layers[layer].photo[unit, :count].tolist()
-        weak = least.layers[layer].photo[unit, :count].tolist()
+        weak = [each for each in least.layers[layer].photo[unit].tolist() if each not in strong]
         entries = best.entries | least.entries
         features = [
             [
@@ -194,7 +194,7 @@ class CardMaker:
                 for number in numbers
                 if (feature := self._feature(judge, number, entries)) is not None
             ]
-            for numbers in (strong, weak)
+            for numbers in (strong, weak[:count])
         ]
         if min(map(len, features)) < 2:
             return None

@@ -22,8 +22,9 @@ from convscope.probe import Probe
 BEST_PHOTOS = 50
 """Of each unit: its label is looked for among them."""
 
-LEAST_PHOTOS = 10
-"""Of each unit: as many as the readability takes."""
+LEAST_PHOTOS = 20
+"""Of each unit: twice as many as the readability takes, since photos on which a ReLU is closed may
+be among the best too."""
 
 
 class CardScanner:
