@@ -115,9 +115,17 @@ def printable(text: str) -> str:
     )
 
 
+def _letters(name: str) -> str:
+    """A name without capitals and signs: "Grad-CAM" and "grad_cam" are the same."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
 def suggest(name: str, known: Iterable[str], *, most: int = 5) -> str:
     """The half sentence that helps after a misspelt name: near misses, or else what exists."""
     names = list(known)
+    same = [other for other in names if _letters(other) == _letters(name) != ""]
+    if same:
+        return "did you mean " + " or ".join(repr(other) for other in same[:most]) + "?"
     lowered = {known_name.lower(): known_name for known_name in names}
     near = [
         lowered[match] for match in get_close_matches(name.lower(), lowered, n=most, cutoff=0.6)

@@ -16,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import click
 
     from convscope.cli.commands import Verbs
+    from convscope.cli.messages import usage_sentence
     from convscope.errors import ConvscopeError
 
     code = 0
@@ -34,12 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(error.format_message(), err=True)
         code = 2
     except click.UsageError as error:
-        help_for = (
-            f" (convscope {error.ctx.info_name} --help)"
-            if error.ctx is not None and error.ctx.parent is not None
-            else " (convscope --help)"
-        )
-        code = _say(error.format_message() + help_for)
+        code = _say(usage_sentence(error))
     except click.ClickException as error:
         code = _say(error.format_message())
     except (KeyboardInterrupt, click.Abort):

@@ -12,6 +12,7 @@ import click
 
 import convscope
 from convscope.cli.help import write_options, write_text
+from convscope.cli.messages import in_words_of
 from convscope.cli.options import help_option, model_options, option, values
 from convscope.core.docstring import command_lines
 from convscope.core.schema import Parameter, Schema
@@ -123,6 +124,10 @@ class AtlasVerb(click.Command):
         return {each.name: each for group in self.groups.values() for each in group}.values()
 
     def _run(self, **typed: Any) -> int:
+        with in_words_of(self):
+            return self._run_checked(typed)
+
+    def _run_checked(self, typed: Options) -> int:
         from convscope.cli import show
         from convscope.cli.run import load_typed_model
 

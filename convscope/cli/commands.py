@@ -15,7 +15,9 @@ from convscope.cli.complete import complete_photo
 from convscope.cli.help import write_options, write_text
 from convscope.cli.listings import SUMMARIES, Listing
 from convscope.cli.live import Live
+from convscope.cli.messages import in_words_of
 from convscope.cli.options import (
+    REPEATABLE,
     SHOWS_ALL,
     help_all_option,
     help_option,
@@ -31,9 +33,10 @@ from convscope.cli.paths import (
     check_standard_output,
     photos_in,
 )
-from convscope.cli.public import CHOOSERS, PAGES, VERBS, doc_of, method_options, schema_of
+from convscope.cli.public import CHOOSERS, PAGES, TABLES, VERBS, doc_of, method_options, schema_of
 from convscope.core.docstring import command_lines, summary
 from convscope.core.schema import Schema
+from convscope.core.types import Options
 from convscope.errors import OptionError, suggest
 from convscope.results.endings import ENDINGS, PICTURES
 
@@ -52,10 +55,18 @@ class Verbs(click.Group):
     def __init__(self) -> None:
         super().__init__(
             "convscope",
-            help="Convscope shows what a convolutional network sees.",
+            help="Convscope shows what a vision network sees.",
             context_settings={"help_option_names": ["-h", "--help"]},
         )
         self.params.append(version_option(convscope.__version__))
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """`convscope help VERB` and `convscope version` are read as the options of that name."""
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        elif args == ["version"]:
+            args = ["--version"]
+        return super().parse_args(context, args)
 
     def list_commands(self, context: click.Context) -> list[str]:
         return [*VERBS, *SUMMARIES, "live", "atlas"]
@@ -124,7 +135,7 @@ class Verb(click.Command):
                 [parameter.name],
                 nargs=-1 if parameter.name in _SEVERAL else 1,
                 required=parameter.required,
-                metavar=metavar(parameter),
+                metavar=metavar(parameter) + ("..." if parameter.name in _SEVERAL else ""),
                 shell_complete=complete_photo if parameter.name == "photo" else None,
             )
             for parameter in self.schema.parameters
@@ -156,7 +167,7 @@ class Verb(click.Command):
                 flag for options in self.groups.values() for each in options for flag in each.opts
             }
             self.groups["Model"] = list(model_options(used_flags))
-        self.groups["Output"] = _output_options()
+        self.groups["Output"] = _output_options(self.schema.name in TABLES)
         if self.schema.name in CHOOSERS:
             self.groups["Output"].append(help_all_option())
         # Methods may share an option's name: each shows it in its own section, the command has it
@@ -164,10 +175,14 @@ class Verb(click.Command):
         return {each.name: each for group in self.groups.values() for each in group}.values()
 
     def _run(self, **typed: Any) -> int:
+        with in_words_of(self):
+            return self._run_checked(typed)
+
+    def _run_checked(self, typed: Options) -> int:
         photos = [name for name in photos_in(typed) if isinstance(name, str)]
         # A page is about a source of photos, which need not be files.
         if "photos" not in typed or self.schema.name not in PAGES:
-            check_inputs(photos)
+            check_inputs(photos, [name for name in REPEATABLE if typed.get(name)])
         check_standard_output()
         if typed["out"] not in (None, STDOUT):
             read = [*photos, *filter(None, (typed.get("result"), typed.get("path")))]
@@ -192,7 +207,8 @@ def _check_drawn(out: str, drawing: Sequence[str]) -> None:
         )
 
 
-def _output_options() -> list[click.Option]:
+def _output_options(prints_table: bool) -> list[click.Option]:
+    quiet = "Print only the table." if prints_table else "No progress bar and no table."
     return [
         click.Option(
             ["-o", "--out"],
@@ -206,6 +222,6 @@ def _output_options() -> list[click.Option]:
             help="An option of the picture, such as style=overlay.",
         ),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
-        click.Option(["-q", "--quiet"], is_flag=True, help="No progress bar and no table."),
+        click.Option(["-q", "--quiet"], is_flag=True, help=quiet),
         help_option(),
     ]

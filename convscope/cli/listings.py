@@ -49,8 +49,8 @@ class Listing(click.Command):
         super().__init__(
             name,
             callback=self._run,
-            help=SUMMARIES[name],
-            short_help=SUMMARIES[name],
+            help=SUMMARIES[name].replace("`", ""),
+            short_help=SUMMARIES[name].replace("`", ""),
             params=[as_json, help_option()],
         )
 

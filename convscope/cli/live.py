@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from convscope.cli.help import write_options, write_text
+from convscope.cli.messages import in_words_of
 from convscope.cli.options import help_option, model_options, option, values
 from convscope.cli.public import schema_of
 
@@ -40,7 +41,8 @@ class Live(click.Command):
         import convscope
         from convscope.cli.run import load_typed_model
 
-        options = values(list(self.schema.options), typed, "live")
-        photos = list(typed.pop("photos"))
-        convscope.live(load_typed_model(typed), photos, **options).wait()
+        with in_words_of(self):
+            options = values(list(self.schema.options), typed, "live")
+            photos = list(typed.pop("photos"))
+            convscope.live(load_typed_model(typed), photos, **options).wait()
         return 0

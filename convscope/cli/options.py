@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import click
 
 from convscope.cli.complete import complete_model, completion_of
+from convscope.cli.messages import PLAIN
 from convscope.cli.public import schema_of
 from convscope.core.annotations import base, members
 from convscope.core.schema import REQUIRED, Parameter, Schema
@@ -14,9 +15,6 @@ from convscope.core.types import Options
 from convscope.core.validation import check
 from convscope.networks.command_words import network_flag
 from convscope.networks.sources import registry as sources
-
-PLAIN = "plain_"
-"""Before the name of an option of networks that was given by its hidden plain name."""
 
 REPEATABLE = ("layers", "methods", "metrics")
 """Options that may be given several times instead of with commas."""
@@ -72,7 +70,7 @@ def values(
             continue
         if isinstance(value, tuple):
             value = [part for text in value for part in text.split(",")]
-        converted[parameter.name] = check(owner, parameter.name, parameter.type, value)
+        converted[parameter.name] = check(owner, flag_of(parameter.name), parameter.type, value)
     return converted
 
 

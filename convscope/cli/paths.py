@@ -27,8 +27,9 @@ def photos_in(typed: Mapping[str, object]) -> tuple[str, ...]:
     return photos if isinstance(photos, tuple) else ()
 
 
-def check_inputs(photos: Sequence[str]) -> None:
-    """Refuse photos that are not there.
+def check_inputs(photos: Sequence[str], listed: Sequence[str] = ()) -> None:
+    """Refuse photos that are not there. `listed` are options with several values that were given:
+    what follows one after a space is read as a photo.
 
     Raises:
         ImageError: a file that does not exist.
@@ -37,15 +38,19 @@ def check_inputs(photos: Sequence[str]) -> None:
         path = Path(photo)
         if photo.startswith(PREFIX) or path.exists():
             continue
+        if "://" in photo:
+            raise ImageError(f"There is no file {photo}; download it first.")
         try:
             near = [str(path.parent / name) for name in os.listdir(path.parent)]
         except OSError:
             near = []
         hint = suggest(photo, near)
-        raise ImageError(
-            f"There is no file {photo}"
-            + (f"; {hint}" if hint.startswith("did you mean") else ", and no sample: photo either.")
+        sentence = f"There is no file {photo}" + (
+            f"; {hint}" if hint.startswith("did you mean") else ", and no sample: photo either."
         )
+        if listed:
+            sentence += f" Several values of --{listed[0]} are separated by commas."
+        raise ImageError(sentence)
 
 
 def check_output(out: str, inputs: Sequence[str], endings: Sequence[str]) -> None:

@@ -45,6 +45,9 @@ VERBS = {
 PAGES = ("report", "audit")
 """Verbs that write a page."""
 
+TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "activations")
+"""Verbs whose answer is a table, read in the terminal."""
+
 ALIASES = {"models": "list_models"}
 """Verbs that have another name in Python, where a noun alone would say too little."""
 

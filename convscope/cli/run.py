@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import convscope
 from convscope.cli import show
-from convscope.cli.options import PLAIN, flag_of, model_schemas, values
+from convscope.cli.messages import PLAIN
+from convscope.cli.options import flag_of, model_schemas, values
 from convscope.cli.paths import STDOUT, default_output, photos_in
-from convscope.cli.public import CHOOSERS, PAGES, method_options
+from convscope.cli.public import CHOOSERS, PAGES, TABLES, method_options
 from convscope.core.schema import Parameter, Schema
 from convscope.core.types import Options
 from convscope.core.validation import check
@@ -24,10 +25,6 @@ from convscope.results.result import Result
 
 if TYPE_CHECKING:
     from convscope.networks.model import Model
-
-TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "activations")
-"""Verbs whose answer is read in the terminal."""
-
 
 DOWNLOADED = ("torchvision", "timm")
 """Sources whose networks are known without their weights, which come from a server."""
@@ -91,7 +88,7 @@ def _write(
     if not typed["quiet"] or name in TABLES:
         show.table(result, photos)
     if not typed["quiet"]:
-        for sentence in _explained(result):
+        for sentence in _explained(result, photos):
             print(sentence, file=sys.stderr)
     if path is not None:
         print(path)
@@ -100,9 +97,9 @@ def _write(
     return _exit_code(result)
 
 
-def _explained(result: Result) -> list[str]:
+def _explained(result: Result, photos: Sequence[str]) -> list[str]:
     """What an explanation is of, with the probability of its class, by which method and at which
-    layer: a line for each map."""
+    layer: a line for each map; of several `photos`, with the photo's name."""
     details = result.details
     if isinstance(details, AttributionDetails):
         methods = [(details.method, details.layer)]
@@ -115,6 +112,9 @@ def _explained(result: Result) -> list[str]:
         title if probability is None else f"{title} ({probability:.1%})"
         for title, probability in zip(details.titles, probabilities, strict=True)
     ]
+    if len(photos) > 1 and len(photos) == len(result.photos):
+        named = zip(details.photo_of, subjects, strict=True)
+        subjects = [f"{photos[photo]}: {subject}" for photo, subject in named]
     lines = []
     for method, layer in methods:
         maps = result["heatmap" if len(methods) == 1 else f"{method}.heatmap"]
@@ -140,6 +140,8 @@ def _exit_code(result: Result) -> int:
 
 def _positional(verb: str, parameter: Parameter, typed: Options) -> object:
     value = typed.pop(parameter.name, None)
+    if value is None and not parameter.required:
+        return parameter.default
     if parameter.type is int:
         return check(verb, parameter.name, int, value)
     if parameter.name == "result":
@@ -176,7 +178,8 @@ def load_typed_model(typed: Options, *, with_weights: bool = True) -> Model:
                 f" {suggest(name, known)}"
             )
     options: Options = {
-        name: check(known[name][0], name, known[name][1].type, text) for name, text in texts.items()
+        name: check(known[name][0], network_flag(name), known[name][1].type, text)
+        for name, text in texts.items()
     }
     if not with_weights and source in DOWNLOADED:
         options = {"weights": False} | options

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 
 from rich.console import Console
 from rich.progress import (
@@ -26,6 +27,7 @@ from convscope.core.progress import Reporter, report_to
 from convscope.core.types import Options
 from convscope.errors import printable
 from convscope.results.details import TableDetails
+from convscope.results.provenance import Row
 from convscope.results.result import Result
 
 
@@ -106,22 +108,31 @@ def rows(table_rows: list[Options]) -> None:
 
 
 def table(result: Result, photos: Sequence[str] = ()) -> None:
-    """The rows of a result; of several `photos`, by their names."""
+    """The rows of a result, its photos by their names; rows of other columns in another table."""
     if not result.table:
         return
     title = result.details.title if isinstance(result.details, TableDetails) else None
-    drawn = Table(title=None if title is None else Text(printable(title)), title_justify="left")
-    for name, value in result.table[0].items():
-        drawn.add_column(
-            Text(printable(name)),
-            justify="right" if isinstance(value, (int, float)) and name != "photo" else "left",
-            overflow="fold",
-        )
-    for row in result.table:
-        if len(photos) > 1 and isinstance(row.get("photo"), int) and row["photo"] < len(photos):
-            row = row | {"photo": photos[row["photo"]]}
-        drawn.add_row(*(Text(printable(_cell(name, value))) for name, value in row.items()))
-    _console().print(drawn)
+    # Rows of other columns (the layers after the classes, say) stand in a table of their own.
+    for columns, group in groupby(result.table, key=tuple):
+        drawn = Table(title=None if title is None else Text(printable(title)), title_justify="left")
+        named = [_with_photo_name(row, photos) for row in group]
+        for name in columns:
+            value = named[0][name]
+            is_number = isinstance(value, (int, float)) and name != "photo"
+            drawn.add_column(
+                Text(printable(name)), justify="right" if is_number else "left", overflow="fold"
+            )
+        for row in named:
+            drawn.add_row(*(Text(printable(_cell(name, value))) for name, value in row.items()))
+        _console().print(drawn)
+
+
+def _with_photo_name(row: Row, photos: Sequence[str]) -> Row:
+    """The row with the name of its photo in place of the number."""
+    number = row.get("photo")
+    if isinstance(number, int) and number < len(photos):
+        return row | {"photo": photos[number]}
+    return row
 
 
 def lines(answer: Sequence[str], *, as_json: bool) -> None:
@@ -144,7 +155,7 @@ def _cell(name: str, value: object) -> str:
     if isinstance(value, float):
         return (
             f"{value:.1%}"
-            if name in ("probability", "zeros", "inactive", "blank")
+            if name.endswith("probability") or name in ("zeros", "inactive", "blank")
             else f"{value:.4g}"
         )
     if isinstance(value, int):

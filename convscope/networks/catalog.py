@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -53,6 +54,24 @@ def list_models(word: str = "", *, source: str | None = None) -> list[str]:
             f" {suggest(word, [name.partition(':')[2] for name in names])}"
         )
     return matches
+
+
+def require_source(name: str) -> None:
+    """Refuse the name of a network without its source.
+
+    Raises:
+        ModelError: some source has a network of that name, or of one like it.
+    """
+    sources: dict[str, list[str]] = {}
+    for known in list_models():
+        sources.setdefault(known.partition(":")[2], []).append(known)
+    if name in sources:
+        same = " or ".join(sources[name])
+        raise ModelError(f"A network is written source:name; {name!r} is {same}.")
+    near = get_close_matches(name.lower(), sources, 2)
+    if near:
+        specs = [repr(spec) for other in near for spec in sources[other]]
+        raise ModelError(f"There is no network {name!r}; did you mean {' or '.join(specs)}?")
 
 
 def _embedded() -> Iterator[str]:

@@ -23,6 +23,9 @@ _UNIT = re.compile(
     rf"^(?P<layer>[^:]+):(?P<index>{_NUMBER})(?::(?P<row>{_NUMBER}),(?P<column>{_NUMBER}))?$"
 )
 
+CLASSES = "head"
+"""The word that `atlas` takes for the layer of classes, where no layer has that name."""
+
 PASSING = ("Identity", "Dropout", "Dropout2d", "DropPath", "StochasticDepth", "Permute")
 """Kinds that hand on what they are given when a network is not trained."""
 
@@ -96,13 +99,21 @@ class Layers(Mapping[str, Layer]):
         base, mark, call = name.partition("#")
         layer = self._layers.get(base)
         if layer is None:
-            raise LayerError(f"The network has no layer {name!r}; {suggest(name, self._layers)}")
+            raise LayerError(self._unknown(name))
         if mark and not (is_whole_number(call) and 1 <= int(call) <= layer.calls):
             raise LayerError(
                 f"{base!r} runs {layer.calls} time(s), so its runs are {base}#1 to"
                 f" {base}#{layer.calls}; {name!r} was given."
             )
         return layer
+
+    def _unknown(self, name: str) -> str:
+        """What to say where there is no such layer."""
+        dense = [layer.name for layer in self._layers.values() if layer.kind == "Linear"]
+        hint = suggest(name, self._layers)
+        if name == CLASSES and dense:
+            hint = f"only atlas takes it for the layer of classes; give a name, as {dense[-1]!r}."
+        return f"The network has no layer {name!r}; {hint}"
 
     def _concept_layer(self, name: str) -> Layer:
         """Saved concepts as a layer with a channel for each.

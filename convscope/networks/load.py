@@ -21,7 +21,7 @@ from convscope.core.types import Options, Task
 from convscope.core.validation import checked
 from convscope.errors import ModelError, OptionError, suggest
 from convscope.networks import options as user_options
-from convscope.networks.catalog import list_models
+from convscope.networks.catalog import require_source
 from convscope.networks.layout import Layout
 from convscope.networks.memory_errors import memory_errors
 from convscope.networks.model import Model
@@ -177,19 +177,12 @@ def full_spec(spec: str) -> str:
     return f"{ENDINGS[ending]}:{spec}" if source not in registry and ending in ENDINGS else spec
 
 
-def _suggest_source(name: str) -> None:
-    """Refuse a name without its source, with the sources that have a network of that name."""
-    matches = [known for known in list_models() if known.partition(":")[2] == name]
-    if matches:
-        raise ModelError(f"A network is written source:name; {name!r} is {' or '.join(matches)}.")
-
-
 def _from_source(
     spec: str, weights: bool | str | Path | None, options: Options, trust: bool
 ) -> Model:
     source, _, name = full_spec(spec).partition(":")
     if source not in registry and not name:
-        _suggest_source(spec)
+        require_source(spec)
     if source not in registry:
         raise ModelError(
             f"There is no model source {source!r} (in {spec!r}); a model is written source:name,"

@@ -39,8 +39,8 @@ def run_with_attention(probe: Probe, image: Tensor, method: str) -> tuple[list[A
         _, output = probe.activations_and_output(image, [])
     if not recorder.attentions:
         raise OptionError(
-            f"{method} needs a network with self-attention, and {probe.model.name} has none; use"
-            " method='layer_cam'."
+            f"{method} needs a network with self-attention, and {probe.model.name} has none; explain"
+            " with method='layer_cam' shows where the answer comes from."
         )
     return recorder.attentions, output
 

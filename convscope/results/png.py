@@ -114,7 +114,11 @@ def _open(path: str | Path) -> tuple[Image, str | None]:
         raise InputError(f"There is no file {path}.") from None
     except Image.DecompressionBombError:
         raise InputError(bomb) from None
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+    except UnidentifiedImageError:
+        raise InputError(
+            f"{path} is no PNG; only the PNG files that Convscope saves carry how they were made."
+        ) from None
+    except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} cannot be read as a picture.") from None

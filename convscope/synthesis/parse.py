@@ -88,7 +88,13 @@ def _read(text: str, probe: Probe) -> list[Objective]:
     word = text.strip().partition(":")[0]
     if word in KINDS and word != "concept" and word not in probe.layers:
         return [objective(KIND, question=text.strip())]
-    expression = read_expression(text, probe.layers)
+    try:
+        expression = read_expression(text, probe.layers)
+    except UnitError as error:
+        sentence, newline, place = str(error).partition("\n")
+        unit = probe.layers.example()
+        example = f"{sentence} Units and sums of them are written as in {unit} or 0.5*{unit} + {unit[:-1]}1."
+        raise UnitError(f"{example}{newline}{place}") from None
     if isinstance(expression, Series):
         first, last = (_resolve(side, text, probe) for side in (expression.first, expression.last))
         if len(first) != 1 or len(last) != 1:
@@ -144,9 +150,14 @@ def _require_layer(name: str, probe: Probe) -> None:
     try:
         layers[name]
     except LayerError as error:
+        labels = probe.model.labels or []
+        of_class = (
+            f" {name!r} is a class: class_image shows one, and logit({name}) stands for its score."
+            if any(name in label.split(", ") for label in labels)
+            else ""
+        )
         raise LayerError(
-            f"{str(error).removesuffix('.')}; a unit is written layer:index, as in"
-            f" {layers.example()}."
+            f"{error}{of_class} A unit is written layer:index, as in {layers.example()}."
         ) from None
 
 

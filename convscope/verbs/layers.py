@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from convscope.core.quantities import pluralize
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.details import LayerTotals, TableDetails
@@ -44,5 +45,5 @@ def layers(model: Model, *, match: str = "**") -> Result:
         units=sum(layer.units for layer in matching),
         parameters=layout.parameters,
     )
-    title = f"{model.name}: {len(table)} layers, {layout.parameters:,} parameters"
+    title = f"{model.name}: {pluralize(len(table), 'layer')}, {layout.parameters:,} parameters"
     return Result("layers", TableDetails(title=title, totals=totals), table=table)

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 
 from convscope.errors import LayerError, OptionError
 from convscope.networks.concept_layer import module_and_call
-from convscope.networks.layer import Layers
+from convscope.networks.layer import CLASSES, Layers
 from convscope.networks.model import Model
-
-HEAD = "head"
-"""Stands for the layer that gives the class scores, where no layer has that name."""
 
 
 SCORES = "scores"
@@ -47,7 +44,7 @@ def select_layers(
     for pattern in patterns:
         if pattern == SCORES and with_scores and SCORES not in layers:
             selected.add(SCORES)
-        elif pattern == HEAD and HEAD not in layers:
+        elif pattern == CLASSES and CLASSES not in layers:
             selected.add(_head_or_scores(model, layers, with_scores=with_scores))
         elif not any(mark in pattern for mark in "*?["):
             layers[pattern]  # raises where there is no such layer
