@@ -39,8 +39,8 @@ def run_with_attention(probe: Probe, image: Tensor, method: str) -> tuple[list[A
         _, output = probe.activations_and_output(image, [])
     if not recorder.attentions:
         raise OptionError(
-            f"{method} needs a network with self-attention, and {probe.model.name} has none; explain"
-            " with method='layer_cam' shows where the answer comes from."
+            f"{method} needs a network with self-attention, and {probe.model.name} has none;"
+            " the method layer_cam of explain needs none."
         )
     return recorder.attentions, output
 

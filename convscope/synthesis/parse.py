@@ -93,8 +93,10 @@ def _read(text: str, probe: Probe) -> list[Objective]:
     except UnitError as error:
         sentence, newline, place = str(error).partition("\n")
         unit = probe.layers.example()
-        example = f"{sentence} Units and sums of them are written as in {unit} or 0.5*{unit} + {unit[:-1]}1."
-        raise UnitError(f"{example}{newline}{place}") from None
+        example = f"{unit} or 0.5*{unit} + {unit[:-1]}1"
+        raise UnitError(
+            f"{sentence} Units and sums of them are written as in {example}.{newline}{place}"
+        ) from None
     if isinstance(expression, Series):
         first, last = (_resolve(side, text, probe) for side in (expression.first, expression.last))
         if len(first) != 1 or len(last) != 1:

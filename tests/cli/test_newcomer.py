@@ -31,7 +31,7 @@ REFUSED = [
         "Several values of --layers are separated by commas.",
     ),
     (["predict", "sample:chelsea", "-m", "timm:alexnext", "--weights", "x"], "no weights file 'x'"),
-    (["attention", "sample:chelsea"], "and EfficientNet-Lite0 has none; explain with"),
+    (["attention", "sample:chelsea"], "none; the method layer_cam of explain needs none."),
     (["visualize", "nothing"], "A unit is written layer:index, as in bn2:0."),
     (
         ["visualize", "tabby"],

@@ -9,7 +9,6 @@ from convscope.networks.concept_layer import module_and_call
 from convscope.networks.layer import CLASSES, Layers
 from convscope.networks.model import Model
 
-
 SCORES = "scores"
 """Stands for what can be asked of the network's output by number: a detector's classes, each by its
 surest candidate, a segmenter's, each by its mean over all places, the values of a regression, the
