@@ -152,7 +152,7 @@ def _require_layer(name: str, probe: Probe) -> None:
     try:
         layers[name]
     except LayerError as error:
-        labels = probe.model.labels or []
+        labels = probe.model.labels or ()
         of_class = (
             f" {name!r} is a class: class_image shows one, and logit({name}) stands for its score."
             if any(name in label.split(", ") for label in labels)
