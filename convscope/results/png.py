@@ -116,7 +116,7 @@ def _open(path: str | Path) -> tuple[Image, str | None]:
         raise InputError(bomb) from None
     except UnidentifiedImageError:
         raise InputError(
-            f"{path} is no PNG; only the PNG files that Convscope saves carry how they were made."
+            f"{path} cannot be read as a picture that Convscope saved: it is no PNG."
         ) from None
     except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):

@@ -63,7 +63,7 @@ def test_a_malformed_sum_shows_how_one_is_written(text, capsys):
 def test_rerun_of_a_photo(capsys, folder):
     Image.new("RGB", (64, 64), "gray").save("cat.jpg")
     assert main(["rerun", "cat.jpg"]) == 2
-    assert "cat.jpg is no PNG; only the PNG files that Convscope saves" in capsys.readouterr().err
+    assert "a picture that Convscope saved: it is no PNG." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
