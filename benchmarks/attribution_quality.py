@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 import convscope
+from benchmarks._page import between
 from convscope.attribution import registry
 from convscope.core.files import write_whole
 from convscope.results.details import MeasurementsDetails
@@ -149,8 +150,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 def filled(page: str, table: list[dict[str, Any]]) -> str:
     """The page with the table between its marks."""
-    before, mark, after = page.partition(BEGIN)
-    return before + mark + "\n\n" + text(table) + "\n" + END + after.partition(END)[2]
+    return between(page, BEGIN, END, text(table))
 
 
 def merged(first: convscope.Result, second: convscope.Result) -> convscope.Result:

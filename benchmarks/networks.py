@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 import convscope
+from benchmarks._page import between
 from convscope import Model
 from convscope.probe import Probe
 from tests import user_networks
@@ -197,9 +198,8 @@ def table(rows: list[Row]) -> str:
 def write(name_of_table: str, rows: list[Row]) -> None:
     """Put a table into the documentation."""
     begin, end = MARKS[name_of_table]
-    before, mark, rest = DOCS.read_text(encoding="utf-8").partition(begin)
-    after = rest.partition(end)[2]
-    DOCS.write_text(f"{before}{mark}\n\n{table(rows)}\n{end}{after}", encoding="utf-8")
+    page = between(DOCS.read_text(encoding="utf-8"), begin, end, table(rows))
+    DOCS.write_text(page, encoding="utf-8")
 
 
 def main(arguments: list[str]) -> None:

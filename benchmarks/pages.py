@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import attribution_quality, fooling_quality, speed, synthesis_quality
+from benchmarks._page import between
 from benchmarks.readme import filled
 from convscope.core.files import write_whole
 
@@ -49,16 +50,7 @@ def with_quality(page: str) -> str:
         parts.append(synthesis_quality.markdown(data["summary"], data["about"]))
     if (DOCS / "fooling.json").is_file():
         parts.append(fooling_quality.markdown(read("fooling")))
-    before, mark, after = page.partition(BEGIN)
-    assert mark, f"docs/pictures.md lacks {BEGIN}"
-    return (
-        before
-        + mark
-        + "\n\n"
-        + "".join(f"{part}\n" for part in parts)
-        + END
-        + after.partition(END)[2]
-    )
+    return between(page, BEGIN, END, "\n".join(parts))
 
 
 def read(name: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import convscope
+from benchmarks._page import between
 from benchmarks._scenes import NAMES, SIDE, Scene, Scenes
 from benchmarks._trained_heads import heads_of
 from convscope.networks.model import Model
@@ -392,9 +393,7 @@ def main() -> None:
         parts.append(table(title, measure(contestants, asked), asked, rows))
         print(parts[-1], flush=True)
     if arguments.write:
-        before, mark, after = PAGE.read_text().partition(BEGIN)
-        tables = "\n".join(parts)
-        PAGE.write_text(f"{before}{mark}\n\n{tables}\n{END}{after.partition(END)[2]}")
+        PAGE.write_text(between(PAGE.read_text(), BEGIN, END, "\n".join(parts)))
 
 
 if __name__ == "__main__":

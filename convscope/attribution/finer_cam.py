@@ -40,7 +40,7 @@ def finer_cam(
     Example:
         convscope.explain(model, "cat.jpg", method="finer_cam", target="tabby")
     """
-    if not all(_is_one_class(choice) for choice in target.choices):
+    if not all(is_single_class(choice) for choice in target.choices):
         raise TargetError(
             "Finer-CAM compares a class with the classes like it: give one class of a network with"
             " several."
@@ -71,5 +71,6 @@ def finer_cam(
     return grad_cam(probe, image, Target(probe.model, (CallableQuestion(finer),)), layer=layer)
 
 
-def _is_one_class(question: Question) -> bool:
+def is_single_class(question: Question) -> bool:
+    """Whether a question asks about one class, not about two or about something else."""
     return isinstance(question, Choice) and question.against is None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -26,43 +27,60 @@ def checksum(tensors: Iterable[Tensor]) -> tuple[float, ...]:
     numbers notice values that changed places, which a plain sum does not. What is lost is a change
     far below a float's precision.
     """
-    with torch.inference_mode(False), torch.no_grad():
-        small: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
-        sums: list[Tensor] = []
-        for tensor in tensors:
-            if tensor.numel() < SMALL:
-                small.setdefault((tensor.device, tensor.dtype), []).append(tensor)
-            else:
-                sums.append(_weighted_sum(_flat(tensor)))
-        sums += [_weighted_rows(group) for group in small.values()]
-        return tuple(torch.cat([part.reshape(-1).cpu() for part in sums]).tolist()) if sums else ()
+    return WeightViews(tensors).checksum()
+
+
+class WeightViews:
+    """Tensors cut into the parts that `checksum` multiplies: views of their memory, so that they
+    are made once and read as often as one likes."""
+
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
+        self._large: list[tuple[Tensor, Tensor]] = []
+        self._small: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
+        self._converted: list[Tensor] = []
+        with torch.inference_mode(False), torch.no_grad():
+            for tensor in tensors:
+                values = tensor.detach()
+                if tensor.is_inference() or not values.is_contiguous():
+                    self._converted.append(values)
+                elif values.numel() < SMALL:
+                    key = (values.device, values.dtype)
+                    self._small.setdefault(key, []).append(values.view(-1))
+                elif values.dtype == torch.float32:
+                    self._large.append(_blocks(values.view(-1)))
+                else:
+                    self._converted.append(values)
+
+    def checksum(self) -> tuple[float, ...]:
+        """The numbers for the values as they are now."""
+        with torch.inference_mode(False), torch.no_grad():
+            large = chain(self._large, map(_blocks, map(_flat, self._converted)))
+            sums = [total for blocks in large for total in _weighted_sums(*blocks)]
+            sums += [_weighted_rows(torch.cat(group)) for group in self._small.values()]
+            return tuple(torch.cat([part.cpu() for part in sums]).tolist()) if sums else ()
 
 
 def _flat(tensor: Tensor) -> Tensor:
-    """All values in one row, as 32-bit floats."""
-    if tensor.is_inference():
-        tensor = tensor.clone()
-    values = tensor.detach().reshape(-1)
-    if values.dtype != torch.float32:
-        values = values.abs() if values.is_complex() else values.float()
-    return values.float()
+    """All values in one row, as 32-bit floats, where autograd may work."""
+    values = (tensor.clone() if tensor.is_inference() else tensor).reshape(-1)
+    return (values.abs() if values.is_complex() else values).float()
 
 
-def _weighted_sum(values: Tensor) -> Tensor:
-    """One number for a large tensor."""
-    factors = _factors(values.device)
+def _blocks(values: Tensor) -> tuple[Tensor, Tensor]:
+    """A row of values as whole blocks, and what is left."""
     whole = values.numel() // BLOCK * BLOCK
-    partial = values[whole:]
-    total = partial @ factors[: partial.numel()]
-    if whole:
-        rows = values[:whole].view(-1, BLOCK) @ factors
-        total = total + rows @ _row_factors(rows.numel(), values.device)
-    return total
+    return values[:whole].view(-1, BLOCK), values[whole:]
 
 
-def _weighted_rows(tensors: Sequence[Tensor]) -> Tensor:
-    """One number for every `ROW` values of small tensors of one type, laid end to end."""
-    values = _flat(torch.cat([tensor.detach().reshape(-1) for tensor in tensors]))
+def _weighted_sums(blocks: Tensor, remainder: Tensor) -> tuple[Tensor, Tensor]:
+    """A number for every block of a large tensor, and one for what is left."""
+    factors = _factors(blocks.device)
+    return blocks @ factors, (remainder @ factors[: len(remainder)])[None]
+
+
+def _weighted_rows(values: Tensor) -> Tensor:
+    """A number for every `ROW` values of small tensors of one type, laid end to end."""
+    values = _flat(values)
     factors = _factors(values.device)[:ROW]
     whole = values.numel() // ROW * ROW
     last = values[whole:] @ factors[: values.numel() - whole]
@@ -73,8 +91,3 @@ def _weighted_rows(tensors: Sequence[Tensor]) -> Tensor:
 def _factors(device: torch.device) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randn(BLOCK, generator=generator, dtype=torch.float32).to(device)
-
-
-@lru_cache(maxsize=64)
-def _row_factors(count: int, device: torch.device) -> Tensor:
-    return torch.arange(1, count + 1, dtype=torch.float32, device=device).rsqrt()

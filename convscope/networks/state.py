@@ -13,14 +13,14 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from convscope.core.types import Task
-from convscope.networks.checksum import checksum
+from convscope.networks.checksum import WeightViews
 from convscope.networks.class_scores import ScoreFacts
 from convscope.networks.layer import Layers
 from convscope.networks.layout import Layout
@@ -28,6 +28,10 @@ from convscope.networks.module_index import ModuleIndex
 from convscope.networks.preprocessing import Preprocessing
 
 Known = TypeVar("Known")
+
+TensorVersions: TypeAlias = tuple[tuple[int, int, int, torch.Size, tuple[int, ...]], ...]
+"""Which tensors these are, where and how they lie in memory, and how often PyTorch saw them
+change."""
 
 MAX_DRY_RUNS = 8
 """How many dry runs of one network are remembered: they differ in the size of the image."""
@@ -59,6 +63,7 @@ class NetworkMemory:
         self._calls = 0
         self._unchanged_in: int | None = None
         self._in_evaluation_mode: ModuleIndex | None = None
+        self._views: tuple[TensorVersions, WeightViews] | None = None
 
     @contextmanager
     def one_call(self) -> Iterator[None]:
@@ -110,7 +115,10 @@ class NetworkMemory:
 
         def read() -> Hashable:
             tensors = module_index.tensors
-            return _versions(tensors), checksum(tensors)
+            versions = _versions(tensors)
+            if self._views is None or self._views[0] != versions:
+                self._views = versions, WeightViews(tensors)
+            return versions, self._views[1].checksum()
 
         return self.once_a_call("weights", read)
 
@@ -148,8 +156,11 @@ class NetworkMemory:
         self._known[type(value)] = value
 
 
-def _versions(tensors: Iterable[Tensor]) -> tuple[tuple[int, int, int], ...]:
-    return tuple((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors)
+def _versions(tensors: Iterable[Tensor]) -> TensorVersions:
+    return tuple(
+        (id(tensor), tensor.data_ptr(), tensor._version, tensor.shape, tensor.stride())
+        for tensor in tensors
+    )
 
 
 def _hash(name: str, tensors: dict[str, Tensor], preprocessing: Preprocessing) -> str:

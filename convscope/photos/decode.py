@@ -83,7 +83,7 @@ def pil_to_image(photo: Image.Image, name: str, background: tuple[int, ...]) -> 
     """A PIL image, perhaps not yet decoded, as float `1 3 h w`."""
     if min(photo.size) < 1:
         raise ImageError(f"{name} has no pixels (height {photo.height}, width {photo.width}).")
-    limit = pixel_limit()
+    limit = pixel_limit(math.prod(photo.size))
     if math.prod(photo.size) > limit:
         reason = (
             "and is refused as a decompression bomb"

@@ -1,4 +1,4 @@
-"""What a provenance knows a photo by."""
+"""What a provenance knows a photo by, and what a result keeps of it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,23 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-_known: ContextVar[dict[int, tuple[Tensor, str]] | None] = ContextVar("known", default=None)
-"""Inside `fingerprints_kept`: images by their id, held so that no other one gets it, with their
-fingerprints."""
+
+@dataclass(frozen=True)
+class _Known:
+    """An image, held so that no other one gets its id, and what was found out about it."""
+
+    image: Tensor
+    digest: str
+    levels: Tensor
+
+
+_known: ContextVar[dict[int, _Known] | None] = ContextVar("known", default=None)
+"""Inside `fingerprints_kept`: images by their id."""
 
 
 @contextmanager
@@ -33,26 +43,32 @@ def fingerprint(image: Tensor) -> str:
     Pixels that came from 8 bits count as these, any others as 32-bit floats. The planes are hashed
     one by one, since a photo may fill much of the memory.
     """
+    return _look_up(image).digest
+
+
+def to_8_bit(image: Tensor) -> Tensor:
+    """The nearest of 256 levels of each value of an image (n c h w in [0, 1]): uint8, on the
+    CPU."""
+    return _look_up(image).levels
+
+
+def _look_up(image: Tensor) -> _Known:
     known = _known.get()
     if known is None:
-        return _digest(image)
+        return _read(image)
     if id(image) not in known:
-        known[id(image)] = image, _digest(image)
-    return known[id(image)][1]
+        known[id(image)] = _read(image)
+    return known[id(image)]
 
 
-def _digest(image: Tensor) -> str:
+def _read(image: Tensor) -> _Known:
     planes = image.detach().cpu().float().flatten(0, 1)
-    levels = [_to_8_bit(plane) for plane in planes]
-    is_8_bit = all(
-        bool(torch.equal(level.float().div_(255), plane))
-        for level, plane in zip(levels, planes, strict=True)
-    )
+    levels = torch.empty(planes.shape, dtype=torch.uint8)
+    is_8_bit = True
+    for level, plane in zip(levels, planes, strict=True):
+        level.copy_(plane.mul(255).round_().clamp_(0, 255))
+        is_8_bit = is_8_bit and bool(torch.equal(level.float().div_(255), plane))
     digest = hashlib.sha256(repr(tuple(image.shape)).encode())
     for plane in levels if is_8_bit else planes:
-        digest.update(plane.contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _to_8_bit(plane: Tensor) -> Tensor:
-    return plane.mul(255).round_().clamp_(0, 255).to(torch.uint8)
+        digest.update(plane.contiguous().numpy())
+    return _Known(image, digest.hexdigest(), levels.view(image.shape))

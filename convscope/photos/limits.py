@@ -14,8 +14,15 @@ twice (turned upright, then flattened), three as an array, and three or four tim
 floats."""
 
 
-def pixel_limit() -> int:
-    """How many pixels a photo may have here and now: as many as memory has room for, up to
-    `PIXEL_LIMIT`."""
+UNCHECKED_PIXELS = 1 << 16
+"""A photo of so few pixels, which take 3 MB, is read without asking the system for its free
+memory."""
+
+
+def pixel_limit(pixels: int) -> int:
+    """How many pixels a photo may have here and now, where it has so many: as many as memory has
+    room for, up to `PIXEL_LIMIT`."""
+    if pixels <= UNCHECKED_PIXELS:
+        return PIXEL_LIMIT
     available = available_memory()
     return PIXEL_LIMIT if available is None else min(PIXEL_LIMIT, available // BYTES_PER_PIXEL)

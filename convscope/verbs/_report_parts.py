@@ -47,7 +47,7 @@ more changes little."""
 DREAM_SIDE = 480
 """Longest side of the dream."""
 
-METHOD_NAMES = {"grad_cam": "Grad-CAM", "layer_cam": "LayerCAM"}
+METHOD_NAMES = {"finer_cam": "Finer-CAM", "grad_cam": "Grad-CAM", "layer_cam": "LayerCAM"}
 """The default methods of `explain`, as they are written in a text."""
 
 AMPLIFIED = 10

@@ -23,7 +23,7 @@ from convscope.networks.load import load_model
 from convscope.networks.memory_errors import memory_errors
 from convscope.networks.model import Model
 from convscope.networks.torch_settings import plain_torch_settings
-from convscope.photos.fingerprint import fingerprint, fingerprints_kept
+from convscope.photos.fingerprint import fingerprint, fingerprints_kept, to_8_bit
 from convscope.photos.load_image import load_named_photos
 from convscope.results import provenance
 from convscope.results.details import FoolingDetails, ImagesDetails
@@ -157,6 +157,4 @@ def network_input(model: Model, photos: list[Tensor]) -> Tensor:
 
 def bytes_of(photos: list[Tensor]) -> list[Any]:
     """The photos as a `Result` keeps them: uint8, h w c, each at its own size."""
-    from convscope.results.pictures import to_uint8
-
-    return [to_uint8(photo[0].permute(1, 2, 0).cpu().numpy()) for photo in photos]
+    return [to_8_bit(photo)[0].permute(1, 2, 0).contiguous().numpy() for photo in photos]

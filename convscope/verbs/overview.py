@@ -65,13 +65,13 @@ def overview(
         patterns = [layers] if isinstance(layers, str) else list(layers or probe.layers.stages())
         names = list(dict.fromkeys(name for text in patterns for name in probe.layers.match(text)))
         stages = probe.layers.stages()
-        methods = []
+        methods, targets = [], read_targets(model, target)
         if method is not None:
             methods = methods_of(
                 probe,
                 method,
                 layer=layer,
-                until=read_targets(model, target).layer,
+                until=targets.layer,
                 seed=seed,
                 options=options,
             )
@@ -84,13 +84,13 @@ def overview(
         answer = answer_of(model, run.output, photo, image_size(image), top)
         probe.recorded = run
         explanation = (
-            attribute(probe, photo, run.image, methods, target)
+            attribute(probe, photo, run.image, methods, targets)
             if methods and all(each.takes_copy for each in methods)
             else None
         )
     if methods and explanation is None:
         with Probe(model) as probe:
-            explanation = attribute(probe, photo, image, methods, target)
+            explanation = attribute(probe, photo, image, methods, targets)
     rows: list[Row] = [*answer.table]
     rows += [
         describe(index, name, each)

@@ -51,7 +51,7 @@ def test_explain_writes_a_picture_and_says_where(capsys, folder):
     )
     printed = capsys.readouterr()
     assert printed.out == "x.png\n"
-    assert re.fullmatch(r"Egyptian cat \(\d\d\.\d%\): grad_cam at bn2\n", printed.err)
+    assert re.fullmatch(r"Egyptian cat \(\d\d\.\d%\): finer_cam at bn2\n", printed.err)
     with Image.open("x.png") as picture:
         assert picture.size == (451, 300)
     assert read_provenance("x.png")["arguments"]["target"] == "Egyptian cat"

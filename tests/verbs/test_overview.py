@@ -78,7 +78,7 @@ def test_a_kept_run_is_of_the_network_as_it_is():
         network.head.bias += 1.0
         network.third.weight.data *= 1.5
     after = convscope.overview(model, image, method="grad_cam", target=1)
-    wanted = convscope.explain(model, image, target=1)
+    wanted = convscope.explain(model, image, method="grad_cam", target=1)
     assert np.allclose(after["heatmap"], wanted["heatmap"], atol=1e-5)
     assert not np.allclose(before["heatmap"], after["heatmap"])
 
@@ -105,7 +105,7 @@ def test_several_photos_and_a_detector():
     model = convscope.load_model(trunk(), size=16)
     photos = [photo(5), photo(6)]
     result = convscope.overview(model, photos, method="grad_cam")
-    heat = convscope.explain(model, photos)["heatmap"]
+    heat = convscope.explain(model, photos, method="grad_cam")["heatmap"]
     assert np.allclose(result["heatmap"], heat, atol=1e-5)
     boxes = convscope.overview(
         convscope.load_model(Detector(), size=32, mean=0.0, std=1.0), photo(7, 32), top=2
