@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
+
+TensorVersions: TypeAlias = tuple[tuple[int, int, int, torch.Size, tuple[int, ...]], ...]
 
 BLOCK = 1 << 16
 """Values that are multiplied with one row of random numbers: few enough to stay in the cache."""
@@ -28,6 +31,29 @@ def checksum(tensors: Iterable[Tensor]) -> tuple[float, ...]:
     far below a float's precision.
     """
     return WeightViews(tensors).checksum()
+
+
+def versions_of(tensors: Iterable[Tensor]) -> TensorVersions:
+    """Which tensors these are, where and how they lie in memory, and how often PyTorch saw them
+    change."""
+    return tuple(
+        (id(tensor), tensor.data_ptr(), tensor._version, tensor.shape, tensor.stride())
+        for tensor in tensors
+    )
+
+
+class WeightReader:
+    """Reads the weights of one network as often as one likes."""
+
+    def __init__(self) -> None:
+        self._views: tuple[TensorVersions, WeightViews] | None = None
+
+    def read(self, tensors: Sequence[Tensor]) -> Hashable:
+        """Stands for the tensors as they are now, values included."""
+        versions = versions_of(tensors)
+        if self._views is None or self._views[0] != versions:
+            self._views = versions, WeightViews(tensors)
+        return versions, self._views[1].checksum()
 
 
 class WeightViews:

@@ -13,14 +13,14 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from convscope.core.types import Task
-from convscope.networks.checksum import WeightViews
+from convscope.networks.checksum import WeightReader, versions_of
 from convscope.networks.class_scores import ScoreFacts
 from convscope.networks.layer import Layers
 from convscope.networks.layout import Layout
@@ -28,10 +28,6 @@ from convscope.networks.module_index import ModuleIndex
 from convscope.networks.preprocessing import Preprocessing
 
 Known = TypeVar("Known")
-
-TensorVersions: TypeAlias = tuple[tuple[int, int, int, torch.Size, tuple[int, ...]], ...]
-"""Which tensors these are, where and how they lie in memory, and how often PyTorch saw them
-change."""
 
 MAX_DRY_RUNS = 8
 """How many dry runs of one network are remembered: they differ in the size of the image."""
@@ -63,7 +59,7 @@ class NetworkMemory:
         self._calls = 0
         self._unchanged_in: int | None = None
         self._in_evaluation_mode: ModuleIndex | None = None
-        self._views: tuple[TensorVersions, WeightViews] | None = None
+        self._weights = WeightReader()
 
     @contextmanager
     def one_call(self) -> Iterator[None]:
@@ -112,15 +108,7 @@ class NetworkMemory:
     def weight_state(self, module_index: ModuleIndex) -> Hashable:
         """Stands for all parameters and buffers as they are now: which tensors they are, how often
         PyTorch saw them change, and a checksum for the changes that it does not see."""
-
-        def read() -> Hashable:
-            tensors = module_index.tensors
-            versions = _versions(tensors)
-            if self._views is None or self._views[0] != versions:
-                self._views = versions, WeightViews(tensors)
-            return versions, self._views[1].checksum()
-
-        return self.once_a_call("weights", read)
+        return self.once_a_call("weights", lambda: self._weights.read(module_index.tensors))
 
     @contextmanager
     def evaluation_mode(self, module_index: ModuleIndex) -> Iterator[None]:
@@ -154,13 +142,6 @@ class NetworkMemory:
     def keep(self, value: object) -> None:
         """Remember something about the network, in place of the last value of that type."""
         self._known[type(value)] = value
-
-
-def _versions(tensors: Iterable[Tensor]) -> TensorVersions:
-    return tuple(
-        (id(tensor), tensor.data_ptr(), tensor._version, tensor.shape, tensor.stride())
-        for tensor in tensors
-    )
 
 
 def _hash(name: str, tensors: dict[str, Tensor], preprocessing: Preprocessing) -> str:
@@ -279,7 +260,7 @@ class NetworkState:
             id(preprocessing.mean_image),
             self.memory.weight_state(index),
             # A module may keep state elsewhere than in its parameters and buffers.
-            _versions(self._stored_tensors().values()) if index.has_other_state else (),
+            versions_of(self._stored_tensors().values()) if index.has_other_state else (),
         )
         known = identities.get(preprocessing)
         if known is None or known[0] != version:
