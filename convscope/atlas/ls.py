@@ -7,7 +7,7 @@ from convscope.core.quantities import format_bytes, pluralize
 
 
 def ls(directory: str) -> Summary:
-    """What an atlas holds: networks, layers, units, examples, and how large it is.
+    """What an atlas holds: networks, layers, units, examples, cards, and how large it is.
 
     Args:
         directory: the folder or URL it was built into.
@@ -44,5 +44,6 @@ def _counts(atlas: Atlas, layer: str) -> dict[str, str | int]:
         "pictures": sum(not row["dead"] and row["error"] is None for row in rows),
         "dead": sum(row["dead"] for row in rows),
         "failed": sum(row["error"] is not None for row in rows),
+        "cards": sum(row.columns["layer"] == layer for row in atlas.all_cards()),
         "examples": sum(row.columns["layer"] == layer for row in atlas.all_examples()),
     }

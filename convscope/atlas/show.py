@@ -5,8 +5,9 @@ import posixpath
 from convscope.atlas.open import open as open_atlas
 from convscope.atlas.store.file_names import folder_name
 from convscope.atlas.store.reader import Row
-from convscope.atlas.store.rows import ExampleColumns, UnitColumns
+from convscope.atlas.store.rows import CardColumns, ExampleColumns, UnitColumns
 from convscope.atlas.store.summary import Summary
+from convscope.atlas.unit_cards.card_rows import read_changes, read_tuning
 from convscope.core.files import write_whole
 from convscope.core.quantities import pluralize
 
@@ -15,8 +16,8 @@ Line = dict[str, str | float | None]
 
 
 def show(directory: str, unit: str, *, model: str | None = None, out: str | None = None) -> Summary:
-    """What an atlas knows of one unit: its pictures, their scores and recipe, and its examples; or
-    of a layer, a line for each unit.
+    """What an atlas knows of one unit: its pictures, their scores and recipe, its cards and its
+    examples; or of a layer, a line for each picture and each card.
 
     Args:
         directory: the folder or URL it was built into.
@@ -34,13 +35,15 @@ def show(directory: str, unit: str, *, model: str | None = None, out: str | None
     atlas = open_atlas(directory, model=model)
     if ":" not in unit:
         rows, examples = atlas.rows(unit), list[Row[ExampleColumns]]()
+        cards = [row for row in atlas.all_cards() if row.columns["layer"] == unit]
         sentence = f"{unit}: {pluralize(len(atlas.units(unit)), 'unit')}"
     else:
-        rows, examples = atlas.unit(unit), atlas.examples(unit)
+        rows, examples, cards = atlas.unit(unit), atlas.examples(unit), atlas.cards(unit)
         pictures = pluralize(len(rows), "picture")
         sentence = f"{unit}: {pictures}, {pluralize(len(examples), 'example')}"
         sentence += f"; {_recipe(rows[0])}" if rows else ""
     table = [_unit_line(row.columns) for row in rows]
+    table += [line for row in cards for line in _card_lines(row.columns, whole=":" in unit)]
     table += [_example_line(row.columns) for row in examples]
     files: list[str] = []
     if out is not None:
@@ -66,6 +69,30 @@ def _unit_line(row: UnitColumns) -> Line:
         "about": about,
         "label": row["label"] or "",
     }
+
+
+def _card_lines(row: CardColumns, *, whole: bool) -> list[Line]:
+    """A line for a unit's name and readability; the `whole` card has one for each tuning curve and
+    for the classes that the unit raises and lowers, too."""
+    unit = f"{row['layer']}:{row['unit']}"
+    name = row["name"] or f"no name (nearest: {row['label'] or row['object'] or 'none'})"
+
+    def line(what: str, value: float | None, about: str, label: str = "") -> Line:
+        return {"unit": unit, "what": what, "value": value, "about": about, "label": label}
+
+    sure = row["confidence"] if row["name"] else row["label_confidence"]
+    lines = [line("name", sure, name, row["label"] or "")]
+    if not whole:
+        return lines
+    if row["readability"] is not None:
+        about = f"of {pluralize(row['readability_pairs'], 'pair')} of photos sorted rightly"
+        lines.append(line("readability", row["readability"], about))
+    for what, text in (("raises", row["raises"]), ("lowers", row["lowers"])):
+        lines += [line(what, -each.change, each.label) for each in read_changes(text)]
+    for curve in read_tuning(row):
+        kind = curve.kind.replace("_", " ")
+        lines.append(line(kind, curve.selectivity, curve.text if curve.preferred else "none"))
+    return lines
 
 
 def _example_line(row: ExampleColumns) -> Line:

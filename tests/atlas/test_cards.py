@@ -314,6 +314,19 @@ def test_nothing_is_measured_twice(model, photos, tmp_path):
     assert {curve.kind for curve in read_tuning(row.columns)} >= {"orientation", "hue", "size"}
 
 
+def test_show_and_ls_tell_of_cards(model, photos, tmp_path):
+    atlas.cards(model, str(photos), str(tmp_path / "a"), **CARDS)
+    (counts,) = [row for row in atlas.ls(str(tmp_path / "a")).table if row["layer"] == "first"]
+    assert counts["cards"] == 8
+    lines = atlas.show(str(tmp_path / "a"), "first:1").table
+    kinds = {line["what"] for line in lines}
+    assert kinds >= {"name", "raises", "lowers", "orientation", "color against shape"}
+    raised = next(line for line in lines if line["what"] == "raises")
+    assert raised["value"] > 0
+    assert raised["about"] in model.labels
+    assert len(atlas.show(str(tmp_path / "a"), "first").table) == 8
+
+
 def test_bad_input_is_one_sentence_and_leaves_nothing(model, photos, scenes, tmp_path):
     folder = str(scenes / "photos")
     (scenes / "labels.csv").write_text("photo,kind\n1.png,red\n")

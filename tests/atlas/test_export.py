@@ -11,6 +11,7 @@ import torch
 
 import convscope
 from convscope import atlas
+from convscope.atlas.unit_cards.card_rows import read_changes
 from tests.small_atlas import SMALL, state
 from tests.small_networks import Trunk
 
@@ -75,6 +76,42 @@ def test_a_units_page_shows_all_there_is(site):
         "cats",
     ):
         assert part in page, part
+
+
+def test_a_units_page_shows_its_card(site, built, model, photos):
+    options = {"layers": "first,third", "judge": "none", "batch": 8}
+    atlas.cards(model, str(photos), str(built), **options)
+    atlas.export(str(built), str(site))
+    assert broken(site) == []
+    page = next(site.glob("*/first/1.html")).read_text(encoding="utf-8")
+    for part in ("Card", "Classes it raises", "Classes it lowers", "Orientation", "Selectivity"):
+        assert part in page, part
+    assert "set 2" not in page
+    # What silencing takes away is what the unit gives.
+    (row,) = atlas.open(str(built)).cards("first", 1)
+    first = read_changes(row["raises"])[0]
+    assert first.change < 0
+    assert f"<b>{-first.change:+.2g}</b>" in page
+    for row in atlas.open(str(built)).all_cards():
+        if row["name"]:
+            text = next(site.glob(f"*/{row['layer']}/{row['unit']}.html")).read_text()
+            assert f"<b>{row['name']}</b>" in text
+    # Another run over the same photos, without their labels' folders, is another card.
+    atlas.cards(model, str(photos), str(built), labels={"01": "x", "02": "y"}, **options)
+    atlas.export(str(built), str(site))
+    assert "set 2" in next(site.glob("*/first/1.html")).read_text(encoding="utf-8")
+
+
+def test_an_atlas_of_cards_alone_has_pages(model, photos, tmp_path):
+    atlas.cards(model, str(photos), str(tmp_path / "a"), layers="head", judge="none", batch=8)
+    atlas.export(str(tmp_path / "a"), str(tmp_path / "site"))
+    assert broken(tmp_path / "site") == []
+    assert len(list((tmp_path / "site").glob("*/head/[0-9].html"))) == 5
+
+
+def test_a_damaged_card_is_one_sentence():
+    with pytest.raises(convscope.ConvscopeError, match="atlas is damaged"):
+        read_changes('[{"index": "x"}]')
 
 
 def test_the_same_atlas_gives_the_same_bytes_and_replaces_the_old_site_whole(site, built):

@@ -9,13 +9,14 @@ from itertools import groupby
 from convscope.atlas.render.mosaic import draw_mosaic
 from convscope.atlas.similarity import UnitSimilarity
 from convscope.atlas.site import views
+from convscope.atlas.site.card_views import CardView, card_views
 from convscope.atlas.site.pages import render_page, render_script
 from convscope.atlas.site.views import LayerView, Link, MapLink, NetworkView, Pictured, SimilarUnit
 from convscope.atlas.store.file_names import unique_file_names
 from convscope.atlas.store.reader import LayerParts, Network, Reader, Row, parse_recipe
 from convscope.atlas.store.rows import CellColumns, ExampleColumns, UnitColumns
 from convscope.atlas.store.staging import StagingFolder
-from convscope.atlas.store.tables import EXAMPLES, MAPS, UNITS
+from convscope.atlas.store.tables import CARDS, EXAMPLES, MAPS, UNITS
 
 STRIP_UNITS, MOSAIC_PICTURES = 12, 18
 """Units of a layer on its network's page, and pictures of a network on the first."""
@@ -45,11 +46,13 @@ class NetworkPages:
         columns = ["value", "label", "photo"]
         examples = self.reader.rows(EXAMPLES, self.network, layer, columns)
         self.similarity.add(place, examples)
-        numbers = {row["unit"] for row in units} | {row.columns["unit"] for row in examples}
+        cards = self.reader.rows(CARDS, self.network, layer, ["name"])
+        numbers = {row["unit"] for row in (*units, *examples, *cards)}
         self.units.append(sorted(numbers))
         self.pictured.append({row["unit"] for row in units if views.has_picture(row)})
         self.classes += sorted(
             {(place, row["unit"], row["label"]) for row in units if row["label"]}
+            | {(place, row["unit"], row["name"]) for row in cards if row["name"]}
         )
 
     def write_layer(self, place: int) -> None:
@@ -61,12 +64,16 @@ class NetworkPages:
         example_rows = self.reader.rows(EXAMPLES, self.network, layer)
         examples = views.by_unit(self._write_crops(place, example_rows))
         maps = self._write_maps(layer)
+        cards = card_views(self.reader.rows(CARDS, self.network, layer))
+        names = {unit: unit_cards[0].name for unit, unit_cards in cards.items()}
+        pictured = self.pictured[place]
         tiles = [
-            views.tile(unit, pictures[unit], examples[unit], unit in self.pictured[place])
+            views.tile(unit, pictures[unit], examples[unit], unit in pictured, names.get(unit))
             for unit in self.units[place]
         ]
         for tile in tiles:
-            self._write_unit(place, tile, pictures[tile.unit], examples[tile.unit])
+            unit = tile.unit
+            self._write_unit(place, tile, pictures[unit], examples[unit], cards.get(unit, []))
         dead, failed = (sum(tile.state == state for tile in tiles) for state in ("dead", "failed"))
         links = [
             (f"../{self.folders[other.name]}/index.html", other.name)
@@ -85,6 +92,7 @@ class NetworkPages:
             units=tiles,
             dead=dead,
             failed=failed,
+            named=sum(name is not None for name in names.values()),
             maps=maps,
             about=views.shared_recipe([row.columns for row in unit_rows]),
             **views.neighbors(links, place),
@@ -204,6 +212,7 @@ class NetworkPages:
         tile: views.Tile,
         pictures: list[Pictured[UnitColumns]],
         examples: list[Pictured[ExampleColumns]],
+        cards: list[CardView],
     ) -> None:
         """The page of one unit."""
         layer = self.network.layers[place].name
@@ -219,6 +228,7 @@ class NetworkPages:
             unit=tile,
             sets=views.recipe_groups(pictures),
             runs=views.pass_groups(examples),
+            cards=cards,
             similar=self._similar(place, tile.unit),
             highest=max(values, default=None),
             crumbs=self._crumbs(layer),

@@ -34,7 +34,7 @@ class Pictured(Generic[ColumnsT]):
 @dataclass(frozen=True)
 class Tile:
     """A unit among others. `state` is "dead", "failed" or empty; `words` is what a filter looks
-    through."""
+    through; `label` is the class that it is, `name` what its card calls it."""
 
     unit: int
     state: str
@@ -43,6 +43,7 @@ class Tile:
     shows: str
     words: str
     score: float | None
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,10 @@ def tile(
     pictures: Sequence[Pictured[UnitColumns]],
     examples: Sequence[Pictured[ExampleColumns]],
     is_pictured: bool,
+    name: str | None = None,
 ) -> Tile:
-    """The tile of a unit; `is_pictured` says that it has a picture of its own."""
+    """The tile of a unit; `is_pictured` says that it has a picture of its own, `name` is that of
+    its card."""
     state = ""
     if pictures and not is_pictured:
         state = "dead" if any(picture.row["dead"] for picture in pictures) else "failed"
@@ -144,7 +147,7 @@ def tile(
         for example in examples
         if example.row["kind"] == "top" and example.row["label"]
     }
-    words = [str(unit), (label or "").lower(), *sorted(labels), state]
+    words = [str(unit), (label or "").lower(), (name or "").lower(), *sorted(labels), state]
     score = first["score"] if first and not state else None
     if not pictures:
         score = max((example.row["value"] for example in examples), default=None)
@@ -157,6 +160,7 @@ def tile(
         "what excites it most" if is_pictured else "its best photo",
         " ".join(word for word in words if word),
         score,
+        name,
     )
 
 

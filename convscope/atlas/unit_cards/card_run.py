@@ -95,17 +95,20 @@ class CardRun:
         texts, counts = read_label_texts(source, labels)
         label_names = sorted(counts)
         object_masks = None if masks is None else Masks(masks)
-        _require_labels(label_names, object_masks)
+        _require_labels(label_names, object_masks, are_given=labels is not None)
         loaded = load_model(model)
         with Probe(loaded) as probe:
             known = probe.layers
             selected = select_layers(loaded, known, layers)
         other = choose_judge(judge, loaded)
         recipe = asdict(settings) | {"judge": "" if other is None else other.name}
+        # What is said of the photos tells rows apart: without labels there are other cards.
+        recipe |= {"labels": digest(asdict(texts))[:16] if label_names else ""}
+        recipe |= {"masks": "" if object_masks is None else digest(object_masks.identity)[:16]}
         units = {name: known[name].units for name in selected}
-        identity = [RECIPE_VERSION, loaded.identity, units, surveyed.digest, recipe, asdict(texts)]
+        identity = [RECIPE_VERSION, loaded.identity, units, surveyed.digest, recipe]
         identity += [concept_digest(name) for name in selected if is_concept_layer(name)]
-        identity += [None if each is None else each.identity for each in (object_masks, other)]
+        identity += [None if other is None else other.identity]
         run_hash = digest(["cards", *identity])[:32]
         jobs = [
             job
@@ -248,14 +251,15 @@ def _class_name(model: Model, label: str) -> str:
     return label
 
 
-def _require_labels(labels: Sequence[str], masks: Masks | None) -> None:
-    """Refuse masks without labels, and labels that are all the same."""
+def _require_labels(labels: Sequence[str], masks: Masks | None, *, are_given: bool) -> None:
+    """Refuse masks without labels, and labels that are all the same; photos that lie in one folder,
+    with nothing said of them, just name no unit."""
     if masks is not None and not labels:
         raise InputError(
             "Masks say where the objects are, but no photo has a label that says what they are;"
             " give labels= too, or put the photos in a folder a class."
         )
-    if len(labels) == 1:
+    if len(labels) == 1 and (are_given or masks is not None):
         raise InputError(
             f"All photos are labeled {labels[0]!r}; a unit is named by what tells labels apart, so"
             " give at least two."
