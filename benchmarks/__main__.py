@@ -30,8 +30,10 @@ def plan(*, quick: bool) -> list[list[str]]:
     quality = ["synthesis_quality", "--cache", "build/lucent", "--sheet", "docs/side_by_side.jpg"]
     quality += ["--most", "12"] if quick else []
     attribution = ["attribution_quality", photos, "--grids", "20" if quick else "40", "--fast"]
-    needs_photos = [fooling, attribution] if PHOTOS.is_dir() else []
-    return [speed, *needs_photos, quality, ["pages"]]
+    default = ["default_method", photos, "--page", "docs/attribution.md"]
+    sooner = ["same_score", "--cache", "build/lucent", "--out", "docs/same_score.json", "--full"]
+    needs_photos = [fooling, attribution, default] if PHOTOS.is_dir() else []
+    return [speed, *needs_photos, quality, *([] if quick else [sooner]), ["pages"]]
 
 
 def run(command: list[str]) -> int:

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import attribution_quality, fooling_quality, speed, synthesis_quality
+from benchmarks import attribution_quality, fooling_quality, same_score, speed, synthesis_quality
 from benchmarks._page import between
 from benchmarks.readme import filled
 from convscope.core.files import write_whole
@@ -48,6 +48,8 @@ def with_quality(page: str) -> str:
     if (DOCS / "quality.json").is_file():
         data = read("quality")
         parts.append(synthesis_quality.markdown(data["summary"], data["about"]))
+    if (DOCS / "same_score.json").is_file():
+        parts.append(same_score.markdown(read("same_score")))
     if (DOCS / "fooling.json").is_file():
         parts.append(fooling_quality.markdown(read("fooling")))
     return between(page, BEGIN, END, "\n".join(parts))

@@ -139,8 +139,19 @@ def main() -> None:
             row["cheaper_step"] = statistics.median(each)
             row["faster"] = row["cheaper_step"] * STEPS / row["steps"] if row["steps"] else None
         print(f"{layer}: a step of ours is {statistics.median(each):.2f} times cheaper", flush=True)
+    data = {"summary": summary_of(rows), "half": not arguments.full, "rows": rows}
+    print(markdown(data))
+    write_whole(arguments.out, json.dumps(data, indent=2).encode())
+    if arguments.sheet:
+        ours, theirs = (torch.cat(part) for part in zip(*pictures, strict=True))
+        draw([row["unit"] for row in rows], ours, theirs, rows, arguments.sheet)
+
+
+def summary_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """In how many units ours is as high, how soon, and what its pictures look like there."""
     reached = [row for row in rows if row["faster"]]
-    summary = {
+    looks = [(row["appearance"]["ours"], row["appearance"]["lucent"]) for row in rows]
+    return {
         "units": len(rows),
         "reached": len(reached),
         "faster": (
@@ -150,6 +161,12 @@ def main() -> None:
         ),
         "median_steps": statistics.median(row["steps"] for row in reached) if reached else None,
         "median_score_at_the_end": float(np.median([row["ratio"] for row in rows])),
+        "contrast_within_15_percent": sum(
+            abs(ours["contrast"] / lucent["contrast"] - 1) <= 0.15 for ours, lucent in looks
+        ),
+        "no_more_saturated": sum(
+            ours["saturated"] <= lucent["saturated"] for ours, lucent in looks
+        ),
         "appearance": {
             who: {
                 key: float(np.mean([row["appearance"][who][key] for row in rows]))
@@ -158,16 +175,34 @@ def main() -> None:
             for who in ("ours", "lucent")
         },
     }
-    print(summary)
-    write_whole(
-        arguments.out,
-        json.dumps(
-            {"summary": summary, "half": not arguments.full, "rows": rows}, indent=2
-        ).encode(),
-    )
-    if arguments.sheet:
-        ours, theirs = (torch.cat(part) for part in zip(*pictures, strict=True))
-        draw([row["unit"] for row in rows], ours, theirs, rows, arguments.sheet)
+
+
+def markdown(data: dict[str, Any]) -> str:
+    """The table of docs/pictures.md."""
+    summary = summary_of(data["rows"])
+    ours, lucents = summary["appearance"]["ours"], summary["appearance"]["lucent"]
+    precision = "bfloat16" if data["half"] else "32 bits"
+    faster = f"{summary['faster']:.1f}" if summary["faster"] else "never"
+    cells = {
+        f"units as high as Lucent's 256 steps by Lucent's copies and RandomAffine, {precision}": (
+            f"{summary['reached']} of {summary['units']}"
+        ),
+        "steps until then, median": f"{summary['median_steps']}",
+        "times sooner (geometric mean of those)": faster,
+        "score at the end / Lucent's, the lower of both judges, median": (
+            f"{summary['median_score_at_the_end']:.3f}"
+        ),
+        "contrast within 15 % of Lucent's": (
+            f"{summary['contrast_within_15_percent']} of {summary['units']}"
+        ),
+        "no more saturated pixels than Lucent's": (
+            f"{summary['no_more_saturated']} of {summary['units']}"
+        ),
+        "contrast, ours and Lucent's": f"{ours['contrast']:.3f}, {lucents['contrast']:.3f}",
+        "saturated, ours and Lucent's": f"{ours['saturated']:.4f}, {lucents['saturated']:.4f}",
+    }
+    rows = "\n".join(f"| {name} | {value} |" for name, value in cells.items())
+    return f"## `quick` until the score of Lucent's\n\n| measure | value |\n|---|---|\n{rows}\n"
 
 
 if __name__ == "__main__":
