@@ -31,7 +31,7 @@ def plan(*, quick: bool) -> list[list[str]]:
     quality += ["--most", "12"] if quick else []
     attribution = ["attribution_quality", photos, "--grids", "20" if quick else "40", "--fast"]
     default = ["default_method", photos, "--page", "docs/attribution.md"]
-    sooner = ["same_score", "--cache", "build/lucent", "--out", "docs/same_score.json", "--full"]
+    sooner = ["same_score", "--cache", "build/lucent", "--out", "docs/same_score.json"]
     needs_photos = [fooling, attribution, default] if PHOTOS.is_dir() else []
     return [speed, *needs_photos, quality, *([] if quick else [sooner]), ["pages"]]
 

@@ -3,7 +3,8 @@
     python -m benchmarks.same_score --cache FOLDER --out scores.json --sheet docs/same_score.jpg
 
 24 units of six layers of the embedded network, 224 px. Lucent takes 256 steps as its users let it.
-Convscope optimizes with its preset `quick`, in bfloat16 unless --full is given, and is looked at
+Convscope optimizes with its preset `quick`, in bfloat16 where the processor has it and --full is
+not given, and is looked at
 every few steps: it counts as there where both neutral judges (copies drawn by Lucent's own
 transforms and by torchvision's RandomAffine, see `judges.py`) give it at least the score of
 Lucent's picture. The number of steps is then multiplied by the seconds of a step, measured in
@@ -32,6 +33,7 @@ from benchmarks.speed_rows import ascent
 from benchmarks.speed_rows._networks import network_of
 from benchmarks.synthesis_quality import LAYERS, UNITS, draw, kept, lucents
 from convscope.core.files import write_whole
+from convscope.probe.bfloat16 import computes_bfloat16
 from convscope.synthesis.settings import Settings
 
 STEPS, SIZE, SEED = 256, 224, 0
@@ -60,6 +62,7 @@ def main() -> None:
     arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)
     model = convscope.load_model()
+    half = not arguments.full and computes_bfloat16(model.device)
     rows: list[dict[str, Any]] = []
     pictures: list[tuple[Tensor, Tensor]] = []
     for layer in LAYERS:
@@ -72,7 +75,7 @@ def main() -> None:
             preset=arguments.preset,
             size=SIZE,
             seed=SEED,
-            half=not arguments.full,
+            half=half,
             snapshots=marks,
         )
         for place, unit in enumerate(units):
@@ -119,9 +122,7 @@ def main() -> None:
                 flush=True,
             )
         contestants = {
-            "ours": ascent.ours(
-                model, layer, list(UNITS), 3, half=not arguments.full, preset=arguments.preset
-            ),
+            "ours": ascent.ours(model, layer, list(UNITS), 3, half=half, preset=arguments.preset),
             "Lucent": ascent.lucents(network_of("embedded"), layer, list(UNITS), 1),
             "Lucent, alone": ascent.lucents(network_of("embedded"), layer, [UNITS[0]], 1),
         }
@@ -139,7 +140,7 @@ def main() -> None:
             row["cheaper_step"] = statistics.median(each)
             row["faster"] = row["cheaper_step"] * STEPS / row["steps"] if row["steps"] else None
         print(f"{layer}: a step of ours is {statistics.median(each):.2f} times cheaper", flush=True)
-    data = {"summary": summary_of(rows), "half": not arguments.full, "rows": rows}
+    data = {"summary": summary_of(rows), "half": half, "rows": rows}
     print(markdown(data))
     write_whole(arguments.out, json.dumps(data, indent=2).encode())
     if arguments.sheet:
