@@ -21,18 +21,27 @@ A message is one sentence: what was given, what exists, what to do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+_LONG_WORD = re.compile(r"(\S{120})\S{160,}(\S{20})")
+"""A word that no name of a file (at most 255 bytes) or layer has the length of, in three parts."""
+
+_LINE_BREAK = re.compile(r"\n(?! {4})")
+"""A line break that is no indented line of a text with its fault pointed at: one in a name."""
 
 
 class ConvscopeError(Exception):
     """The root: catch this to catch everything Convscope raises on purpose.
 
-    Its text is safe to print: names of files, layers and labels may hold control characters.
+    Its text is safe to print: names of files, layers and labels may hold control characters, or be
+    pages long.
     """
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        text = _LONG_WORD.sub(r"\1...\2", super().__str__())
+        return printable(_LINE_BREAK.sub(r"\\n", text))
 
 
 class InputError(ConvscopeError, ValueError):
@@ -103,7 +112,16 @@ def shown(value: object, *, most: int = 80) -> str:
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
         return f"a {type(value).__name__} of shape {' x '.join(map(str, shape))}"
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a caller's own object, or a list within itself a thousand times
+        text = f"a {type(value).__name__}"
+    return shortened(text, most=most)
+
+
+def shortened(value: object, *, most: int = 80) -> str:
+    """A value's text, cut to `most` characters."""
+    text = str(value)
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 

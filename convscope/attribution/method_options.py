@@ -46,6 +46,20 @@ def check_options(names: Sequence[str], options: Options) -> None:
         raise OptionError(f"{' and '.join(names)} has no option {option!r}; {hint}")
 
 
+def check_layer(names: Sequence[str], layer: str | Sequence[str] | None, options: Options) -> None:
+    """A layer that was named must be one that at least one of the methods, or the method it wraps,
+    looks at.
+
+    Raises:
+        OptionError: none does.
+    """
+    looking = (method for name in names for method in with_base(name, options))
+    if layer is not None and not any("layer" in parameters_of(method) for method in looking):
+        raise OptionError(
+            f"{' and '.join(names)} look at the image, not at a layer; leave out layer={layer!r}."
+        )
+
+
 def parameters_of(name: str) -> set[str]:
     return {parameter.name for parameter in registry.schema(name).parameters}
 

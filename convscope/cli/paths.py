@@ -36,7 +36,7 @@ def check_inputs(photos: Sequence[str], listed: Sequence[str] = ()) -> None:
     """
     for photo in photos:
         path = Path(photo)
-        if photo.startswith(PREFIX) or path.exists():
+        if photo.startswith(PREFIX) or os.path.exists(path):
             continue
         if "://" in photo:
             raise ImageError(f"There is no file {photo}; download it first.")
@@ -65,15 +65,15 @@ def check_output(out: str, inputs: Sequence[str], endings: Sequence[str]) -> Non
         raise OutputError(f"--out {out}: the name is not UTF-8; give another one.")
     if path.suffix.lower() not in endings:
         raise OutputError(f"--out {out}: the name must end in {' or '.join(endings)}.")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"--out {out} is a folder; give the name of a file.")
     for source in inputs:
-        if path.exists() and Path(source).exists() and path.samefile(source):
+        if os.path.exists(path) and os.path.exists(source) and path.samefile(source):
             raise OutputError(f"--out {out} would overwrite what is read; give another name.")
     parent = path.parent
-    while not parent.exists():
+    while not os.path.exists(parent):
         parent = parent.parent
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
+    if not os.path.isdir(parent) or not os.access(parent, os.W_OK):
         raise OutputError(f"--out {out} cannot be written: {parent} is not a folder to write in.")
 
 

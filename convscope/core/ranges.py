@@ -59,6 +59,9 @@ Threads = Annotated[int, Ge(1), Le(1_024)]
 Shift = Annotated[int, Ge(0), Le(4_096)]
 """Pixels by which an image is moved or padded."""
 
+Sigma = Annotated[float, Ge(0), Le(4_096)]
+"""Pixels of a normal curve's standard deviation, for blurring."""
+
 Zoom = Annotated[float, Gt(0), Le(16)]
 """By how much an image is enlarged."""
 

@@ -35,12 +35,13 @@ def check(owner: str, name: str, annotation: Annotation, value: object) -> objec
     """
     from pydantic import ValidationError
 
-    plain = _without_numpy(value, annotation)
-    if isinstance(plain, str):
-        plain = _from_text(annotation, plain)
     try:
+        plain = _without_numpy(value, annotation)
+        if isinstance(plain, str):
+            plain = _from_text(annotation, plain)
         return _adapter(annotation).validate_python(plain)
-    except ValidationError:
+    # A list that contains itself, or a row that cannot be built from a list (a memoryview).
+    except (ValidationError, RecursionError, TypeError):
         raise OptionError(
             f"{owner}: {name} must be {describe(annotation)}; {shown(value)} was given."
         ) from None
@@ -161,7 +162,7 @@ def _without_numpy(value: object, annotation: Annotation = None) -> object:
     wanted."""
     if type(value) is list:
         return [_without_numpy(part) for part in value]
-    if type(value) is tuple:
+    if isinstance(value, tuple):  # also torch.Size, which holds nothing but integers
         return tuple(_without_numpy(part) for part in value)
     if type(value).__module__ != "numpy":
         return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -192,7 +193,7 @@ def _from_source(
         {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     )
     _require_room_for_head(checked.get("classes"))
-    if isinstance(weights, (str, Path)) and not Path(weights).is_file():
+    if isinstance(weights, (str, Path)) and not os.path.isfile(weights):
         raise ModelError(f"There is no weights file {str(weights)!r}.")
     weights = str(weights) if isinstance(weights, Path) else weights
     # A word of trust holds for this call: it is not written down with the options, which files

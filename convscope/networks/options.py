@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,10 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from convscope.core.types import Options
-from convscope.errors import ConvscopeError, ModelError, OptionError
+from convscope.errors import ConvscopeError, ModelError, OptionError, shown
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.wordnet import with_words
 from convscope.photos.pixels import Pixels
+
+LABELS_BYTES = 16 << 20
+"""Room for the names of two hundred thousand classes."""
 
 MEAN_IMAGE_BYTES = 256 << 20
 """Room for three channels of 2900 x 2900 doubles: more than any network's input has."""
@@ -110,10 +114,17 @@ def per_channel(values: Sequence[float] | float, what: str, channels: int) -> tu
 def labels(source: Sequence[str] | str | Path) -> tuple[str, ...]:
     """Class names, from a list, a text with commas between them, or a text file with one a line;
     WordNet ids (`n02504458`, alone or before the words) become the words with the id behind."""
-    if isinstance(source, str) and "," in source and not Path(source).exists():
+    if isinstance(source, str) and "," in source and not os.path.exists(source):
         source = source.split(",")
     if not isinstance(source, (str, Path)):
         return tuple(with_words(str(label).strip()) for label in source)
+    if not os.path.isfile(source):
+        raise ModelError(f"There is no labels file {str(source)!r}.")
+    if os.path.getsize(source) > LABELS_BYTES:
+        raise ModelError(
+            f"The labels file {str(source)!r} has {os.path.getsize(source):,} bytes; one with a"
+            f" label a line has at most {LABELS_BYTES:,}."
+        )
     try:
         return tuple(
             with_words(line.strip())
@@ -152,7 +163,13 @@ def mean_image(source: MeanImage, channels: int, scale: float) -> Tensor:
             raise ModelError(f"{where} cannot be read: {error}.") from None
     else:
         image = source
-    tensor = torch.as_tensor(image, dtype=torch.float32)
+    try:
+        copied = np.array(image) if isinstance(image, np.ndarray) else image  # may be read-only
+        tensor = torch.as_tensor(copied, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError):
+        raise ModelError(
+            f"{where} must be a file, an array or a tensor; {shown(source)} was given."
+        ) from None
     tensor = tensor[None] if tensor.ndim == 2 else tensor
     if tensor.ndim == 3 and tensor.shape[0] != channels and tensor.shape[-1] == channels:
         tensor = tensor.permute(2, 0, 1)
@@ -173,6 +190,8 @@ def _stored_array(path: str | Path) -> Pixels:
     Raises:
         ModelError: it is larger than any mean image, or one of several.
     """
+    if not os.path.isfile(path):  # reading a pipe or a device might never end
+        raise ModelError("it is no file.")
     if str(path).endswith(".npy"):
         return _checked_array(Path(path).read_bytes(), path)
     with zipfile.ZipFile(path) as archive:

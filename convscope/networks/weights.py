@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +54,7 @@ def read_weights(path: str) -> dict[str, Tensor]:
     Raises:
         ModelError: the file is missing, truncated, no state dict, or a pickle that would run code.
     """
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise ModelError(f"There is no weights file {path!r}.")
     try:
         if path.endswith(".safetensors"):

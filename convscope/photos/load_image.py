@@ -97,10 +97,17 @@ def load_named_photos(
             f"The background {background!r} is not a color; give a name such as 'white', or"
             " '#rrggbb'."
         ) from None
+    try:
+        sources = list(_flat(photo))
+    except RecursionError:
+        raise ImageError(
+            "The list of photos contains itself; give a list of paths, PIL images, arrays or"
+            " tensors."
+        ) from None
     with torch.inference_mode(False):
         photos = [
             (_name(source), image)
-            for source in _flat(photo)
+            for source in sources
             for image in torch.split(_read(source, behind), 1)
         ]
     if not photos:

@@ -38,10 +38,10 @@ def check_page(out: str | Path) -> Path:
     page = Path(out)
     if page.suffix.lower() != ENDING:
         raise OutputError(f"A page is HTML: {out} must end in {ENDING}.")
-    if page.is_dir():
+    if os.path.isdir(page):
         raise OutputError(f"{out} is a folder; give the name of a page.")
-    parent = next(place for place in page.absolute().parents if place.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
+    parent = next(place for place in page.absolute().parents if os.path.exists(place))
+    if not os.path.isdir(parent) or not os.access(parent, os.W_OK):
         raise OutputError(f"{out} cannot be written: {parent} is not a folder to write in.")
     return page
 

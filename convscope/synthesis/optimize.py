@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from convscope.core import interrupt
 from convscope.core.progress import advance
-from convscope.errors import NumericError
+from convscope.errors import NumericError, shortened
 from convscope.probe import Probe
 from convscope.probe.malloc import keep_freed_memory
 from convscope.questions.target import Target
@@ -207,7 +207,7 @@ class _Run:
         if not bool(is_finite.all()):
             first = int((~is_finite).nonzero()[0])
             raise NumericError(
-                f"{self.step.objectives[first]} became NaN or infinite at step {index}."
+                f"{shortened(self.step.objectives[first])} became NaN or infinite at step {index}."
             )
 
     def result(self, reason: StopReason) -> OptimizationResult:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from convscope.core.ranges import NonNegativeFloat, NonNegativeInt, PositiveInt, Rate, Steps
+from convscope.core.ranges import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    Rate,
+    Shift,
+    Sigma,
+    Steps,
+)
 
 
 class Overrides(TypedDict, total=False):
@@ -22,16 +30,16 @@ class Overrides(TypedDict, total=False):
     """step size; by default the preset's, scaled to the range of the network's input."""
     normalize: Literal["none", "rms", "l2", "mean_abs"] | None
     """what each image's gradient is divided by: none, rms, l2 or mean_abs."""
-    jitter: NonNegativeInt | None
+    jitter: Shift | None
     """pixels by which the image is moved at random at each step; 0 for none."""
     regularizers: str | None
     """instead of the preset's, such as "total_variation 0.5*l1"."""
     l2: NonNegativeFloat | None
     """weight of the sum of squares of the network's input (Simonyan et al., 2013)."""
-    blur: NonNegativeFloat | None
-    """sigma in pixels by which the image is blurred between steps; 0 for none."""
+    blur: Sigma | None
+    """sigma in pixels by which an image made of pixels is blurred between steps; 0 for none."""
     blur_every: PositiveInt | None
-    """at every so many steps."""
+    """blur at every so many steps."""
     snapshots: list[PositiveInt] | None
     """steps at which the pictures are kept too, in `result["snapshot"]` (k n 3 h w)."""
     show_every: PositiveInt | None
@@ -44,7 +52,7 @@ class TransformOverrides(Overrides, total=False):
     transforms: str | None
     """instead of the preset's, such as "pad(16) jitter(8) rotate(5)"; "none" for none."""
     redirect: NonNegativeInt | None
-    """for how many steps closed ReLUs let the gradient through."""
+    """for how many steps closed ReLUs let the gradient through to an image that none reaches."""
 
 
 class ImageOverrides(TransformOverrides, total=False):

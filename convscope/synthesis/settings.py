@@ -13,6 +13,7 @@ from convscope.errors import OptionError
 from convscope.networks.preprocessing import Preprocessing
 from convscope.probe import Probe
 from convscope.synthesis import parameterizations, preset_text, regularizers, transforms
+from convscope.synthesis.compatible_parts import require_opacity, require_pixels_to_blur
 from convscope.synthesis.config import OptimizationConfig, PartSpec, PenaltySpec
 from convscope.synthesis.overrides import ImageOverrides
 from convscope.synthesis.part_text import parse_parts, parse_penalties
@@ -95,7 +96,8 @@ class Settings:
             self._ratio = preprocessing.input_span / self.preset.input_span
         self._part = self._parameterization_part(overrides)
         self.config = self._config(overrides, tile, rate_decay)
-        self._require_opacity()
+        require_opacity(self._part.name, self.config)
+        require_pixels_to_blur(self._part.name, self.config, overrides)
 
     def _parameterization_part(self, overrides: ImageOverrides) -> PartSpec:
         text = overrides.get("parameterization")
@@ -218,34 +220,6 @@ class Settings:
                 f"There is no step {steps[-1]} to keep (snapshots): it ends after {self.steps}."
             )
         return tuple(steps)
-
-    def _require_opacity(self) -> None:
-        """Refuse what reads an image's opacity where the image has none, and an opacity that
-        nothing takes off before the network sees it.
-
-        Raises:
-            OptionError: they do not go together.
-        """
-        name = self._part.name
-        composites = [
-            part for part, _ in self.config.transforms if transforms.registry.traits(part).alpha
-        ]
-        readers = composites + [
-            part
-            for part, *_ in self.config.regularizers
-            if regularizers.registry.traits(part).alpha
-        ]
-        has_alpha = parameterizations.registry.traits(name).alpha
-        if readers and not has_alpha:
-            raise OptionError(
-                f"{readers[0]} reads the opacity of an image, and {name} makes images without one;"
-                " use preset='transparent' or parameterization='transparent'."
-            )
-        if has_alpha and not composites:
-            raise OptionError(
-                f"{name} makes images with an opacity, which no network takes; add the transform"
-                " composite, as preset='transparent' does."
-            )
 
     @property
     def preset_parts(self) -> dict[str, JsonValue]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import ImageError, ModelError, NoGradientError, OptionError
+from convscope.errors import ImageError, ModelError, NoGradientError, OptionError, shortened
 from convscope.probe import Probe
 from convscope.probe.backward_rules import backward_rule
 from convscope.probe.memory import NoRoomError
@@ -168,7 +168,8 @@ class OptimizationStep:
             )
         if at_input is None:
             raise NoGradientError(
-                f"{self.objectives[0]} does not depend on the image, so there is nothing to climb."
+                f"{shortened(self.objectives[0])} does not depend on the image, so there is nothing"
+                " to climb."
             )
         self.has_gradient = self.has_gradient | _is_nonzero(at_input, len(image))
         self._network_input = None

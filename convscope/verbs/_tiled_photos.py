@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ def labeled_photos(probe: Probe, folder: str, alpha_masks: bool) -> list[Labeled
         OptionError: the file of labels lacks a column.
     """
     place = Path(folder)
-    if not place.is_dir():
+    if not os.path.isdir(place):
         raise ImageError(f"There is no folder {folder}.")
     labels = _labels(place / LABELS) if (place / LABELS).is_file() else {}
     paths = [place / name for name in labels] or sorted(

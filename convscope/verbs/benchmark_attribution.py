@@ -9,7 +9,7 @@ import numpy as np
 
 from convscope import attribution, metrics
 from convscope.attribution.method import Method
-from convscope.attribution.method_options import check_options, options_for
+from convscope.attribution.method_options import check_layer, check_options, options_for
 from convscope.core import progress
 from convscope.core.ranges import Runs, Seed, Tiles
 from convscope.core.types import Options
@@ -83,7 +83,9 @@ def benchmark_attribution(
             if methods is not None
             else _usual_methods(probe)
         )
-        check_options(method_names, _without_metric_options(options, metric_names))
+        for_methods = _without_metric_options(options, metric_names)
+        check_options(method_names, for_methods)
+        check_layer(method_names, layer, for_methods)
         pictures = list(
             tile_photos(model, labeled_photos(probe, folder, alpha_masks), grids, tiles, seed)
         )

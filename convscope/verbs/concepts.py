@@ -6,6 +6,7 @@ import numpy as np
 
 from convscope.concepts import registry
 from convscope.core.ranges import Copies, PositiveInt, Seed
+from convscope.errors import OptionError, shown
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.questions.target import Target, TargetLike
@@ -105,6 +106,11 @@ def concepts(
         $ convscope concepts cat.jpg dog.jpg --layer blocks.5 --out pets.safetensors
         $ convscope concepts zebra*.jpg --method tcav --examples textures/ --random random/
     """
+    if target is not None and not importance:
+        raise OptionError(
+            f"target={shown(target)} is what the importance is for, and it is not measured; pass"
+            " importance=True too."
+        )
     image = network_input(model, photos)
     # A class that the network lacks is refused before anything runs.
     asked = Target.of(model, target)

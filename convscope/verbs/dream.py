@@ -100,9 +100,15 @@ def dream(
         original = _photo(probe, photo[0], size, defaults.network_size)
         parsed = parse(layer or late_layer(probe), probe)
         goal, title = _objective(parsed, defaults.objective), title_of(parsed, probe)
+    count = defaults.octaves if octaves is None else octaves
+    if octave_scale is not None and count == 1:
+        raise OptionError(
+            f"octave_scale={octave_scale} is the ratio of two sizes, and there is one; pass"
+            " octaves=2 or more."
+        )
     sizes = _octave_sizes(
         (original.shape[-2], original.shape[-1]),
-        defaults.octaves if octaves is None else octaves,
+        count,
         defaults.octave_scale if octave_scale is None else octave_scale,
     )
     streams = RandomStreams.of(seed, [goal.seed_key], model.device)

@@ -49,7 +49,8 @@ def evaluate(
         photo: the photos that were explained.
         result: what `explain` gave, or the .npz file it was saved in.
         metric: the metric, or several, as a list or separated by commas.
-        target: what was asked about, where the result does not know it (a callable).
+        target: what the metrics ask about; by default what the result was asked about, which it
+            knows unless that was a callable.
         mask: for the metrics of place, where the object is: for each photo an image of its size,
             white there.
         seed: of the one random generator, for the metrics that draw random numbers.

@@ -9,7 +9,7 @@ from convscope import attribution
 from convscope.attribution.default_layers import pyramid_levels
 from convscope.attribution.finer_cam import is_single_class
 from convscope.attribution.method import Method
-from convscope.attribution.method_options import check_options, options_for
+from convscope.attribution.method_options import check_layer, check_options, options_for
 from convscope.core.progress import track
 from convscope.core.ranges import Seed
 from convscope.core.types import Options
@@ -110,6 +110,8 @@ def methods_of(
     none behind `until` is chosen, the layer that is asked about."""
     names = listed_names(method, attribution.registry)
     check_options(names, options)
+    if len(names) > 1:  # one alone says itself where it looks
+        check_layer(names, layer, options)
     return [
         Method.of(
             name,

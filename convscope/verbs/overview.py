@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from convscope.core.ranges import PositiveInt, Seed
+from convscope.core.types import Options
+from convscope.errors import OptionError
 from convscope.networks.layout import image_size
 from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe
@@ -61,6 +63,8 @@ def overview(
         convscope.overview(model, "cat.jpg", method="grad_cam")["blocks.3"]
         $ convscope overview cat.jpg --top 3
     """
+    if method is None:
+        _require_nothing_asked({"target": target, "layer": layer, **options})
     with Probe(model) as probe:
         patterns = [layers] if isinstance(layers, str) else list(layers or probe.layers.stages())
         names = list(dict.fromkeys(name for text in patterns for name in probe.layers.match(text)))
@@ -102,6 +106,16 @@ def overview(
         return Result("overview", answer.details, arrays, rows, answer.photos)
     arrays |= explanation.arrays
     return Result("overview", explanation.details, arrays, rows, answer.photos)
+
+
+def _require_nothing_asked(values: Options) -> None:
+    """Refuse what only a method would heed."""
+    names = [name for name, value in values.items() if value is not None]
+    if names:
+        raise OptionError(
+            f"{' and '.join(names)} tell an attribution method what to do, and none is named; pass"
+            " method= too."
+        )
 
 
 def _layers_read(methods: list[Method]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -141,7 +142,7 @@ def _photos(path: str, records: list[PhotoRecord], moved: str | None) -> list[st
     if len(places) != len(records):
         raise InputError(f"{path} was made from {len(records)} photos; one was given.")
     for place, record in zip(map(str, places), records, strict=True):
-        if not place.startswith(PREFIX) and not Path(place).is_file():
+        if not place.startswith(PREFIX) and not os.path.isfile(place):
             raise InputError(
                 f"The photo {place} is not there any more; say where it is now with photo=PATH"
                 " (--photo PATH)."

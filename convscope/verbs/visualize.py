@@ -33,6 +33,9 @@ from convscope.verbs._verb import PhotoLike, verb
 
 Start = Literal["noise", "photo", "mean"]
 
+DIVERSITY_WEIGHT = 100.0
+"""How strongly faces of one unit are driven apart where nobody says it."""
+
 
 @verb
 def visualize(
@@ -45,7 +48,7 @@ def visualize(
     size: Side | tuple[Side, Side] | Literal["auto"] | None = None,
     seed: Seed = 0,
     diversity: Copies = 1,
-    diversity_weight: NonNegativeFloat = 100.0,
+    diversity_weight: NonNegativeFloat = DIVERSITY_WEIGHT,
     half: bool | None = None,
     batch: PositiveInt = BATCH,
     **overrides: Unpack[ImageOverrides],
@@ -86,8 +89,17 @@ def visualize(
         convscope.visualize(model, "blocks.3:11", preset="distill", steps=256)
         $ convscope visualize blocks.3:11 --steps 256 --out unit.png
     """
-    if diversity < 1:
-        raise OptionError(f"diversity must be 1 or more; {diversity} was given.")
+    if diversity == 1 and diversity_weight != DIVERSITY_WEIGHT:
+        raise OptionError(
+            f"diversity_weight={diversity_weight} drives faces apart, and each unit has one; pass"
+            " diversity=2 or more."
+        )
+    starts_from_noise = start == "noise" or (start is None and photo is None)
+    if overrides.get("noise") is not None and not starts_from_noise:
+        raise OptionError(
+            f"noise={overrides['noise']} is for pictures that start from noise; pass start='noise',"
+            " or leave it out."
+        )
     fixed_size = None if size == "auto" else size
     settings = Settings(preset, "visualize", model.preprocessing, size=fixed_size, **overrides)
     chosen_half = settings.preset.half and computes_bfloat16(model.device)

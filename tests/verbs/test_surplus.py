@@ -3,6 +3,7 @@ a picture that is none."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import convscope
@@ -60,6 +61,80 @@ SURPLUS = {
         "3 targets were given for 2 photos",
     ),
 }
+
+IGNORED = {
+    "blur_every": (
+        lambda model: convscope.visualize(model, "second:1", blur_every=2, **SMALL),
+        "blur_every=2 says when to blur, and nothing is blurred",
+    ),
+    "blur of frequencies": (
+        lambda model: convscope.visualize(model, "second:1", blur=1.0, **SMALL),
+        "blur=1.0 blurs pixels between steps, and fourier has none",
+    ),
+    "blur of phases": (
+        lambda model: convscope.class_image(model, 1, preset="maco", blur=1.0, **SMALL),
+        "maco has none",
+    ),
+    "noise, from the mean": (
+        lambda model: convscope.visualize(model, "second:1", start="mean", noise=0.5, **SMALL),
+        "noise=0.5 is for pictures that start from noise",
+    ),
+    "noise, from a photo": (
+        lambda model: convscope.visualize(model, "second:1", photo=TWO[0], noise=0.5, **SMALL),
+        "noise=0.5 is for pictures that start from noise",
+    ),
+    "diversity_weight": (
+        lambda model: convscope.visualize(model, "second:1", diversity_weight=3.0, **SMALL),
+        "diversity_weight=3.0 drives faces apart, and each unit has one",
+    ),
+    "octave_scale": (
+        lambda model: convscope.dream(
+            model, TWO[0], layer=LAYER, octaves=1, octave_scale=1.2, steps=2
+        ),
+        "octave_scale=1.2 is the ratio of two sizes, and there is one",
+    ),
+    "overview, target": (
+        lambda model: convscope.overview(model, TWO[0], target=1),
+        "target tell an attribution method what to do, and none is named",
+    ),
+    "overview, layer and option": (
+        lambda model: convscope.overview(model, TWO[0], layer=LAYER, samples=3),
+        "layer and samples tell an attribution method",
+    ),
+    "explain, two methods at the image": (
+        lambda model: convscope.explain(model, TWO[0], method="saliency,occlusion", layer=LAYER),
+        "saliency and occlusion look at the image, not at a layer",
+    ),
+    "concepts, target": (
+        lambda model: convscope.concepts(model, TWO, layer=LAYER, count=2, target=1),
+        "target=1 is what the importance is for, and it is not measured",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IGNORED)
+def test_an_option_that_would_change_nothing_is_refused(case):
+    call, sentence = IGNORED[case]
+    with pytest.raises(OptionError, match=sentence) as raised:
+        call(small_model())
+    assert "\n" not in str(raised.value)
+
+
+def test_a_layer_for_one_of_two_methods_is_no_surplus():
+    result = convscope.explain(
+        small_model(), TWO[0], method="saliency,grad_cam", layer="first", target=1
+    )
+    assert "grad_cam.attribution" in result.arrays
+
+
+def test_blur_between_steps_smooths_pixels():
+    sharp, smooth = (
+        convscope.visualize(
+            small_model(), "second:1", parameterization="pixels", blur=blur, seed=1, **SMALL
+        )["image"]
+        for blur in (0, 2.0)
+    )
+    assert np.abs(np.diff(smooth)).mean() < 0.5 * np.abs(np.diff(sharp)).mean()
 
 
 @pytest.mark.parametrize("case", SURPLUS)

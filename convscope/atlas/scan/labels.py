@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from convscope.core.extras import open_parquet
 from convscope.core.text import is_whole_number
-from convscope.errors import InputError, TargetError
+from convscope.errors import InputError, TargetError, shown
 from convscope.networks.model import Model
 from convscope.photos.sources.entry import LABEL_COLUMNS, Entry
 from convscope.photos.sources.place import PhotoSource
@@ -22,7 +25,7 @@ PHOTO_COLUMNS = ("photo", "file", "filename", "path", "image", "name")
 TABLE_LABEL_COLUMNS = (*LABEL_COLUMNS, "imagenet_index", "index")
 """Those of its column of labels."""
 
-LabelsLike = str | Mapping[str, int | str] | Sequence[int | str] | None
+LabelsLike = str | Path | Mapping[str, int | str] | Sequence[int | str] | None
 """A .csv or .parquet file, photo -> label, a label for each photo in order, or the source's own."""
 
 
@@ -96,16 +99,25 @@ def _by_name_or_order(labels: LabelsLike) -> tuple[dict[str, str], tuple[str, ..
     """Photo -> label, or labels in order."""
     if labels is None:
         return {}, ()
-    if isinstance(labels, str):
-        return _read_table(labels), ()
+    if isinstance(labels, (str, Path)):
+        return _read_table(str(labels)), ()
     if isinstance(labels, Mapping):
         return {str(photo): str(label) for photo, label in labels.items()}, ()
-    return {}, tuple(str(label) for label in labels)
+    try:
+        rows = tuple(labels)
+    except TypeError:
+        rows = (None,)
+    if not all(isinstance(label, (int, str, np.integer)) for label in rows):
+        raise InputError(
+            "labels must be a .csv or .parquet file, a mapping of photo to label, or a class index"
+            f" or label for each photo; {shown(labels)} was given."
+        )
+    return {}, tuple(map(str, rows))
 
 
 def _read_table(name: str) -> dict[str, str]:
     path = Path(name)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"There is no file {name} with labels.")
     try:
         if path.suffix.lower() == ".parquet":

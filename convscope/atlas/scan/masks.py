@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 import torch
@@ -19,7 +20,7 @@ class Masks:
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
-        if not self.folder.is_dir():
+        if not os.path.isdir(self.folder):
             raise InputError(f"There is no folder {folder} with masks.")
         self.paths = {
             str(PurePosixPath(path.relative_to(self.folder).as_posix()).with_suffix("")): path

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -44,6 +45,8 @@ def card(name: str, *, weights: bool | str | None = None, trust: bool = False) -
         convscope.load_model("tiny_imagenet.toml")
     """
     path = Path(name)
+    if not os.path.isfile(path):
+        raise ModelError(f"The model card {name!r} cannot be read: there is no such file.")
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -62,7 +65,7 @@ def card(name: str, *, weights: bool | str | None = None, trust: bool = False) -
     for key in PATHS:
         if isinstance(options.get(key), str):
             options[key] = _beside(path, options[key])
-            if not Path(options[key]).is_file():
+            if not os.path.isfile(options[key]):
                 raise ModelError(
                     f"The model card {name!r} names {key} = {options[key]!r}, which is not there."
                 )
@@ -70,9 +73,8 @@ def card(name: str, *, weights: bool | str | None = None, trust: bool = False) -
     if weights is not None:
         options["weights"] = weights
     source, _, rest = architecture.partition(":")
-    if (
-        source in ("keras", "onnx", "file", "pt2", "torchscript", "hf")
-        and (path.parent / rest).exists()
+    if source in ("keras", "onnx", "file", "pt2", "torchscript", "hf") and os.path.exists(
+        path.parent / rest
     ):
         architecture = f"{source}:{_beside(path, rest)}"
     model = load_model(architecture, trust=trust, **options)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def file(
     """
     if weights is not None:
         raise ModelError("file:PATH is the weights file itself; leave out weights=.")
-    if not Path(name).is_file():
+    if not os.path.isfile(name):
         raise ModelError(f"There is no file {name!r}.")
     if arch is None:
         source = _kind(name)

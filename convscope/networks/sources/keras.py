@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 from typing import Literal
@@ -95,7 +96,7 @@ def keras(
 
 
 def _from_file(keras: Foreign, name: str) -> Foreign:
-    if not Path(name).is_file():
+    if not os.path.isfile(name):
         raise ModelError(f"There is no Keras file {name!r}.")
     try:
         with without_warnings:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def onnx(name: str, *, weights: bool | str | None = None) -> Model:
         raise ExtraError("onnx", "onnx")
     if weights is not None:
         raise ModelError("An ONNX file has its own weights; leave out weights=.")
-    if not Path(name).is_file():
+    if not os.path.isfile(name):
         raise ModelError(f"There is no file {name!r}.")
     try:
         stored = library.load(name)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import torch
@@ -40,7 +41,7 @@ def pt2(name: str, *, weights: bool | str | None = None, trust: bool = False) ->
     """
     if weights is not None:
         raise ModelError("A .pt2 file has its own weights; leave out weights=.")
-    if not Path(name).is_file():
+    if not os.path.isfile(name):
         raise ModelError(f"There is no file {name!r}.")
     try:
         # Read once, so that what was checked is what is opened.

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 import torch
 
@@ -40,7 +40,7 @@ def torchscript(
     """
     if weights is not None:
         raise ModelError("A TorchScript file has its own weights; leave out weights=.")
-    if not Path(name).is_file():
+    if not os.path.isfile(name):
         raise ModelError(f"There is no file {name!r}.")
     require_trust(trust, name, "it is TorchScript, a program that can read and write files")
     # Before the block, so that its logger is there.

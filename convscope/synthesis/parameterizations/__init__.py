@@ -20,7 +20,8 @@ class ParameterizationTraits:
     `rate` is a good step of Adam, where that of other parameterizations is not. `together`: images
     of a batch share something. `alpha`: it gives one channel more, the opacity. `network_units`:
     its values are network inputs, and it takes the network as `model`. `noise` is the parameter
-    that says how strong the noise is that it starts from.
+    that says how strong the noise is that it starts from. `pixels`: its weights are pixels, which
+    can be blurred.
     """
 
     rate: float | None = None
@@ -28,6 +29,7 @@ class ParameterizationTraits:
     alpha: bool = False
     network_units: bool = False
     noise: str | None = None
+    pixels: bool = False
 
 
 registry = Registry(__name__, "parameterization", ParameterizationTraits)

@@ -10,7 +10,7 @@ from convscope.synthesis.parameterizations import register
 from convscope.synthesis.random import RandomStreams
 
 
-@register(network_units=True, noise="noise")
+@register(network_units=True, noise="noise", pixels=True)
 def network_pixels(
     shape: tuple[int, int, int, int],
     streams: RandomStreams,

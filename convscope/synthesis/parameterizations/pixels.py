@@ -9,7 +9,7 @@ from convscope.synthesis.parameterizations import register
 from convscope.synthesis.random import RandomStreams
 
 
-@register(noise="noise")
+@register(noise="noise", pixels=True)
 def pixels(
     shape: tuple[int, int, int, int],
     streams: RandomStreams,

@@ -19,6 +19,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from convscope.core.ranges import Sigma
 from convscope.core.registry import Registry
 from convscope.errors import OptionError, suggest
 from convscope.synthesis import preset_text as texts
@@ -58,9 +59,9 @@ class Optimization(_Checked):
     rate_decay: float = Field(default=0.0, ge=0, le=1)
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.999, ge=0, lt=1)
-    blur: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    blur: Sigma = 0.0
     blur_every: int = Field(default=1, ge=1)
-    blur_growth: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    blur_growth: Sigma = 0.0
     patience: int | None = Field(default=None, ge=1)
 
 

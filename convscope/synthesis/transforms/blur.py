@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from convscope.core.ranges import NonNegativeFloat
+from convscope.core.ranges import Sigma
 from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.transforms import register
 
 
 @register()
-def blur(images: Tensor, streams: RandomStreams, *, sigma: NonNegativeFloat = 0.5) -> Tensor:
+def blur(images: Tensor, streams: RandomStreams, *, sigma: Sigma = 0.5) -> Tensor:
     """The image blurred by a normal curve, so that the finest detail counts less.
 
     Args:
