@@ -6,6 +6,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -103,10 +104,9 @@ def _by_name_or_order(labels: LabelsLike) -> tuple[dict[str, str], tuple[str, ..
         return _read_table(str(labels)), ()
     if isinstance(labels, Mapping):
         return {str(photo): str(label) for photo, label in labels.items()}, ()
-    try:
+    rows: tuple[object, ...] = (None,)
+    with suppress(TypeError):  # what is no row of labels is refused below
         rows = tuple(labels)
-    except TypeError:
-        rows = (None,)
     if not all(isinstance(label, (int, str, np.integer)) for label in rows):
         raise InputError(
             "labels must be a .csv or .parquet file, a mapping of photo to label, or a class index"
