@@ -106,11 +106,7 @@ def concepts(
         $ convscope concepts cat.jpg dog.jpg --layer blocks.5 --out pets.safetensors
         $ convscope concepts zebra*.jpg --method tcav --examples textures/ --random random/
     """
-    if target is not None and not importance:
-        raise OptionError(
-            f"target={shown(target)} is what the importance is for, and it is not measured; pass"
-            " importance=True too."
-        )
+    _require_used(target, importance)
     image = network_input(model, photos)
     # A class that the network lacks is refused before anything runs.
     asked = Target.of(model, target)
@@ -155,3 +151,12 @@ def concepts(
     note = note_on(rows, arrays, seeds)
     result = Result("concepts", details, arrays, rows, bytes_of(photos), note=note)
     return with_cards(result, model, photos, seed) if cards else result
+
+
+def _require_used(target: TargetLike, importance: bool) -> None:
+    """Refuse a target that nothing is measured for."""
+    if target is not None and not importance:
+        raise OptionError(
+            f"target={shown(target)} is what the importance is for, and it is not measured; pass"
+            " importance=True too."
+        )

@@ -101,11 +101,7 @@ def dream(
         parsed = parse(layer or late_layer(probe), probe)
         goal, title = _objective(parsed, defaults.objective), title_of(parsed, probe)
     count = defaults.octaves if octaves is None else octaves
-    if octave_scale is not None and count == 1:
-        raise OptionError(
-            f"octave_scale={octave_scale} is the ratio of two sizes, and there is one; pass"
-            " octaves=2 or more."
-        )
+    _require_sizes(count, octave_scale)
     sizes = _octave_sizes(
         (original.shape[-2], original.shape[-1]),
         count,
@@ -260,3 +256,12 @@ def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
     if size == tuple(image.shape[-2:]):
         return image
     return interpolate(image, size, mode="bilinear", antialias=True)
+
+
+def _require_sizes(count: int, scale: float | None) -> None:
+    """Refuse a ratio of sizes where there is one size."""
+    if scale is not None and count == 1:
+        raise OptionError(
+            f"octave_scale={scale} is the ratio of two sizes, and there is one; pass octaves=2 or"
+            " more."
+        )
