@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from convscope.concepts.concept_set import ConceptSet
 from convscope.core.files import write_whole
 from convscope.core.validation import checked
-from convscope.errors import InputError, OptionError, OutputError, suggest
+from convscope.errors import InputError, OptionError, OutputError, shown, suggest
 from convscope.results import views
 from convscope.results.arrays import Array, Pixels
 from convscope.results.csv_table import to_csv
@@ -63,10 +63,9 @@ class Result:
         return self.details.view
 
     def __getitem__(self, name: str) -> Array:
-        if name not in self.arrays:
-            raise OptionError(
-                f"This result of {self.verb} has no array {name!r}; {suggest(name, self.arrays)}"
-            )
+        if not isinstance(name, str) or name not in self.arrays:
+            hint = suggest(name if isinstance(name, str) else "", self.arrays)
+            raise OptionError(f"This result of {self.verb} has no array {shown(name)}; {hint}")
         return self.arrays[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, cast
 
+from convscope.core.ranges import PositiveInt
+from convscope.core.validation import checked
 from convscope.errors import OptionError, suggest
 from convscope.synthesis import objectives
 
@@ -197,7 +199,8 @@ def neuron(layer: str, index: int, row: int | None = None, column: int | None = 
     return objective("neuron", layer=layer, index=index, row=row, column=column)
 
 
-def interpolate(first: Objective, second: Objective, steps: int) -> list[Objective]:
+@checked()
+def interpolate(first: Objective, second: Objective, steps: PositiveInt) -> list[Objective]:
     """`steps` objectives on the way from one to the other, both ends included."""
     return [
         first * (1 - share) + second * share

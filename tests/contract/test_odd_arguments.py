@@ -184,6 +184,15 @@ def test_the_labels_of_an_audit_may_be_a_path_and_nothing_odd(tmp_path):
         assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("value", range(len(ODD)))
+def test_odd_names_and_ends_are_refused_in_one_sentence(value):
+    result = convscope.predict(small_model(), photo(), top=1)
+    for call in (lambda odd: result[odd], lambda odd: convscope.interpolate(odd, odd, 2)):
+        with pytest.raises(ConvscopeError) as raised:
+            call(ODD[value])
+        assert "\n" not in str(raised.value)
+
+
 def test_a_size_of_torch_is_a_size():
     small = convscope.load_image(photo(), size=torch.Size([24, 20]))
     assert small.shape == (1, 3, 24, 20)
