@@ -33,7 +33,7 @@ from convscope.results.result import Result
 DATA = Path(__file__).parent.parent / "docs" / "audit.json"
 
 SIDE = 160
-TRAINING, AUDITED, SWAPPED = 900, 360, 100
+TRAINING, AUDITED, SWAPPED = 600, 240, 100
 TAG_SHARE = 0.4
 """Of the audited photos of the class with the tag; in training all of them have it."""
 

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import convscope
+from benchmarks import captum_tcav
+from benchmarks.captum_tcav import agreement
 from convscope.concepts.stability import STABLE, stability
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
@@ -76,7 +78,10 @@ def main() -> None:
     if oracle is not None:
         rows.append(measured_oracle(model, photos, chosen.details["layer"], count, oracle))
         print(rows[-1].line(), flush=True)
+    tests = agreement(model, photos)
+    print(tests, flush=True)
     text = page(len(photos), str(chosen.details["layer"]), count, chosen["curve"], rows)
+    text += "\n".join(captum_tcav.markdown(tests))
     write_whole(arguments.page, text.encode())
 
 
@@ -216,7 +221,13 @@ def page(photos: int, layer: str, count: int, curve: Floats, rows: list[Row]) ->
             "layer's activations, or put into their reconstruction, the most important of each",
             "photo first, by each method's own importance.",
             "",
-            f"Unstable by that: {', '.join(unstable) or 'none'}.",
+            f"Unstable by that: {', '.join(unstable) or 'none'}; the result's note and the printed"
+            " table say so.",
+            "",
+            "The authors' code and `craft` give the same directions and coefficients; what differs"
+            " is the order. `concepts` takes",
+            "those away last that speak against the answer, which an index of variance does not"
+            " tell.",
             "",
         ]
     )

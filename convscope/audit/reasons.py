@@ -4,7 +4,8 @@ Heatmaps of one predicted class are clustered. A reason is odd where it is tied 
 other photos do not look at: a tag, a logo, a border. That is measured by cosines: of a group's
 heatmaps with their mean (same place), minus those of all other photos with it (elsewhere). How
 large the difference is by chance is read from the same heatmaps shifted at random, which ties them
-to no place.
+to no place. Photos with heat at a place of their own, beside what they show, are a group before
+(see `place_groups`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from convscope.audit.clustering import MOST_PHOTOS, Assignment, Matrix, partitions, unit_rows
+from convscope.audit.place_groups import PlacedPhotos, placed_photos
 
 LEAST_PHOTOS = 5
 """Photos that make a group."""
@@ -45,7 +47,7 @@ class Group:
     `heat` is the mean of their heatmaps, each of length 1 (h w). `changed` is the share of answers
     that change when that place is taken away, `drop` by how much the answer's probability falls
     then, and `drop_elsewhere` by how much that of other photos falls without the same place; None
-    where that was not measured.
+    where that was not measured. Of a group that `is_placed`, `heat` is that at its place alone.
     """
 
     predicted: int
@@ -57,6 +59,7 @@ class Group:
     changed: float | None = None
     drop: float | None = None
     drop_elsewhere: float | None = None
+    is_placed: bool = False
 
     @property
     def oddness(self) -> float:
@@ -66,7 +69,9 @@ class Group:
     @property
     def is_candidate(self) -> bool:
         """Whether the place is a reason of this group alone, by the heatmaps."""
-        return self.same_place >= LEAST_SAME_PLACE and self.oddness >= self.threshold
+        return self.is_placed or (
+            self.same_place >= LEAST_SAME_PLACE and self.oddness >= self.threshold
+        )
 
 
 def find_groups(heat: Matrix, predicted: Sequence[int], seed: int) -> list[Group]:
@@ -75,16 +80,24 @@ def find_groups(heat: Matrix, predicted: Sequence[int], seed: int) -> list[Group
     positive = np.maximum(heat, 0).reshape(len(heat), -1)
     rows = unit_rows(positive)
     classes = np.asarray(predicted)
-    groups = _groups(rows, classes, size, seed)
+    placed = _placed_groups(rows, classes, size)
+    left = rows.copy()
+    for group in placed:
+        left[group.places] = 0
+    groups = placed + _clusters(left, classes, size, seed)
     generator = np.random.default_rng(seed)
     by_chance = [
         group
         for _ in range(SHIFTS)
-        for group in _groups(_shifted(rows.reshape(-1, *size), generator), classes, size, seed)
+        for group in _clusters(_shifted(rows.reshape(-1, *size), generator), classes, size, seed)
     ]
     return sorted(
         (replace(group, threshold=_threshold(group, by_chance)) for group in groups),
-        key=lambda group: (group.threshold - group.oddness, group.predicted),
+        key=lambda group: (
+            not group.is_placed,
+            group.threshold - group.oddness,
+            group.predicted,
+        ),
     )
 
 
@@ -95,7 +108,24 @@ def _threshold(group: Group, by_chance: Sequence[Group]) -> float:
     return max(LEAST_ODDNESS, chance + CHANCE_MARGIN)
 
 
-def _groups(rows: Matrix, classes: Assignment, size: tuple[int, ...], seed: int) -> list[Group]:
+def _placed_groups(rows: Matrix, classes: Assignment, size: tuple[int, ...]) -> list[Group]:
+    """For each class the photos with heat at a place of their own, if there are any."""
+    candidates = [
+        (index, placed_photos(rows, classes, index, size, LEAST_PHOTOS))
+        for index in np.unique(classes).tolist()
+    ]
+    return [
+        _placed_group(rows, index, each, size) for index, each in candidates if each is not None
+    ]
+
+
+def _placed_group(rows: Matrix, index: int, placed: PlacedPhotos, size: tuple[int, ...]) -> Group:
+    mean = np.zeros(rows.shape[1])
+    mean[placed.cells] = rows[placed.members][:, placed.cells].mean(0)
+    return _group(rows, placed.members, index, mean, size, is_placed=True)
+
+
+def _clusters(rows: Matrix, classes: Assignment, size: tuple[int, ...], seed: int) -> list[Group]:
     groups: list[Group] = []
     for index in np.unique(classes).tolist():
         members = np.flatnonzero((classes == index) & rows.any(1))[:MOST_PHOTOS]
@@ -135,13 +165,28 @@ def _as_groups(
     for places in merged:
         if len(places) < LEAST_PHOTOS:
             continue
-        mean = unit_rows(rows[places].mean(0, keepdims=True))[0]
-        others = np.ones(len(rows), bool)
-        others[places] = False
-        elsewhere = float((rows[others] @ mean).mean()) if others.any() else 1.0
-        same_place = float((rows[places] @ mean).mean())
-        groups.append(Group(predicted, np.sort(places), same_place, elsewhere, mean.reshape(size)))
+        groups.append(_group(rows, places, predicted, rows[places].mean(0), size))
     return groups
+
+
+def _group(
+    rows: Matrix,
+    places: Assignment,
+    predicted: int,
+    heat: Matrix,
+    size: tuple[int, ...],
+    *,
+    is_placed: bool = False,
+) -> Group:
+    """The photos at `places`, with the cosines of their heatmaps, and of all others, with `heat`
+    (h*w)."""
+    mean = unit_rows(heat[None])[0]
+    others = np.ones(len(rows), bool)
+    others[places] = False
+    elsewhere = float((rows[others] @ mean).mean()) if others.any() else 1.0
+    same_place = float((rows[places] @ mean).mean())
+    heat = mean.reshape(size)
+    return Group(predicted, np.sort(places), same_place, elsewhere, heat, is_placed=is_placed)
 
 
 def _shifted(heat: Matrix, generator: np.random.Generator) -> Matrix:

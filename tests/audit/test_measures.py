@@ -130,3 +130,26 @@ def test_a_place_is_odd_only_where_others_do_not_look():
     # Where all photos look at one place, as at a centered object, it is no odd one.
     same = spots([(3, 3)] * 72, generator)
     assert not any(group.is_candidate for group in find_groups(same, predicted, 0))
+
+
+def test_a_tag_beside_the_object_is_a_place_of_its_own():
+    """Each photo has heat at its object, anywhere; a third of one class also at a corner,
+    so that no two heatmaps are alike. Shuffled classes have no such group."""
+    generator = np.random.default_rng(0)
+    heat = spots([tuple(generator.integers(0, 6, 2)) for _ in range(144)], generator)
+    tagged = np.arange(16)
+    heat[tagged] += spots([(5, 0)] * 16, generator)
+    predicted = [0] * 48 + [1] * 48 + [2] * 48
+    groups = find_groups(heat, predicted, 0)
+    assert [group.predicted for group in groups if group.is_placed] == [0]
+    members = set(groups[0].places.tolist())
+    assert len(members & set(tagged.tolist())) >= 15
+    assert len(members) <= 17
+    assert groups[0].is_candidate
+    assert groups[0].heat.argmax() == 30
+    assert groups[0].heat[:3].max() == 0
+    others = {place for group in groups[1:] for place in group.places.tolist()}
+    assert not members & others
+    for seed in range(20):
+        shuffled = np.random.default_rng(seed).permutation(predicted).tolist()
+        assert not any(group.is_placed for group in find_groups(heat[16:], shuffled[16:], 0)[:1])

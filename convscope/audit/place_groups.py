@@ -1,0 +1,77 @@
+"""Photos of one class whose heat stands at a place where other classes have none.
+
+Clusters of whole heatmaps tell a tag only where it outshines the object, which stands elsewhere on
+each photo. Place by place it shows: a class has more photos with heat there than chance gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convscope.audit.clustering import Assignment, Matrix
+
+USUAL = 0.95
+"""Heat at a place is high where it is above this quantile of the other classes' photos."""
+
+SIGNIFICANCE = 1e-3
+"""Of the most telling place, divided by the number of places and classes that were tried
+(Bonferroni)."""
+
+
+@dataclass(frozen=True)
+class PlacedPhotos:
+    """Photos (their places among the explained) of one class with heat at the same cells."""
+
+    members: Assignment
+    cells: Assignment
+
+
+def placed_photos(
+    rows: Matrix, classes: Assignment, index: int, size: tuple[int, ...], least: int
+) -> PlacedPhotos | None:
+    """The photos that are called `index` and have heat (n h*w, rows of length 1) at a place of
+    their own, if there are `least` of them.
+
+    The place is the most telling cell with its significant neighbors, by Fisher's exact test of how
+    many photos have high heat there, the class against all others; its photos are those above the
+    threshold that parts the class's photos best in two (Otsu, 1979).
+    """
+    from scipy.stats import hypergeom
+
+    inside = np.flatnonzero((classes == index) & rows.any(1))
+    outside = np.flatnonzero((classes != index) & rows.any(1))
+    if len(inside) < least or len(outside) < least:
+        return None
+    usual = np.quantile(rows[outside], USUAL, axis=0)
+    high = (rows[inside] > usual).sum(0)
+    all_high = high + (rows[outside] > usual).sum(0)
+    chance = hypergeom.sf(high - 1, len(inside) + len(outside), all_high, len(inside))
+    tried = rows.shape[1] * len(np.unique(classes))
+    significant = (chance < SIGNIFICANCE / tried).reshape(size)
+    if not significant.any():
+        return None
+    cells = _around(significant, int(chance.argmin()))
+    heat = rows[inside][:, cells].sum(1)
+    members = inside[heat > _otsu(heat)]
+    return PlacedPhotos(members, cells) if len(members) >= least else None
+
+
+def _around(significant: Matrix, cell: int) -> Assignment:
+    """The significant cells that hang together with one of them."""
+    from scipy.ndimage import label
+
+    areas, _ = label(significant, np.ones((3, 3)))
+    return np.flatnonzero(areas.ravel() == areas.ravel()[cell])
+
+
+def _otsu(values: Matrix) -> float:
+    """The threshold between two groups of values whose means are the farthest apart, each weighed
+    by its size."""
+    ordered = np.sort(values)
+    count = np.arange(1, len(ordered))
+    low = np.cumsum(ordered)[:-1] / count
+    high = (ordered.sum() - low * count) / (len(ordered) - count)
+    at = int((count * (len(ordered) - count) * (high - low) ** 2).argmax())
+    return float(ordered[at])
