@@ -53,7 +53,8 @@ class Averaged(nn.Module):
 
         def through(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
             mean = output.mean((2, 3), keepdim=True)
-            return output - mean.detach() + self.average(mean.flatten(1))[..., None, None]
+            passed: Tensor = self.average(mean.flatten(1))
+            return output - mean.detach() + passed[..., None, None]
 
         handle = self.layer.register_forward_hook(through)
         try:
@@ -70,8 +71,8 @@ def textures(generator: np.random.Generator, side: int) -> NDArray[np.uint8]:
     wave = np.sin(
         2 * np.pi * generator.uniform(6, 14) * (rows * np.sin(angle) + columns * np.cos(angle))
     )
-    colors = generator.integers(0, 256, (2, 3))
-    return np.where(wave[..., None] > 0, *colors).astype(np.uint8)
+    first, second = generator.integers(0, 256, (2, 3))
+    return np.asarray(np.where(wave[..., None] > 0, first, second), np.uint8)
 
 
 def crops(generator: np.random.Generator, side: int) -> NDArray[np.uint8]:
