@@ -167,7 +167,7 @@ class Verb(click.Command):
                 flag for options in self.groups.values() for each in options for flag in each.opts
             }
             self.groups["Model"] = list(model_options(used_flags))
-        self.groups["Output"] = _output_options(self.schema.name in TABLES)
+        self.groups["Output"] = _output_options(self.name in TABLES)
         if self.schema.name in CHOOSERS:
             self.groups["Output"].append(help_all_option())
         # Methods may share an option's name: each shows it in its own section, the command has it
@@ -184,9 +184,14 @@ class Verb(click.Command):
         if "photos" not in typed or self.schema.name not in PAGES:
             check_inputs(photos, [name for name in REPEATABLE if typed.get(name)])
         check_standard_output()
-        if typed["out"] not in (None, STDOUT):
+        is_page = self.schema.name in PAGES
+        if typed["out"] == STDOUT and typed["as_json"]:
+            raise OptionError("--json and --out - both write to standard output; give one of them.")
+        if self.name == "models" and (typed["out"] or typed["draw"]):
+            raise OptionError("models prints names, one a line; write them with models > FILE.")
+        if typed["out"] is not None and (is_page or typed["out"] != STDOUT):
             read = [*photos, *filter(None, (typed.get("result"), typed.get("path")))]
-            endings = (".html",) if self.schema.name in PAGES else ENDINGS
+            endings = (".html",) if is_page else ENDINGS
             check_output(typed["out"], read, endings)
             _check_drawn(typed["out"], typed["draw"])
         from convscope.cli.run import run_verb

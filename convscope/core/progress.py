@@ -1,4 +1,5 @@
-"""Progress of long work: the core reports it, a shell decides whether and how to show it."""
+"""Progress of long work: the core reports it, a shell decides whether and how to show it. A
+notebook is a shell of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from convscope.core.duration import progressed
+from convscope.core.notebook import in_notebook, show_progress
 
 T = TypeVar("T")
 
@@ -34,7 +36,7 @@ def advance(what: str, done: int, total: int) -> None:
         OptionError: the running verb would take too long (see `duration`).
     """
     progressed(what, done, total)
-    reporter = _reporter.get()
+    reporter = _reporter.get() or (show_progress if in_notebook() else None)
     if reporter is not None:
         reporter(what, done, total)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar, get_type_hints
 
+from convscope.core.quiet import without_warnings
 from convscope.core.schema import Schema
 from convscope.core.validation import check
 from convscope.errors import OptionError, suggest
@@ -99,7 +100,10 @@ class Registry(Generic[Traits]):
         """
         if name not in self._functions:
             self._require(name)
-            importlib.import_module(f"{self.package}.{name}")
+            # What libraries say while they are loaded (tqdm, of widgets that a notebook lacks) is
+            # of no use to those who asked for a network.
+            with without_warnings:
+                importlib.import_module(f"{self.package}.{name}")
             if name not in self._functions:
                 raise OptionError(
                     f"{self.package}/{name}.py does not register a function called {name!r}."

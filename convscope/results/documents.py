@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from convscope.core.text import visible
-from convscope.results.provenance import Provenance, Row, encodable, to_json, to_text
+from convscope.results.provenance import Provenance, encodable, to_json, to_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,7 +58,7 @@ def to_svg(png: bytes, provenance: str) -> bytes:
     )
 
 
-def to_html(png: bytes | None, table: Sequence[Row], note: str) -> str:
+def to_html(png: bytes | None, table: Sequence[Mapping[str, object]], note: str) -> str:
     """What a notebook shows: the picture where there is one, and the rows as a table."""
     parts = [] if png is None else [f'<img src="{_data_uri(png)}" style="max-width: 100%">']
     if table:

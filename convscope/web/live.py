@@ -10,6 +10,7 @@ import webbrowser
 from typing import TYPE_CHECKING
 
 from convscope.core.extras import need
+from convscope.core.notebook import in_notebook
 from convscope.errors import OptionError
 from convscope.networks.load import load_model
 
@@ -75,11 +76,11 @@ def live(
     except BaseException:
         bound.close()
         raise
-    in_notebook = _in_notebook()
-    access = Access.on(host, bound.getsockname()[1], framed=in_notebook)
+    is_notebook = in_notebook()
+    access = Access.on(host, bound.getsockname()[1], framed=is_notebook)
     server = Live(microscope, access, bound)
     print(server.address, flush=True)
-    if browser and not in_notebook:
+    if browser and not is_notebook:
         webbrowser.open(server.address)
     return server
 
@@ -174,12 +175,3 @@ def _bind(host: str, port: int) -> socket.socket:
             " free one."
         ) from None
     return bound
-
-
-def _in_notebook() -> bool:
-    """Whether this is a Jupyter kernel."""
-    import sys
-
-    module = sys.modules.get("IPython")
-    shell = module.get_ipython() if module is not None else None
-    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"

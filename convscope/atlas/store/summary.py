@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from convscope.results.documents import to_html
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -19,6 +21,12 @@ class Summary:
 
     def __str__(self) -> str:
         return self.sentence
+
+    def __repr__(self) -> str:
+        return f"<Summary: {self.sentence}>"
+
+    def _repr_html_(self) -> str:
+        return to_html(None, self.table, self.sentence)
 
     def __getitem__(self, name: str) -> object:
         return self.details[name]
