@@ -14,7 +14,7 @@ All random numbers come from generators of the judges' own, the same for every c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -57,11 +57,18 @@ def our_copies(model: Model, unit: str, image: Tensor) -> float:
     return float(activation_of(model, unit, copies).mean())
 
 
-def lucent_copies(model: Model, unit: str, image: Tensor) -> float:
-    """Mean over copies by Lucent's own transforms, each at the size it comes out with."""
+def lucent_copies(model: Model, unit: str, image: Tensor, *, cut: bool = False) -> float:
+    """Mean over copies by Lucent's own transforms, each at the size it comes out with.
+
+    Lucent's `jitter` moves the picture and keeps the size, where Lucid's cuts it: a picture of 224
+    pixels comes out with 243 to 269, a quarter of which is gray or black border. With `cut` the
+    middle of the copy counts alone, as large as the picture was.
+    """
     from lucent.optvis import transform
 
     steps = lucent_transforms(transform)
+    if cut:
+        steps.append(lambda copy: _middle(copy, image.shape[-2], image.shape[-1]))
     state = np.random.get_state()
     np.random.seed(SEED)
     try:
@@ -74,6 +81,13 @@ def lucent_copies(model: Model, unit: str, image: Tensor) -> float:
     finally:
         np.random.set_state(state)
     return float(np.mean(scores))
+
+
+def _middle(image: Tensor, height: int, width: int) -> Tensor:
+    """The middle `height` x `width` pixels, or all there are."""
+    top = max(0, (image.shape[-2] - height) // 2)
+    left = max(0, (image.shape[-1] - width) // 2)
+    return image[..., top : top + height, left : left + width]
 
 
 def lucent_transforms(transform: Any) -> list[Callable[[Tensor], Tensor]]:
@@ -126,6 +140,7 @@ def as_it_is(model: Model, unit: str, image: Tensor) -> float:
 JUDGES: dict[str, Judge] = {
     "our copies": our_copies,
     "Lucent's copies": lucent_copies,
+    "Lucent's copies, cut": partial(lucent_copies, cut=True),
     "torchvision affine": torchvision_affine,
     "torchvision crop": torchvision_crop,
     "as it is": as_it_is,
