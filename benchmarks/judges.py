@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 import convscope
+from convscope.atlas.unit_cards.readability import evidence
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.synthesis.random import RandomStreams
@@ -198,12 +199,10 @@ def readability(
     """
     judge = judge or other_network(OTHER_NETWORKS[-1])
     attracting, repelling = embedding(judge, high), embedding(judge, low)
-
-    def evidence(photos: Tensor) -> Tensor:
-        features = embedding(judge, photos)
-        return (features @ attracting.T).mean(1) - (features @ repelling.T).mean(1)
-
-    margin = evidence(strong)[:, None] - evidence(weak)[None]
+    for_strong, for_weak = (
+        evidence(embedding(judge, photos), attracting, repelling) for photos in (strong, weak)
+    )
+    margin = for_strong[:, None] - for_weak[None]
     return float((margin > 0).float().mean())
 
 

@@ -9,6 +9,7 @@ from convscope.atlas.site.pages import format_number
 from convscope.atlas.store.reader import Row
 from convscope.atlas.store.rows import CardColumns
 from convscope.atlas.unit_cards.card_rows import read_changes, read_tuning
+from convscope.atlas.unit_cards.card_scanner import BEST_PHOTOS
 from convscope.atlas.unit_cards.effects import ClassChange
 from convscope.atlas.unit_cards.stimuli.color_against_shape import COLORS, SHAPES
 from convscope.atlas.unit_cards.stimuli.hue import HUES, hue_color
@@ -154,10 +155,14 @@ def _confidence(value: float | None) -> str:
 
 
 def _label_facts(row: CardColumns) -> str:
-    return (
-        f"{row['label_share']:.0%} of its strongest photos bear the label, which"
-        f" {pluralize(row['label_photos'] or 0, 'photo')} bear in all"
-    ).replace("1 photo bear", "1 photo bears")
+    """Of as many of its strongest photos as bear the label, how many do."""
+    count = min(row["label_photos"] or 0, BEST_PHOTOS)
+    if count == 1:
+        which = "its strongest photo" if row["label_share"] else "not its strongest photo"
+        return f"{which} is the only one with this label"
+    bearing = round(count * (row["label_share"] or 0.0))
+    text = f"{bearing} of its {count} strongest photos bear this label"
+    return text if row["label_photos"] == count else f"{text}, as {row['label_photos']} do in all"
 
 
 def _readability(row: CardColumns) -> str:

@@ -11,14 +11,14 @@ from convscope.atlas.unit_cards.stimuli.stimulus_kind import (
     Stimuli,
     StimulusKind,
     Tuning,
-    selectivity,
 )
 
 SIDE = 5
 """Positions a side."""
 
-INDIFFERENT = 0.05
-"""Below this selectivity a unit is said to respond anywhere."""
+ANYWHERE = 0.6
+"""The share of positions with at least half of the highest response, from which on a unit is said
+to respond anywhere."""
 
 ROWS, COLUMNS = (
     ("top", "upper", "middle", "lower", "bottom"),
@@ -46,7 +46,7 @@ def position(size: tuple[int, int]) -> StimulusKind:
         row = float(strong.sum(1) @ places / strong.sum())
         column = float(strong.sum(0) @ places / strong.sum())
         words = f"{ROWS[int(row * SIDE)]}, {COLUMNS[int(column * SIDE)]}"
-        text = "anywhere" if selectivity(responses) < INDIFFERENT else words
+        text = "anywhere" if (strong > 0).mean() >= ANYWHERE else words
         return Tuning(responses, (row, column), text)
 
     points = tuple(f"{row}, {column}" for row in ROWS for column in COLUMNS)
