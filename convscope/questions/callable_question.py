@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from torch import Tensor
 
-from convscope.errors import TargetError
+from convscope.errors import ConvscopeError, TargetError
 from convscope.questions.question import Question
 
 if TYPE_CHECKING:
@@ -25,7 +25,15 @@ class CallableQuestion(Question):
     function: TargetFunction
 
     def score(self, model: Model, output: object) -> Tensor:
-        score = self.function(output)
+        try:
+            score = self.function(output)
+        except ConvscopeError:
+            raise
+        except Exception as error:
+            error.add_note(
+                f"The target function {self.title(model)!r}, which was given, raised it."
+            )
+            raise
         if not isinstance(score, Tensor):
             raise TargetError(
                 "A callable target must return a tensor with one number per image; it returned"

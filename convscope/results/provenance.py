@@ -110,14 +110,22 @@ def describe(
     }
 
 
-def to_json(value: object) -> Json:
-    """A value as JSON holds it; what JSON cannot hold becomes a text that says what it was."""
+def to_json(value: object, *, within: tuple[int, ...] = ()) -> Json:
+    """A value as JSON holds it; what JSON cannot hold becomes a text that says what it was.
+
+    Args:
+        value: any object.
+        within: the ids of the containers that it lies in.
+    """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if id(value) in within:
+        return f"<{type(value).__name__} within itself>"
+    inside = (*within, id(value))
     if isinstance(value, Mapping):
-        return {str(key): to_json(entry) for key, entry in value.items()}
+        return {str(key): to_json(entry, within=inside) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [to_json(entry) for entry in value]
+        return [to_json(entry, within=inside) for entry in value]
     if isinstance(value, np.generic):
         return value.item()
     if hasattr(value, "to_json"):

@@ -302,8 +302,10 @@ def test_a_callers_own_function_keeps_its_traceback(embedded):
     def target(output):
         raise Raising("mine")
 
-    with pytest.raises(Raising, match="mine"):
+    with pytest.raises(Raising, match="mine") as caught:
         convscope.explain(embedded, PHOTO, target=target)
+    assert caught.traceback[-1].name == "target"
+    assert caught.value.__notes__ == ["The target function 'target', which was given, raised it."]
 
 
 def test_the_table_is_long_enough():

@@ -23,6 +23,7 @@ from convscope.results.details import (
     TableDetails,
 )
 from convscope.results.png import PNG_KEY, read_provenance
+from convscope.results.provenance import to_json
 from convscope.results.result import Result
 
 
@@ -192,6 +193,14 @@ def test_a_jpeg_loses_nothing_that_can_be_seen(result, tmp_path):
         assert picture.quantization[0][0] <= 3
         lossy = np.asarray(picture.convert("RGB"), np.int16)
     assert np.abs(lossy - exact).mean() < 1
+
+
+def test_a_list_that_contains_itself_is_recorded_as_such():
+    style: list[object] = [1]
+    style.append({"again": style})
+    assert to_json(style) == [1, {"again": "<list within itself>"}]
+    twice = [2]
+    assert to_json([twice, twice]) == [[2], [2]]
 
 
 def test_a_notebook_shows_pictures_and_tables(result):

@@ -24,7 +24,10 @@ class Masks:
             raise InputError(f"There is no folder {folder} with masks.")
         self.paths = {
             str(PurePosixPath(path.relative_to(self.folder).as_posix()).with_suffix("")): path
-            for path in sorted(self.folder.rglob("*"))
+            # What cannot be listed is passed over.
+            for path in sorted(
+                Path(place, name) for place, _, names in os.walk(self.folder) for name in names
+            )
             if path.suffix.lower() in ENDINGS
         }
         if not self.paths:
