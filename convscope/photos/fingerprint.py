@@ -63,7 +63,7 @@ def _look_up(image: Tensor) -> _Known:
 
 def _read(image: Tensor) -> _Known:
     planes = image.detach().cpu().float().flatten(0, 1)
-    levels = torch.empty(planes.shape, dtype=torch.uint8)
+    levels = torch.empty(planes.shape, dtype=torch.uint8, device="cpu")
     is_8_bit = True
     for level, plane in zip(levels, planes, strict=True):
         level.copy_(plane.mul(255).round_().clamp_(0, 255))

@@ -106,7 +106,7 @@ def concepts(
         $ convscope concepts cat.jpg dog.jpg --layer blocks.5 --out pets.safetensors
         $ convscope concepts zebra*.jpg --method tcav --examples textures/ --random random/
     """
-    _require_used(target, importance)
+    _require_used(target, importance or method == "tcav")
     image = network_input(model, photos)
     # A class that the network lacks is refused before anything runs.
     asked = Target.of(model, target)
@@ -153,9 +153,9 @@ def concepts(
     return with_cards(result, model, photos, seed) if cards else result
 
 
-def _require_used(target: TargetLike, importance: bool) -> None:
+def _require_used(target: TargetLike, is_measured: bool) -> None:
     """Refuse a target that nothing is measured for."""
-    if target is not None and not importance:
+    if target is not None and not is_measured:
         raise OptionError(
             f"target={shown(target)} is what the importance is for, and it is not measured; pass"
             " importance=True too."

@@ -57,7 +57,10 @@ def visualize(
     2017).
 
     `result["image"]` is n 3 h w in [0, 1], `result["score"]` n steps. A list of units makes a
-    batch; a unit's picture does not depend on its batch. "blocks.3:*" are all units of a layer.
+    batch. A unit draws the same random numbers whatever its batch: with one thread its picture is
+    the same to 1e-4; with several, PyTorch rounds batches of other sizes differently, and that
+    grows with the steps (after 48: 0.2 in some pixels, 0.2 % of the score). "blocks.3:*" are all
+    units of a layer.
 
     Args:
         model: what `load_model` takes.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 
@@ -38,6 +41,23 @@ def test_a_units_picture_does_not_depend_on_batch_or_order(options):
     torch.testing.assert_close(
         torch.from_numpy(pictures(UNITS, batch=2, **options)), together, atol=1e-4, rtol=0
     )
+
+
+def test_with_two_threads_only_rounding_depends_on_the_batch(embedded):
+    """Rounding grows from step to step; the random numbers are the same."""
+    options: dict[str, Any] = {"steps": 8, "size": 64}
+    units = ["blocks.2:11", "blocks.1:5", "blocks.2:3"]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        together = convscope.visualize(embedded, units, **options)
+        alone = convscope.visualize(embedded, units[0], **options)
+        other = convscope.visualize(embedded, units[0], seed=1, **options)
+    finally:
+        torch.set_num_threads(threads)
+    assert np.allclose(alone["score"][0], together["score"][0], rtol=0.01)
+    assert not np.allclose(other["score"][0], together["score"][0], rtol=0.01)
+    assert np.abs(alone["image"][0] - together["image"][0]).max() < 0.05
 
 
 def test_long_directions_that_begin_alike_are_told_apart():

@@ -109,7 +109,7 @@ def test_one_channel_at_large(by_hand):
 
 
 def test_explain_by_hand(by_hand):
-    cam = convscope.explain(by_hand, PHOTO, target=1, layer="conv")
+    cam = convscope.explain(by_hand, PHOTO, method="grad_cam", target=1, layer="conv")
     # weights: d score 1 / d map = (1, -1) / 4 at each place; map = 2p/4 + p/4
     assert np.allclose(cam["attribution"][0, 0], 0.75 * PHOTO)
     assert cam["heatmap"].shape == (1, 2, 2)

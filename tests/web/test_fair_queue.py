@@ -14,8 +14,7 @@ import torch
 from PIL import Image
 
 import convscope
-from convscope.networks import state
-from convscope.networks.checksum import checksum
+from convscope.networks.checksum import WeightViews
 from convscope.web import answers as answers_of_verbs
 from convscope.web.errors import Busy
 from convscope.web.fair_queue import FairQueue, Job
@@ -256,7 +255,7 @@ class TestBurst:
     def checks(self, monkeypatch):
         """How often the weights were read."""
         calls: list[object] = []
-        monkeypatch.setattr(state, "checksum", counted(checksum, calls))
+        monkeypatch.setattr(WeightViews, "checksum", counted(WeightViews.checksum, calls))
         return calls
 
     @pytest.fixture

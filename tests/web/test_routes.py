@@ -53,7 +53,7 @@ def test_look_is_predict_explain_and_activations(client, embedded, chelsea):
     for row, wanted in zip(seen["predictions"], rows, strict=True):
         assert row["probability"] == pytest.approx(wanted["probability"], abs=1e-4)
     heat = seen["heat"]["maps"][0]
-    wanted = convscope.explain(embedded, chelsea, target=281)["heatmap"][0]
+    wanted = convscope.explain(embedded, chelsea, method="grad_cam", target=281)["heatmap"][0]
     values = numbers(heat["values"], heat["height"], heat["width"])
     assert np.array_equal(values, wanted)  # the part the network sees gives the photo's numbers
     assert picture(heat["image"]).size == (7, 7)
