@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from convscope.atlas.engines import Engine
@@ -35,7 +36,7 @@ LARGEST = 96
 def build(
     model: ModelLike,
     layers: str | Sequence[str],
-    out: str,
+    out: str | Path,
     *,
     preset: str = "distill",
     steps: Steps | None = 64,
@@ -147,7 +148,7 @@ def _sizes(model: Model, layers: Layers, names: Sequence[str]) -> dict[str, int]
     }
 
 
-def _open_store(out: str, dry_run: bool) -> Store | None:
+def _open_store(out: str | Path, dry_run: bool) -> Store | None:
     """The atlas; None where there is none yet and none is wanted."""
     if not dry_run:
         return Store(out, create=True)

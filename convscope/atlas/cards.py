@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from convscope.atlas.engines import Engine
 from convscope.atlas.store.summary import Summary
@@ -17,7 +18,7 @@ from convscope.networks.torch_settings import plain_torch_settings
 def cards(
     model: ModelLike,
     images: str,
-    out: str,
+    out: str | Path,
     *,
     layers: str | Sequence[str] = "blocks.*",
     labels: str | Sequence[str] | None = None,

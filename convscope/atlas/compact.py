@@ -3,6 +3,7 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 
 from convscope.atlas.store.parts import PartHeader, digest, encode_table
 from convscope.atlas.store.rows import Columns, JobEntry
@@ -12,6 +13,7 @@ from convscope.atlas.store.tables import TABLES, Table
 from convscope.core.extras import arrow
 from convscope.core.progress import track
 from convscope.core.quantities import pluralize
+from convscope.core.validation import checked
 from convscope.errors import OptionError
 
 MEGABYTE = 1_000_000
@@ -25,7 +27,8 @@ class HeadedPart:
     header: PartHeader
 
 
-def compact(directory: str, *, megabytes: int = 128) -> Summary:
+@checked()
+def compact(directory: str | Path, *, megabytes: int = 128) -> Summary:
     """Merge the many small parts of each layer into few large ones; nothing that is in them
     changes.
 

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from convscope.atlas.engines import Engine
 from convscope.atlas.render.layer_selection import select_layers
@@ -80,7 +81,7 @@ class ExamplesRecipe:
 def examples(
     model: ModelLike,
     images: str,
-    out: str,
+    out: str | Path,
     *,
     layers: str | Sequence[str] = "blocks.*",
     k: PositiveInt = 9,
@@ -290,11 +291,6 @@ def _estimate(scanner: Scanner, num_photos: int, num_units: int, crops_per_unit:
         f" {format_duration(num_photos / rate)} at {rate:.1f} photos per second, at most"
         f" {format_bytes(size)}."
     )
-    details = {
-        "photos": num_photos,
-        "units": num_units,
-        "seconds": round(num_photos / rate, 1),
-        "rate": rate,
-        "bytes": size,
-    }
-    return Summary(sentence, details=details)
+    seconds = round(num_photos / rate, 1)
+    details = {"photos": num_photos, "units": num_units, "seconds": seconds, "rate": rate}
+    return Summary(sentence, details=details | {"bytes": size})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from convscope.atlas.site.network_pages import NetworkPages
 from convscope.atlas.site.pages import render_page, write_assets
@@ -15,10 +16,12 @@ from convscope.atlas.store.summary import Summary
 from convscope.atlas.store.tables import CARDS, EXAMPLES, MAPS, UNITS
 from convscope.core.progress import advance
 from convscope.core.quantities import format_bytes, pluralize
+from convscope.core.validation import checked
 from convscope.errors import InputError
 
 
-def export(directory: str, out: str, *, model: str | None = None) -> Summary:
+@checked()
+def export(directory: str | Path, out: str | Path, *, model: str | None = None) -> Summary:
     """A static site of an atlas: its networks, their layers, a page for each unit, activation
     atlases, and a search by label.
 
@@ -69,7 +72,7 @@ def export(directory: str, out: str, *, model: str | None = None) -> Summary:
     sentence = (
         f"{out}: {pluralize(num_units, 'unit')} of {pluralize(num_layers, 'layer')},"
         f" {pluralize(site.files, 'file')}, {format_bytes(site.bytes)}; open"
-        f" {out.rstrip('/')}/index.html."
+        f" {str(out).rstrip('/')}/index.html."
     )
     details = {"units": num_units, "layers": num_layers, "files": site.files, "bytes": site.bytes}
     return Summary(sentence, details=details)

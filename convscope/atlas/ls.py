@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from convscope.atlas.atlas import Atlas
 from convscope.atlas.store.store import Store
 from convscope.atlas.store.summary import Summary
 from convscope.core.quantities import format_bytes, pluralize
+from convscope.core.validation import checked
 
 
-def ls(directory: str) -> Summary:
+@checked()
+def ls(directory: str | Path) -> Summary:
     """What an atlas holds: networks, layers, units, examples, cards, and how large it is.
 
     Args:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from convscope.atlas.examples import check_batch
 from convscope.atlas.render.layer_selection import select_layers
@@ -58,7 +59,7 @@ def map(
     model: ModelLike,
     layer: str,
     images: str,
-    out: str,
+    out: str | Path,
     *,
     grid: PositiveInt = 12,
     minimum: PositiveInt = 3,

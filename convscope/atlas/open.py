@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from convscope.atlas.atlas import Atlas
 from convscope.atlas.store.store import Store
+from convscope.core.validation import checked
 
 
-def open(directory: str, *, model: str | None = None) -> Atlas:
+@checked()
+def open(directory: str | Path, *, model: str | None = None) -> Atlas:
     """An atlas to read: rows and pictures by layer and unit, similar units, search by label.
 
     Args:

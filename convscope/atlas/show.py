@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import posixpath
+from pathlib import Path
 
 from convscope.atlas.open import open as open_atlas
 from convscope.atlas.store.file_names import folder_name
@@ -10,12 +11,16 @@ from convscope.atlas.store.summary import Summary
 from convscope.atlas.unit_cards.card_rows import read_changes, read_tuning
 from convscope.core.files import write_whole
 from convscope.core.quantities import pluralize
+from convscope.core.validation import checked
 
 Line = dict[str, str | float | None]
 """A row as a line of a table."""
 
 
-def show(directory: str, unit: str, *, model: str | None = None, out: str | None = None) -> Summary:
+@checked()
+def show(
+    directory: str | Path, unit: str, *, model: str | None = None, out: str | Path | None = None
+) -> Summary:
     """What an atlas knows of one unit: its pictures, their scores and recipe, its cards and its
     examples; or of a layer, a line for each picture and each card.
 
@@ -106,7 +111,7 @@ def _example_line(row: ExampleColumns) -> Line:
 
 
 def _write_pictures(
-    out: str, rows: list[Row[UnitColumns]], examples: list[Row[ExampleColumns]]
+    out: str | Path, rows: list[Row[UnitColumns]], examples: list[Row[ExampleColumns]]
 ) -> list[str]:
     """Write the pictures as files; their paths."""
     pictures = [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from convscope.atlas.store.parts import checksum
 from convscope.atlas.store.store import Part, Store
@@ -8,10 +9,12 @@ from convscope.atlas.store.summary import Summary
 from convscope.atlas.store.tables import CHECKSUM, TABLES
 from convscope.core.progress import track
 from convscope.core.quantities import pluralize
+from convscope.core.validation import checked
 from convscope.errors import InputError
 
 
-def verify(directory: str, *, remove: bool = False) -> Summary:
+@checked()
+def verify(directory: str | Path, *, remove: bool = False) -> Summary:
     """Read all of an atlas and find what is cut short, altered, missing or left over.
 
     A part is sound if its Parquet pages pass their checksums, every row passes its own, it has as

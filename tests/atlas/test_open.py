@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import get_type_hints
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -224,3 +225,25 @@ def test_the_typed_rows_name_the_tables_columns():
         assert set(table.columns) == set(get_type_hints(columns)) - (
             set() if "image" in table.columns else {"image"}
         )
+
+
+class _Silent:
+    def __repr__(self):
+        raise ValueError("no text")
+
+
+@pytest.mark.parametrize("name", ["compact", "export", "ls", "open", "show", "verify"])
+@pytest.mark.parametrize(
+    "odd", [3, None, b"atlas", [], _Silent()], ids=lambda value: type(value).__name__
+)
+def test_what_is_no_folder_is_refused(name, odd, tmp_path):
+    more = {"export": {"out": tmp_path / "site"}, "show": {"unit": "first:1"}}.get(name, {})
+    with pytest.raises(OptionError, match="directory must be"):
+        getattr(atlas, name)(odd, **more)
+    assert not list(tmp_path.iterdir())
+
+
+def test_megabytes_are_a_number(tmp_path):
+    for odd in (None, "many", np.zeros(3)):
+        with pytest.raises(OptionError, match="megabytes"):
+            atlas.compact(tmp_path, megabytes=odd)

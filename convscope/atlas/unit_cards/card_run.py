@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from convscope.atlas.engines import Engine
 from convscope.atlas.examples import check_batch
@@ -75,7 +76,7 @@ class CardRun:
         cls,
         model: ModelLike,
         images: str,
-        out: str,
+        out: str | Path,
         layers: str | Sequence[str],
         labels: LabelsLike,
         masks: str | None,
