@@ -330,13 +330,13 @@ def test_show_and_ls_tell_of_cards(model, photos, tmp_path):
 def test_bad_input_is_one_sentence_and_leaves_nothing(model, photos, scenes, tmp_path):
     folder = str(scenes / "photos")
     (scenes / "labels.csv").write_text("photo,kind\n1.png,red\n")
-    one = str(scenes / "photos" / "red")
+    red_photos = str(scenes / "photos" / "red")
     for error, words, images, options in (
         (InputError, "it needs one called photo", folder, {"labels": str(scenes / "labels.csv")}),
         (InputError, "no file", folder, {"labels": "none.csv"}),
         (InputError, "There is no folder", folder, {"masks": "nowhere"}),
-        (InputError, "what they are", one, {"masks": str(scenes / "masks")}),
-        (InputError, "All photos are labeled", one, {"labels": ["red"] * 10}),
+        (InputError, "what they are", red_photos, {"masks": str(scenes / "masks")}),
+        (InputError, "All photos are labeled", red_photos, {"labels": ["red"] * 10}),
         (InputError, "give one each", folder, {"labels": ["red", "blue"]}),
         (ConvscopeError, "no layer", folder, {"layers": "nothing"}),
         (OptionError, "batch must divide", folder, {"batch": 7}),

@@ -14,6 +14,7 @@ from convscope import atlas
 from convscope.atlas.render.renderer import Renderer
 from convscope.atlas.scan.scanner import Scanner
 from convscope.errors import NumericError
+from tests.dies_once import DiesOnce
 from tests.small_atlas import SMALL, small_model, state
 
 
@@ -36,19 +37,8 @@ class Dies(Renderer):
         return super().__call__(job)
 
 
-class Vanishes(Scanner):
+class Vanishes(DiesOnce, Scanner):
     """Takes the actor that looks at photos with it, once."""
-
-    marker: str
-
-    def __getstate__(self):
-        return super().__getstate__() | {"marker": self.marker}
-
-    def __call__(self, shard):
-        if not Path(self.marker).exists():
-            Path(self.marker).write_text("dead")
-            os._exit(1)
-        return super().__call__(shard)
 
 
 @pytest.mark.filterwarnings("ignore")

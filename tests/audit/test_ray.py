@@ -12,23 +12,13 @@ import pytest
 
 from convscope.audit.forward_pass import ForwardPass
 from tests.audit import colored_photos
+from tests.dies_once import DiesOnce
 
 pytest.importorskip("ray")
 
 
-class Vanishes(ForwardPass):
+class Vanishes(DiesOnce, ForwardPass):
     """Takes the actor that reads photos with it, once."""
-
-    marker: str
-
-    def __getstate__(self):
-        return super().__getstate__() | {"marker": self.marker}
-
-    def __call__(self, shard):
-        if not Path(self.marker).exists():
-            Path(self.marker).write_text("dead")
-            os._exit(1)
-        return super().__call__(shard)
 
 
 @pytest.mark.filterwarnings("ignore")

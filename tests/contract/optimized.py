@@ -6,12 +6,27 @@ import torch
 
 import convscope
 from convscope.probe import Probe
-from convscope.synthesis import parameterizations
+from convscope.synthesis import objectives, parameterizations
 from convscope.synthesis.config import OptimizationConfig
 from convscope.synthesis.objective import Objective
 from convscope.synthesis.optimize import optimize
 from convscope.synthesis.random import RandomStreams
 from tests.small_networks import Trunk
+
+OBJECTIVES = objectives.registry.names()
+
+
+def options_of(name: str) -> dict[str, object]:
+    """Options to try an objective with; most read the layer `third`."""
+    options: dict[str, dict[str, object]] = {
+        "channel": {"layer": "second", "index": 2},
+        "neuron": {"layer": "second", "index": 1},
+        "direction": {"layer": "second", "vector": (1.0, -1.0, 0.5, 0, 0, 0, 0, 2.0)},
+        "logit": {"target": 1},
+        "probability": {"target": 1},
+        "score": {"question": "value:1"},
+    }
+    return options.get(name, {"layer": "third"})
 
 
 def trunk(channels: int = 3, size: int = 32):

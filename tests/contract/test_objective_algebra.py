@@ -13,21 +13,9 @@ from convscope.errors import (
     UnitError,
 )
 from convscope.probe import Probe
-from convscope.synthesis import objectives
 from convscope.synthesis.objective import Objective, channel, interpolate, neuron, objective
 from convscope.synthesis.parse import parse
-from tests.contract.optimized import trunk
-
-NAMES = objectives.registry.names()
-OWN = {
-    "channel": {"layer": "second", "index": 2},
-    "neuron": {"layer": "second", "index": 1},
-    "direction": {"layer": "second", "vector": (1.0, -1.0, 0.5, 0, 0, 0, 0, 2.0)},
-    "logit": {"target": 1},
-    "probability": {"target": 1},
-    "score": {"question": "value:1"},
-}
-"""Parameters to try an objective with; any other reads the layer `third`."""
+from tests.contract.optimized import OBJECTIVES, options_of, trunk
 
 
 def test_algebra():
@@ -59,10 +47,10 @@ def test_interpolation():
     assert interpolate(a, b, 1) == [a * 1.0 + b * 0.0]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OBJECTIVES)
 def test_json_and_text_give_the_same_objective_back(name):
     model = trunk()
-    alone = objective(name, **OWN.get(name, {"layer": "third"}))
+    alone = objective(name, **options_of(name))
     for wanted in (
         alone,
         alone * 0.25 + channel("first.0", 3),

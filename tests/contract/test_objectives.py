@@ -15,18 +15,7 @@ from convscope.synthesis import objectives
 from convscope.synthesis.evaluate import evaluate
 from convscope.synthesis.objective import channel, neuron, objective
 from convscope.synthesis.objectives import ForwardPass
-from tests.contract.optimized import optimize_batches, trunk
-
-NAMES = objectives.registry.names()
-OWN = {
-    "channel": {"layer": "second", "index": 2},
-    "neuron": {"layer": "second", "index": 1},
-    "direction": {"layer": "second", "vector": (1.0, -1.0, 0.5, 0, 0, 0, 0, 2.0)},
-    "logit": {"target": 1},
-    "probability": {"target": 1},
-    "score": {"question": "value:1"},
-}
-"""Parameters to try an objective with; any other reads the layer `third`."""
+from tests.contract.optimized import OBJECTIVES, optimize_batches, options_of, trunk
 
 
 def seen(*values, model=None, **maps) -> ForwardPass:
@@ -39,10 +28,10 @@ def value(name: str, given: ForwardPass, **parameters) -> list[float]:
     return objectives.registry.get(name)(given, **parameters).tolist()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OBJECTIVES)
 def test_every_objective_climbs_from_its_own_start(name):
     model = trunk()
-    wanted = objective(name, **OWN.get(name, {"layer": "third"}))
+    wanted = objective(name, **options_of(name))
     # What compares images starts from ones that differ.
     batch = objectives.registry.traits(name).batch
     result = optimize_batches(model, [wanted] * (3 if batch else 1), sd=1.0 if batch else 0.01)
@@ -53,11 +42,11 @@ def test_every_objective_climbs_from_its_own_start(name):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in NAMES if not objectives.registry.traits(name).batch]
+    "name", [name for name in OBJECTIVES if not objectives.registry.traits(name).batch]
 )
 def test_a_score_is_the_same_alone_and_among_others(name):
     model = trunk()
-    wanted = objective(name, **OWN.get(name, {"layer": "third"}))
+    wanted = objective(name, **options_of(name))
     images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     with Probe(model) as probe:
         maps, output = probe.activations_and_output(model.preprocess(images), list(wanted.layers))

@@ -22,8 +22,8 @@ def test_a_class_is_compared_with_its_rivals(target):
     named = convscope.explain(model, photo(), target=target, method="finer_cam", rivals=10)
     assert method_of(default) == "finer_cam"
     assert np.array_equal(default["attribution"], named["attribution"])
-    one = convscope.explain(model, photo(), target=target, rivals=1)
-    assert not np.allclose(one["attribution"], default["attribution"])
+    with_one_rival = convscope.explain(model, photo(), target=target, rivals=1)
+    assert not np.allclose(with_one_rival["attribution"], default["attribution"])
 
 
 @pytest.mark.parametrize("target", ["1 vs 2", lambda output: output[:, 0]])

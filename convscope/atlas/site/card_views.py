@@ -174,8 +174,8 @@ def _readability(row: CardColumns) -> str:
 def _bars(changes: Sequence[ClassChange], longest: float) -> list[Bar]:
     """What silencing takes away is what the unit gives, so the signs are turned."""
     return [
-        Bar(each.label, f"{-each.change:+.2g}", abs(each.change) / (longest or 1.0))
-        for each in changes
+        Bar(change.label, f"{-change.change:+.2g}", abs(change.change) / (longest or 1.0))
+        for change in changes
     ]
 
 

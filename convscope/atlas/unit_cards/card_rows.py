@@ -108,7 +108,7 @@ def card_row(job: ExampleJob, facts: CardFacts, measured: Measurements) -> CardC
 
 
 def _changes_text(changes: tuple[ClassChange, ...]) -> str:
-    return json.dumps([asdict(each) | {"change": float32(each.change)} for each in changes])
+    return json.dumps([asdict(change) | {"change": float32(change.change)} for change in changes])
 
 
 def _tuning_text(curves: list[TuningCurve]) -> str:

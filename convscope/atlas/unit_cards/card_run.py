@@ -159,10 +159,10 @@ class CardRun:
                 f"None of the {pluralize(self.num_photos, 'photo')} in {self.images} can be read;"
                 f" the first: {state.best.skipped[0][1]}"
             )
-        made = self._make(missing, state, run, stop)
-        if made == len(missing):
+        num_written = self._make(missing, state, run, stop)
+        if num_written == len(missing):
             self.files.sweep("cards")
-        return self._summarize(made, len(missing), len(state.best.skipped), started)
+        return self._summarize(num_written, len(missing), len(state.best.skipped), started)
 
     def _make(self, missing: list[ExampleJob], state: CardState, run: Engine, stop: Stop) -> int:
         """Measure the units and write a part for each job; how many were written."""
@@ -181,14 +181,15 @@ class CardRun:
             seed=self.settings.seed,
         )
         total = sum(job.last - job.first for job in missing)
-        done = made = 0
+        num_units = num_written = 0
         for job, part in run(maker, stop.until(missing)):
             name = f"part-{job.hash}.parquet"
             path = self.files.store.path("cards", self.files.folder, folder_name(job.layer), name)
             self.files.store.write(path, part)
-            made, done = made + 1, done + job.last - job.first
-            advance("atlas: cards", done, total)
-        return made
+            num_written += 1
+            num_units += job.last - job.first
+            advance("atlas: cards", num_units, total)
+        return num_written
 
     def _masked(self) -> list[tuple[int, Entry]]:
         """The photos with a mask and a label, the ones drawn where there are many."""
