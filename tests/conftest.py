@@ -5,8 +5,15 @@ import signal
 
 import pytest
 import torch
+from hypothesis import settings
 
 torch.set_num_threads(1)
+
+# Property tests try the same examples everywhere, so that a failure is one on any machine; with the
+# slow tests they try new ones.
+settings.register_profile("same", derandomize=True)
+if not os.environ.get("CONVSCOPE_SLOW_TESTS"):
+    settings.load_profile("same")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and their children too.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -30,7 +30,7 @@ from convscope.verbs.class_image import class_image
 from convscope.verbs.concepts import concepts
 from convscope.verbs.dream import dream
 from convscope.verbs.evaluate import evaluate
-from convscope.verbs.explain import explain
+from convscope.verbs.explain import DEFAULT_METHODS, explain
 from convscope.verbs.features import features
 from convscope.verbs.fool import fool
 from convscope.verbs.invert import invert
@@ -212,6 +212,8 @@ def _check_options(name: str, arguments: Mapping[str, Json]) -> None:
         return
     chooser, registry = choosers[name]
     chosen = arguments[chooser]
+    if chosen is None:  # the verb chooses; what it hands options to is one of these
+        chosen = list(DEFAULT_METHODS)
     names = chosen.split(",") if isinstance(chosen, str) else list(chosen)
     # A wrapper such as SmoothGrad hands options on to the method it wraps.
     names += [options["base"]] if isinstance(options.get("base"), str) else []

@@ -39,6 +39,10 @@ DEFAULT_RIVALS = 10
 on photos tiled two by two (`benchmarks.attribution_quality`), over three networks."""
 
 
+DEFAULT_METHODS = ("finer_cam", "grad_cam", "layer_cam")
+"""What `explain` chooses from where no method is named."""
+
+
 @verb  # type: ignore[arg-type]  # mypy: a `model` among the options would clash
 def explain(
     model: Model,

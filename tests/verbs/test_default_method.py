@@ -41,3 +41,11 @@ def test_other_questions_are_grad_cam(target):
 def test_classes_that_do_not_compete_have_no_rivals(options):
     model = convscope.load_model(small_model().network, size=32, **options)
     assert method_of(convscope.explain(model, photo(), target=1)) == "grad_cam"
+
+
+def test_a_record_without_a_method_takes_options_of_the_default_one(embedded, tmp_path):
+    result = convscope.explain(embedded, "sample:chelsea", rivals=3)
+    path = result.save(tmp_path / "three.png")
+    again = convscope.rerun(path)
+    assert method_of(again) == "finer_cam"
+    assert np.array_equal(again["attribution"], result["attribution"])

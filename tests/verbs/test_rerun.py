@@ -52,6 +52,8 @@ ARGUMENTS = [
     ("predict", {"out": "x.html"}, "out"),
     ("explain", {"method": "grad_cam", "samples": 3}, "samples"),
     ("explain", {"method": ["no_such_method"], "window": 3}, "no_such_method"),
+    ("explain", {"method": None, "window": 3}, "window"),
+    ("explain", {"": None}, "has no option"),
     ("dream", {"octaves": 10**9}, "octaves"),
     ("report", {"out": "important.txt"}, "verb 'report'"),
     ("rerun", {"path": "x.png"}, "verb 'rerun'"),
