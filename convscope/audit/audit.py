@@ -9,9 +9,10 @@ import numpy as np
 
 from convscope.atlas.engines import Engine
 from convscope.audit.audit_run import AuditRun, RunSettings
+from convscope.audit.concept_evidence import concept_set
 from convscope.audit.conclusions import Conclusions, findings
 from convscope.audit.measures import confusion_matrix
-from convscope.audit.output import check_place, photo_rows, write_tables
+from convscope.audit.output import check_place, photo_rows, write_concepts, write_tables
 from convscope.audit.page import PageRequest, page_of
 from convscope.audit.predictions import Predictions
 from convscope.audit.thumbnails import Thumbnails
@@ -56,7 +57,9 @@ def audit(
     trusted; what it takes for what; its worst mistakes, each with why; groups of photos that get
     their class for an odd reason (heatmaps clustered as in SpRAy, Lapuschkin et al., 2019); and,
     with masks, which classes are told by their background. Beside the page lies a folder of the
-    same name with the rows behind it, as Parquet.
+    same name with the rows behind it, as Parquet, and the concepts of the worst mistakes (non-
+    negative matrix factorization of the explained photos' activations): `concept:audit/concepts/0`
+    is then a unit everywhere.
 
     `result.table` has a row per photo: photo, label, predicted, probability, correct, group. The
     arrays are `accuracy`, `calibration_error` (value, low, high), `top_5` where there are more than
@@ -77,7 +80,7 @@ def audit(
         layer: where explanations are made; by default the last one whose output still has places.
         worst: how many mistakes are shown.
         max_explained: how many photos are explained at most.
-        max_seconds: how long photos are explained at most.
+        max_seconds: how long photos are explained at most, concepts included.
         unit_steps: of the picture of a mistake's unit; 0 leaves these pictures out.
         seed: of the choice of photos, the clusters and the bootstrap.
         batch: photos that run at once.
@@ -102,7 +105,7 @@ def audit(
     settings = RunSettings(max(max_explained, worst), seed, batch, half)
     engine_of = Engine(engine, address=address, threads=threads)
     run = AuditRun.of(model, photos, labels, masks, layer, page, settings, engine_of)
-    predictions, conclusions = run.measure(max_seconds)
+    predictions, conclusions = run.measure(max_seconds, worst)
     listed = findings(run.model, predictions, conclusions)
     arguments: dict[str, object] = {
         "photos": run.source_text,
@@ -129,6 +132,7 @@ def audit(
     data = page_of(run.model, predictions, conclusions, listed, thumbnails, request, record)
     rows = list(run.files.rows("photos"))
     write_tables(run.files.store, run.model, rows, conclusions, listed)
+    write_concepts(run.files.store, concept_set(conclusions.concepts, run.layer, seed))
     write_whole(page, data)
     run.files.remove_parts()
     record["seconds"] = round(time.perf_counter() - started, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,11 +14,18 @@ from convscope.atlas.scan.listing import survey
 from convscope.atlas.scan.masks import Masks
 from convscope.atlas.store.parts import digest
 from convscope.atlas.store.store import Store
+from convscope.audit.concept_pass import LearnedConcepts
 from convscope.audit.conclusions import Conclusions, conclude
 from convscope.audit.explainer import Explainer
 from convscope.audit.forward_pass import ForwardPass
 from convscope.audit.output import layer_of
-from convscope.audit.passes import AuditFiles, explain_all, photos_to_explain, predict_all
+from convscope.audit.passes import (
+    AuditFiles,
+    explain_all,
+    learn_all_concepts,
+    photos_to_explain,
+    predict_all,
+)
 from convscope.audit.predictions import Predictions
 from convscope.audit.selection import select
 from convscope.core.extras import need
@@ -29,6 +37,11 @@ from convscope.photos.listed import Listed
 from convscope.photos.load_image import PhotoLike
 from convscope.photos.sources.place import PhotoSource
 from convscope.photos.sources.source_of import source_of
+
+CONCEPTS_SHARE = 0.2
+"""Of the seconds for explanations, so much is kept for the concepts, which come last."""
+
+NO_TIME = "No time was left for concepts; with more --max-seconds there is."
 
 VERSION = 1
 """Goes up when the same photos would give other rows than before."""
@@ -103,15 +116,16 @@ class AuditRun:
             engine,
         )
 
-    def measure(self, max_seconds: float | None) -> tuple[Predictions, Conclusions]:
-        """Both passes, and what follows from them; where they fail, nothing is left behind."""
+    def measure(self, max_seconds: float | None, worst: int) -> tuple[Predictions, Conclusions]:
+        """Both passes, the concepts of the `worst` mistakes, and what follows from them; where they
+        fail, nothing is left behind."""
         try:
-            return self._measure(max_seconds)
+            return self._measure(max_seconds, worst)
         except ConvscopeError:
             self.files.remove_parts()
             raise
 
-    def _measure(self, max_seconds: float | None) -> tuple[Predictions, Conclusions]:
+    def _measure(self, max_seconds: float | None, worst: int) -> tuple[Predictions, Conclusions]:
         settings = self.settings
         forward = ForwardPass(
             self.model,
@@ -132,10 +146,22 @@ class AuditRun:
                 explainer = Explainer(
                     self.model, self.layer, self.source, self.masks, settings.half
                 )
-                rows = explain_all(self.files, explainer, photos, self.engine, stop, max_seconds)
+                started = time.monotonic()
+                budget = None if max_seconds is None else max_seconds * (1 - CONCEPTS_SHARE)
+                rows = explain_all(self.files, explainer, photos, self.engine, stop, budget)
+                numbers = {row["number"] for row in rows}
+                explained = [photo for photo in photos if photo.number in numbers]
+                learned = LearnedConcepts([], [], NO_TIME)
+                if max_seconds is None or time.monotonic() - started < max_seconds:
+                    seed = settings.seed
+                    learned = learn_all_concepts(self.files, explainer, explained, worst, seed)
+                if stop.asked:
+                    raise KeyboardInterrupt
         finally:
             forward.close()
-        conclusions = conclude(self.model, self.source, predictions, photos, rows, settings.seed)
+        conclusions = conclude(
+            self.model, self.source, predictions, explained, rows, learned, settings.seed
+        )
         return predictions, conclusions
 
 

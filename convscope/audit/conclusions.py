@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from convscope.audit.backgrounds import BackgroundMeasure, background_measures
+from convscope.audit.concept_pass import LearnedConcepts
 from convscope.audit.explainer import ExplainedPhoto
 from convscope.audit.measures import (
     Bin,
@@ -60,6 +61,7 @@ class Conclusions:
     backgrounds: list[BackgroundMeasure]
     explained: list[ExplainedPhoto]
     rows: list[JsonObject]
+    concepts: LearnedConcepts
 
     def group_of(self) -> dict[int, str]:
         """The number of each grouped photo -> the name of its group."""
@@ -74,18 +76,17 @@ def conclude(
     model: Model,
     source: PhotoSource,
     predictions: Predictions,
-    explained: Sequence[ExplainedPhoto],
+    explained: list[ExplainedPhoto],
     rows: list[JsonObject],
+    concepts: LearnedConcepts,
     seed: int,
 ) -> Conclusions:
-    """Draw the conclusions from both passes."""
+    """Draw the conclusions from both passes; `rows` explain the photos `explained`."""
     labeled = predictions.is_labeled
     right = predictions.is_correct[labeled]
     calibration, bins = calibration_error(predictions.probability[labeled], right, seed)
     # Where there are no more than five classes, the first five are all.
     in_five = (predictions.rank < 5)[labeled] if model.classes > 5 else None
-    numbers = {row["number"] for row in rows}
-    photos = [photo for photo in explained if photo.number in numbers]
     return Conclusions(
         accuracy(right, seed),
         None if in_five is None else accuracy(in_five, seed),
@@ -94,10 +95,11 @@ def conclude(
         class_measures(predictions, seed),
         confusions(predictions),
         suspect_labels(predictions),
-        _named_groups(model, source, photos, rows, seed),
+        _named_groups(model, source, explained, rows, seed),
         background_measures(rows, seed),
-        photos,
+        explained,
         rows,
+        concepts,
     )
 
 

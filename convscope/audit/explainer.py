@@ -45,6 +45,11 @@ class ExplainedPhoto:
         """Whether the answer is not the label."""
         return self.label not in (-1, self.predicted)
 
+    @property
+    def choice(self) -> Choice:
+        """What is asked of it: the answer, of mistakes against the label."""
+        return Choice(self.predicted, against=self.label if self.is_mistake else None)
+
 
 @dataclass(frozen=True)
 class ExplanationJob:
@@ -71,25 +76,36 @@ class Explainer:
         """The rows of a job."""
         return encode(EXPLANATIONS, self.rows(job.photos), job.name)
 
+    def prepared(self) -> Model:
+        """The network as it is computed here."""
+        if self._prepared is None:
+            self._prepared = inference_copy(self.model, [self.layer], half=self.half)
+        return self._prepared
+
+    def activations(self, photos: Sequence[ExplainedPhoto]) -> tuple[Tensor, Tensor]:
+        """What the layer gives for some photos, and the gradient there of the answer's score, of
+        mistakes of the answer's minus the label's (n c h w both)."""
+        read = [self.model.fit(read_photo(self.source, photo.entry)) for photo in photos]
+        image = self.prepared().preprocess(torch.cat(read))
+        with Probe(self.prepared()) as probe:
+            target = Target(probe.model, tuple(photo.choice for photo in photos))
+            return probe.activation_and_gradient(image, self.layer, target)
+
     def rows(self, photos: Sequence[ExplainedPhoto]) -> list[JsonObject]:
         """The rows of some photos.
 
         Raises:
             NumericError: NaN or infinity in the explanations.
         """
-        if self._prepared is None:
-            self._prepared = inference_copy(self.model, [self.layer], half=self.half)
         read = [read_photo(self.source, photo.entry) for photo in photos]
         fitted = [self.model.fit(photo) for photo in read]
-        image = self._prepared.preprocess(torch.cat(fitted))
-        with Probe(self._prepared) as probe:
+        image = self.prepared().preprocess(torch.cat(fitted))
+        with Probe(self.prepared()) as probe:
             plain = self._attributed(probe, image, [Choice(photo.predicted) for photo in photos])
             wrong = [place for place, photo in enumerate(photos) if photo.is_mistake]
             contrasts = {}
             if wrong:
-                choices = [
-                    Choice(photos[place].predicted, against=photos[place].label) for place in wrong
-                ]
+                choices = [photos[place].choice for place in wrong]
                 parts = self._attributed(probe, image[wrong], choices)
                 contrasts = {place: (parts[0][at], parts[1][at]) for at, place in enumerate(wrong)}
             rows = [

@@ -8,9 +8,19 @@ from pathlib import Path
 
 from convscope.atlas.store.store import Store
 from convscope.audit.conclusions import Conclusions
-from convscope.audit.tables import EXPLANATIONS, FINDINGS, GROUPS, PHOTOS, encode
+from convscope.audit.tables import (
+    CONCEPT_MAPS,
+    CONCEPTS,
+    EXPLANATIONS,
+    FINDINGS,
+    GROUPS,
+    PHOTOS,
+    encode,
+)
+from convscope.concepts.concept_set import ConceptSet
 from convscope.core.types import JsonObject
 from convscope.errors import LayerError, OutputError
+from convscope.networks.concept_file import ENDING
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.results.details import Finding
@@ -106,7 +116,18 @@ def write_tables(
         (PHOTOS, grouped),
         (EXPLANATIONS, conclusions.rows),
         (GROUPS, groups),
+        (CONCEPTS, conclusions.concepts.concepts),
+        (CONCEPT_MAPS, conclusions.concepts.maps),
         (FINDINGS, [asdict(finding) for finding in listed]),
     ):
         path = store.path(f"{table.name}.parquet")
         store.write(path, encode(table, entries, "finished"))
+
+
+def write_concepts(store: Store, concepts: ConceptSet | None) -> None:
+    """The concepts as units; those of an earlier audit are removed where there are none."""
+    path = store.path(f"{CONCEPTS.name}{ENDING}")
+    if concepts is not None:
+        store.write(path, concepts.to_bytes())
+    elif store.files.exists(path):
+        store.remove(path)

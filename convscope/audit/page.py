@@ -6,9 +6,11 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from convscope.audit.concept_evidence import strong_concepts
 from convscope.audit.conclusions import Conclusions
 from convscope.audit.page_parts import (
     class_rows,
+    concept_cards,
     confusion_cards,
     group_cards,
     mistake_cards,
@@ -66,7 +68,16 @@ def page_of(
     units = strong_units(
         model, request.layer, conclusions.rows, wrong, request.unit_steps, request.seed
     )
-    mistakes = mistake_cards(model, predictions, conclusions, thumbnails, wrong, units)
+    concepts = strong_concepts(
+        model,
+        request.layer,
+        conclusions.concepts,
+        [conclusions.explained[place].number for place in wrong],
+        request.unit_steps,
+        request.seed,
+    )
+    cards = concept_cards(model, conclusions, thumbnails, wrong, concepts, request.folder)
+    mistakes = mistake_cards(model, predictions, conclusions, thumbnails, wrong, units, cards)
     groups = group_cards(model, conclusions, thumbnails)
     values: dict[str, object] = {
         "title": f"What {model.name} gets wrong",
@@ -85,6 +96,7 @@ def page_of(
         "confusions": confusion_cards(model, conclusions, thumbnails),
         "layer": request.layer,
         "mistakes": mistakes,
+        "no_concepts": conclusions.concepts.reason if mistakes else None,
         "groups": groups,
         "backgrounds": _backgrounds(model, conclusions),
         "has_masks": request.has_masks,

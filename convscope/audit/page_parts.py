@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from convscope.audit.concept_evidence import StrongConcept
 from convscope.audit.conclusions import Conclusions, NamedGroup
 from convscope.audit.measures import ClassMeasure, Confusion
 from convscope.audit.predictions import Predictions
+from convscope.audit.tables import CONCEPTS
 from convscope.audit.thumbnails import Thumbnail, Thumbnails, heat_of
 from convscope.audit.unit_pictures import StrongUnit
+from convscope.networks.command_words import model_words
+from convscope.networks.concept_file import PREFIX
 from convscope.networks.model import Model
 from convscope.results.arrays import Array
 
@@ -26,6 +32,17 @@ class UnitCard:
 
 
 @dataclass(frozen=True)
+class ConceptCard:
+    """A concept, where it is on the mistake, and the photo that it fires most on; and the command
+    of its picture."""
+
+    concept: StrongConcept
+    here: Thumbnail
+    best: Thumbnail
+    command: str
+
+
+@dataclass(frozen=True)
 class MistakeCard:
     """A mistake with its evidence."""
 
@@ -38,6 +55,7 @@ class MistakeCard:
     is_suspect: bool
     group: str | None
     units: list[UnitCard]
+    concepts: list[ConceptCard]
 
 
 @dataclass(frozen=True)
@@ -83,13 +101,14 @@ def mistake_cards(
     thumbnails: Thumbnails,
     wrong: Sequence[int],
     units: Sequence[Sequence[StrongUnit]],
+    concepts: Sequence[list[ConceptCard]],
 ) -> list[MistakeCard]:
     """The worst mistakes: `wrong` are their places among the explained photos."""
     place_of = {int(number): place for place, number in enumerate(predictions.number)}
     suspects = set(conclusions.suspects.places.tolist()) if conclusions.suspects.is_alarm else set()
     groups = conclusions.group_of()
     cards = []
-    for at, strongest in zip(wrong, units, strict=True):
+    for at, strongest, cards_of_concepts in zip(wrong, units, concepts, strict=True):
         photo, row = conclusions.explained[at], conclusions.rows[at]
         place = place_of[photo.number]
         cards.append(
@@ -106,9 +125,37 @@ def mistake_cards(
                     UnitCard(unit, thumbnails.plain(conclusions.explained[unit.best]))
                     for unit in strongest
                 ],
+                cards_of_concepts,
             )
         )
     return cards
+
+
+def concept_cards(
+    model: Model,
+    conclusions: Conclusions,
+    thumbnails: Thumbnails,
+    wrong: Sequence[int],
+    concepts: Sequence[Sequence[StrongConcept]],
+    folder: str,
+) -> list[list[ConceptCard]]:
+    """The concepts of each of the worst mistakes `wrong` (their places among the explained)."""
+    photo_of = {photo.number: photo for photo in conclusions.explained}
+    name = f"{PREFIX}{Path(folder).as_posix()}/{CONCEPTS.name}"
+    return [
+        [
+            ConceptCard(
+                concept,
+                thumbnails.with_heat(conclusions.explained[at], concept.heat),
+                thumbnails.with_heat(photo_of[concept.best], concept.best_heat),
+                shlex.join(
+                    ["convscope", "visualize", f"{name}/{concept.index}", *model_words(model)]
+                ),
+            )
+            for concept in strongest
+        ]
+        for at, strongest in zip(wrong, concepts, strict=True)
+    ]
 
 
 def confusion_cards(

@@ -8,11 +8,18 @@ from dataclasses import dataclass
 
 from convscope.atlas.engines import Engine
 from convscope.atlas.scan import listing
+from convscope.atlas.store.parts import digest
 from convscope.atlas.store.store import Part, Store
+from convscope.audit.concept_pass import (
+    COUNT,
+    LearnedConcepts,
+    chosen_for_concepts,
+    learn_concepts,
+)
 from convscope.audit.explainer import PHOTOS_PER_JOB, ExplainedPhoto, Explainer, ExplanationJob
 from convscope.audit.forward_pass import ForwardPass
 from convscope.audit.predictions import Integers, Predictions
-from convscope.audit.tables import decode
+from convscope.audit.tables import CONCEPT_MAPS, CONCEPTS, decode, encode
 from convscope.core.interrupt import Stop
 from convscope.core.progress import advance
 from convscope.core.types import JsonObject
@@ -21,6 +28,9 @@ from convscope.photos.sources.place import PhotoSource
 
 PARTIAL = "partial"
 """The folder that holds the parts of runs that are not finished."""
+
+TABLES = ("photos", "explanations", CONCEPT_MAPS.name, CONCEPTS.name)
+"""What has parts there."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +60,11 @@ class AuditFiles:
 
     def remove_parts(self) -> None:
         """Remove this run's parts, and the folders that are empty then."""
-        for table in ("photos", "explanations"):
+        for table in TABLES:
             for part in self.store.parts(PARTIAL, self.run, table):
                 self.store.remove(part.path)
         for folder in (
-            *((PARTIAL, self.run, name) for name in ("photos", "explanations")),
+            *((PARTIAL, self.run, name) for name in TABLES),
             (PARTIAL, self.run),
             (PARTIAL,),
             (),
@@ -148,3 +158,25 @@ def _until(jobs: Iterable[ExplanationJob], seconds: float | None) -> Iterator[Ex
         if number and seconds is not None and time.monotonic() - started > seconds:
             return
         yield job
+
+
+def learn_all_concepts(
+    files: AuditFiles, explainer: Explainer, photos: Sequence[ExplainedPhoto], worst: int, seed: int
+) -> LearnedConcepts:
+    """The concepts of the explained photos; a run that was killed after them reads its own."""
+    chosen, num_mistakes = chosen_for_concepts(photos, worst)
+    name = digest([[photo.number for photo in chosen], num_mistakes])[:32]
+    if name in files.parts(CONCEPTS.name):
+        concepts, maps = (
+            decode(files.store.load(files.part_path(table.name, name)) or b"")
+            for table in (CONCEPTS, CONCEPT_MAPS)
+        )
+        return LearnedConcepts(concepts, maps)
+    advance("audit: concepts", 0, COUNT)
+    learned = learn_concepts(explainer, chosen, num_mistakes, seed)
+    if learned.concepts:
+        # The maps first: with the concepts there, both are.
+        for table, rows in ((CONCEPT_MAPS, learned.maps), (CONCEPTS, learned.concepts)):
+            files.store.write(files.part_path(table.name, name), encode(table, rows, name))
+    advance("audit: concepts", COUNT, COUNT)
+    return learned

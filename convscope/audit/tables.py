@@ -83,6 +83,28 @@ GROUPS: Table[Columns] = Table(
 )
 """Groups of photos that are given the same class for the same reason, the oddest first."""
 
+CONCEPTS: Table[Columns] = Table(
+    "concepts", {"concept": "int32", "direction": "floats"}, ("concept",), ("concept",)
+)
+"""Directions of the layer that the activations of the explained photos are made of."""
+
+CONCEPT_MAPS: Table[Columns] = Table(
+    "concept_maps",
+    {
+        "number": "int64",
+        "photo": "string",
+        "concept": "int32",
+        "rows": "int32",
+        "columns": "int32",
+        "heat": "floats",
+        "contribution": "float32?",
+    },
+    ("number", "concept"),
+    ("number", "concept"),
+)
+"""Where the concepts are on the photos that they are learned from (`heat`, rows x columns), and, of
+the worst mistakes, what each adds to the answer's score minus the label's."""
+
 FINDINGS: Table[Columns] = Table(
     "findings",
     {"kind": "string", "subject": "string", "value": "float32", "sentence": "string"},

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from convscope.core.types import JsonObject
+from convscope.errors import ConvscopeError
 from convscope.networks.model import Model
+from convscope.results.details import ImagesDetails
 from convscope.results.pages import data_uri, picture_of
 from convscope.results.pictures import to_uint8
+from convscope.synthesis.objective import Objective
 from convscope.verbs.visualize import visualize
 
 UNITS = 3
@@ -51,13 +54,8 @@ def strong_units(
     contributions = np.array([row["contributions"] for row in rows])
     counts = Counter(unit for units in strongest for unit in units)
     drawn = [unit for unit, _ in counts.most_common(MOST_UNITS)] if steps else []
-    pictures: dict[int, str] = {}
-    if drawn:
-        names = [f"{layer}:{unit}" for unit in drawn]
-        result = visualize(model, names, preset="distill", size=SIDE, steps=steps, seed=seed)
-        for unit, image in zip(drawn, result["image"], strict=True):
-            pixels = to_uint8(np.clip(image, 0, 1).transpose(1, 2, 0))
-            pictures[unit] = data_uri(picture_of(pixels), SIDE)
+    shown = drawn_pictures(model, [f"{layer}:{unit}" for unit in drawn], steps, seed)
+    pictures = dict(zip(drawn, shown, strict=True))
     return [
         [
             StrongUnit(
@@ -70,4 +68,24 @@ def strong_units(
             if contrast[unit] > 0
         ]
         for contrast, units in zip(contrasts, strongest, strict=True)
+    ]
+
+
+def drawn_pictures(
+    model: Model, units: Sequence[str | Objective], steps: int, seed: int
+) -> list[str]:
+    """A picture of what each unit responds to, as a data URI; "" where it has none: no gradient
+    reaches the image, say. An audit goes on without it."""
+    if not units:
+        return []
+    try:
+        result = visualize(model, units, preset="distill", size=SIDE, steps=steps, seed=seed)
+    except ConvscopeError:
+        return [""] * len(units)
+    dead = result.details_as(ImagesDetails).dead
+    return [
+        ""
+        if place in dead
+        else data_uri(picture_of(to_uint8(np.clip(image, 0, 1).transpose(1, 2, 0))), SIDE)
+        for place, image in enumerate(result["image"])
     ]

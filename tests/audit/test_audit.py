@@ -39,7 +39,8 @@ def audit(folder, tmp_path, **options):
 def test_the_page_and_the_rows_beside_it(folder, tmp_path):
     result = audit(folder, tmp_path, unit_steps=2)
     names = sorted(path.name for path in (tmp_path / "audit").iterdir())
-    assert names == [f"{name}.parquet" for name in ("explanations", "findings", "groups", "photos")]
+    tables = "concept_maps", "concepts", "explanations", "findings", "groups", "photos"
+    assert names == [f"{name}.parquet" for name in tables]
     rows = pyarrow.parquet.read_table(tmp_path / "audit" / "photos.parquet").to_pylist()
     assert [row["photo"] for row in rows] == [row["photo"] for row in result.table]
     assert len(rows) == 49
