@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convscope.attribution.batches import channels_last, chunks_of_copies, singles
+from convscope.attribution.batches import chunks_of_copies, singles
 from convscope.attribution.method import Method
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -55,7 +55,9 @@ def noisy(
                     for _ in range(count)
                 ]
             )
-            maps = inner(probe, channels_last(single + sigma * draws), single_target.expand(count))
+            maps = inner(
+                probe, probe.channels_last(single + sigma * draws), single_target.expand(count)
+            )
             for number, heatmaps in enumerate(maps, start=part.start + 1):
                 step = heatmaps - mean
                 mean = mean + step / number

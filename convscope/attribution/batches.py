@@ -59,8 +59,3 @@ def chunks_of_copies(
     size = (image.shape[-2], image.shape[-1])
     probe.require_room(min(batch, total), size, gradients=False)
     return chunks(total, batch, what)
-
-
-def channels_last(images: Tensor) -> Tensor:
-    """The same images in the memory order that convolutions on a processor run fastest in."""
-    return images.contiguous(memory_format=torch.channels_last)

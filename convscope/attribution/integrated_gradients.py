@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution.baselines import baseline_of
-from convscope.attribution.batches import channels_last, chunks_of_copies, singles
+from convscope.attribution.batches import chunks_of_copies, singles
 from convscope.core.ranges import Points, PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -57,7 +57,7 @@ def integrated_gradients(
         total = torch.zeros_like(single, dtype=torch.float32)
         for part in chunks_of_copies(probe, single, steps, batch, "integrated gradients"):
             along = start + (points[part, None, None, None] + 0.5) * way
-            gradient = probe.image_gradient(channels_last(along), single_target)
+            gradient = probe.image_gradient(probe.channels_last(along), single_target)
             total += (weights[part, None, None, None] * gradient).sum(0, keepdim=True)
         heatmaps.append(total * way)
         low, high = (float(single_target(probe.output(end))) for end in (start, single))

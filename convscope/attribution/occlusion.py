@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope.attribution import register
 from convscope.attribution.baselines import baseline_of
-from convscope.attribution.batches import channels_last, chunks_of_copies, singles
+from convscope.attribution.batches import chunks_of_copies, singles
 from convscope.core.ranges import PositiveInt
 from convscope.errors import OptionError
 from convscope.probe import Probe
@@ -66,7 +66,7 @@ def occlusion(
             covered = single.repeat(part.stop - part.start, 1, 1, 1)
             for copy, (row, column) in zip(covered, squares[part], strict=True):
                 copy[:, row, column] = cover[:, row, column]
-            drops = before - single_target(probe.output(channels_last(covered)))
+            drops = before - single_target(probe.output(probe.channels_last(covered)))
             for drop, (row, column) in zip(drops, squares[part], strict=True):
                 total[..., row, column] += drop
                 count[..., row, column] += 1

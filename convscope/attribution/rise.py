@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from convscope.attribution import register
-from convscope.attribution.batches import channels_last, chunks_of_copies, singles
+from convscope.attribution.batches import chunks_of_copies, singles
 from convscope.attribution.maps import enlarge
 from convscope.core.ranges import Cells, Fraction, PositiveInt, Runs
 from convscope.probe import Probe
@@ -69,7 +69,7 @@ def rise(
                 )
                 drawn.append(grid[..., top : top + height, left : left + width])
             mask = torch.cat(drawn)
-            score = single_target(probe.output(channels_last(single * mask.to(single))))
+            score = single_target(probe.output(probe.channels_last(single * mask.to(single))))
             total += (score[:, None, None, None] * mask).sum(0, keepdim=True)
         heatmaps.append(total / (masks * keep))
     return torch.cat(heatmaps)

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.attribution import register
-from convscope.attribution.batches import channels_last, chunks_of_copies, singles
+from convscope.attribution.batches import chunks_of_copies, singles
 from convscope.core.ranges import PositiveInt
 from convscope.probe import Probe
 from convscope.questions.target import Target
@@ -59,7 +59,7 @@ def score_cam(
             )
             low, high = mask.amin((2, 3), keepdim=True), mask.amax((2, 3), keepdim=True)
             scores[moving[part]] = single_target(
-                probe.output(channels_last(single * ((mask - low) / (high - low)).to(single)))
+                probe.output(probe.channels_last(single * ((mask - low) / (high - low)).to(single)))
             )
         heatmaps.append((scores.softmax(0)[None, :, None, None] * maps).sum(1, keepdim=True))
     return torch.cat(heatmaps)

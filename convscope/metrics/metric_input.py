@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from convscope.attribution.batches import channels_last, chunks
+from convscope.attribution.batches import chunks
 from convscope.attribution.maps import enlarge
 from convscope.attribution.method import Method
 from convscope.errors import OptionError
@@ -54,7 +54,7 @@ class MetricInput:
         used as they are."""
         wanted = target.as_probability()
         parts = [
-            wanted(self.probe.output(channels_last(images[part])))
+            wanted(self.probe.output(self.probe.channels_last(images[part])))
             for part in chunks(len(images), batch, what)
         ]
         return torch.cat(parts)

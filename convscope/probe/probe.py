@@ -27,6 +27,7 @@ from convscope.networks.model import Model
 from convscope.networks.state import DryRun
 from convscope.probe.capture import Capture
 from convscope.probe.gradient import gradient_of
+from convscope.probe.memory_order import in_order, try_channels_last
 from convscope.probe.partial_forward import PartialForward
 from convscope.probe.recorded_run import RecordedRun
 from convscope.probe.runner import Runner, normal_tensor
@@ -201,6 +202,12 @@ class Probe(Runner):
             leaf = normal_tensor(image).detach().requires_grad_()
             self.last_output = self.run(leaf.clone())
             return gradient_of(target(self.last_output), [leaf], "the image")[0].float()
+
+    def channels_last(self, images: Tensor) -> Tensor:
+        """Network inputs (n c h w) in the memory order that convolutions on a processor run fastest
+        in, where the network takes it."""
+        try_channels_last(self.model, images[:1])
+        return in_order(self.model, images.contiguous(memory_format=torch.channels_last))
 
     def partial_forward(self, image: Tensor, layer: str) -> PartialForward:
         """Run the network once on one image (1 c h w), and be ready to run only what follows

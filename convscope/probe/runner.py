@@ -23,6 +23,7 @@ from convscope.probe.memory import (
     bytes_needed,
     free_memory,
 )
+from convscope.probe.memory_order import in_order
 
 
 class Runner:
@@ -91,7 +92,7 @@ class Runner:
         self.require_room(len(image), size, gradients=image.requires_grad)
         try:
             with torch.autocast(image.device.type, torch.bfloat16, enabled=self.model.half):
-                return self.model(image)
+                return self.model(in_order(self.model, image))
         except StopForward:
             if stop:
                 return None

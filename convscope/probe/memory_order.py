@@ -1,0 +1,63 @@
+"""The memory order of a network's input: convolutions on a processor run fastest where the channels
+lie last, and not every network takes that."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from convscope.networks.layout import first_tensor
+from convscope.networks.memory_errors import is_out_of_memory
+from convscope.networks.model import Model
+
+TOLERANCE = 1e-4
+"""How far the outputs of both orders may be apart, relative to the largest value."""
+
+
+@dataclass(frozen=True)
+class MemoryOrder:
+    """Whether a network of this structure gives the same for images whose channels lie last in
+    memory: it may ask its maps for a `view` that only the usual order has."""
+
+    structure: Hashable
+    takes_channels_last: bool
+
+
+def try_channels_last(model: Model, image: Tensor) -> None:
+    """Find out with one image (1 c h w), once while the modules stay what they are, whether the
+    network takes images with the channels last."""
+    memory, structure = model.state.memory, model.state.structure
+    known = memory.recall(MemoryOrder)
+    if not model.is_frozen and (known is None or known.structure != structure):
+        memory.keep(MemoryOrder(structure, _gives_the_same(model, image.detach())))
+
+
+def in_order(model: Model, images: Tensor) -> Tensor:
+    """Network inputs (n c h w) in an order that the network takes: the usual one, where it was not
+    found out that it takes theirs."""
+    # A prepared copy was compared with its original in this order.
+    if images.is_contiguous() or model.is_frozen:
+        return images
+    known = model.state.memory.recall(MemoryOrder)
+    is_taken = known is not None and known == MemoryOrder(model.state.structure, True)
+    return images if is_taken else images.contiguous()
+
+
+def _gives_the_same(model: Model, image: Tensor) -> bool:
+    with torch.no_grad():
+        expected = first_tensor(model(image.contiguous()))
+        try:
+            output = first_tensor(model(image.contiguous(memory_format=torch.channels_last)))
+        except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+            if is_out_of_memory(error):
+                raise
+            return False
+    return (
+        expected is not None
+        and output is not None
+        and expected.shape == output.shape
+        and bool((expected - output).abs().max() <= TOLERANCE * expected.abs().max())
+    )
