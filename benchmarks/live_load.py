@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 import convscope
-from convscope.core.files import write_whole
+from benchmarks._page import write_measured
 from convscope.photos.samples import sample
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
@@ -263,7 +263,7 @@ def write_docs(numbers: dict[str, Any]) -> None:
     text = PAGE.read_text()
     assert pattern.search(text), "docs/live.md has no mark load"
     filled = pattern.sub(lambda match: f"{match[1]}\n{table(numbers)}\n\n{match[2]}", text)
-    write_whole(PAGE, filled.encode())
+    write_measured(PAGE, filled, "benchmarks.live_load")
 
 
 def main() -> None:

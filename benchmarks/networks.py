@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 import convscope
-from benchmarks._page import between
+from benchmarks._page import between, write_measured
 from convscope import Model
 from convscope.probe import Probe
 from tests import user_networks
@@ -199,7 +199,7 @@ def write(name_of_table: str, rows: list[Row]) -> None:
     """Put a table into the documentation."""
     begin, end = MARKS[name_of_table]
     page = between(DOCS.read_text(encoding="utf-8"), begin, end, table(rows))
-    DOCS.write_text(page, encoding="utf-8")
+    write_measured(DOCS, page, "benchmarks.networks --write")
 
 
 def main(arguments: list[str]) -> None:

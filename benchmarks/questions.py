@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import convscope
-from benchmarks._page import between
+from benchmarks._page import between, write_measured
 from benchmarks._scenes import NAMES, SIDE, Scene, Scenes
 from benchmarks._trained_heads import heads_of
 from convscope.networks.model import Model
@@ -393,7 +393,8 @@ def main() -> None:
         parts.append(table(title, measure(contestants, asked), asked, rows))
         print(parts[-1], flush=True)
     if arguments.write:
-        PAGE.write_text(between(PAGE.read_text(), BEGIN, END, "\n".join(parts)))
+        page = between(PAGE.read_text(), BEGIN, END, "\n".join(parts))
+        write_measured(PAGE, page, "benchmarks.questions PHOTOS --write")
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ from torch.nn.functional import interpolate
 
 import convscope
 from benchmarks import recipe_loops as loops
+from benchmarks._page import write_measured
 from benchmarks.recipe_loops import PHOTO, SEED, Network, Run, Trial, usable_factor
-from convscope.core.files import write_whole
 from convscope.networks.model import Model
 from convscope.results.pictures import Panel, sheet, to_uint8
 from convscope.results.result import Result
@@ -377,7 +377,7 @@ def main() -> None:
                 ]
                 print(" | ".join(row.values()), flush=True)
             if arguments.out:
-                write_whole(arguments.out, markdown(rows, arguments.steps).encode())
+                write_measured(arguments.out, markdown(rows, arguments.steps), "benchmarks.recipes")
             if arguments.sheet:
                 sheet(panels, columns=12).convert("RGB").save(arguments.sheet, quality=86)
 

@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 import convscope
-from convscope.core.files import write_whole
+from benchmarks._page import write_measured
 from convscope.networks.model import Model
 from convscope.results.arrays import Array, to_numpy
 from convscope.results.pictures import Panel, sheet, to_uint8
@@ -99,7 +99,8 @@ def main() -> None:
         rows.append(row)
         panels += pictures
     if arguments.out:
-        write_whole(arguments.out, markdown(rows, arguments.steps, arguments.size).encode())
+        text = markdown(rows, arguments.steps, arguments.size)
+        write_measured(arguments.out, text, "benchmarks.regularizers")
     if arguments.sheet:
         page = sheet(panels, columns=2 * (1 + len(WEIGHTS)), heading=UNITS[SHOWN])
         page.convert("RGB").save(arguments.sheet, quality=86)

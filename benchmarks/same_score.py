@@ -39,6 +39,8 @@ from convscope.synthesis.settings import Settings
 STEPS, SIZE, SEED = 256, 224, 0
 EVERY = 8
 NEUTRAL = ("Lucent's copies", "torchvision affine")
+CUT = "Lucent's copies, cut"
+"""A judge of the last picture alone: the same copies without Lucent's border."""
 
 
 def main() -> None:
@@ -98,12 +100,14 @@ def main() -> None:
                 None,
             )
             ours = torch.from_numpy(result["image"][place : place + 1])
+            at_the_end, lucents_cut = (JUDGES[CUT](model, unit, image) for image in (ours, theirs))
             rows.append(
                 {
                     "unit": unit,
                     "lucent": wanted,
                     "curves": curves,
                     "ratio": min(curves[name][-1] / wanted[name] for name in NEUTRAL),
+                    "cut_ratio": at_the_end / lucents_cut,
                     "steps": there,
                     "appearance": {"ours": appearance(ours), "lucent": appearance(theirs)},
                     **{
@@ -162,6 +166,7 @@ def summary_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
         ),
         "median_steps": statistics.median(row["steps"] for row in reached) if reached else None,
         "median_score_at_the_end": float(np.median([row["ratio"] for row in rows])),
+        "median_cut_at_the_end": float(np.median([row["cut_ratio"] for row in rows])),
         "contrast_within_15_percent": sum(
             abs(ours["contrast"] / lucent["contrast"] - 1) <= 0.15 for ours, lucent in looks
         ),
@@ -192,6 +197,9 @@ def markdown(data: dict[str, Any]) -> str:
         "times sooner (geometric mean of those)": faster,
         "score at the end / Lucent's, the lower of both judges, median": (
             f"{summary['median_score_at_the_end']:.3f}"
+        ),
+        "the same, by Lucent's copies without their border": (
+            f"{summary['median_cut_at_the_end']:.3f}"
         ),
         "contrast within 15 % of Lucent's": (
             f"{summary['contrast_within_15_percent']} of {summary['units']}"

@@ -4,7 +4,9 @@
 
 Both optimize the same network for the same steps with Adam 0.05, at the same size, with the same
 transforms (Distill's): 24 units of six layers and 12 classes. Every picture is scored by each of
-the judges in `judges.py`. `python -m benchmarks.pages` fills docs/pictures.md from the JSON. Needs
+the judges in `judges.py`. How readable pictures are is judged for two units of each layer, from the
+picture of the unit and that of its opposite (the negative unit), on the crops of photos that excite
+it most and least. `python -m benchmarks.pages` fills docs/pictures.md from the JSON. Needs
 torch-lucent 0.1.8 with kornia 0.4.1.
 """
 
@@ -26,14 +28,32 @@ from PIL import Image
 from torch import Tensor
 
 import convscope
-from benchmarks.judges import JUDGES, appearance, lucent_transforms, transfer
+from benchmarks.judges import (
+    JUDGES,
+    activation_of,
+    appearance,
+    lucent_transforms,
+    photo_crops,
+    readability,
+    transfer,
+)
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
+from convscope.photos.samples import SAMPLES, sample
 from convscope.results.pictures import Panel, sheet, to_uint8
 
 LAYERS = ("blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
 UNITS = (5, 7, 11, 20)
 CLASSES = (9, 130, 207, 285, 340, 386, 417, 555, 609, 817, 949, 967)
+READABLE_UNITS = UNITS[:2]
+"""Units of each layer whose pictures are also judged for how readable they are."""
+CROPS, ENDS = 400, 20
+"""Crops of photos, and how many of those that excite a unit most and least are told apart."""
+TITLES = {
+    "lite1": "log-probability by Lite1",
+    "lite2": "log-probability by Lite2",
+    "readability": "readability by Lite2 (chance is 0.5)",
+}
 Row = dict[str, Any]
 """A target, and what the judges say of both pictures."""
 
@@ -45,9 +65,11 @@ def targets() -> list[str]:
     ]
 
 
-def lucents(model: Model, unit: str, steps: int, size: int, seed: int) -> Tensor:
-    """Lucent's picture of one unit, made as its users make it; what does not change the picture is
-    left out to save time."""
+def lucents(
+    model: Model, unit: str, steps: int, size: int, seed: int, *, opposite: bool = False
+) -> Tensor:
+    """Lucent's picture of one unit, or of its `opposite`, made as its users make it; what does not
+    change the picture is left out to save time."""
     from lucent.optvis import objectives, param, render, transform
 
     network: Any = copy.deepcopy(model.network).eval().requires_grad_(False)
@@ -59,6 +81,8 @@ def lucents(model: Model, unit: str, steps: int, size: int, seed: int) -> Tensor
         following = [*network.blocks, network.conv_head][int(layer[-1]) + 1]
         following.register_forward_pre_hook(stop)
     wanted = objectives.channel(layer.replace(".", "_"), int(index))
+    if opposite:
+        wanted = -wanted
     result = render.render_vis(
         network,
         wanted,
@@ -99,6 +123,24 @@ def score(model: Model, unit: str, image: Tensor) -> dict[str, float]:
     return scores | appearance(image)
 
 
+def crops_of_photos(folder: Path | None, side: int) -> Tensor:
+    """Crops of a folder's photos and of the sample photos (n 3 side side in [0, 1])."""
+    paths = sorted(folder.glob("*.png")) if folder else []
+    photos = [Image.open(path).convert("RGB") for path in paths]
+    arrays = [np.asarray(photo) for photo in photos] + [sample(name) for name in SAMPLES]
+    tensors = [torch.from_numpy(np.array(array)).permute(2, 0, 1)[None] / 255 for array in arrays]
+    return photo_crops(tensors, side, CROPS)
+
+
+def readable(
+    model: Model, unit: str, pictures: tuple[Tensor, Tensor], crops: Tensor
+) -> dict[str, float]:
+    """How well another network tells, from a unit's picture and that of its opposite, the crops
+    that excite it most from those that excite it least."""
+    order = torch.cat([activation_of(model, unit, part) for part in crops.split(50)]).argsort()
+    return {"readability": readability(*pictures, crops[order[-ENDS:]], crops[order[:ENDS]])}
+
+
 def summary_of(rows: list[Row]) -> dict[str, dict[str, float]]:
     """For each judge: in how many targets ours is at least as high, and the median ratio; for a
     class's log-probability and the appearance, the means of both."""
@@ -110,7 +152,7 @@ def summary_of(rows: list[Row]) -> dict[str, dict[str, float]]:
             "at least as high": sum(ratio >= 1 for ratio in ratios),
             "median ratio": float(np.median(ratios)),
         }
-    for name in ("lite1", "lite2", "contrast", "saturated", "slope"):
+    for name in ("lite1", "lite2", "readability", "contrast", "saturated", "slope"):
         pairs = [
             (row["Convscope"][name], row["Lucent"][name])
             for row in rows
@@ -139,13 +181,17 @@ def markdown(summary: dict[str, dict[str, float]], about: str) -> str:
     lines += ["", "| measure | targets | ours | Lucent's |", "|---|---|---|---|"]
     for name, row in summary.items():
         if "ours" in row:
-            title = {"lite1": "log-probability by Lite1", "lite2": "log-probability by Lite2"}.get(
-                name, name
-            )
+            title = TITLES.get(name, name)
             lines.append(
                 f"| {title} | {row['targets']} | {row['ours']:.3f} | {row['Lucent']:.3f} |"
             )
     return "\n".join(lines) + "\n"
+
+
+def is_read(unit: str) -> bool:
+    """Whether it is among those whose pictures are judged for how readable they are."""
+    layer, _, index = unit.partition(":")
+    return layer in LAYERS and int(index) in READABLE_UNITS
 
 
 def main() -> None:
@@ -157,6 +203,7 @@ def main() -> None:
     options.add_argument(
         "--cache", type=Path, help="a folder that keeps Lucent's pictures for the next run"
     )
+    options.add_argument("--photos", type=Path, help="a folder of photos beside the sample photos")
     options.add_argument("--only-lucent", action="store_true", help="fill the cache and stop")
     options.add_argument("--out", type=Path, default=Path("docs/quality.json"))
     options.add_argument("--sheet", type=Path)
@@ -168,43 +215,53 @@ def main() -> None:
     # From all layers in turn, so that a part of the whole is a fair sample.
     units = [unit for first in range(4) for unit in targets()[first::4]][: arguments.most]
     key = f"{arguments.steps}-{arguments.size}-{arguments.seed}"
-    theirs = torch.cat(
-        [
-            kept(
-                arguments.cache,
-                f"lucent-{key}-{unit}",
-                partial(lucents, model, unit, arguments.steps, arguments.size, arguments.seed),
-            )
-            for unit in units
-        ]
-    )
+    options_of_both = (arguments.steps, arguments.size, arguments.seed)
+    read = [unit for unit in units if is_read(unit)]
+
+    def all_of_lucents(names: list[str], prefix: str = "", *, opposite: bool = False) -> Tensor:
+        make = partial(lucents, opposite=opposite)
+        return torch.cat(
+            [
+                kept(
+                    arguments.cache,
+                    f"lucent-{key}-{prefix}{unit}",
+                    partial(make, model, unit, *options_of_both),
+                )
+                for unit in names
+            ]
+        )
+
+    theirs = all_of_lucents(units)
+    their_opposites = all_of_lucents(read, "opposite-", opposite=True)
     if arguments.only_lucent:
         return
-    ours = torch.from_numpy(
-        convscope.visualize(
-            model,
-            units,
-            preset="distill",
-            steps=arguments.steps,
-            size=arguments.size,
-            seed=arguments.seed,
-        )["image"]
+    steps, size, seed = options_of_both
+    ours, our_opposites = (
+        torch.from_numpy(
+            convscope.visualize(model, names, preset="distill", steps=steps, size=size, seed=seed)[
+                "image"
+            ]
+        )
+        for names in (units, [f"-1*{unit}" for unit in read])
     )
+    crops = crops_of_photos(arguments.photos, size)
     rows: list[Row] = []
     for place, unit in enumerate(units):
-        rows.append(
-            {
-                "unit": unit,
-                "Convscope": score(model, unit, ours[place : place + 1]),
-                "Lucent": score(model, unit, theirs[place : place + 1]),
-            }
-        )
+        row: Row = {"unit": unit}
+        for who, images, opposites in (
+            ("Convscope", ours, our_opposites),
+            ("Lucent", theirs, their_opposites),
+        ):
+            image = images[place : place + 1]
+            row[who] = score(model, unit, image)
+            if unit in read:
+                index = read.index(unit)
+                pair = (image, opposites[index : index + 1])
+                row[who] |= readable(model, unit, pair, crops)
+        rows.append(row)
         print(
             unit,
-            *(
-                f"{name} {rows[-1]['Convscope'][name] / rows[-1]['Lucent'][name]:.3f}"
-                for name in JUDGES
-            ),
+            *(f"{name} {row['Convscope'][name] / row['Lucent'][name]:.3f}" for name in JUDGES),
             flush=True,
         )
     summary = summary_of(rows)

@@ -10,6 +10,14 @@ pages_module = pytest.importorskip(
     "benchmarks.pages", reason="the benchmarks are in the repository"
 )
 PAGES = pages_module.pages()
+page_module = pytest.importorskip("benchmarks._page")
+RECORD = page_module.record()
+"""Pages that a benchmark wrote by itself."""
+ANOTHER_DIGIT = str.maketrans("0123456789", "1234567890")
+WITHOUT_BENCHMARK = {
+    "promises.md": "it tells what is promised, and names the test of each promise",
+    "atlas.md": "its rows are typed from what benchmarks.atlas prints, half an hour a row",
+}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -31,6 +39,26 @@ def test_a_number_typed_by_hand_is_noticed(path, monkeypatch):
         type(path), "read_text", lambda self, *_: changed if self == path else _read(self)
     )
     assert pages_module.pages()[path] != changed
+
+
+@pytest.mark.parametrize("name", RECORD)
+def test_the_rows_of_a_page_are_those_that_its_benchmark_wrote(name):
+    text = (page_module.DOCS / name).read_text()
+    command = RECORD[name]["command"]
+    assert page_module.digest(text) == RECORD[name]["rows"], (
+        f"a row of docs/{name} is not what python -m {command} wrote; run it again"
+    )
+    changed = page_module.MEASURED.sub(lambda row: row[0].translate(ANOTHER_DIGIT), text, count=1)
+    assert page_module.digest(changed) != RECORD[name]["rows"]
+
+
+def test_every_page_with_measured_rows_was_written_by_a_benchmark():
+    measured = {
+        path.name
+        for path in page_module.DOCS.glob("*.md")
+        if page_module.MEASURED.search(path.read_text())
+    }
+    assert measured - set(RECORD) - {path.name for path in PAGES} == set(WITHOUT_BENCHMARK)
 
 
 def _read(path):
