@@ -25,7 +25,7 @@ from convscope.verbs._verb import network_input
 
 LAYER = "blocks.4"
 EXAMPLES, RANDOM = 12, 120
-BACKDROPS = ("astronaut", "coffee", "rocket", "chelsea", "motorcycle_left")
+BACKDROPS = ("astronaut", "coffee", "rocket", "chelsea", "cat-and-coffee")
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def agreement(model: Model, photos: list[Image.Image]) -> Agreement:
         "random": [crops(generator, side) for _ in range(RANDOM)],
     }
     image = network_input(model, [convscope.load_image(photo) for photo in photos])
-    with torch.inference_mode():
-        targets = model.scores(model.network(image)).argmax(1).clone()
+    with torch.no_grad():
+        targets = model.scores(model.network(image)).argmax(1)
     with tempfile.TemporaryDirectory() as scratch:
         for kind, group in pictures.items():
             folder = Path(scratch) / kind / kind

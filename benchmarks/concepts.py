@@ -1,104 +1,154 @@
-"""Concepts of labeled photos: how many are enough, how stable they are, and whether the important
-ones matter, beside CRAFT's authors' code (craft-xai) where that is installed.
+"""Concepts of photos: how many are enough, how stable they are, and whether the important ones
+matter, beside CRAFT's authors' code (craft-xai) and Overcomplete, where these are installed; and
+TCAV beside Captum's.
 
-    python -m benchmarks.concepts FOLDER --page docs/concepts.md
+    python -m benchmarks.concepts FOLDER [--quick]     writes concepts.json and concepts.md in docs/
 
-Each photo is asked about the network's top prediction. Deletion and insertion are areas under the
-curve of its probability while concepts are taken away from the layer's activations, or put into
-their reconstruction, the most important of that photo first, the same for all rows.
+Each photo is asked about the network's top prediction. Every number is a mean over five seeds, the
+same for all rows. `pip install --no-deps craft-xai overcomplete` brings the two others.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
-from unittest.mock import MagicMock
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 import convscope
 from benchmarks import captum_tcav
-from benchmarks.captum_tcav import agreement
+from benchmarks.concept_oracles import Oracle, oracles
 from convscope.concepts.stability import STABLE, stability
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
-from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe
-from convscope.probe.partial_forward import PartialForward
+from convscope.verbs._concept_layer import ConceptLayer
 from convscope.verbs._verb import network_input
 
 Method = Literal["nmf", "ice", "craft", "semi_nmf", "pca", "sparse_autoencoder"]
 METHODS: tuple[Method, ...] = ("nmf", "ice", "craft", "semi_nmf", "pca", "sparse_autoencoder")
+FEWER: tuple[Method, ...] = ("nmf", "craft")
+"""On the network after the first, beside CRAFT's authors' code alone."""
+
+NETWORKS = {
+    "EfficientNet-Lite0": "embedded",
+    "EfficientNet-Lite1": "embedded:efficientnet_lite1",
+}
 SEEDS = 5
+AUTHORS = "CRAFT's authors' code"
+DOCS = Path(__file__).parent.parent / "docs"
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method at one number of concepts."""
+    """One method at one number of concepts: what each seed gave, and the mean matched cosine over
+    the seeds."""
 
     name: str
-    kept: float
-    error: float
-    stability: float | None
-    deletion: float
-    insertion: float
+    kept: list[float]
+    error: list[float]
+    deletion: list[float]
+    insertion: list[float]
+    stability: float
 
     def line(self) -> str:
-        stability = "" if self.stability is None else f"{self.stability:.2f}"
-        numbers = [f"{self.kept:.0%}", f"{self.error:.2f}", stability]
-        numbers += [f"{self.deletion:.3f}", f"{self.insertion:.3f}"]
+        """Its line of the page's table."""
+        means = [float(np.mean(each)) for each in (self.kept, self.error)]
+        curves = [float(np.mean(each)) for each in (self.deletion, self.insertion)]
+        numbers = [f"{means[0]:.0%}", f"{means[1]:.2f}", f"{self.stability:.2f}"]
+        numbers += [f"{curves[0]:.3f}", f"{curves[1]:.3f}"]
         return f"| {self.name} | " + " | ".join(numbers) + " |"
 
 
 def main() -> None:
+    """Measure, and write the data and the page."""
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("folder", type=Path, help="photos")
-    options.add_argument("--page", type=Path, default=Path("docs/concepts.md"))
+    options.add_argument("--quick", action="store_true", help="two seeds, the first network alone")
+    options.add_argument("--out", type=Path, default=DOCS, help="of concepts.json and concepts.md")
     arguments = options.parse_args()
     photos = [Image.open(path).convert("RGB") for path in sorted(arguments.folder.glob("*.png"))]
-    model = convscope.load_model()
+    seeds = 2 if arguments.quick else SEEDS
+    data: dict[str, Any] = {"photos": len(photos), "seeds": seeds, "networks": []}
+    for name, spec in list(NETWORKS.items())[: 1 if arguments.quick else None]:
+        methods = METHODS if not data["networks"] else FEWER
+        data["networks"].append(measured_network(name, spec, photos, methods, seeds))
+    data["tcav"] = asdict(captum_tcav.agreement(convscope.load_model(), photos))
+    write_whole(arguments.out / "concepts.json", (json.dumps(data, indent=1) + "\n").encode())
+    write_whole(arguments.out / "concepts.md", markdown(data).encode())
+
+
+def measured_network(
+    name: str, spec: str, photos: list[Image.Image], methods: tuple[Method, ...], seeds: int
+) -> dict[str, Any]:
+    """All rows of one network at its last layer with places, and the number of concepts that is
+    enough there."""
+    model = convscope.load_model(spec)
     chosen = convscope.concepts(model, photos, method="nmf", count=None)
     count = len(chosen["directions"])
-    print(f"{count} concepts of nmf are enough", flush=True)
+    print(f"{name}: {count} concepts of nmf are enough", flush=True)
     rows = []
-    for method in METHODS:
-        rows.append(measured(model, photos, method, count))
+    for method in methods:
+        rows.append(measured(model, photos, method, count, seeds))
         print(rows[-1].line(), flush=True)
-    oracle = craft_class()
-    if oracle is not None:
-        rows.append(measured_oracle(model, photos, chosen.details["layer"], count, oracle))
-        print(rows[-1].line(), flush=True)
-    tests = agreement(model, photos)
-    print(tests, flush=True)
-    text = page(len(photos), str(chosen.details["layer"]), count, chosen["curve"], rows)
-    text += "\n".join(captum_tcav.markdown(tests))
-    write_whole(arguments.page, text.encode())
+    image = network_input(model, [convscope.load_image(photo) for photo in photos])
+    with Probe(model) as probe:
+        layer = ConceptLayer.read(probe, image, None, "nmf", {})
+        known = oracles(layer)
+        for title in [title for title in known if methods == METHODS or title == AUTHORS]:
+            oracle = known[title]
+            rows.append(measured_oracle(layer, title, oracle, count, seeds))
+            print(rows[-1].line(), flush=True)
+    return {
+        "name": name,
+        "layer": str(chosen.details["layer"]),
+        "count": count,
+        "curve": [[int(number), float(kept)] for number, kept in chosen["curve"].tolist()],
+        "rows": [asdict(row) for row in rows],
+    }
 
 
-def measured(model: Model, photos: list[Image.Image], method: Method, count: int) -> Row:
-    """A method of `concepts`; the directions of ice are those of nmf, and so is their
-    stability."""
-    seeds = 1 if method == "ice" else SEEDS
-    result = convscope.concepts(
-        model, photos, method=method, count=count, importance=True, seeds=seeds
-    )
+def measured(
+    model: Model, photos: list[Image.Image], method: Method, count: int, seeds: int
+) -> Row:
+    """A method of `concepts`, through the verb."""
+    runs = [
+        convscope.concepts(model, photos, method=method, count=count, importance=True, seed=seed)
+        for seed in range(seeds)
+    ]
     return Row(
         method,
-        float(result["kept"][0]),
-        float(result["error"][0]),
-        float(result["stability"][0]) if seeds > 1 else None,
-        area(result["deletion"]),
-        area(result["insertion"]),
+        [float(run["kept"][0]) for run in runs],
+        [float(run["error"][0]) for run in runs],
+        [area(run["deletion"]) for run in runs],
+        [area(run["insertion"]) for run in runs],
+        stability([run["directions"] for run in runs])[0],
+    )
+
+
+def measured_oracle(layer: ConceptLayer, title: str, oracle: Oracle, count: int, seeds: int) -> Row:
+    """Another package on the same photos, layer and number."""
+    runs = [oracle(count, seed) for seed in range(seeds)]
+    length = float(np.linalg.norm(layer.places))
+    return Row(
+        title,
+        [kept for _, kept, _, _ in runs],
+        [
+            float(np.linalg.norm(layer.places - factors.reconstruction)) / length
+            for factors, _, _, _ in runs
+        ],
+        [area(deletion) for _, _, deletion, _ in runs],
+        [area(insertion) for _, _, _, insertion in runs],
+        stability([factors.directions for factors, _, _, _ in runs])[0],
     )
 
 
@@ -107,130 +157,115 @@ def area(curves: Floats) -> float:
     return float(np.trapezoid(curves, dx=1 / (curves.shape[1] - 1), axis=1).mean())
 
 
-def craft_class() -> Any:
-    """The class of craft-xai, or None where it is not installed."""
-    # Its sampler imports TensorFlow, which the rest of it for torch does not need.
-    sys.modules.setdefault("tensorflow", MagicMock())
-    try:
-        from craft.craft_torch import Craft
-    except ImportError:
-        return None
-    return Craft
+def markdown(data: dict[str, Any]) -> str:
+    """docs/concepts.md."""
+    tcav = captum_tcav.Agreement(**data["tcav"])
+    lines = [
+        "# Concepts, measured",
+        "",
+        "What [`concepts`](gallery/concepts.md) finds in a layer, beside the packages that do the"
+        f" same, on {data['photos']} photos of {data['photos']} classes. Written by"
+        " `python -m benchmarks.concepts FOLDER`.",
+        "",
+        *_goals(data, tcav),
+    ]
+    for number, network in enumerate(data["networks"]):
+        lines += _network(network, data["seeds"], is_first=number == 0)
+    lines += captum_tcav.markdown(tcav)
+    return "\n".join(lines)
 
 
-def measured_oracle(
-    model: Model, photos: list[Image.Image], layer: Any, count: int, craft: Any
-) -> Row:
-    """craft-xai on the same photos, layer and number, with its own importance."""
-    loaded = [convscope.load_image(photo) for photo in photos]
-    image = network_input(model, loaded)
-    with Probe(model) as probe:
-        partials = [probe.partial_forward(one[None], layer) for one in image]
+def _goals(data: dict[str, Any], tcav: captum_tcav.Agreement) -> list[str]:
+    """What was wanted and what was measured on the first network."""
+    network = data["networks"][0]
+    rows = {row["name"]: Row(**row) for row in network["rows"]}
+    count = network["count"]
+    lines = ["| what | measured | wanted |", "|---|---|---|"]
+    kept = dict(network["curve"])[count]
+    lines += [
+        f"| top predictions kept when the last stage is replaced by `nmf`'s {count} concepts |"
+        f" {kept:.0%} | at least 95 % |"
+    ]
+    for title in (name for name in rows if name not in METHODS):
+        ours: tuple[Method, ...] = ("nmf", "craft") if title == AUTHORS else ("nmf",)
+        for name in ours:
+            wanted = "lower" if title == AUTHORS else "no higher"
+            lines.append(_duel(rows[name], rows[title], data["seeds"], wanted))
+    lines += [
+        f"| mean matched cosine of `nmf` over {data['seeds']} seeds | {rows['nmf'].stability:.2f} |"
+        f" at least {STABLE:g}, or it is called unstable |",
+        f"| TCAV beside Captum's, share of {tcav.photos} photos | {tcav.verb:.3f} beside"
+        f" {tcav.captum:.3f} | within 0.02 |",
+        "",
+        f"`{network['layer']}` of {network['name']}, the default network. Deletion: what is left of"
+        " the top prediction's probability while concepts are taken away from the layer, the most",
+        "important first (area under the curve; lower is better).",
+        "",
+    ]
+    return lines
 
-        known: dict[str, torch.Tensor] = {}
 
-        def latent(batch: torch.Tensor) -> torch.Tensor:
-            # Each seed asks for the same crops again.
-            key = fingerprint(batch)
-            if key not in known:
-                known[key] = probe.activations(batch, [layer])[layer].clamp_min(0)
-            return known[key]
-
-        runs = []
-        for seed in range(SEEDS):
-            np.random.seed(seed)  # scikit-learn's generator, where none is given
-            oracle = craft(latent, number_of_concepts=count, device="cpu")
-            oracle.fit(image)
-            runs.append(oracle.W)
-        coefficients = oracle.transform(image)
-        maps = torch.cat([partial.maps for partial in partials])
-        curves = [
-            oracle_curves(model, oracle, partial, one, map_)
-            for partial, one, map_ in zip(partials, image, coefficients, strict=True)
-        ]
-    rebuilt = torch.from_numpy(coefficients @ oracle.W).permute(0, 3, 1, 2)
-    error = float((maps - rebuilt).norm() / maps.norm())
-    kept = float(np.mean([kept for kept, _, _ in curves]))
-    return Row(
-        "CRAFT's authors' code",
-        kept,
-        error,
-        stability(runs)[0],
-        area(np.stack([deletion for _, deletion, _ in curves])),
-        area(np.stack([insertion for _, _, insertion in curves])),
+def _duel(ours: Row, theirs: Row, seeds: int, wanted: str) -> str:
+    """The line of the page that compares deletion, seed by seed."""
+    ahead = sum(one < other for one, other in zip(ours.deletion, theirs.deletion, strict=True))
+    return (
+        f"| deletion of `{ours.name}` beside {theirs.name} | {np.mean(ours.deletion):.3f} beside"
+        f" {np.mean(theirs.deletion):.3f}, lower with {ahead} of {seeds} seeds | {wanted} |"
     )
 
 
-def oracle_curves(
-    model: Model, oracle: Any, partial: PartialForward, image: torch.Tensor, map_: Floats
-) -> tuple[bool, Floats, Floats]:
-    """Whether a photo keeps its answer, and the probability as the oracle's concepts go and
-    come."""
-    index = int(model.scores(partial.output)[0].argmax())
-    oracle.latent_to_logit = partial.scores
-    importance = oracle.estimate_importance(image[None], index)
-    order = np.argsort(-importance, kind="stable")
+def _network(network: dict[str, Any], seeds: int, *, is_first: bool) -> list[str]:
+    """The section of one network."""
+    rows = [Row(**row) for row in network["rows"]]
+    count = network["count"]
+    curve = [f"| {number} | {kept:.0%} |" for number, kept in network["curve"]]
+    lines = [
+        f"## {network['name']}, {count} concepts",
+        "",
+        f"Layer `{network['layer']}`, means over {seeds} seeds.",
+        "",
+        "| method | kept | error | stability | deletion (lower is better) |"
+        " insertion (higher is better) |",
+        "|---|---:|---:|---:|---:|---:|",
+        *[row.line() for row in rows],
+        "",
+    ]
+    if is_first:
+        unstable = [row.name for row in rows if row.name in METHODS and row.stability < STABLE]
+        lines += _explanation(unstable)
+    lines += [
+        f"`count=None` takes the smallest number that keeps 95 % of the top predictions: {count}"
+        " for `nmf`. The numbers it tried:",
+        "",
+        "| concepts | top predictions kept |",
+        "|---:|---:|",
+        *curve,
+        "",
+    ]
+    return lines
 
-    def probability(masks: Floats, without: bool) -> Floats:
-        chosen = torch.from_numpy((map_[None] * masks[:, None, None]) @ oracle.W)
-        maps = chosen.permute(0, 3, 1, 2).float()
-        scores = partial.scores(partial.maps - maps if without else maps)
-        return np.asarray(model.probabilities(scores)[:, index].numpy(), np.float32)
 
-    chosen = np.zeros((len(order) + 1, len(order)), np.float32)
-    for step, concept in enumerate(order, start=1):
-        chosen[step:, concept] = 1
-    whole = partial.scores(torch.from_numpy(map_ @ oracle.W).permute(2, 0, 1)[None].float())
-    return int(whole[0].argmax()) == index, probability(chosen, True), probability(chosen, False)
-
-
-def page(photos: int, layer: str, count: int, curve: Floats, rows: list[Row]) -> str:
-    """The page of the documentation."""
-    curve_lines = [f"| {int(number)} | {kept:.0%} |" for number, kept in curve.tolist()]
-    known = [row for row in rows if row.stability is not None]
-    unstable = [row.name for row in known if (row.stability or 0) < STABLE]
-    return "\n".join(
-        [
-            "# Concepts, measured",
-            "",
-            f"`python -m benchmarks.concepts FOLDER` on {photos} photos of {photos} classes, at"
-            f" `{layer}` of the default network (its last layer with places).",
-            "",
-            "## How many are enough",
-            "",
-            "`count=None` takes the smallest number that keeps 95 % of the top predictions when",
-            "the layer is replaced by its reconstruction:",
-            f"{count} for `nmf`. The numbers it tried:",
-            "",
-            "| concepts | top predictions kept |",
-            "|---:|---:|",
-            *curve_lines,
-            "",
-            f"## Methods at {count} concepts",
-            "",
-            "| method | kept | error | stability | deletion (lower is better) |"
-            " insertion (higher is better) |",
-            "|---|---:|---:|---:|---:|---:|",
-            *[row.line() for row in rows],
-            "",
-            "`kept` is the share of top predictions that stay, `error` the relative error of the",
-            f"reconstruction, `stability` the mean matched cosine over {SEEDS} seeds (at least 0.9"
-            " counts as stable;",
-            "the directions of `ice` are those of `nmf`). Deletion and insertion are areas under",
-            "the curve of the top prediction's probability while concepts are taken away from the",
-            "layer's activations, or put into their reconstruction, the most important of each",
-            "photo first, by each method's own importance.",
-            "",
-            f"Unstable by that: {', '.join(unstable) or 'none'}; the result's note and the printed"
-            " table say so.",
-            "",
-            "The authors' code and `craft` give the same directions and coefficients; what differs"
-            " is the order. `concepts` takes",
-            "those away last that speak against the answer, which an index of variance does not"
-            " tell.",
-            "",
-        ]
-    )
+def _explanation(unstable: list[str]) -> list[str]:
+    """What the columns say, and why the two CRAFTs differ."""
+    named = ", ".join(f"`{name}`" for name in unstable) or "none"
+    return [
+        "`kept` is the share of top predictions that stay when the layer is replaced by its",
+        "reconstruction, `error` the relative error of that, `stability` the mean matched cosine of"
+        " the",
+        f"directions of two seeds (at least {STABLE:g} counts as stable; below it the result's note"
+        " says so,",
+        f"here of {named}). Deletion and insertion are areas under the curve of the top",
+        "prediction's probability while concepts are taken away from the layer's activations, or",
+        "put into their reconstruction, the most important of each photo first.",
+        "",
+        f"`craft` and {AUTHORS} have the same directions and coefficients up to the seed. What",
+        "differs is the order: both weigh a concept by its total Sobol index, but an index of",
+        "variance does not say whether a concept speaks for the answer or against it; `concepts`",
+        "takes those against it away last. Overcomplete has no importance of its own: its",
+        "concepts are ordered as ours. Directions that are learned from crops (CRAFT) fit the",
+        "places of whole photos of many classes badly; CRAFT is meant for photos of one class.",
+        "",
+    ]
 
 
 if __name__ == "__main__":

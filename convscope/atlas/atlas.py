@@ -12,6 +12,7 @@ from convscope.atlas.store.reader import Network, Reader, Row, natural_order
 from convscope.atlas.store.rows import CardColumns, ExampleColumns, SkippedColumns, UnitColumns
 from convscope.atlas.store.store import Store
 from convscope.atlas.store.tables import CARDS, EXAMPLES, UNITS, ColumnsT, Table
+from convscope.atlas.unit_text import parse_unit
 from convscope.core.quantities import pluralize
 from convscope.errors import InputError, LayerError, OptionError, UnitError, suggest
 from convscope.networks.load import ModelLike
@@ -281,10 +282,7 @@ class Atlas:
 
     def _parse_unit(self, layer: str, index: int | None) -> tuple[str, int]:
         if index is None:
-            name, colon, number = layer.rpartition(":")
-            if not colon or not number.isdecimal():
-                raise UnitError(f"A unit is written layer:index; {layer!r} was given.")
-            layer, index = name, int(number)
+            layer, index = parse_unit(layer, self.layers())
         existing = self.units(layer)
         if index not in existing:
             raise UnitError(

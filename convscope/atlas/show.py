@@ -12,6 +12,7 @@ from convscope.atlas.unit_cards.card_rows import read_changes, read_tuning
 from convscope.core.files import write_whole
 from convscope.core.quantities import pluralize
 from convscope.core.validation import checked
+from convscope.networks.concept_file import names_concept
 
 Line = dict[str, str | float | None]
 """A row as a line of a table."""
@@ -26,7 +27,7 @@ def show(
 
     Args:
         directory: the folder or URL it was built into.
-        unit: layer:index, or a layer.
+        unit: layer:index or, of saved concepts, concept:NAME/3; or a layer.
         model: where it holds several networks, the name of one, or the beginning of its hash.
         out: a folder to write the pictures into.
 
@@ -38,7 +39,8 @@ def show(
         $ convscope atlas show atlas/ blocks.3:11 --out unit/
     """
     atlas = open_atlas(directory, model=model)
-    if ":" not in unit:
+    is_layer = ":" not in unit or (unit in atlas.layers() and not names_concept(unit))
+    if is_layer:
         rows, examples = atlas.rows(unit), list[Row[ExampleColumns]]()
         cards = [row for row in atlas.all_cards() if row.columns["layer"] == unit]
         sentence = f"{unit}: {pluralize(len(atlas.units(unit)), 'unit')}"
@@ -48,7 +50,7 @@ def show(
         sentence = f"{unit}: {pictures}, {pluralize(len(examples), 'example')}"
         sentence += f"; {_recipe(rows[0])}" if rows else ""
     table = [_unit_line(row.columns) for row in rows]
-    table += [line for row in cards for line in _card_lines(row.columns, whole=":" in unit)]
+    table += [line for row in cards for line in _card_lines(row.columns, whole=not is_layer)]
     table += [_example_line(row.columns) for row in examples]
     files: list[str] = []
     if out is not None:

@@ -30,6 +30,9 @@ from convscope.results.details import TableDetails
 from convscope.results.provenance import Row
 from convscope.results.result import Result
 
+SHARES = ("zeros", "inactive", "blank", "before", "share")
+"""Columns of shares, beside probabilities."""
+
 
 @contextmanager
 def progress(quiet: bool, *, lines: float | None = None) -> Iterator[None]:
@@ -153,11 +156,7 @@ def _cell(name: str, value: object) -> str:
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, float):
-        return (
-            f"{value:.1%}"
-            if name.endswith("probability") or name in ("zeros", "inactive", "blank")
-            else f"{value:.4g}"
-        )
+        return f"{value:.1%}" if name.endswith("probability") or name in SHARES else f"{value:.4g}"
     if isinstance(value, int):
         return f"{value:,}" if name in ("parameters", "units") else str(value)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -22,6 +22,8 @@ ENDING = ".safetensors"
 
 PREFIX = "concept:"
 
+ADVICE = "; give a .safetensors file that the verb concepts saved"
+
 _TEXT = re.compile(r"concept:(?P<name>.+)/(?P<index>\d+)")
 
 
@@ -45,6 +47,11 @@ class SavedConcept:
 
     layer: str
     direction: tuple[float, ...]
+
+
+def names_concept(text: str) -> bool:
+    """Whether a text is written as one concept, concept:NAME/3."""
+    return _TEXT.fullmatch(text.strip()) is not None
 
 
 def read_concept(text: str) -> SavedConcept:
@@ -108,10 +115,10 @@ def read_concepts(path: str | Path) -> SavedConcepts:
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} holds no concepts ({type(error).__name__}).") from None
-    is_matrix = directions.ndim == 2 and directions.dtype == np.float32
+        raise InputError(f"{path} holds no concepts{ADVICE} ({type(error).__name__}).") from None
+    is_matrix = directions.ndim == 2 and directions.dtype == np.float32 and directions.size > 0
     if not (is_matrix and isinstance(layer, str) and isinstance(provenance, dict)):
-        raise InputError(f"{path} holds no concepts: a matrix of float32 and a layer.")
+        raise InputError(f"{path} holds no concepts{ADVICE}.")
     if not np.isfinite(directions).all():
         raise InputError(f"The concepts in {path} have numbers that are not finite.")
     return SavedConcepts(directions, layer, provenance)

@@ -24,6 +24,9 @@ ParameterValue: TypeAlias = str | int | float | bool | tuple[float, ...] | None
 JsonTerm: TypeAlias = Mapping[str, str | int | float | bool | Sequence[float] | None]
 """A term as JSON: `kind`, `weight`, and the parameters by name."""
 
+NAME = "name"
+"""The parameter that only titles read: it changes neither the picture nor its seed."""
+
 TITLE_VALUE_LENGTH = 40
 """Characters of a parameter's value in a title."""
 
@@ -58,10 +61,13 @@ class Term:
             return f"{options['layer']}:{options['index']}:{options['row']},{options['column']}"
         if self.kind == "layer":
             return str(options["layer"])
+        if max_length is not None and options.get(NAME):
+            return str(options[NAME])
         shown = [
             parameter.name
             for parameter in objectives.registry.schema(self.kind).options
-            if parameter.required or options[parameter.name] != parameter.default
+            if parameter.name != NAME
+            and (parameter.required or options[parameter.name] != parameter.default)
         ]
         texts = [
             _shortened(options[name], max_length if place else None, name if place else "")

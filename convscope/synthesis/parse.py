@@ -128,7 +128,8 @@ def _atom(atom: Atom, probe: Probe) -> list[Objective]:
         return [_call(atom.name, atom.arguments, probe)]
     if atom.name == CONCEPT:
         concept = read_concept(atom.text)
-        return [objective("direction", layer=concept.layer, vector=concept.direction)]
+        direction, name = concept.direction, atom.text.strip()
+        return [objective("direction", layer=concept.layer, vector=direction, name=name)]
     layers = probe.layers
     if atom.units is not None:
         first, last = atom.units

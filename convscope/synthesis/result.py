@@ -71,7 +71,7 @@ class OptimizationResult:
             DeadUnitError: every unit is dead.
         """
         if self.is_dead and all(self.is_dead):
-            names = ", ".join(str(objective) for objective in self.objectives[:5])
+            names = ", ".join(objective.title for objective in self.objectives[:5])
             raise DeadUnitError(
                 f"{names}: no gradient reaches the image; a dead unit has no picture."
             )

@@ -13,6 +13,7 @@ from convscope.concepts import registry
 from convscope.concepts.crops import crops_of
 from convscope.concepts.factors import Factors, Floats
 from convscope.core.progress import track
+from convscope.core.quantities import pluralize
 from convscope.core.types import Options
 from convscope.errors import LayerError, NumericError, OptionError
 from convscope.photos.load_image import load_photos
@@ -87,8 +88,9 @@ class ConceptLayer:
         num_places, channels = self.places.shape
         if not traits.labeled and count > (num_places if traits.overcomplete else self.most):
             raise OptionError(
-                f"{count} concepts were asked for, but there are {channels} channels and"
-                f" {num_places} places; ask for fewer, or give more photos."
+                f"{pluralize(count, 'concept')} cannot be told apart in"
+                f" {pluralize(channels, 'channel')} at {pluralize(num_places, 'place')} of the"
+                " photos; ask for fewer, or give more photos."
             )
         function = registry.get(self.method)
         options = {"seed": seed, **self.options}
@@ -125,8 +127,9 @@ class ConceptLayer:
         crops = self._crops[share]
         if len(crops) < fewest:
             raise OptionError(
-                f"{fewest} concepts were asked for, but there are only {len(crops)} crops; ask for"
-                " fewer, give more photos, or make the crops smaller."
+                f"{pluralize(fewest, 'concept')} cannot be told apart in"
+                f" {pluralize(len(crops), 'crop')}; ask for fewer, give more photos, or make the"
+                " crops smaller."
             )
         return crops
 

@@ -41,7 +41,7 @@ def title_of(row: Row) -> str:
     """What a concept is called in a picture."""
     name = row.get("name") or f"concept {row['concept']}"
     if "tcav" not in row:
-        return f"{name}: {row['share']:.0%}"
+        return f"{name}: {row['share']:.0%} of the explained energy"
     doubt = "" if row["is_significant"] else ", not significant"
     return f"{name}: TCAV {row['tcav']:.2f}{doubt}"
 

@@ -21,6 +21,7 @@ from convscope.atlas.unit_cards.label_names import LabelEvidence, label_evidence
 from convscope.atlas.unit_cards.label_sums import LabelSums
 from convscope.atlas.unit_cards.mask_names import MaskedPhoto, MaskEvidence, measure_overlaps
 from convscope.atlas.unit_cards.readability import readability
+from convscope.concepts.concept_set import ConceptSet
 from convscope.errors import ConvscopeError, InputError, NumericError, OptionError
 from convscope.photos.load_image import load_photos
 from convscope.probe import Probe
@@ -128,6 +129,45 @@ def test_effects_equal_direct_ablation(model, network, photos, tmp_path):
         assert {change.index for change in listed} >= set(
             (mean.abs() > 1e-5).nonzero()[:, 0].tolist()
         )
+
+
+def test_effects_of_concepts_equal_direct_ablation(model, network, photos, tmp_path):
+    """Each direction is taken away alone, by a hook of the test's own; they are not orthogonal."""
+    directions = np.random.default_rng(3).normal(size=(3, 12)).astype(np.float32)
+    ConceptSet(directions, "third", {}).save(tmp_path / "kept.safetensors")
+    name = f"concept:{tmp_path}/kept"
+    for layer in (name, f"{name}/2"):
+        out = str(tmp_path / f"atlas{len(layer)}")
+        atlas.cards(model, str(photos), out, layers=layer, judge="none", batch=8, silenced=2)
+        atlas.examples(model, str(photos), out, layers=layer, k=2)
+        opened = atlas.open(out)
+        for row in opened.all_cards():
+            vector = torch.from_numpy(directions[2 if layer != name else row["unit"]])
+
+            def without(module, inputs, output, vector=vector):
+                along = torch.einsum("nchw,c->nhw", output, vector) / vector.square().sum()
+                return output - torch.einsum("nhw,c->nchw", along, vector)
+
+            changes = []
+            for example in opened.examples(layer, row["unit"], kind="top"):
+                pixels = _pixels(photos / example["photo"])
+                image = model.preprocess(model.fit(torch.from_numpy(pixels)))
+                with torch.no_grad():
+                    before = network(image)[0]
+                    handle = dict(network.named_modules())["third"].register_forward_hook(without)
+                    changes.append(network(image)[0] - before)
+                    handle.remove()
+            assert len(changes) == 2
+            mean = torch.stack(changes).mean(0)
+            listed = read_changes(row["raises"]) + read_changes(row["lowers"])
+            assert listed
+            for change in listed:
+                assert change.change == pytest.approx(float(mean[change.index]), abs=1e-5)
+    lines = atlas.show(str(tmp_path / f"atlas{len(name)}"), f"{name}/1").table
+    assert {line["unit"] for line in lines} == {f"{name}:1"}
+    assert {"raises", "lowers", "top 1"} <= {line["what"] for line in lines}
+    assert len(atlas.show(str(tmp_path / f"atlas{len(name)}"), name).table) == 3
+    assert opened.examples(f"{name}/2") == opened.examples(f"{name}/2", 0)
 
 
 def _pixels(path):

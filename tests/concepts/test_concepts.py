@@ -144,6 +144,7 @@ def test_a_saved_concept_is_a_unit(trunk, photos, tmp_path):
     by_hand = objective("direction", layer="second", vector=vector)
     expected = convscope.visualize(trunk, by_hand, steps=3, size=16)
     np.testing.assert_array_equal(drawn["image"], expected["image"])
+    assert drawn.details["titles"] == [name]
     twice = convscope.visualize(trunk, f"{name} + {name}", steps=1, size=16)
     sum_by_hand = convscope.visualize(trunk, by_hand + by_hand, steps=1, size=16)
     np.testing.assert_array_equal(twice["score"], sum_by_hand["score"])

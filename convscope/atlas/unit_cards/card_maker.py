@@ -23,7 +23,6 @@ from convscope.atlas.unit_cards.mask_names import MaskedPhoto, Overlaps, measure
 from convscope.atlas.unit_cards.readability import PHOTOS, Readability, embed, readability
 from convscope.atlas.unit_cards.tuning import Responses, measure_tuning
 from convscope.errors import ConvscopeError, ImageError
-from convscope.networks.concept_layer import is_concept_layer
 from convscope.networks.model import Model
 from convscope.photos.sources.entry import Entry
 from convscope.photos.sources.place import PhotoSource
@@ -154,7 +153,7 @@ class CardMaker:
     def _effects(self, job: ExampleJob) -> dict[int, Effects]:
         """What silencing does, on the photos that excite each unit most; nothing where the network
         is no classifier."""
-        if self.silenced == 0 or is_concept_layer(job.layer) or self.model.task != "classification":
+        if self.silenced == 0 or self.model.task != "classification":
             return {}
         units_by_photo: dict[int, list[int]] = defaultdict(list)
         best = self.state.best

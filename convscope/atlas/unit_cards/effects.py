@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from convscope.networks.concept_file import names_concept, read_layer
+from convscope.networks.concept_layer import is_concept_layer, project, with_projection
 from convscope.probe import Probe
 
 UNITS_AT_ONCE = 16
@@ -43,22 +45,46 @@ def silence(
     and how many there are.
 
     `photos` are network inputs (1 c h w), each with the units to silence on it, one after the
-    other. What comes before the layer runs once a photo.
+    other. What comes before the layer runs once a photo. A unit's map is set to zero; of a saved
+    concept, what the layer has along its direction is taken away, and what lies across stays.
     """
+    of_concepts = is_concept_layer(layer)
+    base = read_layer(layer).layer if of_concepts else layer
     totals: dict[int, Tensor] = {}
     counts: dict[int, int] = {}
     for image, units in photos:
-        run = probe.partial_forward(image, layer)
+        run = probe.partial_forward(image, base)
         original = probe.model.scores(run.output)
         for first in range(0, len(units), UNITS_AT_ONCE):
             chosen = list(units[first : first + UNITS_AT_ONCE])
-            maps = run.maps.repeat(len(chosen), 1, 1, 1)
-            maps[torch.arange(len(chosen)), torch.tensor(chosen)] = 0
+            maps = (
+                _without_concepts(run.maps, layer, chosen)
+                if of_concepts
+                else _without_units(run.maps, chosen)
+            )
             changes = (run.scores(maps) - original).double().cpu()
             for unit, change in zip(chosen, changes, strict=True):
                 totals[unit] = totals[unit] + change if unit in totals else change
                 counts[unit] = counts.get(unit, 0) + 1
     return {unit: (total / counts[unit], counts[unit]) for unit, total in totals.items()}
+
+
+def _without_units(maps: Tensor, units: Sequence[int]) -> Tensor:
+    """A layer's maps (1 c h w) once for each unit, without it."""
+    changed = maps.repeat(len(units), 1, 1, 1)
+    changed[torch.arange(len(units)), torch.tensor(units)] = 0
+    return changed
+
+
+def _without_concepts(maps: Tensor, layer: str, concepts: Sequence[int]) -> Tensor:
+    """The same for the concepts of a concept layer, whose directions need not be orthogonal: each
+    is taken away alone."""
+    changed = []
+    for index in concepts:
+        name = layer if names_concept(layer) else f"{layer}/{index}"
+        along = project(maps, name)
+        changed.append(with_projection(maps, torch.zeros_like(along), name))
+    return torch.cat(changed)
 
 
 def strongest_changes(change: Tensor, labels: Sequence[str], photos: int) -> Effects:

@@ -50,11 +50,15 @@ def concept_cards(result: Result) -> Image.Image:
         )
         for index, title in enumerate(details.titles)
     ]
-    return sheet(
-        panels,
-        notes="Made to excite it; the crops that it fires most on; its map on its best photo.",
-        gap=28,
-    )
+    return sheet(panels, notes=_notes(details), gap=28)
+
+
+def _notes(details: ConceptCardsDetails) -> str:
+    """What the parts and the numbers of a card are."""
+    parts = ["Made to excite it; the crops that it fires most on; its map on its best photo."]
+    if any(caption.startswith("importance") for caption in details.captions):
+        parts.append("Importance: mean over the photos, with its 95 % interval.")
+    return " ".join(parts)
 
 
 def _square(image: Array, side: int) -> Image.Image:

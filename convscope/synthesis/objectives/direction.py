@@ -16,6 +16,7 @@ def direction(
     power: float = 0.0,
     row: int | None = None,
     column: int | None = None,
+    name: str = "",
 ) -> Tensor:
     """A direction in a layer's space of channels: dot product, or dot x cosine^power (Carter et
     al., 2019).
@@ -29,6 +30,7 @@ def direction(
         power: of the cosine.
         row: one place only: its row; the middle if only the column is given.
         column: one place only: its column; the middle if only the row is given.
+        name: what titles call it.
 
     Raises:
         OptionError: the vector has not one number for each channel.
