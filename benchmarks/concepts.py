@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -245,7 +246,7 @@ def _network(network: dict[str, Any], seeds: int, *, is_first: bool) -> list[str
     return lines
 
 
-def _explanation(unstable: list[str]) -> list[str]:
+def _explanation(unstable: Sequence[str]) -> list[str]:
     """What the columns say, and why the two CRAFTs differ."""
     named = ", ".join(f"`{name}`" for name in unstable) or "none"
     return [
