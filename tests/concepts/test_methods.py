@@ -78,7 +78,7 @@ def test_craft_takes_directions_from_crops_and_fits_the_places(trunk, photos):
 
 
 def test_more_concepts_than_crops(trunk, photos):
-    with pytest.raises(OptionError, match="only 1 crops"):
+    with pytest.raises(OptionError, match="cannot be told apart in 1 crop;"):
         convscope.concepts(trunk, photos[:1], layer="third", method="craft", count=2, crop=1.0)
 
 
