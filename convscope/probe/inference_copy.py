@@ -145,14 +145,14 @@ class _Copier:
                 if cache.pairs is None:
                     cache.pairs, cache.size = self._pairs(probe)
                 unfolded = frozenset(name for name, _ in cache.pairs if name in needed)
-                network_copy = cache.copies.get(unfolded) or self._new_copy(probe, unfolded)
+                network_copy = cache.copies.get(unfolded)
+                is_new = network_copy is None
+                if network_copy is None:
+                    network_copy = self._new_copy(unfolded)
                 compared = network_copy.equal_layers | network_copy.unequal_layers
                 fresh = [name for name in layers if name not in compared]
-                if network_copy.state is not None and fresh:
-                    agree = self._agree(probe, network_copy.state, fresh)
-                    (network_copy.equal_layers if agree else network_copy.unequal_layers).update(
-                        fresh
-                    )
+                if network_copy.state is not None and (fresh or is_new):
+                    self._compare(probe, network_copy, fresh, to_the_end=is_new)
                 return network_copy
             # A network may refuse to be copied in any way; the plain one always works.
             except Exception:
@@ -167,6 +167,9 @@ class _Copier:
         try:
             return foldable_pairs(probe, self._noise((height, width))), (height, width)
         except (ImageError, ModelError):
+            modules = probe.model.module_index.modules.values()
+            if not any(isinstance(module, nn.BatchNorm2d) for module in modules):
+                return [], None
             return foldable_pairs(probe, self._noise(None)), None
 
     def _noise(self, size: tuple[int, int] | None) -> Tensor:
@@ -176,17 +179,13 @@ class _Copier:
             torch.rand(1, self._model.channels, *size, generator=generator)
         )
 
-    def _new_copy(self, probe: Probe, unfolded: frozenset[str]) -> NetworkCopy:
-        """A copy in which these convolutions stay as they are; without a network where it does not
-        give what the original gives."""
+    def _new_copy(self, unfolded: frozenset[str]) -> NetworkCopy:
+        """A copy in which these convolutions stay as they are, not compared yet."""
         cache = self._cache
         while len(cache.copies) >= MAX_COPIES:
             _drop_oldest(cache)
         folded = [pair for pair in cache.pairs or () if pair[0] not in unfolded]
-        state = self._prepared(folded)
-        cache.copies[unfolded] = network_copy = NetworkCopy(state)
-        if not self._agree(probe, state, ()):
-            network_copy.state = None
+        cache.copies[unfolded] = network_copy = NetworkCopy(self._prepared(folded))
         return network_copy
 
     def _prepared(self, folded: Sequence[tuple[str, str]]) -> NetworkState:
@@ -212,26 +211,45 @@ class _Copier:
             )
         return copy.deepcopy(network, memo).eval().requires_grad_(False)
 
-    def _agree(self, original: Probe, state: NetworkState, layers: Sequence[str]) -> bool:
-        """Whether both give the same on a random image: at the layers, or at the end where none is
-        named."""
+    def _compare(
+        self, original: Probe, copied: NetworkCopy, layers: Sequence[str], *, to_the_end: bool
+    ) -> None:
+        """Compare a copy with the original on a random image: at the layers, whose names it then
+        keeps, and `to_the_end`; without a network where it gives something else there."""
+        assert copied.state is not None
         copied_model = copy.copy(self._model)
-        copied_model.state = state
-        pairs: list[tuple[Tensor | None, Tensor | None]] = []
-        with Probe(copied_model) as copied:
-            image = self._noise(self._cache.size)
-            if layers:
-                first, second = (probe.activations(image, layers) for probe in (original, copied))
-                pairs = [(first[name], second[name]) for name in layers]
-            else:
-                pairs = [(first_tensor(original.output(image)), first_tensor(copied.output(image)))]
-        return all(
-            a is not None
-            and b is not None
-            and a.shape == b.shape
-            and bool((a - b).abs().max() <= TOLERANCE * a.abs().max())
-            for a, b in pairs
-        )
+        copied_model.state = copied.state
+        with Probe(copied_model) as copied_probe:
+            (first, first_end), (second, second_end) = (
+                self._answers(probe, layers, to_the_end=to_the_end)
+                for probe in (original, copied_probe)
+            )
+        if to_the_end and not _agree(first_tensor(first_end), first_tensor(second_end)):
+            copied.state = None
+            return
+        agree = all(_agree(first[name], second[name]) for name in layers)
+        (copied.equal_layers if agree else copied.unequal_layers).update(layers)
+
+    def _answers(
+        self, probe: Probe, layers: Sequence[str], *, to_the_end: bool
+    ) -> tuple[dict[str, Tensor], object]:
+        """What a network gives at the layers and at the end, from one run."""
+        image = self._noise(self._cache.size)
+        if not to_the_end:
+            return probe.activations(image, layers), None
+        if not layers:
+            return {}, probe.output(image)
+        return probe.activations_and_output(image, layers)
+
+
+def _agree(a: Tensor | None, b: Tensor | None) -> bool:
+    """Whether both give the same."""
+    return (
+        a is not None
+        and b is not None
+        and a.shape == b.shape
+        and bool((a - b).abs().max() <= TOLERANCE * a.abs().max())
+    )
 
 
 def _drop_oldest(cache: CopyCache) -> None:
