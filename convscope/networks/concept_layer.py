@@ -50,6 +50,11 @@ def with_projection(maps: Tensor, wanted: Tensor, name: str) -> Tensor:
     return maps + torch.einsum("mkhw,kc->mchw", change, inverse)
 
 
+def without_concepts(maps: Tensor, name: str) -> Tensor:
+    """Maps of the layer (1 c h w) less what they have along the concepts' directions."""
+    return with_projection(maps, torch.zeros_like(project(maps, name)), name)
+
+
 def _inverse(concepts: SavedConcepts) -> Tensor:
     """What to add to an activation for each unit of change of each projection (k c)."""
     return torch.from_numpy(_pseudo_inverse(concepts.directions.tobytes(), concepts.shape))

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from convscope.concepts.concept_set import ConceptSet
 from convscope.core.extras import open_parquet
 from convscope.core.types import JsonObject
 from convscope.errors import ComputeError, InputError, LayerError
-from convscope.networks.concept_file import ENDING, PREFIX
+from convscope.networks.concept_file import ENDING, PREFIX, read_layer
+from convscope.networks.concept_layer import project, without_concepts
 from convscope.networks.model import Model
 from convscope.photos.load_image import load_image
 from convscope.probe import Probe
@@ -138,17 +141,24 @@ def concepts_section(model: Model, photo: PhotoLike, path: str, seed: int) -> Co
 def _along(
     model: Model, photo: PhotoLike, path: str, target: int | str | None
 ) -> tuple[Array, Array | None]:
-    """How strongly each concept is at each place (k h w), and what it adds to the target's score to
-    first order (k): the sum over places of the projection times the derivative along it."""
+    """How strongly each concept is at each place (k h w), and by how much the target's score falls
+    when it alone is taken away (k), measured as `intervene` does: the derivative may have the
+    other sign where a concept is strong."""
     name = _layer_name(path)
     image = network_input(model, [load_image(photo)])
     with Probe(model) as probe:
         if target is None:
             return to_numpy(probe.activations(image, [name])[name][0]), None
+        run = probe.partial_forward(image, read_layer(name).layer)
+        maps = project(run.maps, name)[0]
         asked = Target.of(model, target).prepared([(image.shape[-2], image.shape[-1])])
-        asked = asked.resolved(probe.output(image))
-        maps, gradient = probe.activation_and_gradient(image, name, asked)
-    return to_numpy(maps[0]), to_numpy((maps * gradient)[0].sum((1, 2)))
+        asked = asked.resolved(run.output)
+        whole = asked(run.output)
+        falls = [
+            whole - asked(run(without_concepts(run.maps, f"{name}/{index}")))
+            for index in range(len(maps))
+        ]
+    return to_numpy(maps), to_numpy(torch.cat(falls))
 
 
 def _where(model: Model, predicted: Result, map_: Array) -> str:

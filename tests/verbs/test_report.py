@@ -80,7 +80,7 @@ def test_the_sections_fit_the_task(network, task, shown, hidden, tmp_path):
 
 
 def test_the_concepts_of_a_photo(tmp_path):
-    """Each concept's part in the score is that of HiResCAM at it, summed."""
+    """Each concept's part in the score is by how much `intervene` lowers it without the concept."""
     model = small_model()
     channels = convscope.activations(model, photo(), layers=["second"])["second"].shape[1]
     directions = np.random.default_rng(0).normal(size=(3, channels)).astype(np.float32)
@@ -88,8 +88,10 @@ def test_the_concepts_of_a_photo(tmp_path):
     convscope.report(model, photo(), out="r.html", concepts="pets.safetensors")
     page = (tmp_path / "r.html").read_text()
     for index in range(3):
-        heat = convscope.explain(model, photo(), method="hires_cam", layer=f"concept:pets/{index}")
-        expected = f"<strong>concept {index}</strong>, {heat['attribution'].sum():+.2f} of the"
+        silenced = convscope.intervene(model, photo(), f"concept:pets/{index}", scale=0.0)
+        top = int(silenced["original"][0].argmax())
+        falls = silenced["original"][0, top] - silenced["score"][0, top]
+        expected = f"<strong>concept {index}</strong>, {falls:+.2f} of the"
         assert expected in page
     assert "The photo, place by place" in page
     assert "--concepts pets.safetensors" in page

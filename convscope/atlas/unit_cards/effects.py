@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from convscope.networks.concept_file import names_concept, read_layer
-from convscope.networks.concept_layer import is_concept_layer, project, with_projection
+from convscope.networks.concept_layer import is_concept_layer, without_concepts
 from convscope.probe import Probe
 
 UNITS_AT_ONCE = 16
@@ -79,12 +79,8 @@ def _without_units(maps: Tensor, units: Sequence[int]) -> Tensor:
 def _without_concepts(maps: Tensor, layer: str, concepts: Sequence[int]) -> Tensor:
     """The same for the concepts of a concept layer, whose directions need not be orthogonal: each
     is taken away alone."""
-    changed = []
-    for index in concepts:
-        name = layer if names_concept(layer) else f"{layer}/{index}"
-        along = project(maps, name)
-        changed.append(with_projection(maps, torch.zeros_like(along), name))
-    return torch.cat(changed)
+    names = (layer if names_concept(layer) else f"{layer}/{index}" for index in concepts)
+    return torch.cat([without_concepts(maps, name) for name in names])
 
 
 def strongest_changes(change: Tensor, labels: Sequence[str], photos: int) -> Effects:
