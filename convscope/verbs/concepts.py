@@ -76,7 +76,8 @@ def concepts(
 
     Saved as NAME.safetensors, a concept is a unit: `concept:NAME/3` can be drawn by `visualize` and
     asked about by `explain`, and it or all of them (`concept:NAME`) stand wherever a layer does, a
-    channel each: in `explain(layer=)`, `activations`, `caricature`, `atlas examples`.
+    channel each: in `explain(layer=)`, `activations`, `caricature`, `atlas examples` and `atlas
+    cards`. `intervene` silences or strengthens one.
 
     Args:
         model: what `load_model` takes.
