@@ -12,7 +12,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import attribution_quality, fooling_quality, same_score, speed, synthesis_quality
+from benchmarks import (
+    attribution_quality,
+    concepts,
+    fooling_quality,
+    same_score,
+    speed,
+    synthesis_quality,
+)
 from benchmarks._page import between
 from benchmarks.readme import filled
 from convscope.core.files import write_whole
@@ -31,6 +38,7 @@ def pages() -> dict[Path, str]:
     return {
         readme: filled(readme.read_text()),
         DOCS / "speed.md": speed_page(),
+        DOCS / "concepts.md": concepts.markdown(read("concepts")),
         attribution: attribution_quality.filled(attribution.read_text(), rows),
         pictures: with_quality(pictures.read_text()),
     }
