@@ -19,6 +19,7 @@ from benchmarks import (
     same_score,
     speed,
     synthesis_quality,
+    unit_cards,
 )
 from benchmarks._page import between
 from benchmarks.readme import filled
@@ -38,6 +39,7 @@ def pages() -> dict[Path, str]:
     return {
         readme: filled(readme.read_text()),
         DOCS / "speed.md": speed_page(),
+        DOCS / "atlas.md": unit_cards.filled((DOCS / "atlas.md").read_text(), read("unit_cards")),
         DOCS / "concepts.md": concepts.markdown(read("concepts")),
         attribution: attribution_quality.filled(attribution.read_text(), rows),
         pictures: with_quality(pictures.read_text()),
