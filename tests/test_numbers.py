@@ -58,7 +58,9 @@ def test_every_page_with_measured_rows_was_written_by_a_benchmark():
         for path in page_module.DOCS.glob("*.md")
         if page_module.MEASURED.search(path.read_text())
     }
-    assert measured - set(RECORD) - {path.name for path in PAGES} == set(WITHOUT_BENCHMARK)
+    # Of atlas.md the table of unit cards alone is written.
+    written = set(RECORD) | {path.name for path in PAGES} - set(WITHOUT_BENCHMARK)
+    assert measured - written == set(WITHOUT_BENCHMARK)
 
 
 def _read(path):
