@@ -91,6 +91,8 @@ class Heads:
         self.base = convscope.load_model()
         self.trunk = copy.deepcopy(self.base.network)
         self.trunk.classifier = nn.Identity()
+        # The features are those that the audited network has, not those of a batch.
+        self.trunk.eval()
         self._known: dict[str, Tensor] = {}
 
     def features(self, planted: list[PlantedPhoto]) -> Tensor:

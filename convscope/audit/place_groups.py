@@ -19,6 +19,9 @@ SIGNIFICANCE = 1e-3
 """Of the most telling place, divided by the number of places and classes that were tried
 (Bonferroni)."""
 
+REACH = 0.5
+"""A place reaches to where the heat above other photos' is this share of the largest."""
+
 
 @dataclass(frozen=True)
 class PlacedPhotos:
@@ -34,9 +37,10 @@ def placed_photos(
     """The photos that are called `index` and have heat (n h*w, rows of length 1) at a place of
     their own, if there are `least` of them.
 
-    The place is the most telling cell with its significant neighbors, by Fisher's exact test of how
-    many photos have high heat there, the class against all others; its photos are those above the
-    threshold that parts the class's photos best in two (Otsu, 1979).
+    A place is there where Fisher's exact test, of how many photos have high heat at a cell, the
+    class against all others, is significant. Its photos are those above the threshold that parts
+    the class's photos best in two (Otsu, 1979). They then say how far the place reaches: to where
+    their heat is above that of other photos by half as much as at most.
     """
     from scipy.stats import hypergeom
 
@@ -53,16 +57,25 @@ def placed_photos(
     if not significant.any():
         return None
     cells = _around(significant, int(chance.argmin()))
-    heat = rows[inside][:, cells].sum(1)
-    members = inside[heat > _otsu(heat)]
+    members = _with_most_heat(rows, inside, cells)
+    excess = rows[members].mean(0) - rows[outside].mean(0)
+    center = int(cells[excess[cells].argmax()])
+    cells = _around((excess >= REACH * excess[center]).reshape(size), center)
+    members = _with_most_heat(rows, inside, cells)
     return PlacedPhotos(members, cells) if len(members) >= least else None
 
 
-def _around(significant: Matrix, cell: int) -> Assignment:
-    """The significant cells that hang together with one of them."""
+def _with_most_heat(rows: Matrix, inside: Assignment, cells: Assignment) -> Assignment:
+    """Those of the photos `inside` whose heat at the cells is above the threshold."""
+    heat = rows[inside][:, cells].sum(1)
+    return np.asarray(inside[heat > _otsu(heat)])
+
+
+def _around(is_part: Matrix, cell: int) -> Assignment:
+    """The cells of an area that hang together with one of them."""
     from scipy.ndimage import label
 
-    areas, _ = label(significant, np.ones((3, 3)))
+    areas, _ = label(is_part, np.ones((3, 3)))
     return np.flatnonzero(areas.ravel() == areas.ravel()[cell])
 
 

@@ -16,6 +16,7 @@ from convscope.audit.measures import (
     confusion_matrix,
     confusions,
 )
+from convscope.audit.place_groups import placed_photos
 from convscope.audit.predictions import Predictions
 from convscope.audit.reasons import find_groups
 from convscope.audit.suspect_labels import suspect_labels
@@ -130,6 +131,22 @@ def test_a_place_is_odd_only_where_others_do_not_look():
     # Where all photos look at one place, as at a centered object, it is no odd one.
     same = spots([(3, 3)] * 72, generator)
     assert not any(group.is_candidate for group in find_groups(same, predicted, 0))
+
+
+def test_a_place_reaches_beyond_the_cells_that_tell_it():
+    """A tag lies on two cells; one of ten other photos has as much heat at the second, too, so
+    that it is not significant alone. Filling the first alone would leave half of the tag."""
+    generator = np.random.default_rng(0)
+    heat = 0.01 * generator.random((200, 36))
+    heat[:100, :30] += np.eye(30)[generator.integers(0, 30, 100)]
+    heat[100:, :30] += np.eye(30)[generator.integers(0, 30, 100)]
+    heat[:25] = 0.01 * generator.random((25, 36))
+    heat[:25, [30, 31]] += 1
+    heat[150:165, 31] += 1
+    placed = placed_photos(unit_rows(heat), np.repeat([0, 1], 100), 0, (6, 6), 5)
+    assert placed is not None
+    assert placed.cells.tolist() == [30, 31]
+    assert placed.members.tolist() == list(range(25))
 
 
 def test_a_tag_beside_the_object_is_a_place_of_its_own():
