@@ -43,7 +43,7 @@ CONCEPTS_SHARE = 0.2
 
 NO_TIME = "No time was left for concepts; with more --max-seconds there is."
 
-VERSION = 1
+VERSION = 2
 """Goes up when the same photos would give other rows than before."""
 
 

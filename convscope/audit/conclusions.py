@@ -160,7 +160,10 @@ def _named_groups(
         return []
     heat = np.array([row["heat"] for row in rows], np.float64)
     heat = heat.reshape(len(rows), rows[0]["rows"], rows[0]["columns"])
-    groups = find_groups(heat, [row["predicted_index"] for row in rows], seed)
+    objects = np.array([row["object"] or np.zeros(len(row["heat"])) for row in rows])
+    groups = find_groups(
+        heat, [row["predicted_index"] for row in rows], seed, objects.reshape(heat.shape)
+    )
     tested = 0
     named: list[NamedGroup] = []
     numbers: dict[int, int] = {}

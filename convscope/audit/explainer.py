@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from convscope.atlas.scan.masks import Masks
 from convscope.atlas.scan.read_ahead import read_photo
@@ -152,6 +152,7 @@ class Explainer:
             "contributions": contributions.tolist(),
             "contrast": [] if contrast is None else contrast[0].flatten().tolist(),
             "contrast_contributions": [] if contrast is None else contrast[1].tolist(),
+            "object": [],
         }
 
     def _object_facts(
@@ -163,6 +164,7 @@ class Explainer:
         wide = interpolate(heat.clamp_min(0), mask.shape[-2:], mode="bilinear").to(mask.device)
         total = float(wide.sum())
         facts: JsonObject = {
+            "object": adaptive_avg_pool2d(mask, tuple(heat.shape[-2:])).flatten().tolist(),
             "object_area": area,
             "heat_on_object": float((wide * mask).sum()) / total if total > 0 else None,
         }

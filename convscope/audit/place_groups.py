@@ -32,10 +32,16 @@ class PlacedPhotos:
 
 
 def placed_photos(
-    rows: Matrix, classes: Assignment, index: int, size: tuple[int, ...], least: int
+    rows: Matrix,
+    beside: Matrix,
+    classes: Assignment,
+    index: int,
+    size: tuple[int, ...],
+    least: int,
 ) -> PlacedPhotos | None:
     """The photos that are called `index` and have heat (n h*w, rows of length 1) at a place of
-    their own, if there are `least` of them.
+    their own, if there are `least` of them. `beside` is the same heat where it is not on the
+    photo's object, as far as that is known: a photo whose object stands there is none of them.
 
     A place is there where Fisher's exact test, of how many photos have high heat at a cell, the
     class against all others, is significant. Its photos are those above the threshold that parts
@@ -57,17 +63,17 @@ def placed_photos(
     if not significant.any():
         return None
     cells = _around(significant, int(chance.argmin()))
-    members = _with_most_heat(rows, inside, cells)
+    members = _with_most_heat(beside, inside, cells)
     excess = rows[members].mean(0) - rows[outside].mean(0)
     center = int(cells[excess[cells].argmax()])
     cells = _around((excess >= REACH * excess[center]).reshape(size), center)
-    members = _with_most_heat(rows, inside, cells)
+    members = _with_most_heat(beside, inside, cells)
     return PlacedPhotos(members, cells) if len(members) >= least else None
 
 
-def _with_most_heat(rows: Matrix, inside: Assignment, cells: Assignment) -> Assignment:
+def _with_most_heat(beside: Matrix, inside: Assignment, cells: Assignment) -> Assignment:
     """Those of the photos `inside` whose heat at the cells is above the threshold."""
-    heat = rows[inside][:, cells].sum(1)
+    heat = beside[inside][:, cells].sum(1)
     return np.asarray(inside[heat > _otsu(heat)])
 
 

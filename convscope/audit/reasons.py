@@ -74,13 +74,17 @@ class Group:
         )
 
 
-def find_groups(heat: Matrix, predicted: Sequence[int], seed: int) -> list[Group]:
-    """The groups in heatmaps (n h w) of photos with these predictions, the oddest first."""
+def find_groups(
+    heat: Matrix, predicted: Sequence[int], seed: int, objects: Matrix | None = None
+) -> list[Group]:
+    """The groups in heatmaps (n h w) of photos with these predictions, the oddest first. `objects`
+    is the share of each cell that the photo's object takes (n h w), where that is known."""
     size = heat.shape[1:]
     positive = np.maximum(heat, 0).reshape(len(heat), -1)
     rows = unit_rows(positive)
     classes = np.asarray(predicted)
-    placed = _placed_groups(rows, classes, size)
+    beside = rows if objects is None else rows * (1 - objects.reshape(rows.shape))
+    placed = _placed_groups(rows, beside, classes, size)
     left = rows.copy()
     for group in placed:
         left[group.places] = 0
@@ -108,10 +112,12 @@ def _threshold(group: Group, by_chance: Sequence[Group]) -> float:
     return max(LEAST_ODDNESS, chance + CHANCE_MARGIN)
 
 
-def _placed_groups(rows: Matrix, classes: Assignment, size: tuple[int, ...]) -> list[Group]:
+def _placed_groups(
+    rows: Matrix, beside: Matrix, classes: Assignment, size: tuple[int, ...]
+) -> list[Group]:
     """For each class the photos with heat at a place of their own, if there are any."""
     candidates = [
-        (index, placed_photos(rows, classes, index, size, LEAST_PHOTOS))
+        (index, placed_photos(rows, beside, classes, index, size, LEAST_PHOTOS))
         for index in np.unique(classes).tolist()
     ]
     return [

@@ -47,6 +47,7 @@ EXPLANATIONS: Table[Columns] = Table(
         "contributions": "floats",
         "contrast": "floats",
         "contrast_contributions": "floats",
+        "object": "floats",
         "object_area": "float32?",
         "heat_on_object": "float32?",
         "without_object": "int32?",
@@ -57,7 +58,8 @@ EXPLANATIONS: Table[Columns] = Table(
 )
 """Every photo that was explained. `heat` is Grad-CAM of the predicted class (rows x columns),
 `contributions` gradient x activation of each unit; `contrast` the same of the predicted class
-minus the label, where they differ. `without_object` and `without_background` are what the network
+minus the label, where they differ. `object` is the share of each cell that the object takes (rows x
+columns), where there is a mask. `without_object` and `without_background` are what the network
 predicts then."""
 
 GROUPS: Table[Columns] = Table(

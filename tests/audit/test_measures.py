@@ -143,10 +143,27 @@ def test_a_place_reaches_beyond_the_cells_that_tell_it():
     heat[:25] = 0.01 * generator.random((25, 36))
     heat[:25, [30, 31]] += 1
     heat[150:165, 31] += 1
-    placed = placed_photos(unit_rows(heat), np.repeat([0, 1], 100), 0, (6, 6), 5)
+    rows, classes = unit_rows(heat), np.repeat([0, 1], 100)
+    placed = placed_photos(rows, rows, classes, 0, (6, 6), 5)
     assert placed is not None
     assert placed.cells.tolist() == [30, 31]
     assert placed.members.tolist() == list(range(25))
+
+
+def test_a_photo_whose_object_stands_at_the_place_is_not_of_the_group():
+    generator = np.random.default_rng(0)
+    heat = spots([tuple(generator.integers(0, 6, 2)) for _ in range(144)], generator)
+    heat[:16] += spots([(5, 0)] * 16, generator)
+    heat[16:20] = spots([(5, 0)] * 4, generator)
+    predicted = [0] * 48 + [1] * 48 + [2] * 48
+    objects = np.zeros_like(heat)
+    objects[16:20, 4:, :2] = 1
+    without, with_objects = (find_groups(heat, predicted, 0, known)[0] for known in (None, objects))
+    assert without.is_placed
+    assert with_objects.is_placed
+    assert set(range(16, 20)) <= set(without.places.tolist())
+    assert not set(range(16, 20)) & set(with_objects.places.tolist())
+    assert len(set(range(16)) & set(with_objects.places.tolist())) >= 15
 
 
 def test_a_tag_beside_the_object_is_a_place_of_its_own():
