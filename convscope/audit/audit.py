@@ -57,9 +57,9 @@ def audit(
     trusted; what it takes for what; its worst mistakes, each with why; groups of photos that get
     their class for an odd reason (heatmaps clustered as in SpRAy, Lapuschkin et al., 2019); and,
     with masks, which classes are told by their background. Beside the page lies a folder of the
-    same name with the rows behind it, as Parquet, and the concepts of the worst mistakes (non-
-    negative matrix factorization of the explained photos' activations): `concept:audit/concepts/0`
-    is then a unit everywhere.
+    same name with the rows behind it, as Parquet, and the concepts of the worst mistakes, by
+    non-negative matrix factorization of the explained photos' activations:
+    `concept:audit/concepts/0` is then a unit everywhere.
 
     `result.table` has a row per photo: photo, label, predicted, probability, correct, group. The
     arrays are `accuracy`, `calibration_error` (value, low, high), `top_5` where there are more than

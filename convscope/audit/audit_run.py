@@ -30,7 +30,7 @@ from convscope.audit.predictions import Predictions
 from convscope.audit.selection import select
 from convscope.core.extras import need
 from convscope.core.interrupt import stopping
-from convscope.errors import ConvscopeError, ImageError, OptionError
+from convscope.errors import ConvscopeError, ImageError, InputError, OptionError
 from convscope.networks.load import ModelLike, load_model
 from convscope.networks.model import Model
 from convscope.photos.listed import Listed
@@ -94,6 +94,8 @@ class AuditRun:
         source = _source(photos)
         surveyed = survey(source)
         object_masks = None if masks is None else Masks(masks)
+        if object_masks and not any(object_masks.path(entry) for entry in source.walk()):
+            raise InputError(f"No mask in {masks} is named as a photo; cats/1.jpg has cats/1.png.")
         loaded = load_model(model)
         if loaded.task != "classification":
             raise OptionError(f"An audit takes a classifier; {loaded.name} is for {loaded.task}.")

@@ -46,18 +46,15 @@ def placed_photos(
     A place is there where Fisher's exact test, of how many photos have high heat at a cell, the
     class against all others, is significant. Its photos are those above the threshold that parts
     the class's photos best in two (Otsu, 1979). They then say how far the place reaches: to where
-    their heat is above that of other photos by half as much as at most.
+    their heat is above that of other photos by half as much as at most. With objects known, the
+    heat beside them must be significant, too.
     """
-    from scipy.stats import hypergeom
-
     inside = np.flatnonzero((classes == index) & rows.any(1))
     outside = np.flatnonzero((classes != index) & rows.any(1))
     if len(inside) < least or len(outside) < least:
         return None
-    usual = np.quantile(rows[outside], USUAL, axis=0)
-    high = (rows[inside] > usual).sum(0)
-    all_high = high + (rows[outside] > usual).sum(0)
-    chance = hypergeom.sf(high - 1, len(inside) + len(outside), all_high, len(inside))
+    # On the objects, or beside them, a class may have heat of a place by what it shows.
+    chance = np.maximum(*(_chance(heat, inside, outside) for heat in (rows, beside)))
     tried = rows.shape[1] * len(np.unique(classes))
     significant = (chance < SIGNIFICANCE / tried).reshape(size)
     if not significant.any():
@@ -69,6 +66,18 @@ def placed_photos(
     cells = _around((excess >= REACH * excess[center]).reshape(size), center)
     members = _with_most_heat(beside, inside, cells)
     return PlacedPhotos(members, cells) if len(members) >= least else None
+
+
+def _chance(heat: Matrix, inside: Assignment, outside: Assignment) -> Matrix:
+    """At each cell, how probable it is by chance that so many of the photos `inside` have high heat
+    (Fisher's exact test)."""
+    from scipy.stats import hypergeom
+
+    usual = np.quantile(heat[outside], USUAL, axis=0)
+    high = (heat[inside] > usual).sum(0)
+    all_high = high + (heat[outside] > usual).sum(0)
+    chance = hypergeom.sf(high - 1, len(inside) + len(outside), all_high, len(inside))
+    return np.asarray(chance)
 
 
 def _with_most_heat(beside: Matrix, inside: Assignment, cells: Assignment) -> Assignment:

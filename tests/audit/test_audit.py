@@ -143,7 +143,7 @@ class Broken(nn.Module):
         ({"engine": "cloud"}, OptionError, "cloud"),
         ({"labels": {"000.png": "red", "004.png": "red"}}, InputError, "All photos are labeled"),
         ({"labels": {"000.png": "violet"}}, InputError, "labeled 'violet'"),
-        ({"labels": {"other.png": "red"}}, InputError, "No photo has a label"),
+        ({"labels": {"other.png": "red"}}, InputError, "No photo has a label: none is"),
         ({"labels": ["red"]}, InputError, "There are 49 photos, but 1 labels"),
         ({"photos": "nowhere"}, InputError, "There are no photos at nowhere"),
         ({"photos": 3}, ImageError, "a int was given"),
@@ -163,6 +163,15 @@ def test_a_mask_that_does_not_fit_leaves_nothing_behind(folder, tmp_path):
     Image.new("L", (7, 7), 255).save(masks / "000.png")
     with pytest.raises(InputError, match="has 7 x 7 pixels, but its photo has 32 x 32"):
         audit(folder, tmp_path, masks=str(tmp_path / "masks"))
+    assert [path.name for path in tmp_path.iterdir()] == ["masks"]
+
+
+def test_masks_of_other_photos_are_refused(folder, tmp_path):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    Image.new("L", (32, 32), 255).save(masks / "nobody.png")
+    with pytest.raises(InputError, match="No mask in .* is named as a photo"):
+        audit(folder, tmp_path, masks=str(masks))
     assert [path.name for path in tmp_path.iterdir()] == ["masks"]
 
 

@@ -62,6 +62,11 @@ def read_labels(model: Model, source: PhotoSource, labels: LabelsLike) -> Labels
         InputError: no labels, a label that is no class of the network, or only one class.
     """
     texts, counts = read_label_texts(source, labels)
+    if not counts and texts.by_name:
+        raise InputError(
+            f"No photo has a label: none is called as the {len(texts.by_name)} that are labeled"
+            f" ({next(iter(texts.by_name))!r}, say)."
+        )
     if not counts:
         raise InputError(
             "No photo has a label; put the photos in a folder a class, or give labels= (a .csv"
