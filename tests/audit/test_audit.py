@@ -170,7 +170,7 @@ def test_masks_of_other_photos_are_refused(folder, tmp_path):
     masks = tmp_path / "masks"
     masks.mkdir()
     Image.new("L", (32, 32), 255).save(masks / "nobody.png")
-    with pytest.raises(InputError, match="No mask in .* is named as a photo"):
+    with pytest.raises(InputError, match=r"No mask in .* is named as a photo"):
         audit(folder, tmp_path, masks=str(masks))
     assert [path.name for path in tmp_path.iterdir()] == ["masks"]
 
