@@ -164,7 +164,7 @@ class Explainer:
         wide = interpolate(heat.clamp_min(0), mask.shape[-2:], mode="bilinear").to(mask.device)
         total = float(wide.sum())
         facts: JsonObject = {
-            "object": adaptive_avg_pool2d(mask, tuple(heat.shape[-2:])).flatten().tolist(),
+            "object": adaptive_avg_pool2d(mask, (row["rows"], row["columns"])).flatten().tolist(),
             "object_area": area,
             "heat_on_object": float((wide * mask).sum()) / total if total > 0 else None,
         }
