@@ -47,7 +47,8 @@ def placed_photos(
     class against all others, is significant. Its photos are those above the threshold that parts
     the class's photos best in two (Otsu, 1979). They then say how far the place reaches: to where
     their heat is above that of other photos by half as much as at most. With objects known, the
-    heat beside them must be significant, too.
+    heat beside them must be significant, too. Other photos have less heat there than evenly
+    spread heat would be.
     """
     inside = np.flatnonzero((classes == index) & rows.any(1))
     outside = np.flatnonzero((classes != index) & rows.any(1))
@@ -64,6 +65,9 @@ def placed_photos(
     excess = rows[members].mean(0) - rows[outside].mean(0)
     center = int(cells[excess[cells].argmax()])
     cells = _around((excess >= REACH * excess[center]).reshape(size), center)
+    # Where other photos look, too, as at the middle, a place is no class's own.
+    if rows[outside][:, cells].mean() >= 1 / np.sqrt(rows.shape[1]):
+        return None
     members = _with_most_heat(beside, inside, cells)
     return PlacedPhotos(members, cells) if len(members) >= least else None
 

@@ -150,6 +150,21 @@ def test_a_place_reaches_beyond_the_cells_that_tell_it():
     assert placed.members.tolist() == list(range(25))
 
 
+def test_a_place_where_other_photos_look_too_is_no_class_s_own():
+    generator = np.random.default_rng(0)
+    heat = 0.01 * generator.random((200, 36))
+    heat[:, 14] += 0.5 + 0.2 * generator.random(200)
+    heat[:25, 14] += 1
+    heat += 0.1 * generator.random((200, 36))
+    rows, classes = unit_rows(heat), np.repeat([0, 1], 100)
+    assert placed_photos(rows, rows, classes, 0, (6, 6), 5) is None
+    heat[25:, 14] = 0
+    rows = unit_rows(heat)
+    placed = placed_photos(rows, rows, classes, 0, (6, 6), 5)
+    assert placed is not None
+    assert placed.members.tolist() == list(range(25))
+
+
 def test_a_photo_whose_object_stands_at_the_place_is_not_of_the_group():
     generator = np.random.default_rng(0)
     heat = spots([tuple(generator.integers(0, 6, 2)) for _ in range(144)], generator)
