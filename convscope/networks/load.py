@@ -6,6 +6,7 @@ A network is named `source:name` ("torchvision:vgg16"), or by a file whose endin
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import os
@@ -86,7 +87,7 @@ def load_model(
     Args:
         model: nothing for the embedded EfficientNet-Lite0, `source:name`, a file, any
             `nn.Module`, or a Model: the new one has the same network, and the old one stays as it
-            is.
+            is. A network from a source comes in evaluation mode; a module's mode is left as it is.
         weights: nothing for the source's own trained weights, False for random ones (always the
             same), or a local file (.safetensors, or a state dict that
             `torch.load(weights_only=True)` reads).
@@ -201,6 +202,8 @@ def _from_source(
     checked.pop("trust", None)
     word = {"trust": trust} if _asks_for_trust(source) else {}
     loaded: Model = registry.get(source)(name, weights=weights, **checked, **word)
+    with contextlib.suppress(NotImplementedError):  # an exported program has one mode only
+        loaded.network.eval()
     loaded.spec = spec
     loaded.options = {**({"weights": weights} if weights is not None else {}), **checked}
     return loaded

@@ -3,7 +3,7 @@ lie last, and not every network takes that."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import torch
@@ -26,13 +26,13 @@ class MemoryOrder:
     takes_channels_last: bool
 
 
-def try_channels_last(model: Model, image: Tensor) -> None:
+def try_channels_last(model: Model, image: Tensor, run: Callable[[Tensor], object]) -> None:
     """Find out with one image (1 c h w), once while the modules stay what they are, whether the
-    network takes images with the channels last."""
+    network takes images with the channels last; `run` runs it in the usual order."""
     memory, structure = model.state.memory, model.state.structure
     known = memory.recall(MemoryOrder)
     if not model.is_frozen and (known is None or known.structure != structure):
-        memory.keep(MemoryOrder(structure, _gives_the_same(model, image.detach())))
+        memory.keep(MemoryOrder(structure, _gives_the_same(model, image.detach(), run)))
 
 
 def in_order(model: Model, images: Tensor) -> Tensor:
@@ -46,9 +46,9 @@ def in_order(model: Model, images: Tensor) -> Tensor:
     return images if is_taken else images.contiguous()
 
 
-def _gives_the_same(model: Model, image: Tensor) -> bool:
+def _gives_the_same(model: Model, image: Tensor, run: Callable[[Tensor], object]) -> bool:
     with torch.no_grad():
-        expected = first_tensor(model(image.contiguous()))
+        expected = first_tensor(run(image.contiguous()))
         try:
             output = first_tensor(model(image.contiguous(memory_format=torch.channels_last)))
         except (RuntimeError, ValueError, TypeError, AssertionError) as error:

@@ -206,7 +206,7 @@ class Probe(Runner):
     def channels_last(self, images: Tensor) -> Tensor:
         """Network inputs (n c h w) in the memory order that convolutions on a processor run fastest
         in, where the network takes it."""
-        try_channels_last(self.model, images[:1])
+        try_channels_last(self.model, images[:1], self.run)
         return in_order(self.model, images.contiguous(memory_format=torch.channels_last))
 
     def partial_forward(self, image: Tensor, layer: str) -> PartialForward:

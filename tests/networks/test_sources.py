@@ -297,6 +297,19 @@ def test_random_weights_are_the_same_each_time_and_leave_the_callers_seed_alone(
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.parametrize("spec", [None, "torchvision:resnet18", "timm:resnet10t"])
+def test_a_network_from_a_source_comes_in_evaluation_mode(spec):
+    """Run by its user, `model.network(image)` would else change its own running means."""
+    options = {"weights": False} if spec else {}
+    network = convscope.load_model(spec, **options).network
+    assert not any(module.training for module in network.modules())
+
+
+def test_a_module_of_the_callers_keeps_its_mode():
+    network = seeded(Trunk).train()
+    assert convscope.load_model(network, size=32).network.training
+
+
 def test_a_head_that_starts_at_zero_is_drawn():
     network = convscope.load_model("torchvision:vit_b_16", weights=False).network
     assert network.heads.head.weight.any()
