@@ -30,7 +30,7 @@ docs: $(VENV)/.ready-dev
 gallery: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.gallery
 
-# Everything that writes numbers into the documentation, an hour or more; BENCH=speed is the timed
+# Everything that writes numbers into the documentation, some hours; BENCH=speed is the timed
 # part alone, a quarter of an hour on a quiet machine.
 bench: $(VENV)/.ready-bench
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -1,6 +1,6 @@
 """`make bench`: run every benchmark that writes the documentation, or the one that is named.
 
-make bench                                 everything, then the pages: an hour or more
+make bench                                 everything, then the pages: some hours on two cores
 make bench BENCH=speed                     the timed rows alone, a quarter of an hour when quiet
 make bench BENCH="fooling_quality PHOTOS"  one of them, with its own options
 python -m benchmarks --quick               everything, with fewer rows, steps and pairs
@@ -23,17 +23,51 @@ PHOTOS = Path(os.environ.get("CONVSCOPE_PHOTOS", FOLDER.parent.parent / "shared"
 
 def plan(*, quick: bool) -> list[list[str]]:
     """What a whole run is made of."""
-    speed = ["speed", *(["--quick", "--out", "docs"] if quick else [])]
     photos = str(PHOTOS)
-    fooling = ["fooling_quality", photos, "--pairs", "20" if quick else "40", "--peer-pairs", "20"]
-    # Lucent's pictures take the longest; they are kept from one run to the next.
-    quality = ["synthesis_quality", "--cache", "build/lucent", "--sheet", "docs/side_by_side.jpg"]
-    quality += ["--most", "12"] if quick else []
-    attribution = ["attribution_quality", photos, "--grids", "20" if quick else "40", "--fast"]
-    default = ["default_method", photos, "--page", "docs/attribution.md"]
-    sooner = ["same_score", "--cache", "build/lucent", "--out", "docs/same_score.json"]
-    needs_photos = [fooling, attribution, default] if PHOTOS.is_dir() else []
-    return [speed, *needs_photos, quality, *([] if quick else [sooner]), ["pages"]]
+    needs_photos = quick_with_photos(photos) if quick else with_photos(photos)
+    rest = [] if quick else WITHOUT_PHOTOS
+    speed = ["speed", *(["--quick", "--out", "docs"] if quick else [])]
+    return [speed, *(needs_photos if PHOTOS.is_dir() else []), *rest, ["pages"]]
+
+
+# Lucent's pictures take the longest; they are kept from one run to the next.
+QUALITY = ["synthesis_quality", "--cache", "build/lucent", "--sheet", "docs/side_by_side.jpg"]
+
+WITHOUT_PHOTOS = [
+    ["same_score", "--cache", "build/lucent", "--out", "docs/same_score.json"]
+    + ["--sheet", "docs/same_score.jpg"],
+    ["networks", "--write"],
+    ["recipes", "--out", "docs/recipes.md", "--sheet", "docs/recipes.jpg"],
+    ["regularizers", "--out", "docs/regularizers.md", "--sheet", "docs/regularizers.jpg"],
+    ["live_load"],
+    ["audit"],
+    ["audit_rate", "rate"],
+    ["audit_rate", "memory"],
+]
+"""What needs no photos but the sample photos."""
+
+
+def with_photos(photos: str) -> list[list[str]]:
+    """What is measured on labeled photos."""
+    return [
+        ["fooling_quality", photos, "--pairs", "40", "--peer-pairs", "20"],
+        ["attribution_quality", photos, "--grids", "40", "--fast"],
+        ["default_method", photos, "--page", "docs/attribution.md"],
+        [*QUALITY, "--photos", photos],
+        ["questions", photos, "--write"],
+        ["concepts", photos],
+        ["unit_cards", photos],
+    ]
+
+
+def quick_with_photos(photos: str) -> list[list[str]]:
+    """The same with fewer rows, and without what has no smaller form."""
+    return [
+        ["fooling_quality", photos, "--pairs", "20", "--peer-pairs", "20"],
+        ["attribution_quality", photos, "--grids", "20", "--fast"],
+        ["default_method", photos, "--page", "docs/attribution.md"],
+        [*QUALITY, "--photos", photos, "--most", "12"],
+    ]
 
 
 def run(command: list[str]) -> int:
@@ -66,7 +100,7 @@ def main() -> int:
         )
         return 2
     if not PHOTOS.is_dir():
-        print(f"There is no folder {PHOTOS}: fooling_quality and attribution_quality are left out.")
+        print(f"There is no folder {PHOTOS}: what is measured on its photos is left out.")
     codes = [run(command) for command in plan(quick="--quick" in arguments)]
     return max(codes)
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from benchmarks import (
     attribution_quality,
+    audit,
+    audit_rate,
     concepts,
     fooling_quality,
     same_score,
@@ -41,6 +43,7 @@ def pages() -> dict[Path, str]:
         DOCS / "speed.md": speed_page(),
         DOCS / "atlas.md": unit_cards.filled((DOCS / "atlas.md").read_text(), read("unit_cards")),
         DOCS / "concepts.md": concepts.markdown(read("concepts")),
+        DOCS / "audit.md": audit_page(read("audit")),
         attribution: attribution_quality.filled(attribution.read_text(), rows),
         pictures: with_quality(pictures.read_text()),
     }
@@ -50,6 +53,15 @@ def speed_page() -> str:
     """docs/speed.md."""
     about = read("speed")
     return speed.markdown(speed.earlier(DOCS), about)
+
+
+def audit_page(data: dict[str, Any]) -> str:
+    """docs/audit.md."""
+    head = (
+        "# The audit, measured\n\nWhat [`audit`](gallery/audit.md) says of flaws that were planted,"
+        " how fast its pass over the photos is, and how much memory it takes.\n"
+    )
+    return "\n".join([head, audit.markdown(data), audit_rate.markdown(data)]).rstrip() + "\n"
 
 
 def with_quality(page: str) -> str:

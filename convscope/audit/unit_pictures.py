@@ -79,7 +79,7 @@ def drawn_pictures(
     if not units:
         return []
     try:
-        result = visualize(model, units, preset="distill", size=SIDE, steps=steps, seed=seed)
+        result = visualize(model, units, preset="quick", size=SIDE, steps=steps, seed=seed)
     except ConvscopeError:
         return [""] * len(units)
     dead = result.details_as(ImagesDetails).dead
