@@ -31,11 +31,11 @@ def plan(*, quick: bool) -> list[list[str]]:
 
 
 # Lucent's pictures take the longest; they are kept from one run to the next.
-QUALITY = ["synthesis_quality", "--cache", "build/lucent", "--sheet", "docs/side_by_side.jpg"]
+CACHE = ["--cache", "build/lucent"]
+QUALITY = ["synthesis_quality", *CACHE, "--sheet", "docs/side_by_side.jpg"]
 
 WITHOUT_PHOTOS = [
-    ["same_score", "--cache", "build/lucent", "--out", "docs/same_score.json"]
-    + ["--sheet", "docs/same_score.jpg"],
+    ["same_score", *CACHE, "--out", "docs/same_score.json", "--sheet", "docs/same_score.jpg"],
     ["networks", "--write"],
     ["recipes", "--out", "docs/recipes.md", "--sheet", "docs/recipes.jpg"],
     ["regularizers", "--out", "docs/regularizers.md", "--sheet", "docs/regularizers.jpg"],
