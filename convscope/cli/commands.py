@@ -167,7 +167,11 @@ class Verb(click.Command):
                 flag for options in self.groups.values() for each in options for flag in each.opts
             }
             self.groups["Model"] = list(model_options(used_flags))
-        self.groups["Output"] = _output_options(self.name in TABLES)
+        page = next((each for each in self.schema.parameters if each.name == "out"), None)
+        self.groups["Output"] = _output_options(
+            self.name in TABLES,
+            WHERE_TO_WRITE if page is None else f"Where to write: {page.help} [{page.default}]",
+        )
         if self.schema.name in CHOOSERS:
             self.groups["Output"].append(help_all_option())
         # Methods may share an option's name: each shows it in its own section, the command has it
@@ -212,14 +216,16 @@ def _check_drawn(out: str, drawing: Sequence[str]) -> None:
         )
 
 
-def _output_options(prints_table: bool) -> list[click.Option]:
+WHERE_TO_WRITE = (
+    "Where to write: a picture (.png, .jpg, .pdf, .svg; - for standard output), the arrays too"
+    " (.npz), or a table (.csv, .json)."
+)
+
+
+def _output_options(prints_table: bool, where: str) -> list[click.Option]:
     quiet = "Print only the table." if prints_table else "No progress bar and no table."
     return [
-        click.Option(
-            ["-o", "--out"],
-            help="Where to write: a picture (.png, .jpg, .pdf, .svg; - for standard output), the"
-            " arrays too (.npz), or a table (.csv, .json).",
-        ),
+        click.Option(["-o", "--out"], help=where),
         click.Option(
             ["--draw"],
             multiple=True,

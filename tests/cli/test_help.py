@@ -85,3 +85,12 @@ def test_values_are_completed(words, incomplete, expected):
     items = completion.get_completions(words.split(), incomplete)
     assert expected <= {item.value for item in items}
     assert all(item.value.startswith(incomplete) for item in items)
+
+
+@pytest.mark.parametrize("name", ["audit", "report"])
+def test_help_of_a_page_says_where_it_goes(name, capsys):
+    assert main([name, "--help"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "-o, --out TEXT Where to write: the page" in printed
+    assert f"[{name}.html]" in printed
+    assert ".png" not in printed
