@@ -25,6 +25,7 @@ from torch import Tensor, nn
 import convscope
 from benchmarks.planted_photos import CLASSES, PLACED, Flaw, PlantedPhoto, photos, write
 from convscope.core.files import write_whole
+from convscope.core.types import JsonObject
 from convscope.networks.model import Model
 from convscope.photos.fingerprint import fingerprint
 from convscope.results.details import AuditDetails
@@ -204,6 +205,21 @@ def purity_and_recall(result: Result, tagged: set[str]) -> tuple[float, float]:
 def markdown(data: dict[str, Any]) -> str:
     """The section of docs/audit.md."""
     rows = [Case(**case).line() for case in data["planted"]]
+    others = [
+        f"| {seed} {line[1:]}"
+        for seed, cases in data.get("other_heads", {}).items()
+        for line in (Case(**case).line() for case in cases)
+    ]
+    if others:
+        others = [
+            "Other heads, trained and audited on other photos by other seeds, on which nothing was"
+            " tuned (`python -m benchmarks.audit --others 31 32 33 34`):",
+            "",
+            "| seed | case | photos | right | labels | odd reasons | backgrounds | |",
+            "|---:|---|---:|---:|---|---|---|---|",
+            *others,
+            "",
+        ]
     return "\n".join(
         [
             "## Planted flaws",
@@ -218,6 +234,7 @@ def markdown(data: dict[str, Any]) -> str:
             "|---|---:|---:|---|---|---|---|",
             *rows,
             "",
+            *others,
         ]
     )
 
@@ -227,8 +244,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--training", type=int, default=TRAINING)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--others", type=int, nargs="+", help="only the tag and clean photos, with these seeds"
+    )
     arguments = parser.parse_args()
     heads, cases = Heads(), []
+    if arguments.others:
+        keep({"other_heads": other_heads(heads, arguments.training, arguments.others)})
+        return
     networks: dict[Flaw, Model] = {}
     for name, flaw in CASES:
         if flaw not in networks:
@@ -237,6 +260,19 @@ def main() -> None:
         cases.append(measured(name, flaw, networks[flaw], arguments.seed))
         print(cases[-1].line(), flush=True)
     keep({"training": arguments.training, "planted": [asdict(case) for case in cases]})
+
+
+def other_heads(heads: Heads, training: int, seeds: list[int]) -> dict[str, list[JsonObject]]:
+    """The tag and the clean control with heads and photos of other seeds, by seed."""
+    cases: dict[str, list[JsonObject]] = {}
+    for seed in seeds:
+        cases[str(seed)] = []
+        for name, flaw in (CASES[2], CASES[0]):
+            planted = photos(training, flaw=flaw, side=SIDE, seed=seed + 1)
+            case = measured(name, flaw, heads.train(planted, seed), seed)
+            print(seed, case.line(), flush=True)
+            cases[str(seed)].append(asdict(case))
+    return cases
 
 
 def keep(numbers: dict[str, object]) -> None:

@@ -39,6 +39,7 @@ OPTION_BOUNDS = {
     "samples": 4096,
     "top": 50,
     "count": 256,
+    "cells": 8,
 }
 """Largest values of options that decide how much memory or time a request takes."""
 

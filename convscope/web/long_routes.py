@@ -98,6 +98,6 @@ def _finished(result: Result) -> JsonObject:
         "image": drawing.images(result["image"]),
         "titles": details.titles,
         "ended": details.ended,
-        "step": result["score"].shape[1],
+        "step": result["score"].shape[-1],
         "dead": details.dead,
     }

@@ -17,6 +17,9 @@ from convscope.web.photos import Photo
 WATCHER, LONGEST_WATCHER = "watcher", 40
 """The part of an address in which a page names itself, and the characters read of that."""
 
+OPTIMIZED = ("activation_grid", "visualize")
+"""Verbs whose pictures are optimized, which takes long."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -31,7 +34,7 @@ class Question:
         """Whether it is answered at once."""
         if self.verb == "explain":
             return schemas.is_quick(str(self.arguments.get("method", "grad_cam")))
-        return self.verb != "visualize"
+        return self.verb not in OPTIMIZED
 
 
 async def question_of(

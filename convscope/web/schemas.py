@@ -16,6 +16,7 @@ from convscope.synthesis import presets
 from convscope.web.limits import LARGEST_NUMBER, OPTION_BOUNDS
 
 VERBS: dict[str, tuple[str, ...]] = {
+    "activation_grid": ("layer", "cells", "size", "steps", "seed"),
     "predict": ("top",),
     "explain": ("method", "target", "layer", "seed"),
     "activations": ("layers",),

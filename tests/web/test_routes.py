@@ -132,6 +132,24 @@ def test_the_copied_python_runs(client, tmp_path, monkeypatch):
     assert (tmp_path / "coffee-explain.png").read_bytes() == saved
 
 
+def test_the_photo_as_a_layer_sees_it(client, embedded, chelsea):
+    query = f"verb=activation_grid&{CAT}&layer=blocks.5&cells=2&size=32&steps=3"
+    with client.stream("GET", f"/api/job?{query}") as response:
+        last = events(response)[-1]
+    assert last["event"] == "done"
+    wanted = convscope.activation_grid(
+        embedded, chelsea, layer="blocks.5", cells=2, size=32, steps=3
+    )
+    height, width = wanted["image"].shape[-2:]
+    assert picture(last["image"]).size == (width, height)
+    assert last["step"] == 3
+    recipe = client.get(f"/api/recipe?{query}").json()
+    assert recipe["command"].startswith("convscope activation_grid sample:chelsea --layer blocks.5")
+    for refused in ("cells=9", "cells=0", "layer=no_such_layer", "preset=none"):
+        asked = f"/api/job?verb=activation_grid&{CAT}&{refused}"
+        assert client.get(asked).status_code == 400
+
+
 def test_a_unit_s_picture_comes_in_steps_and_is_kept(client, microscope, tmp_path):
     query = "verb=visualize&units=blocks.2:5&steps=6&size=48"
     with client.stream("GET", f"/api/job?{query}") as response:

@@ -8,12 +8,18 @@ import { Figure } from "./figure.js";
 import { photoOf, photoStrip } from "./photo_strip.js";
 
 const DRAWN = 4;
+const GRID = { cells: 5, size: 64, steps: 32 };
 
 export async function place(top, context) {
   const id = photoOf(context);
   const figure = new Figure({ label: "Photo", pick: (row, column) => context.change({ row, column }) });
   const says = h("section", { class: "side panel", "aria-label": "What this place says" });
   const layers = h("section", { class: "place-layers", "aria-label": "Strongest units" });
+  const grids = new Map();
+  const gridOf = (layer) => {
+    if (!grids.has(layer)) grids.set(layer, photoGrid(layer, id, context));
+    return grids.get(layer);
+  };
   figure.frame.tabIndex = 0;
   figure.frame.setAttribute("role", "application");
   figure.frame.setAttribute("aria-label", "Photo: arrow keys move the place");
@@ -67,13 +73,13 @@ export async function place(top, context) {
       signedBars(found.classes, (row) => row.contribution),
       h("p", { class: "hint" }, "Gradient times activation at this place (HiResCAM’s terms), summed over units."));
     const slots = [];
-    fill(layers, h("h2", {}, "The strongest units here"), [...found.layers].reverse().map((layer) => layerCard(layer, found.title, context, id, slots)));
+    fill(layers, h("h2", {}, "The strongest units here"), [...found.layers].reverse().map((layer) => layerCard(layer, found.title, context, id, slots, gridOf(layer.layer))));
     drawing?.close();
     drawing = drawMissing(slots);
   }
 }
 
-function layerCard(layer, title, context, photo, slots) {
+function layerCard(layer, title, context, photo, slots, grid) {
   const card = (row) => {
     const values = { photo, unit: row.label };
     const image = h("img", { alt: "", hidden: !row.image, src: row.image ?? "" });
@@ -90,7 +96,37 @@ function layerCard(layer, title, context, photo, slots) {
     h("div", { class: "unit-cards" }, layer.strongest.slice(0, DRAWN).map(card)),
     h("div", { class: "for-against" },
       h("div", {}, h("p", { class: "for-title" }, `For ${title}`), h("ul", {}, list(layer.for))),
-      h("div", {}, h("p", { class: "against-title" }, "Against"), h("ul", {}, list(layer.against)))));
+      h("div", {}, h("p", { class: "against-title" }, "Against"), h("ul", {}, list(layer.against)))),
+    grid);
+}
+
+// The photo as a layer sees it: made when it is wanted, and kept while the place moves.
+function photoGrid(layer, photo, context) {
+  let running = null;
+  const picture = h("img", { class: "grid-picture", alt: `The photo as ${layer} sees it, place by place`, hidden: true });
+  const hint = h("p", { class: "hint", role: "status", hidden: true });
+  const question = { verb: "activation_grid", photo, layer, ...GRID };
+  const take = h("div", { hidden: true }, actions(() => question, { work: () => true }));
+  const button = h("button", { type: "button", class: "quiet", onclick: () => {
+    button.disabled = true;
+    hint.hidden = false;
+    hint.textContent = `Drawing ${GRID.cells} × ${GRID.cells} places…`;
+    running = work(question, (name, event) => {
+      if (name === "picture") hint.textContent = `Drawing ${GRID.cells} × ${GRID.cells} places: step ${event.step} of ${GRID.steps}`;
+      if (name === "failed") {
+        button.disabled = false;
+        hint.hidden = true;
+        showError(new Sentence(event.error));
+      }
+      if (name !== "done") return;
+      picture.src = event.image;
+      hint.textContent = "Each cell is the direction of the activation there; the longer it is, the larger the cell (Olah et al., 2018).";
+      picture.hidden = take.hidden = false;
+      button.remove();
+    });
+  } }, "See the photo as this layer does");
+  context.onClose(() => running?.close());
+  return h("div", { class: "photo-grid" }, button, picture, hint, take);
 }
 
 // Pictures that no atlas has are made together, small, layer by layer from the answer backwards.

@@ -94,6 +94,20 @@ def test_place(page):
     page.wait_for_selector(".side h2:not(:has-text('Row 120,'))")
 
 
+def test_the_photo_as_a_layer_sees_it(page):
+    """It comes on request, and stays while the place moves."""
+    go(page, "place")
+    card = page.locator(".layer-card", has_text="blocks.2")
+    card.get_by_role("button", name="See the photo as this layer does").click()
+    page.wait_for_selector(".grid-picture:visible", timeout=60_000)
+    assert card.locator(".grid-picture").evaluate("image => image.naturalWidth") > 300
+    assert card.get_by_role("button", name="Save PNG").is_visible()
+    page.locator(".frame").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(".side h2:not(:has-text('column 200'))")
+    assert card.locator(".grid-picture").is_visible()
+
+
 def test_camera(page):
     go(page, "camera")
     page.get_by_role("button", name="Start camera").click()
