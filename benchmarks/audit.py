@@ -206,7 +206,7 @@ def markdown(data: dict[str, Any]) -> str:
     """The section of docs/audit.md."""
     rows = [Case(**case).line() for case in data["planted"]]
     others = [
-        f"| {seed} {line[1:]}"
+        f"| {seed} {line}"
         for seed, cases in data.get("other_heads", {}).items()
         for line in (Case(**case).line() for case in cases)
     ]
