@@ -35,17 +35,6 @@ def try_channels_last(model: Model, image: Tensor, run: Callable[[Tensor], objec
         memory.keep(MemoryOrder(structure, _gives_the_same(model, image.detach(), run)))
 
 
-def in_order(model: Model, images: Tensor) -> Tensor:
-    """Network inputs (n c h w) in an order that the network takes: the usual one, where it was not
-    found out that it takes theirs."""
-    # A prepared copy was compared with its original in this order.
-    if images.is_contiguous() or model.is_frozen:
-        return images
-    known = model.state.memory.recall(MemoryOrder)
-    is_taken = known is not None and known == MemoryOrder(model.state.structure, True)
-    return images if is_taken else images.contiguous()
-
-
 def _gives_the_same(model: Model, image: Tensor, run: Callable[[Tensor], object]) -> bool:
     with torch.no_grad():
         expected = first_tensor(run(image.contiguous()))

@@ -27,7 +27,7 @@ from convscope.networks.model import Model
 from convscope.networks.state import DryRun
 from convscope.probe.capture import Capture
 from convscope.probe.gradient import gradient_of
-from convscope.probe.memory_order import in_order, try_channels_last
+from convscope.probe.memory_order import try_channels_last
 from convscope.probe.partial_forward import PartialForward
 from convscope.probe.recorded_run import RecordedRun
 from convscope.probe.runner import Runner, normal_tensor
@@ -207,7 +207,7 @@ class Probe(Runner):
         """Network inputs (n c h w) in the memory order that convolutions on a processor run fastest
         in, where the network takes it."""
         try_channels_last(self.model, images[:1], self.run)
-        return in_order(self.model, images.contiguous(memory_format=torch.channels_last))
+        return self.in_order(images.contiguous(memory_format=torch.channels_last))
 
     def partial_forward(self, image: Tensor, layer: str) -> PartialForward:
         """Run the network once on one image (1 c h w), and be ready to run only what follows

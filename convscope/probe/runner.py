@@ -23,7 +23,7 @@ from convscope.probe.memory import (
     bytes_needed,
     free_memory,
 )
-from convscope.probe.memory_order import in_order
+from convscope.probe.memory_order import MemoryOrder
 
 
 class Runner:
@@ -92,13 +92,24 @@ class Runner:
         self.require_room(len(image), size, gradients=image.requires_grad)
         try:
             with torch.autocast(image.device.type, torch.bfloat16, enabled=self.model.half):
-                return self.model(in_order(self.model, image))
+                return self.model(self.in_order(image))
         except StopForward:
             if stop:
                 return None
             raise
         except (RuntimeError, ValueError, TypeError, AssertionError) as error:
             raise self._translated(error, image) from error
+
+    def in_order(self, images: Tensor) -> Tensor:
+        """Network inputs (n c h w) in a memory order that the network takes: the usual one, where
+        it was not found out that it takes theirs."""
+        model = self.model
+        # A prepared copy was compared with its original in this order.
+        if images.is_contiguous() or model.is_frozen:
+            return images
+        known = model.state.memory.recall(MemoryOrder)
+        is_taken = known is not None and known == MemoryOrder(model.state.structure, True)
+        return images if is_taken else images.contiguous()
 
     def require_room(
         self, images: int, size: tuple[int, int], *, gradients: bool, optimized: bool = False
