@@ -156,12 +156,12 @@ def markdown(rows: list[Row], about: dict[str, Any]) -> str:
             "",
             "## What a verb takes beside the runs it must make",
             "",
-            "The second public call with a PIL photo over the bare cost: the prepared "
-            "network's "
-            "own runs, on tensors that are ready. Checks, preprocessing, looking for "
-            "changes in the "
-            "weights, provenance and hashes are inside. Wanted: 1.05 of it and 3 ms; the first "
-            "call on a network that nothing is known of at most 1.5 s above it.",
+            "The second public call with a PIL photo over the bare cost: the runs of the network "
+            "that the verb makes, on tensors that are ready; of the network itself for predict, "
+            "activations and saliency, whose numbers are its own, and of the prepared copy for "
+            "the others. Checks, preprocessing, looking for changes in the weights, provenance "
+            "and hashes are inside. Wanted: 1.05 of it and 3 ms; the first call on a network "
+            "that nothing is known of at most 1.5 s above it.",
             "",
             *table(OVERHEAD_HEAD, [overhead_cells(row) for row in overhead]),
         ]

@@ -3,7 +3,9 @@
 Ours is the public call with a PIL photo, on a loaded model, as its users make it: checks,
 preprocessing, looking for changes in the weights, provenance and hashes are inside. `first` is the
 first call on a network that nothing is known of, which also makes the dry run and the prepared
-copy. The limit is the bare cost: the prepared network's own runs, on tensors that are ready.
+copy. The limit is the bare cost: the runs of the network that the verb makes, on tensors that are
+ready. `predict`, `activations` and `saliency` run the network itself, so that their numbers are its
+own to the last bit; the others run the prepared copy.
 """
 
 from __future__ import annotations
@@ -49,10 +51,31 @@ Job = tuple[Call, Callable[[Model], Run]]
 
 def forwards(model: Model, count: int = 1) -> Run:
     """So many runs of the prepared network without gradients."""
-    network = inference_copy(model).network
-    entered = peer_input(model, photos(1, model.size[0])).contiguous(
-        memory_format=torch.channels_last
-    )
+    return forwards_of(inference_copy(model).network, model, count)
+
+
+def plain_forward(model: Model) -> Run:
+    """One run of the network itself without gradients."""
+    return forwards_of(model.network, model, 1)
+
+
+def plain_gradient(model: Model) -> Run:
+    """One run of the network itself, and back to its input."""
+    network = copy.deepcopy(model.network).requires_grad_(False)
+    entered = peer_input(model, photos(1, model.size[0]))
+
+    def run() -> None:
+        leaf = entered.detach().requires_grad_()
+        torch.autograd.grad(network(leaf)[:, CLASS].sum(), leaf)
+
+    return run
+
+
+def forwards_of(network: Callable[[Tensor], object], model: Model, count: int) -> Run:
+    """So many runs of a network without gradients, on pixels in the order of its weights."""
+    entered = peer_input(model, photos(1, model.size[0]))
+    if network is not model.network:
+        entered = entered.contiguous(memory_format=torch.channels_last)
 
     def run() -> None:
         with torch.no_grad():
@@ -63,11 +86,8 @@ def forwards(model: Model, count: int = 1) -> Run:
 
 
 def to_layer(model: Model, layer: str) -> Run:
-    """One run of the prepared network that ends at a layer."""
-    fast = inference_copy(model, [layer])
-    entered = peer_input(model, photos(1, model.size[0])).contiguous(
-        memory_format=torch.channels_last
-    )
+    """One run of the network itself that ends at a layer."""
+    entered = peer_input(model, photos(1, model.size[0]))
 
     class Stop(Exception):
         pass
@@ -76,10 +96,10 @@ def to_layer(model: Model, layer: str) -> Run:
         raise Stop
 
     def run() -> None:
-        handle = fast.modules[layer].register_forward_hook(halt)
+        handle = model.modules[layer].register_forward_hook(halt)
         try:
             with torch.no_grad():
-                fast.network(entered)
+                model.network(entered)
         except Stop:
             pass
         finally:
@@ -116,18 +136,20 @@ def jobs(name: str) -> dict[str, Job]:
         return run
 
     return {
-        "predict": (lambda model, photo: convscope.predict(model, photo), forwards),
+        "predict": (lambda model, photo: convscope.predict(model, photo), plain_forward),
         "activations": (
             lambda model, photo: convscope.activations(model, photo, layers=[layer]),
             lambda model: to_layer(model, layer),
         ),
         "explain, grad_cam": (
-            lambda model, photo: convscope.explain(model, photo, target=CLASS, layer=last),
+            lambda model, photo: convscope.explain(
+                model, photo, method="grad_cam", target=CLASS, layer=last
+            ),
             forwards,
         ),
         "explain, saliency": (
             lambda model, photo: convscope.explain(model, photo, method="saliency", target=CLASS),
-            lambda model: there_and_back_often(model, None, 224, 1),
+            plain_gradient,
         ),
         f"visualize, {STEPS} steps": (
             lambda model, photo: convscope.visualize(model, f"{layer}:3", steps=STEPS, size=224),
