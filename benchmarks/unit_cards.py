@@ -95,8 +95,8 @@ def measured_filters() -> dict[str, float]:
                 tuned = card(unit)
                 away = abs(tuned["orientation"].preferred[0] - orientation) % 180
                 degrees.append(min(away, 180 - away))
-                found = tuned["spatial_frequency"].preferred[0]
-                octaves.append(abs(math.log2(found / frequency)))
+                preferred = tuned["spatial_frequency"].preferred[0]
+                octaves.append(abs(math.log2(preferred / frequency)))
                 count += 1
     return {"filters": count, "degrees": max(degrees), "octaves": max(octaves)}
 

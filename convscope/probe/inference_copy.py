@@ -22,14 +22,11 @@ from convscope.networks.concept_layer import module_and_call
 from convscope.networks.layout import first_tensor
 from convscope.networks.model import Model
 from convscope.networks.state import NetworkState, replaced_forwards
+from convscope.probe.agreement import agree
 from convscope.probe.batch_norm_folding import fold_batch_norms, foldable_pairs
 from convscope.probe.convolution_gradient import install
 from convscope.probe.network_fingerprint import NetworkFingerprint
 from convscope.probe.probe import Probe
-
-TOLERANCE = 1e-4
-"""How far the copy's scores may be from the original's, relative to the largest; beyond it the
-plain network is used."""
 
 MAX_COPIES = 3
 """How many copies of one network are kept: they differ in the convolutions that stay as they
@@ -224,11 +221,11 @@ class _Copier:
                 self._answers(probe, layers, to_the_end=to_the_end)
                 for probe in (original, copied_probe)
             )
-        if to_the_end and not _agree(first_tensor(first_end), first_tensor(second_end)):
+        if to_the_end and not agree(first_tensor(first_end), first_tensor(second_end)):
             copied.state = None
             return
-        agree = all(_agree(first[name], second[name]) for name in layers)
-        (copied.equal_layers if agree else copied.unequal_layers).update(layers)
+        are_equal = all(agree(first[name], second[name]) for name in layers)
+        (copied.equal_layers if are_equal else copied.unequal_layers).update(layers)
 
     def _answers(
         self, probe: Probe, layers: Sequence[str], *, to_the_end: bool
@@ -240,16 +237,6 @@ class _Copier:
         if not layers:
             return {}, probe.output(image)
         return probe.activations_and_output(image, layers)
-
-
-def _agree(a: Tensor | None, b: Tensor | None) -> bool:
-    """Whether both give the same."""
-    return (
-        a is not None
-        and b is not None
-        and a.shape == b.shape
-        and bool((a - b).abs().max() <= TOLERANCE * a.abs().max())
-    )
 
 
 def _drop_oldest(cache: CopyCache) -> None:

@@ -12,9 +12,7 @@ from torch import Tensor
 from convscope.networks.layout import first_tensor
 from convscope.networks.memory_errors import is_out_of_memory
 from convscope.networks.model import Model
-
-TOLERANCE = 1e-4
-"""How far the outputs of both orders may be apart, relative to the largest value."""
+from convscope.probe.agreement import agree
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,4 @@ def _gives_the_same(model: Model, image: Tensor, run: Callable[[Tensor], object]
             if is_out_of_memory(error):
                 raise
             return False
-    return (
-        expected is not None
-        and output is not None
-        and expected.shape == output.shape
-        and bool((expected - output).abs().max() <= TOLERANCE * expected.abs().max())
-    )
+    return agree(expected, output)

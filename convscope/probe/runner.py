@@ -104,7 +104,7 @@ class Runner:
         """Network inputs (n c h w) in a memory order that the network takes: the usual one, where
         it was not found out that it takes theirs."""
         model = self.model
-        # A prepared copy was compared with its original in this order.
+        # A prepared copy works in this order, and was compared with its original.
         if images.is_contiguous() or model.is_frozen:
             return images
         known = model.state.memory.recall(MemoryOrder)
