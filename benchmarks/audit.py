@@ -212,8 +212,10 @@ def markdown(data: dict[str, Any]) -> str:
     ]
     if others:
         others = [
-            "Other heads, trained and audited on other photos by other seeds, on which nothing was"
-            " tuned (`python -m benchmarks.audit --others 31 32 33 34`):",
+            "Other heads, trained and audited on other photos by other seeds"
+            f" (`python -m benchmarks.audit --others {' '.join(data['other_heads'])}`)."
+            " Those of the seeds 31 to 34 were used to mend how places are told and tested, all"
+            " others were not:",
             "",
             "| seed | case | photos | right | labels | odd reasons | backgrounds | |",
             "|---:|---|---:|---:|---|---|---|---|",

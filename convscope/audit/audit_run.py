@@ -18,7 +18,7 @@ from convscope.audit.concept_pass import LearnedConcepts
 from convscope.audit.conclusions import Conclusions, conclude
 from convscope.audit.explainer import Explainer
 from convscope.audit.forward_pass import ForwardPass
-from convscope.audit.output import layer_of
+from convscope.audit.output import finer_layer, layer_of
 from convscope.audit.passes import (
     AuditFiles,
     explain_all,
@@ -43,7 +43,7 @@ CONCEPTS_SHARE = 0.2
 
 NO_TIME = "No time was left for concepts; with more --max-seconds there is."
 
-VERSION = 2
+VERSION = 3
 """Goes up when the same photos would give other rows than before."""
 
 
@@ -146,7 +146,12 @@ class AuditRun:
                 chosen = select(predictions, settings.max_explained, settings.seed)
                 photos = photos_to_explain(self.source, predictions, chosen)
                 explainer = Explainer(
-                    self.model, self.layer, self.source, self.masks, settings.half
+                    self.model,
+                    self.layer,
+                    finer_layer(self.model, self.layer),
+                    self.source,
+                    self.masks,
+                    settings.half,
                 )
                 started = time.monotonic()
                 budget = None if max_seconds is None else max_seconds * (1 - CONCEPTS_SHARE)

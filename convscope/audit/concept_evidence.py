@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from convscope.audit.concept_pass import LearnedConcepts
-from convscope.audit.thumbnails import heat_of
+from convscope.audit.tables import heat_of
 from convscope.audit.unit_pictures import drawn_pictures
 from convscope.concepts.concept_set import ConceptSet
 from convscope.core.types import JsonObject

@@ -20,18 +20,15 @@ from convscope.audit.measures import (
     class_measures,
     confusions,
 )
-from convscope.audit.place_test import without_place
+from convscope.audit.place_test import PlaceTest
 from convscope.audit.predictions import Predictions
 from convscope.audit.reasons import Group, find_groups
 from convscope.audit.suspect_labels import SuspectLabels, suspect_labels
+from convscope.audit.tables import heat_of
 from convscope.core.types import JsonObject
 from convscope.networks.model import Model
 from convscope.photos.sources.place import PhotoSource
 from convscope.results.details import Finding
-
-LEAST_DROP = 0.1
-"""By so much the answer's probability must fall without a group's place, more than that of other
-photos does, before the place is called its reason."""
 
 MOST_TESTED = 8
 """Groups whose place is taken away."""
@@ -43,7 +40,11 @@ class NamedGroup:
 
     name: str
     group: Group
-    is_odd: bool
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether the place that its photos share is the reason of their answers."""
+        return self.group.is_reason
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def findings(model: Model, predictions: Predictions, conclusions: Conclusions) -
                     group.oddness,
                     f"{len(group.places)} photos are called {model.label(group.predicted)} for the"
                     f" same place, which other photos do not look at; without it"
-                    f" {group.changed or 0:.0%} of the answers change.",
+                    f" {group.changed or 0:.0%} of the answers change{_put(group)}.",
                 )
             )
     for measure in conclusions.backgrounds:
@@ -148,6 +149,17 @@ def findings(model: Model, predictions: Predictions, conclusions: Conclusions) -
     return listed
 
 
+def _put(group: Group) -> str:
+    """What the place does in other photos, where that was measured."""
+    if group.gain is None:
+        return ""
+    return (
+        f", and put into other photos it raises the probability of this answer by"
+        f" {group.gain:.2f} (the same place of photos that are not of the group:"
+        f" {group.gain_elsewhere or 0:.2f})"
+    )
+
+
 def _named_groups(
     model: Model,
     source: PhotoSource,
@@ -158,21 +170,20 @@ def _named_groups(
     """The groups, the odd ones first; the places of the oddest are taken away as a test."""
     if not rows:
         return []
-    heat = np.array([row["heat"] for row in rows], np.float64)
-    heat = heat.reshape(len(rows), rows[0]["rows"], rows[0]["columns"])
-    objects = np.array([row["object"] or np.zeros(len(row["heat"])) for row in rows])
-    groups = find_groups(
-        heat, [row["predicted_index"] for row in rows], seed, objects.reshape(heat.shape)
+    heat, fine = (
+        np.stack([heat_of(row, name) for row in rows]).astype(np.float64)
+        for name in ("heat", "fine_heat")
     )
-    tested = 0
+    objects = np.array([row["object"] or np.zeros(fine[0].size) for row in rows])
+    predicted = [row["predicted_index"] for row in rows]
+    groups = find_groups(heat, predicted, seed, objects.reshape(fine.shape), fine)
+    test, tested = PlaceTest(model, source, photos), 0
     named: list[NamedGroup] = []
     numbers: dict[int, int] = {}
     for group in groups:
-        is_odd = False
         if group.is_candidate and tested < MOST_TESTED:
             tested += 1
-            group = without_place(model, source, photos, group, seed)
-            is_odd = (group.drop or 0) - (group.drop_elsewhere or 0) >= LEAST_DROP
+            group = test(group, seed)
         number = numbers[group.predicted] = numbers.get(group.predicted, 0) + 1
-        named.append(NamedGroup(f"{model.label(group.predicted)} {number}", group, is_odd))
+        named.append(NamedGroup(f"{model.label(group.predicted)} {number}", group))
     return sorted(named, key=lambda entry: not entry.is_odd)

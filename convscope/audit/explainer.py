@@ -60,12 +60,21 @@ class ExplanationJob:
 
 
 class Explainer:
-    """A job -> its rows of `EXPLANATIONS`, as bytes. It can be sent to another process."""
+    """A job -> its rows of `EXPLANATIONS`, as bytes. It can be sent to another process.
+
+    The heat at `fine_layer` tells places: on the 5 x 5 cells of a last layer, heat on an object
+    runs into what stands beside it."""
 
     def __init__(
-        self, model: Model, layer: str, source: PhotoSource, masks: Masks | None, half: bool
+        self,
+        model: Model,
+        layer: str,
+        fine_layer: str,
+        source: PhotoSource,
+        masks: Masks | None,
+        half: bool,
     ) -> None:
-        self.model, self.layer, self.source = model, layer, source
+        self.model, self.layer, self.fine_layer, self.source = model, layer, fine_layer, source
         self.masks, self.half = masks, half
         self._prepared: Model | None = None
 
@@ -79,7 +88,8 @@ class Explainer:
     def prepared(self) -> Model:
         """The network as it is computed here."""
         if self._prepared is None:
-            self._prepared = inference_copy(self.model, [self.layer], half=self.half)
+            layers = [self.fine_layer, self.layer]
+            self._prepared = inference_copy(self.model, layers, half=self.half)
         return self._prepared
 
     def activations(self, photos: Sequence[ExplainedPhoto]) -> tuple[Tensor, Tensor]:
@@ -101,17 +111,20 @@ class Explainer:
         fitted = [self.model.fit(photo) for photo in read]
         image = self.prepared().preprocess(torch.cat(fitted))
         with Probe(self.prepared()) as probe:
-            plain = self._attributed(probe, image, [Choice(photo.predicted) for photo in photos])
+            answers = [Choice(photo.predicted) for photo in photos]
+            plain = self._attributed(probe, image, answers, fine=True)
             wrong = [place for place, photo in enumerate(photos) if photo.is_mistake]
-            contrasts = {}
+            contrasts: dict[str, Tensor] = {}
             if wrong:
                 choices = [photos[place].choice for place in wrong]
-                parts = self._attributed(probe, image[wrong], choices)
-                contrasts = {place: (parts[0][at], parts[1][at]) for at, place in enumerate(wrong)}
+                contrasts = self._attributed(probe, image[wrong], choices)
             rows = [
-                self._row(photo, plain[0][place], plain[1][place], contrasts.get(place))
-                for place, photo in enumerate(photos)
+                self._row(photo, {name: part[at] for name, part in plain.items()})
+                for at, photo in enumerate(photos)
             ]
+            for at, place in enumerate(wrong):
+                rows[place]["contrast"] = contrasts["heat"][at].flatten().tolist()
+                rows[place]["contrast_contributions"] = contrasts["contributions"][at].tolist()
             if self.masks is not None:
                 for row, photo, original, seen in zip(rows, photos, read, fitted, strict=True):
                     size = (original.shape[-2], original.shape[-1])
@@ -121,26 +134,29 @@ class Explainer:
         return rows
 
     def _attributed(
-        self, probe: Probe, image: Tensor, choices: list[Choice]
-    ) -> tuple[Tensor, Tensor]:
-        """Grad-CAM (n h w) and gradient x activation of every unit (n c) for each photo's
-        question."""
+        self, probe: Probe, image: Tensor, choices: list[Choice], *, fine: bool = False
+    ) -> dict[str, Tensor]:
+        """For each photo's question Grad-CAM (`heat`, n h w) and gradient x activation of every
+        unit (`contributions`, n c); where it is asked for, HiResCAM at the finer layer
+        (`fine_heat`, n H W; Draelos and Carin, 2020)."""
         target = Target(probe.model, tuple(choices))
-        activation, gradient = probe.activation_and_gradient(image, self.layer, target)
-        weight = gradient.mean((2, 3), keepdim=True)
-        heat = (weight * activation).sum(1).cpu()
-        contributions = (gradient * activation).sum((2, 3)).cpu()
-        if not bool(torch.isfinite(heat).all() and torch.isfinite(contributions).all()):
-            raise NumericError(f"The activations of {self.layer} are NaN or infinite on a photo.")
-        return heat, contributions
+        layers = list(dict.fromkeys([self.fine_layer, self.layer] if fine else [self.layer]))
+        parts = probe.activations_and_gradients(image, layers, target)
+        activation, gradient = parts[self.layer]
+        maps = {
+            "heat": (gradient.mean((2, 3), keepdim=True) * activation).sum(1),
+            "contributions": (gradient * activation).sum((2, 3)),
+        }
+        if fine:
+            activation, gradient = parts[self.fine_layer]
+            maps["fine_heat"] = (gradient * activation).sum(1)
+        if not all(bool(torch.isfinite(part).all()) for part in maps.values()):
+            names = " or ".join(layers)
+            raise NumericError(f"The activations of {names} are NaN or infinite on a photo.")
+        return {name: part.cpu() for name, part in maps.items()}
 
-    def _row(
-        self,
-        photo: ExplainedPhoto,
-        heat: Tensor,
-        contributions: Tensor,
-        contrast: tuple[Tensor, Tensor] | None,
-    ) -> JsonObject:
+    def _row(self, photo: ExplainedPhoto, maps: dict[str, Tensor]) -> JsonObject:
+        heat, fine = maps["heat"], maps["fine_heat"]
         return {
             "number": photo.number,
             "photo": photo.entry.name,
@@ -149,9 +165,12 @@ class Explainer:
             "rows": heat.shape[0],
             "columns": heat.shape[1],
             "heat": heat.flatten().tolist(),
-            "contributions": contributions.tolist(),
-            "contrast": [] if contrast is None else contrast[0].flatten().tolist(),
-            "contrast_contributions": [] if contrast is None else contrast[1].tolist(),
+            "contributions": maps["contributions"].tolist(),
+            "contrast": [],
+            "contrast_contributions": [],
+            "fine_rows": fine.shape[0],
+            "fine_columns": fine.shape[1],
+            "fine_heat": fine.flatten().tolist(),
             "object": [],
         }
 
@@ -159,12 +178,12 @@ class Explainer:
         self, probe: Probe, row: JsonObject, image: Tensor, mask: Tensor
     ) -> JsonObject:
         """How much of the heat is on the object, and what is said without it or its background."""
-        area = float(mask.mean())
+        area, fine = float(mask.mean()), (row["fine_rows"], row["fine_columns"])
         heat = torch.tensor(row["heat"]).reshape(1, 1, row["rows"], row["columns"])
         wide = interpolate(heat.clamp_min(0), mask.shape[-2:], mode="bilinear").to(mask.device)
         total = float(wide.sum())
         facts: JsonObject = {
-            "object": adaptive_avg_pool2d(mask, (row["rows"], row["columns"])).flatten().tolist(),
+            "object": adaptive_avg_pool2d(mask, fine).flatten().tolist(),
             "object_area": area,
             "heat_on_object": float((wide * mask).sum()) / total if total > 0 else None,
         }

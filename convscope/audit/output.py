@@ -60,6 +60,16 @@ def layer_of(model: Model, layer: str | None) -> str:
     return name
 
 
+def finer_layer(model: Model, layer: str) -> str:
+    """The last stage before a layer that has more places; the layer where there is none, as in a
+    transformer whose blocks all have the same."""
+    with Probe(model) as probe:
+        before = probe.layers.until(layer)
+        places = before[layer].shape[1]
+        finer = [name for name in before.stages(len(before)) if before[name].shape[1] > places]
+    return finer[-1] if finer else layer
+
+
 def photo_rows(
     model: Model, rows: Sequence[Mapping[str, object]], group_of: Mapping[int, str]
 ) -> list[Row]:
@@ -106,6 +116,8 @@ def write_tables(
                 "changed": group.changed,
                 "drop": group.drop,
                 "drop_elsewhere": group.drop_elsewhere,
+                "gain": group.gain,
+                "gain_elsewhere": group.gain_elsewhere,
                 "is_odd": named.is_odd,
                 "rows": group.heat.shape[0],
                 "columns": group.heat.shape[1],

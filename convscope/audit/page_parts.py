@@ -11,8 +11,8 @@ from convscope.audit.concept_evidence import StrongConcept
 from convscope.audit.conclusions import Conclusions, NamedGroup
 from convscope.audit.measures import ClassMeasure, Confusion
 from convscope.audit.predictions import Predictions
-from convscope.audit.tables import CONCEPTS
-from convscope.audit.thumbnails import Thumbnail, Thumbnails, heat_of
+from convscope.audit.tables import CONCEPTS, heat_of
+from convscope.audit.thumbnails import Thumbnail, Thumbnails
 from convscope.audit.unit_pictures import StrongUnit
 from convscope.networks.command_words import model_words
 from convscope.networks.concept_file import PREFIX
@@ -80,6 +80,8 @@ class GroupCard:
     same_place: float
     elsewhere: float
     changed: float | None
+    gain: float | None
+    gain_elsewhere: float | None
     is_odd: bool
     thumbnails: list[Thumbnail]
 
@@ -196,7 +198,8 @@ def _group_card(
 ) -> GroupCard:
     group = named.group
     photos = [conclusions.explained[place] for place in group.places.tolist()]
-    heat: list[Array] = [heat_of(conclusions.rows[place]) for place in group.places.tolist()]
+    rows = [conclusions.rows[place] for place in group.places.tolist()]
+    heat: list[Array] = [heat_of(row, "fine_heat" if group.is_placed else "heat") for row in rows]
     return GroupCard(
         named.name,
         model.label(group.predicted),
@@ -205,6 +208,8 @@ def _group_card(
         group.same_place,
         group.elsewhere,
         group.changed,
+        group.gain,
+        group.gain_elsewhere,
         named.is_odd,
         [
             thumbnails.with_heat(photo, single)

@@ -54,13 +54,15 @@ def placed_photos(
     outside = np.flatnonzero((classes != index) & rows.any(1))
     if len(inside) < least or len(outside) < least:
         return None
-    # On the objects, or beside them, a class may have heat of a place by what it shows.
-    chance = np.maximum(*(_chance(heat, inside, outside) for heat in (rows, beside)))
+    chance, chance_beside = (_chance(heat, inside, outside) for heat in (rows, beside))
     tried = rows.shape[1] * len(np.unique(classes))
-    significant = (chance < SIGNIFICANCE / tried).reshape(size)
+    # On the objects, or beside them, a class may have heat of a place by what it shows. Beside them
+    # only places are tested that are significant on the whole: there is nothing to divide by.
+    significant = (chance < SIGNIFICANCE / tried) & (chance_beside < SIGNIFICANCE)
     if not significant.any():
         return None
-    cells = _around(significant, int(chance.argmin()))
+    strongest = int(np.where(significant, chance, 1).argmin())
+    cells = _around(significant.reshape(size), strongest)
     members = _with_most_heat(beside, inside, cells)
     excess = rows[members].mean(0) - rows[outside].mean(0)
     center = int(cells[excess[cells].argmax()])

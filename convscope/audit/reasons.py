@@ -46,8 +46,11 @@ class Group:
 
     `heat` is the mean of their heatmaps, each of length 1 (h w). `changed` is the share of answers
     that change when that place is taken away, `drop` by how much the answer's probability falls
-    then, and `drop_elsewhere` by how much that of other photos falls without the same place; None
-    where that was not measured. Of a group that `is_placed`, `heat` is that at its place alone.
+    then, and `drop_elsewhere` by how much that of other photos falls without the same place; `gain`
+    is by how much the class's probability rises in photos that get other answers when the place is
+    put into them, and `gain_elsewhere` with the same place of photos that are not of the group;
+    None where that was not measured. The place `is_reason` where that is enough. Of a group that
+    `is_placed`, `heat` is that at its place alone.
     """
 
     predicted: int
@@ -59,6 +62,9 @@ class Group:
     changed: float | None = None
     drop: float | None = None
     drop_elsewhere: float | None = None
+    gain: float | None = None
+    gain_elsewhere: float | None = None
+    is_reason: bool = False
     is_placed: bool = False
 
     @property
@@ -75,16 +81,21 @@ class Group:
 
 
 def find_groups(
-    heat: Matrix, predicted: Sequence[int], seed: int, objects: Matrix | None = None
+    heat: Matrix,
+    predicted: Sequence[int],
+    seed: int,
+    objects: Matrix | None = None,
+    fine: Matrix | None = None,
 ) -> list[Group]:
-    """The groups in heatmaps (n h w) of photos with these predictions, the oddest first. `objects`
-    is the share of each cell that the photo's object takes (n h w), where that is known."""
-    size = heat.shape[1:]
-    positive = np.maximum(heat, 0).reshape(len(heat), -1)
-    rows = unit_rows(positive)
+    """The groups in heatmaps (n h w) of photos with these predictions, the oddest first.
+
+    `fine` are heatmaps with more places (n H W), on which photos with heat at a place of their own
+    are told; by default `heat`. `objects` is the share of each of their cells that the photo's
+    object takes (n H W), where that is known.
+    """
     classes = np.asarray(predicted)
-    beside = rows if objects is None else rows * (1 - objects.reshape(rows.shape))
-    placed = _placed_groups(rows, beside, classes, size)
+    placed = _placed_groups(heat if fine is None else fine, objects, classes)
+    size, rows = heat.shape[1:], _positive_rows(heat)
     left = rows.copy()
     for group in placed:
         left[group.places] = 0
@@ -112,10 +123,15 @@ def _threshold(group: Group, by_chance: Sequence[Group]) -> float:
     return max(LEAST_ODDNESS, chance + CHANCE_MARGIN)
 
 
-def _placed_groups(
-    rows: Matrix, beside: Matrix, classes: Assignment, size: tuple[int, ...]
-) -> list[Group]:
+def _positive_rows(heat: Matrix) -> Matrix:
+    """Positive heat as rows of length 1 (n h*w)."""
+    return unit_rows(np.maximum(heat, 0).reshape(len(heat), -1))
+
+
+def _placed_groups(heat: Matrix, objects: Matrix | None, classes: Assignment) -> list[Group]:
     """For each class the photos with heat at a place of their own, if there are any."""
+    size, rows = heat.shape[1:], _positive_rows(heat)
+    beside = rows if objects is None else rows * (1 - objects.reshape(rows.shape))
     candidates = [
         (index, placed_photos(rows, beside, classes, index, size, LEAST_PHOTOS))
         for index in np.unique(classes).tolist()

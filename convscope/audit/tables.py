@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from convscope.atlas.store.parts import encode_table
 from convscope.atlas.store.rows import Columns
 from convscope.atlas.store.tables import Table
 from convscope.core.extras import arrow, open_parquet
 from convscope.core.types import JsonObject
+from convscope.results.arrays import Array
 
 PHOTOS: Table[Columns] = Table(
     "photos",
@@ -47,6 +50,9 @@ EXPLANATIONS: Table[Columns] = Table(
         "contributions": "floats",
         "contrast": "floats",
         "contrast_contributions": "floats",
+        "fine_rows": "int32",
+        "fine_columns": "int32",
+        "fine_heat": "floats",
         "object": "floats",
         "object_area": "float32?",
         "heat_on_object": "float32?",
@@ -58,8 +64,9 @@ EXPLANATIONS: Table[Columns] = Table(
 )
 """Every photo that was explained. `heat` is Grad-CAM of the predicted class (rows x columns),
 `contributions` gradient x activation of each unit; `contrast` the same of the predicted class
-minus the label, where they differ. `object` is the share of each cell that the object takes (rows x
-columns), where there is a mask. `without_object` and `without_background` are what the network
+minus the label, where they differ. `fine_heat` is HiResCAM of the predicted class at an earlier
+layer with more places (fine_rows x fine_columns); `object` is the share of each of these that the
+object takes, where there is a mask. `without_object` and `without_background` are what the network
 predicts then."""
 
 GROUPS: Table[Columns] = Table(
@@ -75,6 +82,8 @@ GROUPS: Table[Columns] = Table(
         "changed": "float32?",
         "drop": "float32?",
         "drop_elsewhere": "float32?",
+        "gain": "float32?",
+        "gain_elsewhere": "float32?",
         "is_odd": "bool",
         "rows": "int32",
         "columns": "int32",
@@ -83,7 +92,11 @@ GROUPS: Table[Columns] = Table(
     ("group",),
     ("group",),
 )
-"""Groups of photos that are given the same class for the same reason, the oddest first."""
+"""Groups of photos that are given the same class for the same reason, the oddest first. Without the
+group's place the share `changed` of its answers change, and their probability falls by `drop`, that
+of other photos by `drop_elsewhere`; put into photos that get other answers, the place raises the
+class's probability by `gain`, the same place of photos that are not of the group by
+`gain_elsewhere`."""
 
 CONCEPTS: Table[Columns] = Table(
     "concepts", {"concept": "int32", "direction": "floats"}, ("concept",), ("concept",)
@@ -120,6 +133,13 @@ def encode(table: Table[Columns], rows: Sequence[Mapping[str, object]], job: str
     """Rows as the bytes of a Parquet file that says which job they are from."""
     data = arrow().Table.from_pylist(list(rows), schema=table.schema())
     return encode_table(data, table, [{"job": job, "rows": len(rows)}])
+
+
+def heat_of(row: Mapping[str, object], name: str = "heat") -> Array:
+    """A heatmap of a row of the tables of explanations or of concepts (h w)."""
+    prefix = "fine_" if name == "fine_heat" else ""
+    size = [int(str(row[prefix + side])) for side in ("rows", "columns")]
+    return np.asarray(row[name], np.float32).reshape(size)
 
 
 def decode(data: bytes) -> list[JsonObject]:

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import numpy as np
-
 from convscope.atlas.scan.read_ahead import read_photo
 from convscope.audit.explainer import ExplainedPhoto
 from convscope.core.files import write_whole
@@ -101,13 +99,6 @@ class Thumbnails:
             target = str(photo.predicted)
         words = ["convscope", "explain", path, "--target", target, "--layer", self.layer]
         return shlex.join(words + model_words(self.model))
-
-
-def heat_of(row: dict[str, object], name: str = "heat") -> Array:
-    """A heatmap of a row of the table of explanations (h w)."""
-    return np.asarray(row[name], np.float32).reshape(
-        int(str(row["rows"])), int(str(row["columns"]))
-    )
 
 
 def _png(pixels: Pixels) -> bytes:
