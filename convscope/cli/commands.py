@@ -4,6 +4,7 @@ docstring."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -37,8 +38,8 @@ from convscope.cli.public import CHOOSERS, PAGES, TABLES, VERBS, doc_of, method_
 from convscope.core.docstring import command_lines, summary
 from convscope.core.schema import Schema
 from convscope.core.types import Options
-from convscope.errors import OptionError, suggest
-from convscope.results.endings import ENDINGS, PICTURES
+from convscope.errors import OptionError, OutputError, suggest
+from convscope.results.endings import ANIMATIONS, CONCEPTS, ENDINGS, PICTURES
 
 _NOT_FROM_THE_COMMAND_LINE = {"model", "photo", "out"}
 _SEVERAL = ("photo", "photos", "units", "target")
@@ -198,9 +199,30 @@ class Verb(click.Command):
             endings = (".html",) if is_page else ENDINGS
             check_output(typed["out"], read, endings)
             _check_drawn(typed["out"], typed["draw"])
+            self._check_holds(Path(typed["out"]).suffix.lower(), typed)
         from convscope.cli.run import run_verb
 
         return run_verb(self.schema, typed)
+
+    def _check_holds(self, suffix: str, typed: Options) -> None:
+        """Refuse a file for what the verb does not make, before it works.
+
+        Raises:
+            OutputError: a moving picture without snapshots, or concepts of another verb.
+        """
+        if self.schema.name == "rerun":
+            return
+        if suffix in ANIMATIONS and not (typed.get("snapshots") or typed.get("show_every")):
+            can = any(parameter.name == "snapshots" for parameter in self.schema.parameters)
+            hint = "add --snapshots 1,10,100" if can else f"{self.name} makes none"
+            raise OutputError(
+                f"--out {typed['out']}: a {suffix} file is a moving picture of snapshots; {hint}."
+            )
+        if suffix == CONCEPTS and self.schema.name != "concepts":
+            raise OutputError(
+                f"--out {typed['out']}: only concepts are saved as {CONCEPTS}, and {self.name}"
+                " learns none."
+            )
 
 
 def _check_drawn(out: str, drawing: Sequence[str]) -> None:

@@ -8,5 +8,8 @@ ANIMATIONS = (".gif", ".webp")
 PICTURES = (".png", ".jpg", ".jpeg", ".pdf", ".svg", *ANIMATIONS)
 """What is drawn, with the options of the picture."""
 
-ENDINGS = (*PICTURES, ".npz", ".json", ".csv", ".safetensors")
+CONCEPTS = ".safetensors"
+"""Directions of a layer, of `concepts`."""
+
+ENDINGS = (*PICTURES, ".npz", ".json", ".csv", CONCEPTS)
 """What `Result.save` can write."""

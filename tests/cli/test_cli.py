@@ -88,6 +88,15 @@ BAD = [
         "must end in .png or .jpg or .jpeg or .pdf or .svg or .gif or .webp or .npz or .json or",
     ),
     (
+        ["concepts", "sample:chelsea", "-o", "x.gif"],
+        "moving picture of snapshots; concepts makes none",
+    ),
+    (
+        ["visualize", "blocks.2:0", "-o", "x.webp"],
+        "moving picture of snapshots; add --snapshots 1,",
+    ),
+    (["explain", "sample:chelsea", "-o", "x.safetensors"], "and explain learns none"),
+    (
         ["explain", "sample:chelsea", "--draw", "color=red"],
         "has an option 'color'; did you mean 'colors'",
     ),

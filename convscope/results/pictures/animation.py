@@ -33,7 +33,7 @@ def animation(result: Result, *, milliseconds: PositiveInt = 120) -> Image.Image
     """
     if "snapshot" not in result:
         raise OptionError(
-            "There are no snapshots to animate; ask for some, as in snapshots=[1, 10, 100]"
+            "There are no snapshots to animate; name the steps to keep, such as 1, 10 and 100"
             " (--snapshots 1,10,100)."
         )
     frames = []
