@@ -41,7 +41,7 @@ WITHOUT_PHOTOS = [
     ["regularizers", "--out", "docs/regularizers.md", "--sheet", "docs/regularizers.jpg"],
     ["live_load"],
     ["audit"],
-    ["audit", "--others", "31", "32", "33", "34"],
+    ["audit", "--others"],
     ["audit_rate", "rate"],
     ["audit_rate", "memory"],
 ]

@@ -27,6 +27,9 @@ from convscope.results.details import Finding
 from convscope.results.pages import check_page
 from convscope.results.provenance import Row
 
+ENOUGH_ROWS = 14
+"""Of places: on so many, heat beside an object is told from that on it."""
+
 
 def check_place(out: str) -> Path:
     """The path of the page.
@@ -61,12 +64,14 @@ def layer_of(model: Model, layer: str | None) -> str:
 
 
 def finer_layer(model: Model, layer: str) -> str:
-    """The last stage before a layer that has more places; the layer where there is none, as in a
-    transformer whose blocks all have the same."""
+    """The last stage before a layer that has more places; the layer where it has enough, or there
+    is none, as in a transformer whose blocks all have the same."""
     with Probe(model) as probe:
         before = probe.layers.until(layer)
-        places = before[layer].shape[1]
-        finer = [name for name in before.stages(len(before)) if before[name].shape[1] > places]
+        rows = before[layer].shape[1]
+        if rows >= ENOUGH_ROWS:
+            return layer
+        finer = [name for name in before.stages(len(before)) if before[name].shape[1] > rows]
     return finer[-1] if finer else layer
 
 

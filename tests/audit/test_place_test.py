@@ -116,9 +116,11 @@ def conv(channels: int, stride: int) -> nn.Module:
 def test_the_finer_layer_is_the_last_stage_with_more_places():
     head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
     stages = conv(3, 1), conv(4, 2), conv(4, 1), conv(4, 2), conv(4, 1)
-    model = convscope.load_model(nn.Sequential(*stages, *head).eval(), size=32)
+    model = convscope.load_model(nn.Sequential(*stages, *head).eval(), size=24)
     last = layer_of(model, None)
     assert last == "4"
-    assert finer_layer(model, last) == "2.1"
+    assert finer_layer(model, last) == "2.1"  # 12 rows above 6
     assert finer_layer(model, "2") == "0.1"
-    assert finer_layer(model, "0") == "0"
+    assert finer_layer(model, "0") == "0"  # none has more
+    larger = convscope.load_model(nn.Sequential(*stages, *head).eval(), size=32)
+    assert finer_layer(larger, "2") == "2"  # 16 rows are enough
