@@ -156,6 +156,35 @@ def test_fourier_of_a_single_wave():
     )
 
 
+def rms(image):
+    return torch.logit(image.detach().double()).square().mean((1, 2, 3)).sqrt()
+
+
+def test_fourier_with_a_bound_has_no_more_contrast_and_the_same_form():
+    free = make("fourier", (2, 3, 24, 24), sd=2.0)
+    bound = make("fourier", (2, 3, 24, 24), sd=2.0, max_rms=0.85)
+    assert (rms(free()) > 1).all()
+    torch.testing.assert_close(rms(bound()), torch.full((2,), 0.85).double(), atol=1e-4, rtol=0)
+    ratio = torch.logit(bound().detach()) / torch.logit(free().detach())
+    torch.testing.assert_close(
+        ratio, ratio.mean((1, 2, 3), keepdim=True).expand_as(ratio), atol=1e-3, rtol=1e-2
+    )
+    # What has less is left as it is, gray too, whose gradient is finite.
+    faint = make("fourier", (1, 3, 24, 24), sd=0.01)
+    same = make("fourier", (1, 3, 24, 24), sd=0.01, max_rms=0.85)
+    torch.testing.assert_close(faint(), same())
+    gray = make("fourier", (1, 3, 24, 24), sd=0.0, max_rms=0.85)
+    gray()[0, 0, 3, 3].backward()
+    assert all(torch.isfinite(weight.grad).all() for weight in gray.parameters())
+
+
+def test_fourier_with_a_bound_keeps_the_photo_it_starts_from():
+    photo = torch.rand(2, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    photo[1] = 0.5 + (photo[1] - 0.5) * 0.1
+    started = make("fourier", (2, 3, 24, 24), start=photo, max_rms=0.85)
+    torch.testing.assert_close(started().detach(), photo, atol=1e-3, rtol=0)
+
+
 def test_decorrelated_colors_move_all_three_channels_together():
     """The first column of Lucid's matrix is nearly gray: a step in it brightens red, green and blue
     alike."""
