@@ -19,6 +19,9 @@ SIGNIFICANCE = 1e-3
 """Of the most telling place, divided by the number of places and classes that were tried
 (Bonferroni)."""
 
+LEAST_FREE = 0.25
+"""Share of a place that is beside the object, below which it says little."""
+
 REACH = 0.5
 """A place reaches to where the heat above other photos' is this share of the largest."""
 
@@ -63,14 +66,14 @@ def placed_photos(
         return None
     strongest = int(np.where(significant, chance, 1).argmin())
     cells = _around(significant.reshape(size), strongest)
-    members = _with_most_heat(beside, inside, cells)
+    members = _with_most_heat(rows, beside, inside, cells)
     excess = rows[members].mean(0) - rows[outside].mean(0)
     center = int(cells[excess[cells].argmax()])
     cells = _around((excess >= REACH * excess[center]).reshape(size), center)
     # Where other photos look, too, as at the middle, a place is no class's own.
     if rows[outside][:, cells].mean() >= 1 / np.sqrt(rows.shape[1]):
         return None
-    members = _with_most_heat(beside, inside, cells)
+    members = _with_most_heat(rows, beside, inside, cells)
     return PlacedPhotos(members, cells) if len(members) >= least else None
 
 
@@ -86,9 +89,15 @@ def _chance(heat: Matrix, inside: Assignment, outside: Assignment) -> Matrix:
     return np.asarray(chance)
 
 
-def _with_most_heat(beside: Matrix, inside: Assignment, cells: Assignment) -> Assignment:
-    """Those of the photos `inside` whose heat at the cells is above the threshold."""
-    heat = beside[inside][:, cells].sum(1)
+def _with_most_heat(
+    rows: Matrix, beside: Matrix, inside: Assignment, cells: Assignment
+) -> Assignment:
+    """Those of the photos `inside` whose heat at the cells, as far as these are beside the object,
+    is above the threshold. Where the object takes a part of the cells, it is made up for by the
+    rest."""
+    heat, free = rows[inside][:, cells], beside[inside][:, cells]
+    share = np.divide(free, heat, out=np.ones_like(heat), where=heat > 0).mean(1)
+    heat = free.sum(1) / np.maximum(share, LEAST_FREE)
     return np.asarray(inside[heat > _otsu(heat)])
 
 

@@ -32,9 +32,10 @@ GROWTH = 1.0
 reaches over the cells' borders."""
 
 LEAST_EFFECT = 0.1
-"""By so much more the probability of a group's class must fall without its place than that of
-other photos' classes does, or rise with the place put into other photos than with the same place of
-photos that are not of the group, before the place is called its reason."""
+"""By so much more the probability of a placed group's class must rise with the place put into other
+photos than with the same place of photos that are not of the group, before the place is called its
+reason; where nothing can be put into others, and of clusters, by so much more it must fall without
+the place than that of other photos' classes does."""
 
 
 class Effect(NamedTuple):
@@ -56,7 +57,8 @@ class PlaceTest:
         """The group with the effect of its place: how many answers change when it is filled with
         what is around it, and how far the answers' probabilities fall, beside those of other
         photos. Where the group is placed, its place is also put into photos that get other
-        answers."""
+        answers, which decides: what stands beside an object may be filled without a change, where
+        the object is enough, and a filled place may change an answer by chance."""
         generator = np.random.default_rng(seed)
         others = np.setdiff1d(np.arange(len(self.photos)), group.places)
         inside = generator.permutation(group.places)[:MOST_PHOTOS]
@@ -65,13 +67,12 @@ class PlaceTest:
         changed, drop = self._effect_of_filling(inside, hole)
         _, drop_elsewhere = self._effect_of_filling(outside, hole)
         tested = replace(group, changed=changed, drop=drop, drop_elsewhere=drop_elsewhere)
-        is_odd = drop - drop_elsewhere >= LEAST_EFFECT
-        if group.is_placed:
-            gains = self._gains(group, others, hole, generator)
-            if gains is not None:
-                tested = replace(tested, gain=gains[0], gain_elsewhere=gains[1])
-                is_odd = is_odd or gains[0] - gains[1] >= LEAST_EFFECT
-        return replace(tested, is_reason=is_odd)
+        gains = self._gains(group, others, hole, generator) if group.is_placed else None
+        if gains is None:
+            return replace(tested, is_reason=drop - drop_elsewhere >= LEAST_EFFECT)
+        gain, gain_elsewhere = gains
+        is_reason = gain - gain_elsewhere >= LEAST_EFFECT
+        return replace(tested, gain=gain, gain_elsewhere=gain_elsewhere, is_reason=is_reason)
 
     def _gains(
         self, group: Group, others: Assignment, hole: Tensor, generator: np.random.Generator
