@@ -74,8 +74,9 @@ def audit(
         photos: a folder with a folder a class, .parquet or .tar files (webdataset) or patterns of
             these, or hf:NAME; or a list of photos.
         out: the page to write; its rows go into the folder of that name without .html.
-        labels: a .csv or .parquet file with the columns photo and label; in Python also photo ->
-            label, or a label for each photo; by default the folder's name or the source's column.
+        labels: a .csv or .parquet file with the columns photo (its path in the folder, as
+            cats/1.jpg) and label; in Python also photo -> label, or a label for each photo; by
+            default the folder's name or the source's column.
         masks: a folder of masks named as the photos, white where the object is.
         layer: where explanations are made; by default the last one whose output still has places.
         worst: how many mistakes are shown.
@@ -95,6 +96,7 @@ def audit(
         OptionError: a network that is no classifier.
         LayerError: no such layer, or one without places.
         NumericError: the network gives NaN.
+        OutputError: the rows would go into the folder of the photos or masks.
 
     Example:
         convscope.audit(model, "photos/", out="audit.html")

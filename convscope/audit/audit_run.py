@@ -30,7 +30,7 @@ from convscope.audit.predictions import Predictions
 from convscope.audit.selection import select
 from convscope.core.extras import need
 from convscope.core.interrupt import stopping
-from convscope.errors import ConvscopeError, ImageError, InputError, OptionError
+from convscope.errors import ConvscopeError, ImageError, InputError, OptionError, OutputError
 from convscope.networks.load import ModelLike, load_model
 from convscope.networks.model import Model
 from convscope.photos.listed import Listed
@@ -93,6 +93,7 @@ class AuditRun:
         check_batch(settings.batch)
         source = _source(photos)
         surveyed = survey(source)
+        _check_apart(page.with_suffix(""), photos, masks)
         object_masks = None if masks is None else Masks(masks)
         if object_masks and not any(object_masks.path(entry) for entry in source.walk()):
             raise InputError(f"No mask in {masks} is named as a photo; cats/1.jpg has cats/1.png.")
@@ -170,6 +171,20 @@ class AuditRun:
             self.model, self.source, predictions, explained, rows, learned, settings.seed
         )
         return predictions, conclusions
+
+
+def _check_apart(folder: Path, *read: object) -> None:
+    """Refuse to write the rows into a folder that is read.
+
+    Raises:
+        OutputError: the folder of rows is that of the photos or of the masks.
+    """
+    for source in read:
+        if isinstance(source, (str, Path)) and folder.resolve() == Path(source).resolve():
+            raise OutputError(
+                f"The rows of an audit would go into {folder}, which is read; give the page another"
+                " name."
+            )
 
 
 def _source(photos: PhotoLike) -> PhotoSource:

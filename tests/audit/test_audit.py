@@ -16,7 +16,14 @@ from convscope.atlas.scan import listing
 from convscope.atlas.store.store import Store
 from convscope.audit.forward_pass import ForwardPass
 from convscope.cli import main
-from convscope.errors import ImageError, InputError, LayerError, NumericError, OptionError
+from convscope.errors import (
+    ImageError,
+    InputError,
+    LayerError,
+    NumericError,
+    OptionError,
+    OutputError,
+)
 from convscope.photos.samples import sample
 from tests.audit import colored_photos
 
@@ -144,6 +151,7 @@ class Broken(nn.Module):
         ({"labels": {"000.png": "red", "004.png": "red"}}, InputError, "All photos are labeled"),
         ({"labels": {"000.png": "violet"}}, InputError, "labeled 'violet'"),
         ({"labels": {"other.png": "red"}}, InputError, "No photo has a label: none is"),
+        ({"labels": {"photos/blue/002.png": "red"}}, InputError, "as 'blue/002.png'"),
         ({"labels": ["red"]}, InputError, "There are 49 photos, but 1 labels"),
         ({"photos": "nowhere"}, InputError, "There are no photos at nowhere"),
         ({"photos": 3}, ImageError, "a int was given"),
@@ -164,6 +172,20 @@ def test_a_mask_that_does_not_fit_leaves_nothing_behind(folder, tmp_path):
     with pytest.raises(InputError, match="has 7 x 7 pixels, but its photo has 32 x 32"):
         audit(folder, tmp_path, masks=str(tmp_path / "masks"))
     assert [path.name for path in tmp_path.iterdir()] == ["masks"]
+
+
+@pytest.mark.parametrize("name", ["photos", "masks"])
+def test_rows_are_not_written_into_a_folder_that_is_read(tmp_path, name):
+    colored_photos.write(tmp_path, count=8)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(OutputError, match="which is read; give the page another name"):
+        convscope.audit(
+            colored_photos.model(),
+            str(tmp_path / "photos"),
+            out=str(tmp_path / f"{name}.html"),
+            masks=str(tmp_path / "masks"),
+        )
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_masks_of_other_photos_are_refused(folder, tmp_path):

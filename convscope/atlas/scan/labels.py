@@ -63,9 +63,11 @@ def read_labels(model: Model, source: PhotoSource, labels: LabelsLike) -> Labels
     """
     texts, counts = read_label_texts(source, labels)
     if not counts and texts.by_name:
+        name = next((entry.name for entry in source.walk()), "")
         raise InputError(
             f"No photo has a label: none is called as the {len(texts.by_name)} that are labeled"
-            f" ({next(iter(texts.by_name))!r}, say)."
+            f" ({next(iter(texts.by_name))!r}, say); photos are called by their place in what is"
+            f" audited, as {name!r}."
         )
     if not counts:
         raise InputError(
