@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import asdict, dataclass
+from os.path import abspath
 from pathlib import Path
 
 from convscope.atlas.engines import Engine
@@ -180,7 +181,7 @@ def _check_apart(folder: Path, *read: object) -> None:
         OutputError: the folder of rows is that of the photos or of the masks.
     """
     for source in read:
-        if isinstance(source, (str, Path)) and folder.resolve() == Path(source).resolve():
+        if isinstance(source, (str, Path)) and abspath(folder) == abspath(source):
             raise OutputError(
                 f"The rows of an audit would go into {folder}, which is read; give the page another"
                 " name."
