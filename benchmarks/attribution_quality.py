@@ -35,7 +35,14 @@ SPECIAL = {
 }
 """Wrappers around other methods than their default."""
 
-VARIANTS = {"finer_cam, rivals=10": {"methods": "finer_cam", "rivals": 10}}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "finer_cam, rivals=10": {"methods": "finer_cam", "rivals": 10},
+    "multi_scale of finer_cam, rivals=10": {
+        "methods": "multi_scale",
+        "base": "finer_cam",
+        "rivals": 10,
+    },
+}
 """Methods with other options than the published ones, where they do better."""
 
 FEWER = {

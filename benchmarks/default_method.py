@@ -38,6 +38,11 @@ CANDIDATES: dict[str, dict[str, Any]] = {
         f"finer_cam, rivals={rivals}": {"methods": "finer_cam", "rivals": rivals}
         for rivals in (3, 5, 10, 20, 50)
     },
+    "multi_scale of finer_cam, rivals=10": {
+        "methods": "multi_scale",
+        "base": "finer_cam",
+        "rivals": 10,
+    },
 }
 
 BEGIN, END = "<!-- default method -->", "<!-- end of default method -->"

@@ -24,7 +24,14 @@ SPEED = {
     ("cam", "grad_cam, batch of 1", "torch-cam"): "Grad-CAM, one photo",
     ("cam", "cam, batch of 1", "torch-cam"): "CAM, one photo",
 }
-METHODS = ("finer_cam, rivals=10", "finer_cam", "grad_cam", "saliency", "random_map")
+METHODS = (
+    "multi_scale of finer_cam, rivals=10",
+    "finer_cam, rivals=10",
+    "finer_cam",
+    "grad_cam",
+    "saliency",
+    "random_map",
+)
 
 
 def speed_table(data: dict[str, Any]) -> str:

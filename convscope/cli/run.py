@@ -202,13 +202,22 @@ def _method_options(schema: Schema, options: Options, typed: Options) -> Options
     )
     accepted: Options = {}
     for name in names:
-        accepted |= values(method_options(schema, name), typed, name)
+        for part in _with_wrapped(schema, name, typed):
+            accepted |= values(method_options(schema, part), typed, part)
     others = {parameter.name for name in registry for parameter in method_options(schema, name)}
     for name in sorted(others - accepted.keys()):
         if typed.get(name) not in (None, ()):
             said = ", ".join(names) or f"The default {chooser}"
             raise OptionError(f"{said} has no option {flag_of(name)}.")
     return accepted
+
+
+def _with_wrapped(schema: Schema, name: str, typed: Options) -> list[str]:
+    """A method, and the one that its option `base` names where it wraps another."""
+    default = next(
+        (option.default for option in method_options(schema, name) if option.name == "base"), None
+    )
+    return [name] if default is None else [name, str(typed.get("base") or default)]
 
 
 def _drawing(result: Result, typed: tuple[str, ...]) -> Options:
