@@ -53,15 +53,15 @@ def multi_scale(
         )
     inner = inner or Method.of(base, probe)
     height, width = image.shape[-2:]
-    total = 0.0
+    maps_of_scales = []
     for scale in progress.track(scales, "scales", len(scales)):
         size = max(1, round(height * scale)), max(1, round(width * scale))
         probe.require_room(len(image), size, gradients=True)
         maps = inner(probe, _resized(image, size, "bicubic"), target)
         largest = maps.abs().amax((1, 2, 3), keepdim=True)
         scaled = maps / largest.clamp_min(torch.finfo(maps.dtype).tiny)
-        total = total + _resized(scaled, (height, width), "bilinear")
-    return total / len(scales)
+        maps_of_scales.append(_resized(scaled, (height, width), "bilinear"))
+    return torch.stack(maps_of_scales).mean(0)
 
 
 def _resized(images: Tensor, size: tuple[int, int], mode: str) -> Tensor:
