@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from convscope.core.damaged import DAMAGED
 from convscope.core.types import Options
 from convscope.errors import ConvscopeError, ModelError, OptionError, shown
 from convscope.networks.preprocessing import Preprocessing
@@ -159,7 +160,7 @@ def mean_image(source: MeanImage, channels: int, scale: float) -> Tensor:
             )
         except ConvscopeError as error:
             raise ModelError(f"{where} cannot be used: {error}") from None
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise ModelError(f"{where} cannot be read: {error}.") from None
     else:
         image = source

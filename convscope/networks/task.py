@@ -222,4 +222,5 @@ def surest_detections(output: Foreign, num_classes: int | None) -> Tensor:
             continue
         scores = detections(output, image, num_classes).scores
         rows.append(scores.amax(0) if len(scores) else scores.new_zeros(scores.shape[1]))
-    return torch.stack(rows).float()
+    # A list of detections names only the classes that were seen, so an image may have fewer.
+    return nn.utils.rnn.pad_sequence(rows, batch_first=True).float()

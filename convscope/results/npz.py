@@ -11,15 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from convscope.core.damaged import DAMAGED
 from convscope.errors import InputError
 from convscope.results.arrays import Array, Pixels
 from convscope.results.provenance import Json
 
 SCHEMA = 1
 """Version of the layout."""
-
-DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, AttributeError)
-"""What reading a file that is cut, changed or forged may raise."""
 
 LARGEST = 4 * 2**30
 """Bytes that a file may unpack to: 5,000 photos explained with ten methods have half of it."""
@@ -64,16 +62,7 @@ def read_npz(path: str | Path) -> tuple[dict[str, Json], dict[str, Array], list[
         raise InputError(f"There is no file {path}.") from None
     except MemoryError:
         raise InputError(f"{path} claims more than fits in memory, and is refused.") from None
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        RecursionError,
-        AttributeError,
-        TypeError,
-        EOFError,
-        zipfile.BadZipFile,
-    ) as error:
+    except DAMAGED as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a result that Convscope saved as .npz.") from None

@@ -4,13 +4,14 @@ the group that an audit puts it into."""
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from convscope.concepts.concept_set import ConceptSet
+from convscope.core.damaged import DAMAGED
 from convscope.core.extras import open_parquet
 from convscope.core.types import JsonObject
 from convscope.errors import ComputeError, InputError, LayerError
@@ -30,6 +31,16 @@ from convscope.verbs._verb import PhotoLike, network_input
 from convscope.verbs.activation_grid import activation_grid
 from convscope.verbs.predict import predict
 from convscope.verbs.visualize import visualize
+
+PHOTO_COLUMNS: dict[str, type] = {
+    "photo": str,
+    "label": str,
+    "predicted": str,
+    "correct": bool,
+    "group": str,
+}
+GROUP_COLUMNS: dict[str, type] = {"group": str, "is_odd": bool}
+"""What is read of an audit's tables."""
 
 SHOWN = 4
 """Concepts of a photo: those that say most about its answer."""
@@ -177,7 +188,7 @@ def audit_section(folder: str, record: Provenance) -> AuditSection:
     """
     root = Path(folder)
     root = root.with_suffix("") if root.suffix.lower() == ".html" else root
-    photos, groups = _table(root, "photos"), _table(root, "groups")
+    photos, groups = _table(root, "photos", PHOTO_COLUMNS), _table(root, "groups", GROUP_COLUMNS)
     row = _row_of(photos, record["photos"][0]["path"])
     if row is None:
         return AuditSection(folder, None)
@@ -197,7 +208,12 @@ def audit_section(folder: str, record: Provenance) -> AuditSection:
     )
 
 
-def _table(root: Path, name: str) -> list[JsonObject]:
+def _table(root: Path, name: str, columns: Mapping[str, type]) -> list[JsonObject]:
+    """The rows of a table of an audit; each has the columns, and a first one that is not empty.
+
+    Raises:
+        InputError: there is none, or it is another table.
+    """
     file = root / f"{name}.parquet"
     try:
         data = file.read_bytes()
@@ -207,9 +223,21 @@ def _table(root: Path, name: str) -> list[JsonObject]:
             " or the page that convscope audit wrote."
         ) from None
     try:
-        rows: list[JsonObject] = open_parquet(io.BytesIO(data)).read(use_threads=False).to_pylist()
-    except (OSError, ValueError):
+        table = open_parquet(io.BytesIO(data)).read(columns=list(columns), use_threads=False)
+        rows: list[JsonObject] = table.to_pylist()
+    except DAMAGED:
         raise InputError(f"{file} cannot be read as a table of an audit.") from None
+    key = next(iter(columns))
+    has_columns = set(columns) <= set(table.column_names)
+    if not has_columns or not all(
+        row[key] is not None
+        and all(isinstance(row[name], (kind, type(None))) for name, kind in columns.items())
+        for row in rows
+    ):
+        raise InputError(
+            f"{file} is no table of an audit, whose columns are {', '.join(columns)} among others;"
+            " give the folder or the page that convscope audit wrote."
+        )
     return rows
 
 

@@ -67,7 +67,8 @@ class Evidence:
 @dataclass(frozen=True)
 class Answer:
     """One photo: what was said of it, and the evidence for the first of that; `numbers` are those
-    of an embedding, of which nothing is said."""
+    of an embedding, and 0 of any other answer. Of an embedding nothing is said, and of a photo
+    without a box or mask neither."""
 
     photo: str
     predictions: list[Statement]
@@ -158,7 +159,7 @@ def answer_section(model: Model, photo: PhotoLike, seed: int) -> Answer:
     height, width = predicted.photos[0].shape[:2]
     is_drawn = isinstance(predicted.details, (DetectionsDetails, SegmentationDetails))
     shown = predicted.picture() if is_drawn else picture_of(predicted.photos[0])
-    numbers = 0 if said else int(predicted.table[0]["numbers"])
+    numbers = predicted["embedding"].shape[1] if "embedding" in predicted else 0
     return Answer(data_uri(shown), said, rows, method, layer, height, width, numbers)
 
 

@@ -56,7 +56,7 @@ def report(
     answer looks like; how little it takes to change it; what each place of it excites; the saved
     concepts that add most to the answer, and the group that an audit puts it into, where these are
     given; what each depth still knows of the photo; a dream; and how all of it was made. Of a
-    network without a head, nothing is said or changed. With several photos, each gets its answer,
+    network without a head, or a photo without a box or mask, nothing is said or changed. With several photos, each gets its answer,
     and the rest is about the first.
 
     Args:
@@ -81,8 +81,10 @@ def report(
     model = load_model(model)
     sources = list(photo) if isinstance(photo, (list, tuple)) else [photo]
     predicted = predict(model, sources, top=5)
-    first, said = sources[0], statements(predicted)
-    wanted = predicted.table[0]["index"] if said and said[0].share is not None else "value"
+    first = sources[0]
+    said_of_first = [row for row in predicted.table if row["photo"] == 0]
+    said = statements(replace(predicted, table=said_of_first))
+    wanted = said_of_first[0]["index"] if said and said[0].share is not None else "value"
     # What another file says is read before anything takes long.
     audited = audit_section(audit, predicted.provenance) if audit else None
     if concepts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from torch import nn
 
 import convscope
 from convscope.errors import ModelError
+from convscope.networks.options import mean_image
 from tests.small_networks import Trunk
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -217,6 +219,19 @@ def test_a_mean_image_that_is_a_pickle(tmp_path, marker):
     with pytest.raises(ModelError, match="mean"):
         convscope.load_model(Trunk(), size=32, mean_image=path)
     assert not marker.exists()
+
+
+def test_a_mean_image_in_a_damaged_archive(tmp_path):
+    path = tmp_path / "mean.npz"
+    np.savez_compressed(path, mean=np.linspace(0, 1, 3072).reshape(3, 32, 32))
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with contextlib.suppress(ModelError):
+            mean_image(path, 3, 1.0)
 
 
 def test_hugging_face_is_never_asked_to_run_code(monkeypatch):

@@ -13,6 +13,7 @@ import convscope
 from convscope.errors import OptionError, TargetError
 from convscope.networks import wordnet
 from convscope.networks.sources._keras_support import library
+from convscope.networks.sources.hf import _preprocessing
 from convscope.photos.samples import sample
 from convscope.questions.find_class import find_class
 from convscope.results.details import ImagesDetails
@@ -61,14 +62,42 @@ def test_a_keras_file_is_given_what_load_img_gives(keras_file, photo):
 
 def test_a_hugging_face_processor_without_a_crop_is_followed(photo):
     transformers = pytest.importorskip("transformers")
-    from convscope.networks.sources.hf import _preprocessing
-
     processor = transformers.ViTImageProcessor(size={"height": 32, "width": 48})
     preprocessing = _preprocessing(processor.to_dict(), None)
     assert preprocessing.resize == "squash"
     wanted = processor(Image.open(photo), return_tensors="pt")["pixel_values"]
     seen = preprocessing.normalize(preprocessing.fit(convscope.load_image(photo)))
     assert float((seen - wanted).abs().max()) <= 1.01 / 127.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("ConvNext", {"size": {"shortest_edge": 224}}),
+        ("ConvNext", {"size": {"shortest_edge": 384}}),
+        ("ConvNext", {"size": {"shortest_edge": 512}, "crop_pct": 0.95}),
+        (
+            "PoolFormer",
+            {
+                "size": {"shortest_edge": 384},
+                "crop_size": {"height": 384, "width": 384},
+                "crop_pct": 0.95,
+            },
+        ),
+        ("ViT", {"size": {"height": 48, "width": 64}, "resample": 0}),
+        ("ViT", {"size": {"height": 48, "width": 64}, "resample": 2}),
+    ],
+)
+def test_a_hugging_face_processor_is_followed(kind, options, photo):
+    """ConvNeXt's cuts below 384 pixels and squashes from there on; PoolFormer's cuts at any size;
+    and resampling 0 is the nearest pixel."""
+    transformers = pytest.importorskip("transformers")
+    processor = getattr(transformers, f"{kind}ImageProcessor")(**options)
+    preprocessing = _preprocessing(processor.to_dict(), None)
+    wanted = processor(Image.open(photo), return_tensors="pt")["pixel_values"]
+    seen = preprocessing.normalize(preprocessing.fit(convscope.load_image(photo)))
+    # transformers rounds to 8 bits after resizing.
+    assert float((seen - wanted).abs().max()) <= 1.1 / (255 * min(processor.image_std))
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -16,6 +16,7 @@ import convscope
 from convscope import ConvscopeError
 from convscope.errors import ImageError, ModelError, OptionError
 from tests.small_networks import Trunk
+from tests.task_networks.embedders import save_clip
 from tests.user_networks import FILES, SMALL, checkpoint_file, seeded, tiny_imagenet
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # exporters and Keras warn about their own past
@@ -85,6 +86,49 @@ def test_truncated_weights(tmp_path, ending):
     save_file(state, path) if ending == ".safetensors" else torch.save(state, path)
     path.write_bytes(path.read_bytes()[:-900])
     sentence(lambda: convscope.load_model(Trunk(), weights=path), "half", kind=ModelError)
+
+
+@pytest.mark.parametrize("arch", [None, "timm:resnet18"])
+def test_an_archive_whose_end_is_damaged(tmp_path, arch):
+    """It is still said to be an archive, and its members cannot be listed."""
+    path = tmp_path / "net.pt"
+    path.write_bytes(b"PK\x03\x04" + b"x" * 100 + b"PK\x05\x06" + b"\xff" * 18)
+    sentence(lambda: convscope.load_model(path, arch=arch), "net.pt", "damaged", kind=ModelError)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("def (:", ["SyntaxError"]),
+        ("raise SystemExit(3)", ["SystemExit"]),
+        ("1 / 0", ["ZeroDivisionError"]),
+        ("a = 1", ["has no attribute 'Net'"]),
+    ],
+)
+def test_a_module_that_cannot_be_imported(tmp_path, monkeypatch, code, words):
+    name = f"faulty_{abs(hash(code))}"
+    (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sentence(lambda: convscope.load_model(f"python:{name}:Net"), name, *words, kind=ModelError)
+
+
+@pytest.mark.parametrize("module", [".nets", ".."])
+def test_a_module_named_relative_to_a_package(module):
+    spec = f"python:{module}:Net"
+    sentence(lambda: convscope.load_model(spec), repr(module), "in full", kind=ModelError)
+
+
+def test_a_card_nested_without_end(tmp_path):
+    card = tmp_path / "deep.toml"
+    card.write_text("labels = " + "[" * 5000 + "]" * 5000)
+    sentence(lambda: convscope.load_model(card), "deep.toml", "too deeply", kind=ModelError)
+
+
+def test_a_text_side_with_a_damaged_tokenizer(tmp_path):
+    pytest.importorskip("transformers")
+    folder = save_clip(tmp_path)
+    (folder / "tokenizer.json").write_text("{")
+    sentence(lambda: convscope.load_model(f"hf:{folder}"), "tokenizer", kind=ModelError)
 
 
 @pytest.mark.parametrize("ending", [".pt", ".pth", ".ckpt"])

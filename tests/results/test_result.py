@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import zipfile
@@ -300,6 +301,50 @@ def test_hostile_results_are_refused(head, members, tmp_path):
     actual = {"array/heatmap": MAP, "photo/0": PHOTO} | members
     with pytest.raises(InputError, match="not a result"):
         Result.load(forged_npz(tmp_path / "r.npz", head, **actual))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_damaged_file_is_one_sentence(seed, result, tmp_path):
+    """A flipped bit is refused, or was in nothing that is read."""
+    whole = result.save(tmp_path / "r.npz").read_bytes()
+    rng = np.random.default_rng(seed)
+    for _ in range(150):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 1 << int(rng.integers(8))
+        (tmp_path / "r.npz").write_bytes(damaged)
+        with contextlib.suppress(InputError):
+            assert np.array_equal(Result.load(tmp_path / "r.npz")["image"], result["image"])
+
+
+def damaged_entry(path, field, value):
+    """The archive with a field (its offset, two bytes) of its first entry changed, in the entry and
+    in the list of entries."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"PK\x01\x02")
+    data[at + field + 2 : at + field + 4] = value.to_bytes(2, "little")
+    data[field : field + 2] = value.to_bytes(2, "little")
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(8, 99), (6, 1), (8, 14)], ids=["method", "encrypted", "lzma"]
+)
+def test_a_forged_archive_is_refused(field, value, result, tmp_path):
+    path = result.save(tmp_path / "r.npz")
+    damaged_entry(path, field, value)
+    with pytest.raises(InputError, match="not a result"):
+        Result.load(path)
+
+
+@pytest.mark.parametrize("header", [b"{'descr': (", b"\"\"\"", b"[" * 4000, b"\x00"])
+def test_a_forged_array_is_refused(header, result, tmp_path):
+    """The header of an array is read as a Python literal."""
+    path = forged_npz(tmp_path / "r.npz", GOOD)
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("array/heatmap.npy", data)
+    with pytest.raises(InputError, match="not a result"):
+        Result.load(path)
 
 
 def test_a_result_that_claims_more_than_fits_is_refused(tmp_path):

@@ -9,6 +9,8 @@ from sklearn.decomposition import PCA
 
 import convscope
 from convscope.errors import LayerError, NumericError
+from convscope.results.details import FeaturesDetails
+from convscope.results.result import Result
 from tests.small_networks import Trunk, assert_unchanged, snapshot
 
 
@@ -47,6 +49,18 @@ def test_percentiles_are_black_and_white(model, photos):
     low, high = np.percentile(result["component"], (2, 98), axis=(0, 2, 3))
     expected = (result["component"] - low[:, None, None]) / (high - low)[:, None, None]
     np.testing.assert_allclose(result["color"], expected.clip(0, 1), atol=1e-5)
+
+
+def test_a_picture_of_very_many_photos():
+    details = FeaturesDetails(layer="second", boxes=[(0.0, 0.0, 1.0, 8.0)] * 1001)
+    many = Result(
+        "features",
+        details,
+        {"color": np.full((1001, 3, 1, 1), 0.5, np.float32)},
+        [{"share": 1.0}],
+        [np.zeros((1, 8, 3), np.uint8)] * 1001,
+    )
+    assert many.picture().height > 1000
 
 
 def test_the_same_features_have_the_same_color_in_all_photos(model, photos):

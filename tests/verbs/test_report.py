@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import convscope
 from convscope.cli import main
 from convscope.concepts.concept_set import ConceptSet
 from convscope.core.progress import report_to
+from convscope.errors import InputError
 from convscope.verbs import _report_concepts as parts_of_photos
 from convscope.verbs import _report_parts as parts
 from tests.questions.answering_networks import Detector, Embedder, Regressor, Segmenter
@@ -79,6 +82,34 @@ def test_the_sections_fit_the_task(network, task, shown, hidden, tmp_path):
     assert "None" not in page
 
 
+class OnlyInLight(Detector):
+    """Sees its boxes in photos that are not dark."""
+
+    def forward(self, image):
+        return [
+            {name: value[: len(value) if pixels.mean() > 0.1 else 0] for name, value in row.items()}
+            for row, pixels in zip(super().forward(image), image, strict=True)
+        ]
+
+
+def test_a_detector_that_finds_nothing():
+    """The page says so, and shows what does not need an answer; of several photos, the sections
+    about the first are not about the second's boxes."""
+    dark = np.zeros((16, 16, 3), np.float32)
+    light = np.random.default_rng(0).random((16, 16, 3)).astype(np.float32)
+    model = convscope.load_model(OnlyInLight(), size=16, task="detection")
+    for photos in ([dark, light], [light, dark]):
+        convscope.report(model, photos, out="r.html")
+        page = Path("r.html").read_text()
+        assert page.count("Nothing found") == 1
+        assert page.count("LayerCAM at") == 1
+        is_seen = photos[0] is light
+        assert ("How little it takes" in page) == is_seen
+        assert ("looks like to it" in page) == is_seen
+        assert "What each depth still knows" in page
+        assert "embedding" not in page
+
+
 def test_the_concepts_of_a_photo(tmp_path):
     """Each concept's part in the score is by how much `intervene` lowers it without the concept."""
     model = small_model()
@@ -122,6 +153,17 @@ def test_what_an_audit_says_of_a_photo(tmp_path):
     assert f"<code>{row['photo']}</code>, labeled 2 and called\n{row['predicted']}: " in page
     assert ("right" if row["correct"] else "wrong") in page
     assert (f"<strong>{row['group']}</strong>" in page) if row["group"] else "in no group" in page
+    # The tables of something else, as an atlas or a data set has them.
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(tmp_path / "audit" / "groups.parquet", other / "photos.parquet")
+    shutil.copy(tmp_path / "audit" / "photos.parquet", other / "groups.parquet")
+    with pytest.raises(InputError, match=r"photos\.parquet is no table of an audit"):
+        convscope.report(model, photo(), out="none.html", audit="other")
+    shutil.copy(tmp_path / "audit" / "photos.parquet", other / "photos.parquet")
+    with pytest.raises(InputError, match=r"groups\.parquet is no table of an audit"):
+        convscope.report(model, photo(), out="none.html", audit="other")
+    assert not (tmp_path / "none.html").exists()
     convscope.report(model, photo(9), out="r.html", audit="audit")
     assert "does not know this photo" in (tmp_path / "r.html").read_text()
 

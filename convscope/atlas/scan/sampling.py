@@ -15,6 +15,7 @@ from convscope.atlas.scan.listing import Shard
 from convscope.atlas.scan.scanner import Scanner
 from convscope.atlas.scan.top_k import priority
 from convscope.atlas.store.store import Store
+from convscope.core.damaged import DAMAGED
 from convscope.core.interrupt import Stop
 from convscope.core.progress import advance
 from convscope.probe import Probe
@@ -59,7 +60,7 @@ class Sample:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Sample | None:
-        """What `to_bytes` gave; None where it was cut short."""
+        """What `to_bytes` gave; None where it is damaged."""
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 names, reasons = arrays["names"].tolist(), arrays["reasons"].tolist()
@@ -69,7 +70,7 @@ class Sample:
                     set(arrays["shards"].tolist()),
                     list(zip(names, reasons, strict=True)),
                 )
-        except (ValueError, KeyError, OSError, EOFError):
+        except DAMAGED:
             return None
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from convscope.atlas.scan.pass_state import PassState
 from convscope.atlas.unit_cards.label_sums import LabelSums
+from convscope.core.damaged import DAMAGED
 
 _SUMS = ("count", "total", "squares")
 
@@ -67,5 +68,5 @@ class CardState:
                     for place, layer in enumerate(arrays["layers"].tolist())
                 }
                 return cls(best, least, sums)
-        except (ValueError, KeyError, OSError, EOFError):
+        except DAMAGED:
             return None

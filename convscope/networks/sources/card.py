@@ -55,6 +55,11 @@ def card(name: str, *, weights: bool | str | None = None, trust: bool = False) -
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"The model card {name!r} is not TOML: {error}.") from None
+    except RecursionError:
+        raise ModelError(
+            f"The model card {name!r} is nested too deeply to be read; a card has one level of keys"
+            " and [preprocessing]."
+        ) from None
     architecture = written.get("architecture")
     if not isinstance(architecture, str):
         raise ModelError(

@@ -4,6 +4,7 @@ import os
 import zipfile
 from pathlib import Path
 
+from convscope.core.damaged import DAMAGED
 from convscope.core.ranges import ChannelCount, ClassCount
 from convscope.core.types import Options
 from convscope.errors import ModelError
@@ -58,24 +59,34 @@ def file(
             f"arch is written timm:NAME, torchvision:NAME or python:MODULE:FUNCTION; {arch!r} was"
             " given."
         )
-    preprocessing_options: Options = {
+    network_options: Options = {
         key: value
         for key, value in (("classes", classes), ("channels", channels))
         if value is not None
     }
-    preprocessing_options = registry.schema(source).validate(preprocessing_options)
-    model: Model = registry.get(source)(rest, weights=name, **preprocessing_options)
+    network_options = registry.schema(source).validate(network_options)
+    model: Model = registry.get(source)(rest, weights=name, **network_options)
     model.name = Path(name).stem
     return model
 
 
 def _kind(path: str) -> str | None:
     """The source that reads a file which carries its own architecture: both kinds are zip archives
-    with a known member."""
+    with a known member.
+
+    Raises:
+        ModelError: it is an archive, and damaged.
+    """
     if not zipfile.is_zipfile(path):
         return None
-    with zipfile.ZipFile(path) as archive:
-        members = [member.partition("/")[2] for member in archive.namelist()]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member.partition("/")[2] for member in archive.namelist()]
+    except DAMAGED as error:
+        raise ModelError(
+            f"{path!r} cannot be read ({type(error).__name__}: {error}); it is damaged or of another"
+            " format."
+        ) from error
     if any(member.startswith("code/") for member in members):
         return "torchscript"
     return "pt2" if any("archive_format" in member for member in members) else None

@@ -33,6 +33,11 @@ def python(
         convscope.load_model("python:my_package.nets:SmallNet", weights="w.safetensors", size=64)
     """
     where, _, what = name.partition(":")
+    if where.startswith("."):
+        raise ModelError(
+            f"python:{name} names the module {where!r} relative to a package; write it in full, as"
+            " in python:PACKAGE.MODULE:FUNCTION."
+        )
     try:
         make = getattr(importlib.import_module(where), what)
     except (ImportError, AttributeError, ValueError) as error:
@@ -40,6 +45,12 @@ def python(
             f"python:{name} cannot be found: {error}. It is written python:MODULE:FUNCTION, and"
             " MODULE must be installed."
         ) from None
+    # A module may raise anything while it is imported, and a script without a main guard exits.
+    except (Exception, SystemExit) as error:
+        raise ModelError(
+            f"python:{name}: the module {where!r} cannot be imported ({type(error).__name__}:"
+            f" {error})."
+        ) from error
     arguments = {}
     try:
         takes = inspect.signature(make).parameters

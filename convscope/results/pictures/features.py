@@ -26,7 +26,7 @@ def features(result: Result, *, smooth: bool = False) -> Image.Image:
     """
     details = result.details_as(FeaturesDetails)
     count = len(result.photos)
-    side = next(side for most, side in PANEL_SIDES if count <= most)
+    side = next((side for most, side in PANEL_SIDES if count <= most), PANEL_SIDES[-1][1])
     panels = []
     for place, photo in enumerate(result.photos):
         cells = to_uint8(result["color"][place].transpose(1, 2, 0))
