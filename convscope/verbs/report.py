@@ -56,8 +56,8 @@ def report(
     answer looks like; how little it takes to change it; what each place of it excites; the saved
     concepts that add most to the answer, and the group that an audit puts it into, where these are
     given; what each depth still knows of the photo; a dream; and how all of it was made. Of a
-    network without a head, or a photo without a box or mask, nothing is said or changed. With several photos, each gets its answer,
-    and the rest is about the first.
+    network without a head, or a photo without a box or mask, nothing is said or changed. With
+    several photos, each gets its answer, and the rest is about the first.
 
     Args:
         model: what `load_model` takes.

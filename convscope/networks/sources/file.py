@@ -84,8 +84,8 @@ def _kind(path: str) -> str | None:
             members = [member.partition("/")[2] for member in archive.namelist()]
     except DAMAGED as error:
         raise ModelError(
-            f"{path!r} cannot be read ({type(error).__name__}: {error}); it is damaged or of another"
-            " format."
+            f"{path!r} cannot be read ({type(error).__name__}: {error}); it is damaged or of"
+            " another format."
         ) from error
     if any(member.startswith("code/") for member in members):
         return "torchscript"
