@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import shlex
 import time
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ import numpy as np
 
 from convscope.atlas.engines import Engine
 from convscope.audit.audit_run import AuditRun, RunSettings
+from convscope.audit.class_names import class_name
 from convscope.audit.concept_evidence import concept_set
 from convscope.audit.conclusions import Conclusions, findings
 from convscope.audit.measures import confusion_matrix
@@ -96,7 +98,8 @@ def audit(
         OptionError: a network that is no classifier.
         LayerError: no such layer, or one without places.
         NumericError: the network gives NaN.
-        OutputError: the rows would go into the folder of the photos or masks.
+        OutputError: the rows would go into the folder of the photos or masks, or where they would
+            be taken for photos.
 
     Example:
         convscope.audit(model, "photos/", out="audit.html")
@@ -104,10 +107,10 @@ def audit(
     """
     started = time.perf_counter()
     page = check_place(out)
-    settings = RunSettings(max(max_explained, worst), seed, batch, half)
+    settings = RunSettings(max(max_explained, worst), worst, seed, batch, half)
     engine_of = Engine(engine, address=address, threads=threads)
     run = AuditRun.of(model, photos, labels, masks, layer, page, settings, engine_of)
-    predictions, conclusions = run.measure(max_seconds, worst)
+    predictions, conclusions = run.measure(max_seconds)
     listed = findings(run.model, predictions, conclusions)
     arguments: dict[str, object] = {
         "photos": run.source_text,
@@ -117,7 +120,14 @@ def audit(
         "layer": run.layer,
         "worst": worst,
         "max_explained": max_explained,
+        "max_seconds": max_seconds,
+        "unit_steps": unit_steps,
         "seed": seed,
+        "batch": batch,
+        "half": half,
+        "engine": engine,
+        "address": address,
+        "threads": threads,
     }
     record = _record(run.model, arguments)
     request = PageRequest(
@@ -125,7 +135,7 @@ def audit(
         run.layer,
         worst,
         unit_steps,
-        _command(run.model, arguments),
+        _command(run.model, photos, arguments),
         masks is not None,
         str(page.with_suffix("")),
         seed,
@@ -136,19 +146,25 @@ def audit(
     write_tables(run.files.store, run.model, rows, conclusions, listed)
     write_concepts(run.files.store, concept_set(conclusions.concepts, run.layer, seed))
     write_whole(page, data)
+    thumbnails.remove_old_copies()
     run.files.remove_parts()
     record["seconds"] = round(time.perf_counter() - started, 3)
     return _result(run.model, predictions, conclusions, listed, page, rows, record)
 
 
-def _command(model: Model, arguments: dict[str, object]) -> str:
-    """The command that makes the page again."""
-    words = ["convscope", "audit"]
+def _command(model: Model, photos: PhotoLike, arguments: dict[str, object]) -> str:
+    """The command that makes the page again: the arguments that are not the defaults. What came
+    from memory stands there as PHOTOS, LABELS or MODEL."""
+    defaults = inspect.signature(audit).parameters
+    words = ["convscope", "audit", str(photos) if isinstance(photos, (str, Path)) else "PHOTOS"]
     for name, value in arguments.items():
-        if name == "photos":
-            words.append(str(value))
-        elif isinstance(value, (str, int)):
-            words += [f"--{name.replace('_', '-')}", str(value)]
+        flag = f"--{name.replace('_', '-')}"
+        if name == "photos" or value is None:
+            continue
+        if not isinstance(value, (str, Path, int, float)):
+            words += [flag, name.upper()]
+        elif value != defaults[name].default:
+            words += [flag] if value is True else [flag, str(value)]
     return shlex.join(words + model_words(model))
 
 
@@ -196,7 +212,7 @@ def _result(
     ).astype(np.float32)
     classes = [
         ClassAccuracy(
-            model.label(measure.index),
+            class_name(model, measure.index),
             measure.photos,
             measure.recall.value,
             measure.recall.low,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import asdict, dataclass
-from os.path import abspath
 from pathlib import Path
 
 from convscope.atlas.engines import Engine
@@ -19,7 +18,7 @@ from convscope.audit.concept_pass import LearnedConcepts
 from convscope.audit.conclusions import Conclusions, conclude
 from convscope.audit.explainer import Explainer
 from convscope.audit.forward_pass import ForwardPass
-from convscope.audit.output import finer_layer, layer_of
+from convscope.audit.output import check_apart, finer_layer, layer_of
 from convscope.audit.passes import (
     AuditFiles,
     explain_all,
@@ -31,7 +30,7 @@ from convscope.audit.predictions import Predictions
 from convscope.audit.selection import select
 from convscope.core.extras import need
 from convscope.core.interrupt import stopping
-from convscope.errors import ConvscopeError, ImageError, InputError, OptionError, OutputError
+from convscope.errors import ConvscopeError, ImageError, InputError, OptionError
 from convscope.networks.load import ModelLike, load_model
 from convscope.networks.model import Model
 from convscope.photos.listed import Listed
@@ -50,9 +49,11 @@ VERSION = 3
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What the rows depend on, beside the network and the photos."""
+    """What the rows depend on, beside the network and the photos: how many photos are explained,
+    `worst` mistakes first."""
 
     max_explained: int
+    worst: int
     seed: int
     batch: int
     half: bool
@@ -94,7 +95,7 @@ class AuditRun:
         check_batch(settings.batch)
         source = _source(photos)
         surveyed = survey(source)
-        _check_apart(page.with_suffix(""), photos, masks)
+        check_apart(page.with_suffix(""), photos, source, masks)
         object_masks = None if masks is None else Masks(masks)
         if object_masks and not any(object_masks.path(entry) for entry in source.walk()):
             raise InputError(f"No mask in {masks} is named as a photo; cats/1.jpg has cats/1.png.")
@@ -103,7 +104,8 @@ class AuditRun:
             raise OptionError(f"An audit takes a classifier; {loaded.name} is for {loaded.task}.")
         read = read_labels(loaded, source, labels)
         name = layer_of(loaded, layer)
-        identity = [VERSION, loaded.identity, surveyed.digest, asdict(read), masks, name]
+        identity = [VERSION, loaded.identity, loaded.head, loaded.labels, surveyed.digest]
+        identity += [asdict(read), object_masks and object_masks.identity, name]
         run = digest([*identity, asdict(settings), _token(source)])[:32]
         files = AuditFiles(Store(str(page.with_suffix("")), create=True), run)
         text = str(photos) if isinstance(photos, (str, Path)) else f"a list of {surveyed.count}"
@@ -120,17 +122,17 @@ class AuditRun:
             engine,
         )
 
-    def measure(self, max_seconds: float | None, worst: int) -> tuple[Predictions, Conclusions]:
-        """Both passes, the concepts of the `worst` mistakes, and what follows from them; where they
+    def measure(self, max_seconds: float | None) -> tuple[Predictions, Conclusions]:
+        """Both passes, the concepts of the worst mistakes, and what follows from them; where they
         fail, nothing is left behind."""
         try:
-            return self._measure(max_seconds, worst)
+            return self._measure(max_seconds)
         except ConvscopeError:
             self.files.remove_parts()
             raise
 
-    def _measure(self, max_seconds: float | None, worst: int) -> tuple[Predictions, Conclusions]:
-        settings = self.settings
+    def _measure(self, max_seconds: float | None) -> tuple[Predictions, Conclusions]:
+        settings, seed = self.settings, self.settings.seed
         forward = ForwardPass(
             self.model,
             self.source,
@@ -145,7 +147,7 @@ class AuditRun:
                 if not predictions.is_labeled.any():
                     reason = predictions.skipped[0][1] if predictions.skipped else ""
                     raise ImageError(f"Not one labeled photo can be read. {reason}".strip())
-                chosen = select(predictions, settings.max_explained, settings.seed)
+                chosen = select(predictions, settings.max_explained, settings.worst, seed)
                 photos = photos_to_explain(self.source, predictions, chosen)
                 explainer = Explainer(
                     self.model,
@@ -162,30 +164,15 @@ class AuditRun:
                 explained = [photo for photo in photos if photo.number in numbers]
                 learned = LearnedConcepts([], [], NO_TIME)
                 if max_seconds is None or time.monotonic() - started < max_seconds:
-                    seed = settings.seed
-                    learned = learn_all_concepts(self.files, explainer, explained, worst, seed)
+                    learned = learn_all_concepts(
+                        self.files, explainer, explained, settings.worst, seed
+                    )
                 if stop.asked:
                     raise KeyboardInterrupt
         finally:
             forward.close()
-        conclusions = conclude(
-            self.model, self.source, predictions, explained, rows, learned, settings.seed
-        )
+        conclusions = conclude(self.model, self.source, predictions, explained, rows, learned, seed)
         return predictions, conclusions
-
-
-def _check_apart(folder: Path, *read: object) -> None:
-    """Refuse to write the rows into a folder that is read.
-
-    Raises:
-        OutputError: the folder of rows is that of the photos or of the masks.
-    """
-    for source in read:
-        if isinstance(source, (str, Path)) and abspath(folder) == abspath(source):
-            raise OutputError(
-                f"The rows of an audit would go into {folder}, which is read; give the page another"
-                " name."
-            )
 
 
 def _source(photos: PhotoLike) -> PhotoSource:

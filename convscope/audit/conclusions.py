@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from convscope.audit.backgrounds import BackgroundMeasure, background_measures
+from convscope.audit.class_names import class_name
 from convscope.audit.concept_pass import LearnedConcepts
 from convscope.audit.explainer import ExplainedPhoto
 from convscope.audit.measures import (
@@ -36,7 +37,7 @@ MOST_TESTED = 8
 
 @dataclass(frozen=True)
 class NamedGroup:
-    """A group under the name that the table gives it."""
+    """A group under the name that the table gives it, which no other group has."""
 
     name: str
     group: Group
@@ -69,7 +70,7 @@ class Conclusions:
         return {
             self.explained[place].number: named.name
             for named in self.groups
-            for place in named.group.places.tolist()
+            for place in named.group.members.tolist()
         }
 
 
@@ -122,20 +123,20 @@ def findings(model: Model, predictions: Predictions, conclusions: Conclusions) -
         )
     for named in conclusions.groups:
         if named.is_odd:
-            group = named.group
+            group, label = named.group, class_name(model, named.group.predicted)
             listed.append(
                 Finding(
                     "reason",
                     named.name,
                     group.oddness,
-                    f"{len(group.places)} photos are called {model.label(group.predicted)} for the"
-                    f" same place, which other photos do not look at; without it"
-                    f" {group.changed or 0:.0%} of the answers change{_put(group)}.",
+                    f"{len(group.members)} photos are called {label} for the same place, which"
+                    f" other photos do not look at; without it {group.changed or 0:.0%} of the"
+                    f" answers change{_put(group)}.",
                 )
             )
     for measure in conclusions.backgrounds:
         if measure.is_told_by_background:
-            name = model.label(measure.index)
+            name = class_name(model, measure.index)
             listed.append(
                 Finding(
                     "background",
@@ -185,5 +186,5 @@ def _named_groups(
             tested += 1
             group = test(group, seed)
         number = numbers[group.predicted] = numbers.get(group.predicted, 0) + 1
-        named.append(NamedGroup(f"{model.label(group.predicted)} {number}", group))
+        named.append(NamedGroup(f"{class_name(model, group.predicted)} {number}", group))
     return sorted(named, key=lambda entry: not entry.is_odd)

@@ -95,8 +95,7 @@ class Explainer:
     def activations(self, photos: Sequence[ExplainedPhoto]) -> tuple[Tensor, Tensor]:
         """What the layer gives for some photos, and the gradient there of the answer's score, of
         mistakes of the answer's minus the label's (n c h w both)."""
-        read = [self.model.fit(read_photo(self.source, photo.entry)) for photo in photos]
-        image = self.prepared().preprocess(torch.cat(read))
+        image = self.prepared().preprocess(torch.cat(self._read(photos)[0]))
         with Probe(self.prepared()) as probe:
             target = Target(probe.model, tuple(photo.choice for photo in photos))
             return probe.activation_and_gradient(image, self.layer, target)
@@ -107,8 +106,7 @@ class Explainer:
         Raises:
             NumericError: NaN or infinity in the explanations.
         """
-        read = [read_photo(self.source, photo.entry) for photo in photos]
-        fitted = [self.model.fit(photo) for photo in read]
+        fitted, sizes = self._read(photos)
         image = self.prepared().preprocess(torch.cat(fitted))
         with Probe(self.prepared()) as probe:
             answers = [Choice(photo.predicted) for photo in photos]
@@ -126,12 +124,22 @@ class Explainer:
                 rows[place]["contrast"] = contrasts["heat"][at].flatten().tolist()
                 rows[place]["contrast_contributions"] = contrasts["contributions"][at].tolist()
             if self.masks is not None:
-                for row, photo, original, seen in zip(rows, photos, read, fitted, strict=True):
-                    size = (original.shape[-2], original.shape[-1])
+                for row, photo, size, seen in zip(rows, photos, sizes, fitted, strict=True):
                     mask = self.masks.read(photo.entry, size, self.model)
                     if mask is not None:
                         row |= self._object_facts(probe, row, seen, mask.to(seen.device))
         return rows
+
+    def _read(self, photos: Sequence[ExplainedPhoto]) -> tuple[list[Tensor], list[tuple[int, int]]]:
+        """The photos at the network's size (1 c h w each), and their heights and widths before. One
+        at a time is in memory as large as it is."""
+        fitted, sizes = [], []
+        for photo in photos:
+            image = read_photo(self.source, photo.entry)
+            sizes.append((image.shape[-2], image.shape[-1]))
+            fitted.append(self.model.fit(image))
+            del image
+        return fitted, sizes
 
     def _attributed(
         self, probe: Probe, image: Tensor, choices: list[Choice], *, fine: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,14 +20,23 @@ from convscope.audit.tables import (
     encode,
 )
 from convscope.concepts.concept_set import ConceptSet
+from convscope.core.extras import need
 from convscope.core.types import JsonObject
 from convscope.errors import LayerError, OutputError
 from convscope.networks.concept_file import ENDING
 from convscope.networks.model import Model
+from convscope.photos.load_image import PhotoLike
+from convscope.photos.sources.folder import Folder
+from convscope.photos.sources.place import PhotoSource
 from convscope.probe import Probe
 from convscope.results.details import Finding
 from convscope.results.pages import check_page
 from convscope.results.provenance import Row
+
+TABLES = tuple(
+    table.name for table in (PHOTOS, EXPLANATIONS, GROUPS, CONCEPTS, CONCEPT_MAPS, FINDINGS)
+)
+"""The Parquet files of the folder."""
 
 ENOUGH_ROWS = 14
 """Of places: on so many, heat beside an object is told from that on it."""
@@ -42,6 +53,43 @@ def check_place(out: str) -> Path:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"The rows of an audit go into the folder {folder}, which is a file.")
     return page
+
+
+def check_apart(folder: Path, photos: PhotoLike, source: PhotoSource, masks: str | None) -> None:
+    """Refuse to write the rows into what is read.
+
+    Raises:
+        OutputError: the folder of rows is that of the photos or of the masks, or inside of it where
+            another audit would take the rows for photos.
+    """
+    # A folder of pictures is read for its pictures alone, and no copies of files are written.
+    for read, is_whole in ((photos, not isinstance(source, Folder)), (masks, True)):
+        if isinstance(read, (str, Path)) and _overlaps(folder, str(read), is_whole=is_whole):
+            raise OutputError(
+                f"The rows of an audit would go into {folder}, which is read; give the page another"
+                " name, outside of the photos and masks."
+            )
+
+
+def _overlaps(folder: Path, read: str, *, is_whole: bool) -> bool:
+    """Whether a folder is `read`, or, where that is read as a whole, inside of it."""
+    written, place = _resolved(str(folder)), _resolved(read)
+    if written == place:
+        return True
+    if not is_whole:
+        return False
+    if any(mark in read for mark in "*?["):
+        pattern = re.compile(need("fsspec").utils.glob_translate(place))
+        return any(pattern.match(f"{written}/{table}.parquet") for table in TABLES)
+    return written.startswith(place.rstrip(os.sep) + os.sep)
+
+
+def _resolved(path: str) -> str:
+    """The whole path, links resolved; of one that no file can have, as text."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return os.path.abspath(path)
 
 
 def layer_of(model: Model, layer: str | None) -> str:
@@ -108,7 +156,7 @@ def write_tables(
     groups: list[JsonObject] = []
     for named in conclusions.groups:
         group = named.group
-        photos = [conclusions.explained[place] for place in group.places.tolist()]
+        photos = [conclusions.explained[place] for place in group.members.tolist()]
         groups.append(
             {
                 "group": named.name,

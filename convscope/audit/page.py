@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from convscope.audit.class_names import class_name
 from convscope.audit.concept_evidence import strong_concepts
 from convscope.audit.conclusions import Conclusions
 from convscope.audit.page_parts import (
@@ -111,7 +112,7 @@ def page_of(
 def _backgrounds(model: Model, conclusions: Conclusions) -> list[dict[str, object]]:
     return [
         {
-            "label": model.label(measure.index),
+            "label": class_name(model, measure.index),
             "photos": measure.photos,
             "heat": measure.heat_on_object,
             "area": measure.object_area,
@@ -141,12 +142,13 @@ def _next_steps(
     steps = [NextStep(f"{finding.subject}: {advice[finding.kind]}") for finding in listed]
     if conclusions.confusions:
         pair = conclusions.confusions[0]
+        label, predicted = (class_name(model, index) for index in (pair.label, pair.predicted))
         target = f"{pair.predicted} vs {pair.label}"
         words = ["convscope", "class-image", target, *model_words(model)]
         steps.append(
             NextStep(
-                f"{model.label(pair.label)} is taken for {model.label(pair.predicted)} most often;"
-                " see what tells them apart for the network:",
+                f"{label} is taken for {predicted} most often; see what tells them apart for the"
+                " network:",
                 shlex.join(words),
             )
         )
@@ -154,7 +156,7 @@ def _next_steps(
     if worst.recall.value < 1:
         steps.append(
             NextStep(
-                f"{model.label(worst.index)} is the least accurate class"
+                f"{class_name(model, worst.index)} is the least accurate class"
                 f" ({worst.recall.value:.0%} of {worst.photos} photos); more photos of it may help"
                 " most."
             )

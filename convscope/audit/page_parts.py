@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from convscope.audit.class_names import class_name
 from convscope.audit.concept_evidence import StrongConcept
 from convscope.audit.conclusions import Conclusions, NamedGroup
 from convscope.audit.measures import ClassMeasure, Confusion
@@ -117,8 +118,8 @@ def mistake_cards(
             MistakeCard(
                 thumbnails.plain(photo),
                 thumbnails.with_heat(photo, heat_of(row, "contrast")),
-                model.label(photo.label),
-                model.label(photo.predicted),
+                class_name(model, photo.label),
+                class_name(model, photo.predicted),
                 float(predictions.probability[place]),
                 float(predictions.label_probability[place]),
                 place in suspects,
@@ -167,8 +168,8 @@ def confusion_cards(
     photos_of = {measure.index: measure.photos for measure in conclusions.classes}
     return [
         ConfusionCard(
-            model.label(pair.label),
-            model.label(pair.predicted),
+            class_name(model, pair.label),
+            class_name(model, pair.predicted),
             pair.photos,
             pair.photos / photos_of[pair.label],
             _of_pair(conclusions, thumbnails, pair),
@@ -197,12 +198,12 @@ def _group_card(
     model: Model, conclusions: Conclusions, thumbnails: Thumbnails, named: NamedGroup
 ) -> GroupCard:
     group = named.group
-    photos = [conclusions.explained[place] for place in group.places.tolist()]
-    rows = [conclusions.rows[place] for place in group.places.tolist()]
+    photos = [conclusions.explained[place] for place in group.members.tolist()]
+    rows = [conclusions.rows[place] for place in group.members.tolist()]
     heat: list[Array] = [heat_of(row, "fine_heat" if group.is_placed else "heat") for row in rows]
     return GroupCard(
         named.name,
-        model.label(group.predicted),
+        class_name(model, group.predicted),
         len(photos),
         sum(photo.label == photo.predicted for photo in photos),
         group.same_place,
@@ -222,7 +223,7 @@ def class_rows(model: Model, measures: Sequence[ClassMeasure]) -> list[dict[str,
     """The least accurate classes."""
     return [
         {
-            "label": model.label(measure.index),
+            "label": class_name(model, measure.index),
             "photos": measure.photos,
             "recall": measure.recall,
             "answers": measure.answers,

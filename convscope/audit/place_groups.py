@@ -67,6 +67,9 @@ def placed_photos(
     strongest = int(np.where(significant, chance, 1).argmin())
     cells = _around(significant.reshape(size), strongest)
     members = _with_most_heat(rows, beside, inside, cells)
+    # Where all photos of the class have the same heat, as copies of one photo, nothing parts them.
+    if not len(members):
+        return None
     excess = rows[members].mean(0) - rows[outside].mean(0)
     center = int(cells[excess[cells].argmax()])
     cells = _around((excess >= REACH * excess[center]).reshape(size), center)

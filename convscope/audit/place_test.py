@@ -60,8 +60,8 @@ class PlaceTest:
         answers, which decides: what stands beside an object may be filled without a change, where
         the object is enough, and a filled place may change an answer by chance."""
         generator = np.random.default_rng(seed)
-        others = np.setdiff1d(np.arange(len(self.photos)), group.places)
-        inside = generator.permutation(group.places)[:MOST_PHOTOS]
+        others = np.setdiff1d(np.arange(len(self.photos)), group.members)
+        inside = generator.permutation(group.members)[:MOST_PHOTOS]
         outside = generator.permutation(others)[:MOST_PHOTOS]
         hole = self._hole(group)
         changed, drop = self._effect_of_filling(inside, hole)
@@ -89,7 +89,7 @@ class PlaceTest:
         donors = others[is_same] if is_same.sum() >= LEAST_PHOTOS else others
         gain, gain_elsewhere = (
             self._gain(group.predicted, hosts, generator.choice(part, len(hosts)), hole)
-            for part in (group.places, donors)
+            for part in (group.members, donors)
         )
         return gain, gain_elsewhere
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from convscope.audit.clustering import MOST_PHOTOS, Assignment, Matrix, partitions, unit_rows
 from convscope.audit.place_groups import PlacedPhotos, placed_photos
+from convscope.audit.predictions import Flags
 
 LEAST_PHOTOS = 5
 """Photos that make a group."""
@@ -42,7 +43,8 @@ SAME_REASON = 0.95
 
 @dataclass(frozen=True)
 class Group:
-    """Photos (their places among the explained) that get one class with heat at one place.
+    """Photos (`members`, by their number among the explained) that get one class with heat at one
+    place.
 
     `heat` is the mean of their heatmaps, each of length 1 (h w). `changed` is the share of answers
     that change when that place is taken away, `drop` by how much the answer's probability falls
@@ -54,7 +56,7 @@ class Group:
     """
 
     predicted: int
-    places: Assignment
+    members: Assignment
     same_place: float
     elsewhere: float
     heat: Matrix
@@ -96,15 +98,18 @@ def find_groups(
     classes = np.asarray(predicted)
     placed = _placed_groups(heat if fine is None else fine, objects, classes)
     size, rows = heat.shape[1:], _positive_rows(heat)
-    left = rows.copy()
+    everywhere = np.ones(len(rows), bool)
+    is_left = everywhere.copy()
     for group in placed:
-        left[group.places] = 0
-    groups = placed + _clusters(left, classes, size, seed)
+        is_left[group.members] = False
+    groups = placed + _clusters(rows, classes, size, seed, is_left)
     generator = np.random.default_rng(seed)
     by_chance = [
         group
         for _ in range(SHIFTS)
-        for group in _clusters(_shifted(rows.reshape(-1, *size), generator), classes, size, seed)
+        for group in _clusters(
+            _shifted(rows.reshape(-1, *size), generator), classes, size, seed, everywhere
+        )
     ]
     return sorted(
         (replace(group, threshold=_threshold(group, by_chance)) for group in groups),
@@ -118,8 +123,8 @@ def find_groups(
 
 def _threshold(group: Group, by_chance: Sequence[Group]) -> float:
     """How odd a group of that many photos must be: more than any of about that size by chance."""
-    least = len(group.places) / SMALLER
-    chance = max((other.oddness for other in by_chance if len(other.places) >= least), default=0.0)
+    least = len(group.members) / SMALLER
+    chance = max((other.oddness for other in by_chance if len(other.members) >= least), default=0.0)
     return max(LEAST_ODDNESS, chance + CHANCE_MARGIN)
 
 
@@ -137,7 +142,9 @@ def _placed_groups(heat: Matrix, objects: Matrix | None, classes: Assignment) ->
         for index in np.unique(classes).tolist()
     ]
     return [
-        _placed_group(rows, index, each, size) for index, each in candidates if each is not None
+        _placed_group(rows, index, photos, size)
+        for index, photos in candidates
+        if photos is not None
     ]
 
 
@@ -147,10 +154,13 @@ def _placed_group(rows: Matrix, index: int, placed: PlacedPhotos, size: tuple[in
     return _group(rows, placed.members, index, mean, size, is_placed=True)
 
 
-def _clusters(rows: Matrix, classes: Assignment, size: tuple[int, ...], seed: int) -> list[Group]:
+def _clusters(
+    rows: Matrix, classes: Assignment, size: tuple[int, ...], seed: int, is_left: Flags
+) -> list[Group]:
+    """The clusters of each class's photos, as far as these are left; all photos count as others."""
     groups: list[Group] = []
     for index in np.unique(classes).tolist():
-        members = np.flatnonzero((classes == index) & rows.any(1))[:MOST_PHOTOS]
+        members = np.flatnonzero((classes == index) & is_left & rows.any(1))[:MOST_PHOTOS]
         if len(members) < LEAST_PHOTOS:
             continue
         candidates = [
@@ -176,39 +186,39 @@ def _as_groups(
     merged: list[Assignment] = []
     for cluster in sorted(clusters, key=len, reverse=True):
         mean = unit_rows(rows[cluster].mean(0, keepdims=True))
-        for place, other in enumerate(merged):
+        for number, other in enumerate(merged):
             cosine = float((mean @ unit_rows(rows[other].mean(0, keepdims=True)).T).item())
             if cosine >= SAME_REASON:
-                merged[place] = np.concatenate([other, cluster])
+                merged[number] = np.concatenate([other, cluster])
                 break
         else:
             merged.append(cluster)
     groups = []
-    for places in merged:
-        if len(places) < LEAST_PHOTOS:
+    for cluster in merged:
+        if len(cluster) < LEAST_PHOTOS:
             continue
-        groups.append(_group(rows, places, predicted, rows[places].mean(0), size))
+        groups.append(_group(rows, cluster, predicted, rows[cluster].mean(0), size))
     return groups
 
 
 def _group(
     rows: Matrix,
-    places: Assignment,
+    members: Assignment,
     predicted: int,
     heat: Matrix,
     size: tuple[int, ...],
     *,
     is_placed: bool = False,
 ) -> Group:
-    """The photos at `places`, with the cosines of their heatmaps, and of all others, with `heat`
+    """The photos `members`, with the cosines of their heatmaps, and of all others, with `heat`
     (h*w)."""
     mean = unit_rows(heat[None])[0]
     others = np.ones(len(rows), bool)
-    others[places] = False
+    others[members] = False
     elsewhere = float((rows[others] @ mean).mean()) if others.any() else 1.0
-    same_place = float((rows[places] @ mean).mean())
+    same_place = float((rows[members] @ mean).mean())
     heat = mean.reshape(size)
-    return Group(predicted, np.sort(places), same_place, elsewhere, heat, is_placed=is_placed)
+    return Group(predicted, np.sort(members), same_place, elsewhere, heat, is_placed=is_placed)
 
 
 def _shifted(heat: Matrix, generator: np.random.Generator) -> Matrix:

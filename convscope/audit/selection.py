@@ -9,20 +9,21 @@ from convscope.audit.predictions import Integers, Predictions
 
 MISTAKES_SHARE = 4
 """One in so many of the explained photos, at most, is there because it is among the worst
-mistakes."""
+mistakes, unless more of them are shown."""
 
 PER_CLASS = 24
 """Photos that a class gets before any class gets more: fewer show no groups."""
 
 
-def select(predictions: Predictions, most: int, seed: int) -> Integers:
-    """The places of at most `most` photos: the worst mistakes, then `PER_CLASS` of each predicted
-    class, beginning with the classes that mistakes are taken for, then all others at random.
+def select(predictions: Predictions, most: int, worst: int, seed: int) -> Integers:
+    """The places of at most `most` photos: the worst mistakes, at least `worst` of them, then
+    `PER_CLASS` of each predicted class, beginning with the classes that mistakes are taken for,
+    then all others at random.
 
     The draw depends on names and seed only, so that a run that was killed goes on with the same.
     """
     order: dict[int, None] = dict.fromkeys(
-        predictions.mistakes[: max(1, most // MISTAKES_SHARE)].tolist()
+        predictions.mistakes[: max(worst, most // MISTAKES_SHARE)].tolist()
     )
     drawn = np.argsort([priority(name, seed) for name in predictions.names], kind="stable")
     wrong = predictions.predicted[predictions.mistakes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +37,8 @@ class SuspectLabels:
 def suspect_labels(predictions: Predictions) -> SuspectLabels:
     """The mistakes whose label gets almost no probability, though the predicted class gets as much
     as its own photos usually do (confident learning, Northcutt et al., 2021)."""
+    from scipy.stats import poisson
+
     mistakes = predictions.mistakes
     usual = {
         index: float(np.mean(predictions.label_probability[predictions.label == index]))
@@ -54,9 +55,7 @@ def suspect_labels(predictions: Predictions) -> SuspectLabels:
     )
     places = mistakes[is_suspect]
     expected = TAIL * max(1, len(mistakes) - len(places))
-    chance = 1 - sum(
-        math.exp(-expected) * expected**count / math.factorial(count)
-        for count in range(min(len(places), 100))
-    )
+    # So many or more, of a Poisson count.
+    chance = float(poisson.sf(len(places) - 1, expected))
     is_alarm = len(places) >= LEAST_PHOTOS and chance < SIGNIFICANCE
     return SuspectLabels(places, expected, is_alarm)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import csv
+import html
+import importlib
+import re
+import shlex
 
 import numpy as np
+import pyarrow
 import pyarrow.parquet
 import pytest
 import torch
@@ -15,6 +20,7 @@ import convscope
 from convscope.atlas.scan import listing
 from convscope.atlas.store.store import Store
 from convscope.audit.forward_pass import ForwardPass
+from convscope.audit.output import check_apart
 from convscope.cli import main
 from convscope.errors import (
     ImageError,
@@ -24,7 +30,9 @@ from convscope.errors import (
     OptionError,
     OutputError,
 )
+from convscope.photos.listed import Listed
 from convscope.photos.samples import sample
+from convscope.results.details import AuditDetails
 from tests.audit import colored_photos
 
 
@@ -123,6 +131,67 @@ def test_it_goes_on_where_it_was(folder, tmp_path, monkeypatch):
     assert not (tmp_path / "audit" / "partial").exists()
 
 
+class OtherMasks:
+    """The objects are said to be elsewhere than in the run that was killed."""
+
+    def change(self, root):
+        for path in (root / "masks").rglob("*.png"):
+            # By another program, so that the files' sizes differ, too.
+            Image.fromarray(255 - np.asarray(Image.open(path))).save(path, compress_level=0)
+
+    def options(self, root):
+        return {"photos": str(root / "photos"), "masks": str(root / "masks")}
+
+    def model(self):
+        return colored_photos.model()
+
+
+class OtherModel:
+    """The same weights, but another head or other labels."""
+
+    def __init__(self, **options):
+        self.known = {"labels": list(colored_photos.CLASSES)} | options
+
+    def change(self, root):
+        pass
+
+    def options(self, root):
+        paths = sorted((root / "photos").rglob("*.png"))
+        labels = [colored_photos.CLASSES.index(path.parent.name) for path in paths]
+        return {"photos": [str(path) for path in paths], "labels": labels}
+
+    def model(self):
+        return convscope.load_model(colored_photos.network(), size=32, **self.known)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [OtherMasks(), OtherModel(head="sigmoid"), OtherModel(labels=[*"abcd"])],
+    ids=["masks", "head", "labels"],
+)
+def test_a_run_goes_on_with_the_same_network_and_masks_only(tmp_path, monkeypatch, other):
+    colored_photos.write(tmp_path, count=32, swapped=2)
+    options = other.options(tmp_path)
+    module = importlib.import_module("convscope.audit.audit")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "page_of", killed)
+        with pytest.raises(KeyboardInterrupt):
+            audit(tmp_path, tmp_path, **options)
+    other.change(tmp_path)
+    audit(tmp_path, tmp_path, model=other.model(), **options)
+    audit(tmp_path, tmp_path / "whole", model=other.model(), **options)
+    for table in ("photos", "explanations"):
+        resumed, whole = (
+            pyarrow.parquet.read_table(folder / "audit" / f"{table}.parquet").to_pylist()
+            for folder in (tmp_path, tmp_path / "whole")
+        )
+        assert resumed == whole
+
+
 def test_a_budget_explains_the_worst_mistakes_first(tmp_path):
     planted = set(colored_photos.write(tmp_path, count=100, swapped=5))
     colored_photos.run(tmp_path, max_explained=20)
@@ -188,6 +257,46 @@ def test_rows_are_not_written_into_a_folder_that_is_read(tmp_path, name):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_rows_are_not_written_where_the_next_audit_would_take_them_for_photos(tmp_path):
+    colored_photos.write(tmp_path, count=8)
+    rows = [
+        {"image": {"bytes": path.read_bytes()}, "label": path.parent.name}
+        for path in sorted((tmp_path / "photos").rglob("*.png"))
+    ]
+    table = tmp_path / "rows" / "photos.parquet"
+    table.parent.mkdir()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), table)
+    before = sorted(tmp_path.rglob("*"))
+    model = colored_photos.model()
+    for photos in (table.parent, tmp_path / "**" / "*.parquet"):
+        with pytest.raises(OutputError, match=r"which is read; .* outside of the photos and masks"):
+            convscope.audit(model, str(photos), out=str(table.parent / "audit.html"))
+    assert sorted(tmp_path.rglob("*")) == before
+    # The rows are not among these, and nothing but pictures is read from a folder of pictures.
+    for _ in range(2):
+        for photos in (tmp_path / "rows" / "*.parquet", tmp_path / "photos"):
+            out = str(photos.with_name("audit.html") if "*" in photos.name else photos / "a.html")
+            result = convscope.audit(model, str(photos), out=out, unit_steps=0)
+            assert result.details_as(AuditDetails).photos == 8
+
+
+def test_folders_with_odd_names_are_compared(tmp_path):
+    source = Listed([])
+    for name in ("odd\ud800", "odd\udcff"):
+        check_apart(tmp_path / name, str(tmp_path / "photos"), source, None)
+        with pytest.raises(OutputError):
+            check_apart(tmp_path / name, str(tmp_path / name), source, None)
+        with pytest.raises(OutputError):
+            check_apart(tmp_path / name / "audit", str(tmp_path / name), source, None)
+
+
+def test_a_link_to_the_folder_that_is_read_is_that_folder(tmp_path):
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "masks")
+    with pytest.raises(OutputError):
+        check_apart(tmp_path / "link" / "audit", "photos", Listed([]), str(tmp_path / "masks"))
+
+
 def test_masks_of_other_photos_are_refused(folder, tmp_path):
     masks = tmp_path / "masks"
     masks.mkdir()
@@ -217,7 +326,30 @@ def test_the_command_line(folder, tmp_path, capsys, monkeypatch):
     (tmp_path / "labels.csv").write_text("photo,label\nchelsea,Egyptian cat\ncoffee,espresso\n")
     assert main(["audit", "photos", "--labels", "labels.csv", "--unit-steps", "0"]) == 0
     assert capsys.readouterr().out.strip() == "audit.html"
-    assert "espresso" in (tmp_path / "audit.html").read_text()
+    page = (tmp_path / "audit.html").read_text()
+    assert "espresso" in page
+    command = re.findall(r"<pre>(convscope audit .*?)</pre>", page)[-1]
+    before = (tmp_path / "audit" / "photos.parquet").read_bytes()
+    (tmp_path / "audit.html").unlink()
+    assert main(shlex.split(html.unescape(command))[1:]) == 0
+    assert (tmp_path / "audit.html").exists()
+    assert (tmp_path / "audit" / "photos.parquet").read_bytes() == before
+
+
+def test_the_command_says_all_that_is_not_the_default(folder, tmp_path):
+    photos = str(folder / "photos")
+    audit(folder, tmp_path, batch=8, half=True, max_seconds=90.5, threads=1)
+    out = str(tmp_path / "audit.html")
+    command = f"convscope audit {photos} --out {out} --layer 1 --max-seconds 90.5 --unit-steps 0"
+    options = "--batch 8 --half --threads 1 --model MODEL"
+    assert f"{command} {options}" in html.unescape((tmp_path / "audit.html").read_text())
+    paths = sorted((folder / "photos").rglob("0*.png"))
+    in_order = [path.parent.name for path in paths]
+    result = audit(folder, tmp_path, photos=[str(path) for path in paths], labels=in_order)
+    page = (tmp_path / "audit.html").read_text()
+    assert f"convscope audit PHOTOS --out {out} --labels LABELS --layer 1" in page
+    assert result.provenance["arguments"]["batch"] == 32
+    assert result.provenance["arguments"]["half"] is False
 
 
 def test_a_picture_of_an_audit_is_not_made_again(folder, tmp_path):

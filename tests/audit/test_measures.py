@@ -19,6 +19,7 @@ from convscope.audit.measures import (
 from convscope.audit.place_groups import placed_photos
 from convscope.audit.predictions import Predictions
 from convscope.audit.reasons import find_groups
+from convscope.audit.selection import select
 from convscope.audit.suspect_labels import suspect_labels
 
 
@@ -101,6 +102,23 @@ def test_labels_are_suspect_only_where_chance_does_not_explain_them():
     assert not suspect_labels(single).is_alarm
 
 
+@pytest.mark.parametrize(
+    ("mistakes", "suspects", "is_alarm"),
+    [(1000, 600, True), (11000, 3000, True), (1000, 167, False), (1000, 210, True)],
+)
+def test_many_suspect_labels_are_more_than_chance_explains(mistakes, suspects, is_alarm):
+    """167 of 1,000 mistakes are a fifth of the other 833: what is expected. 210 are 52 more than
+    the 158 expected then: four standard deviations."""
+    label, predicted = np.repeat([0, 1], [mistakes, 10]), np.ones(mistakes + 10, int)
+    left = np.full(len(label), 0.9)
+    left[:mistakes] = 0.2
+    left[:suspects] = 0.001
+    measured = suspect_labels(predictions(label, predicted, np.full(len(label), 0.9), left))
+    assert len(measured.places) == suspects
+    assert measured.expected == pytest.approx(0.2 * (mistakes - suspects))
+    assert measured.is_alarm == is_alarm
+
+
 def test_the_eigengap_counts_clusters_that_are_far_apart():
     generator = np.random.default_rng(0)
     centers = np.eye(3)[np.repeat(np.arange(3), 20)]
@@ -126,8 +144,8 @@ def test_a_place_is_odd_only_where_others_do_not_look():
     heat[:12] = spots([(5, 0)] * 12, generator)
     oddest = find_groups(heat, predicted, 0)[0]
     assert oddest.is_candidate
-    assert set(range(12)) <= set(oddest.places.tolist())
-    assert len(oddest.places) <= 13
+    assert set(range(12)) <= set(oddest.members.tolist())
+    assert len(oddest.members) <= 13
     # Where all photos look at one place, as at a centered object, it is no odd one.
     same = spots([(3, 3)] * 72, generator)
     assert not any(group.is_candidate for group in find_groups(same, predicted, 0))
@@ -176,9 +194,9 @@ def test_a_photo_whose_object_stands_at_the_place_is_not_of_the_group():
     without, with_objects = (find_groups(heat, predicted, 0, known)[0] for known in (None, objects))
     assert without.is_placed
     assert with_objects.is_placed
-    assert set(range(16, 20)) <= set(without.places.tolist())
-    assert not set(range(16, 20)) & set(with_objects.places.tolist())
-    assert len(set(range(16)) & set(with_objects.places.tolist())) >= 15
+    assert set(range(16, 20)) <= set(without.members.tolist())
+    assert not set(range(16, 20)) & set(with_objects.members.tolist())
+    assert len(set(range(16)) & set(with_objects.members.tolist())) >= 15
 
 
 def test_a_tag_beside_the_object_is_a_place_of_its_own():
@@ -191,14 +209,55 @@ def test_a_tag_beside_the_object_is_a_place_of_its_own():
     predicted = [0] * 48 + [1] * 48 + [2] * 48
     groups = find_groups(heat, predicted, 0)
     assert [group.predicted for group in groups if group.is_placed] == [0]
-    members = set(groups[0].places.tolist())
+    members = set(groups[0].members.tolist())
     assert len(members & set(tagged.tolist())) >= 15
     assert len(members) <= 17
     assert groups[0].is_candidate
     assert groups[0].heat.argmax() == 30
     assert groups[0].heat[:3].max() == 0
-    others = {place for group in groups[1:] for place in group.places.tolist()}
+    others = {place for group in groups[1:] for place in group.members.tolist()}
     assert not members & others
     for seed in range(20):
         shuffled = np.random.default_rng(seed).permutation(predicted).tolist()
         assert not any(group.is_placed for group in find_groups(heat[16:], shuffled[16:], 0)[:1])
+
+
+def test_elsewhere_is_the_mean_over_all_other_photos():
+    """Those of a placed group, too: their heat counts like that of any other photo."""
+    generator = np.random.default_rng(0)
+    heat = spots([tuple(generator.integers(0, 6, 2)) for _ in range(144)], generator)
+    heat[:16] += spots([(5, 0)] * 16, generator)
+    groups = find_groups(heat, [0] * 48 + [1] * 48 + [2] * 48, 0)
+    assert {group.is_placed for group in groups} == {False, True}
+    lengths = np.sqrt((heat**2).sum((1, 2)))
+    for group in groups:
+        cosines = (heat * group.heat).sum((1, 2)) / lengths
+        is_member = np.isin(np.arange(144), group.members)
+        assert group.same_place == pytest.approx(cosines[is_member].mean())
+        assert group.elsewhere == pytest.approx(cosines[~is_member].mean())
+
+
+def test_copies_of_one_photo_are_parted_by_nothing():
+    """All photos of a class have the same heat, at a place where no other photo has any."""
+    generator = np.random.default_rng(0)
+    heat = 0.01 * generator.random((60, 36))
+    heat[:20] = heat[0]
+    heat[:20, 30] = 1
+    heat[20:, :30] += np.eye(30)[generator.integers(0, 30, 40)]
+    rows, classes = unit_rows(heat), np.repeat([0, 1, 2], 20)
+    assert placed_photos(rows, rows, classes, 0, (6, 6), 5) is None
+    (first, *_) = find_groups(heat.reshape(60, 6, 6), classes.tolist(), 0)
+    assert first.is_candidate
+    assert first.members.tolist() == list(range(20))
+    assert np.isfinite(first.heat).all()
+
+
+def test_as_many_mistakes_are_chosen_as_are_shown():
+    label = np.zeros(60, int)
+    predicted = np.repeat([1, 0], [20, 40])
+    rows = predictions(label, predicted)
+    for worst, most, expected in ((20, 20, 20), (12, 20, 12), (3, 20, 5), (1, 1, 1)):
+        chosen = select(rows, most, worst, seed=0)
+        assert len(chosen) == most
+        assert set(chosen[:expected].tolist()) <= set(range(20))
+        assert chosen[:expected].tolist() == rows.mistakes[:expected].tolist()

@@ -103,7 +103,7 @@ def test_a_tag_that_only_heat_with_more_places_shows():
     groups = find_groups(coarse[:, ::2, ::2], predicted, 0, fine=fine)
     placed = [group for group in groups if group.is_placed]
     assert len(placed) == 1
-    assert len(set(range(16)) & set(placed[0].places.tolist())) >= 15
+    assert len(set(range(16)) & set(placed[0].members.tolist())) >= 15
     assert placed[0].heat.shape == (6, 6)
     assert {group.heat.shape for group in groups if not group.is_placed} <= {(3, 3)}
 

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+import convscope
 from tests.audit import colored_photos
 
 
@@ -53,3 +54,18 @@ def test_clean_photos_raise_no_alarm(tmp_path):
     }
     picture = result.picture()
     assert picture.width > 400
+
+
+def test_a_label_with_dollar_signs_is_drawn_as_it_is(tmp_path):
+    labels = [r"a$\frac$", r"$b$", r"c$\d$", "gray"]
+    colored_photos.write(tmp_path, count=16)
+    paths = sorted((tmp_path / "photos").rglob("*.png"))
+    model = convscope.load_model(colored_photos.network(), size=32, labels=labels)
+    result = convscope.audit(
+        model,
+        [str(path) for path in paths],
+        labels=[colored_photos.CLASSES.index(path.parent.name) for path in paths],
+        out=str(tmp_path / "audit.html"),
+        unit_steps=0,
+    )
+    assert result.picture().width > 400

@@ -49,7 +49,9 @@ class PartHeader:
 
 def digest(data: object) -> str:
     """The SHA-256 of plain data, as hexadecimal digits."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    text = json.dumps(data, sort_keys=True, ensure_ascii=False)
+    # Names of files may hold lone surrogates.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def float32(value: float | np.floating[Foreign]) -> float:

@@ -43,7 +43,8 @@ def audit(result: Result, *, first: PositiveInt = 20) -> Image.Image:
     error = np.clip(np.stack([value - low, high - value]), 0, None)
     left.errorbar(value, rows, xerr=error, fmt="o", color=BAR, markersize=4, linewidth=1.5)
     names = [f"{entry.label[:LONGEST_NAME]} ({entry.photos})" for entry in classes]
-    left.set_yticks(rows, names, fontsize=8)
+    # A label with two dollar signs is no formula.
+    left.set_yticks(rows, names, fontsize=8, parse_math=False)
     left.set_xlim(-0.02, 1.02)
     left.set_title("accuracy by class (photos)", fontsize=9, color=INK)
     bins = result["bins"]
