@@ -64,7 +64,7 @@ def test_a_label_with_dollar_signs_is_drawn_as_it_is(tmp_path):
     result = convscope.audit(
         model,
         [str(path) for path in paths],
-        labels=[colored_photos.CLASSES.index(path.parent.name) for path in paths],
+        labels=[str(colored_photos.CLASSES.index(path.parent.name)) for path in paths],
         out=str(tmp_path / "audit.html"),
         unit_steps=0,
     )
