@@ -20,6 +20,7 @@ from convscope.audit.predictions import Predictions
 from convscope.audit.thumbnails import Thumbnails
 from convscope.core.files import write_whole
 from convscope.core.ranges import NonNegativeInt, PositiveFloat, PositiveInt, Seed, Threads
+from convscope.core.types import JsonObject
 from convscope.core.validation import checked
 from convscope.networks.command_words import model_words
 from convscope.networks.load import ModelLike
@@ -140,16 +141,30 @@ def audit(
         str(page.with_suffix("")),
         seed,
     )
+    rows = _write(run, predictions, conclusions, listed, page, request, record)
+    record["seconds"] = round(time.perf_counter() - started, 3)
+    return _result(run.model, predictions, conclusions, listed, page, rows, record)
+
+
+def _write(
+    run: AuditRun,
+    predictions: Predictions,
+    conclusions: Conclusions,
+    listed: list[Finding],
+    page: Path,
+    request: PageRequest,
+    record: provenance.Provenance,
+) -> list[JsonObject]:
+    """Write the page and its tables; the rows of all photos."""
     thumbnails = Thumbnails(run.model, run.source, run.layer, page, page.with_suffix(""))
     data = page_of(run.model, predictions, conclusions, listed, thumbnails, request, record)
     rows = list(run.files.rows("photos"))
     write_tables(run.files.store, run.model, rows, conclusions, listed)
-    write_concepts(run.files.store, concept_set(conclusions.concepts, run.layer, seed))
+    write_concepts(run.files.store, concept_set(conclusions.concepts, run.layer, request.seed))
     write_whole(page, data)
     thumbnails.remove_old_copies()
     run.files.remove_parts()
-    record["seconds"] = round(time.perf_counter() - started, 3)
-    return _result(run.model, predictions, conclusions, listed, page, rows, record)
+    return rows
 
 
 def _command(model: Model, photos: PhotoLike, arguments: dict[str, object]) -> str:
