@@ -91,12 +91,14 @@ def _remove_leftovers(store: Store, parts: list[HeadedPart]) -> list[HeadedPart]
 
 def _groups(parts: list[HeadedPart], size: int) -> list[list[HeadedPart]]:
     """The parts to be merged with each other, two or more, in the order of their units."""
-    ordered = sorted(parts, key=lambda each: (each.header.jobs[0].get("first", 0), each.part.name))
+    ordered = sorted(
+        parts, key=lambda headed: (headed.header.jobs[0].get("first", 0), headed.part.name)
+    )
     groups: list[list[HeadedPart]] = [[]]
-    for each in ordered:
-        if groups[-1] and sum(other.part.size for other in groups[-1]) + each.part.size > size:
+    for headed in ordered:
+        if groups[-1] and sum(other.part.size for other in groups[-1]) + headed.part.size > size:
             groups.append([])
-        groups[-1].append(each)
+        groups[-1].append(headed)
     return [group for group in groups if len(group) > 1]
 
 
@@ -105,10 +107,10 @@ def _merge(store: Store, table: Table[Columns], folder: str, group: list[HeadedP
     pa = arrow()
     jobs: dict[str, JobEntry] = {}
     tables = []
-    for each in group:
-        new_jobs = {job["job"]: job for job in each.header.jobs if job["job"] not in jobs}
-        data = store.read(each.part)
-        if len(new_jobs) < len(each.header.jobs):
+    for headed in group:
+        new_jobs = {job["job"]: job for job in headed.header.jobs if job["job"] not in jobs}
+        data = store.read(headed.part)
+        if len(new_jobs) < len(headed.header.jobs):
             wanted = pa.array(list(new_jobs), pa.string())
             data = data.filter(pa.compute.is_in(data.column("job"), value_set=wanted))
         jobs |= new_jobs
@@ -116,6 +118,6 @@ def _merge(store: Store, table: Table[Columns], folder: str, group: list[HeadedP
     merged = pa.concat_tables(tables).combine_chunks()
     name = f"merged-{digest(sorted(jobs))[:32]}.parquet"
     store.write(posixpath.join(folder, name), encode_table(merged, table, list(jobs.values())))
-    for each in group:
-        if each.part.name != name:
-            store.remove(each.part.path)
+    for headed in group:
+        if headed.part.name != name:
+            store.remove(headed.part.path)

@@ -95,7 +95,7 @@ def _card_lines(row: CardColumns, *, whole: bool) -> list[Line]:
         about = f"of {pluralize(row['readability_pairs'], 'pair')} of photos sorted rightly"
         lines.append(line("readability", row["readability"], about))
     for what, text in (("raises", row["raises"]), ("lowers", row["lowers"])):
-        lines += [line(what, -each.change, each.label) for each in read_changes(text)]
+        lines += [line(what, -change.change, change.label) for change in read_changes(text)]
     for curve in read_tuning(row):
         kind = curve.kind.replace("_", " ")
         lines.append(line(kind, curve.selectivity, curve.text if curve.preferred else "none"))

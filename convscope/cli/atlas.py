@@ -121,7 +121,9 @@ class AtlasVerb(click.Command):
             click.Option(["-q", "--quiet"], is_flag=True, help="No progress and no table."),
             help_option(),
         ]
-        return {each.name: each for group in self.groups.values() for each in group}.values()
+        return {
+            parameter.name: parameter for group in self.groups.values() for parameter in group
+        }.values()
 
     def _run(self, **typed: Any) -> int:
         with in_words_of(self):

@@ -165,10 +165,15 @@ class Verb(click.Command):
                 ]
         if any(parameter.name == "model" for parameter in self.schema.parameters):
             used_flags = {
-                flag for options in self.groups.values() for each in options for flag in each.opts
+                flag
+                for options in self.groups.values()
+                for click_option in options
+                for flag in click_option.opts
             }
             self.groups["Model"] = list(model_options(used_flags))
-        page = next((each for each in self.schema.parameters if each.name == "out"), None)
+        page = next(
+            (parameter for parameter in self.schema.parameters if parameter.name == "out"), None
+        )
         self.groups["Output"] = _output_options(
             self.name in TABLES,
             WHERE_TO_WRITE if page is None else f"Where to write: {page.help} [{page.default}]",
@@ -177,7 +182,11 @@ class Verb(click.Command):
             self.groups["Output"].append(help_all_option())
         # Methods may share an option's name: each shows it in its own section, the command has it
         # once.
-        return {each.name: each for group in self.groups.values() for each in group}.values()
+        return {
+            click_option.name: click_option
+            for group in self.groups.values()
+            for click_option in group
+        }.values()
 
     def _run(self, **typed: Any) -> int:
         with in_words_of(self):

@@ -18,12 +18,12 @@ MIN_RANDOM_SETS = 10
 
 @dataclass(frozen=True)
 class ConceptTest:
-    """How a concept fares against several sets of random photos: its shares, those of random sets
-    against each other, the two-sided p-value, corrected for the number of concepts tested, and
+    """How a concept fares against several sets of random photos: its TCAV scores, those of random
+    sets against each other, the two-sided p-value, corrected for the number of concepts tested, and
     whether that is below 0.05."""
 
-    shares: NDArray[np.float64]
-    random_shares: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    random_scores: NDArray[np.float64]
     p_value: float
     is_significant: bool
 
@@ -48,9 +48,9 @@ def concept_activation_vector(concept: Floats, random: Floats, *, seed: int = 0)
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
 
 
-def tcav_share(gradients: Floats, vector: Floats) -> float:
-    """The share of photos whose class score rises along the vector; `gradients` (n c) are those of
-    the score at the layer, of photos of the class."""
+def tcav_score(gradients: Floats, vector: Floats) -> float:
+    """The TCAV score, 0 to 1: the share of photos whose class score rises along the vector;
+    `gradients` (n c) are those of the score at the layer, of photos of the class."""
     return float((gradients.reshape(len(gradients), -1) @ vector > 0).mean())
 
 
@@ -62,8 +62,8 @@ def tcav_test(
     concepts_tested: int = 1,
     seed: int = 0,
 ) -> ConceptTest:
-    """Whether a class is sensitive to a concept: shares against each random set, compared with the
-    shares of random sets against each other by a two-sided t-test with Bonferroni's correction.
+    """Whether a class is sensitive to a concept: TCAV scores against each random set, compared with
+    those of random sets against each other by a two-sided t-test with Bonferroni's correction.
 
     Raises:
         OptionError: fewer than ten random sets.
@@ -73,24 +73,24 @@ def tcav_test(
             f"A concept is tested against {MIN_RANDOM_SETS} random sets or more;"
             f" {len(random_sets)} were given."
         )
-    shares = np.array(
+    scores = np.array(
         [
-            tcav_share(gradients, concept_activation_vector(concept, other, seed=seed))
+            tcav_score(gradients, concept_activation_vector(concept, other, seed=seed))
             for other in random_sets
         ]
     )
     pairs = zip(random_sets, [*random_sets[1:], random_sets[0]], strict=True)
-    random_shares = np.array(
+    random_scores = np.array(
         [
-            tcav_share(gradients, concept_activation_vector(first, second, seed=seed))
+            tcav_score(gradients, concept_activation_vector(first, second, seed=seed))
             for first, second in pairs
         ]
     )
-    if shares.std() == random_shares.std() == 0:
-        p_value = 1.0 if shares[0] == random_shares[0] else 0.0
+    if scores.std() == random_scores.std() == 0:
+        p_value = 1.0 if scores[0] == random_scores[0] else 0.0
     else:
-        # From the moments, since SciPy warns about samples in which all shares are the same.
-        sides = [(side.mean(), side.std(ddof=1), len(side)) for side in (shares, random_shares)]
+        # From the moments, since SciPy warns about samples in which all scores are the same.
+        sides = [(side.mean(), side.std(ddof=1), len(side)) for side in (scores, random_scores)]
         p_value = float(ttest_ind_from_stats(*sides[0], *sides[1], equal_var=False).pvalue)
     p_value = min(1.0, p_value * concepts_tested)
-    return ConceptTest(shares, random_shares, p_value, p_value < 0.05)
+    return ConceptTest(scores, random_scores, p_value, p_value < 0.05)

@@ -3,13 +3,10 @@ from __future__ import annotations
 import numpy as np
 
 from convscope.concepts import register
-from convscope.concepts.concept_test import concept_activation_vector
+from convscope.concepts.concept_test import MIN_RANDOM_SETS, concept_activation_vector
 from convscope.concepts.factors import Factors, Floats, ReadActivations
 from convscope.core.ranges import Seed
 from convscope.errors import OptionError
-
-RANDOM_SETS = 10
-"""Sets that the random photos are cut into: the fewest from which significance is read."""
 
 
 @register(labeled=True, importance="derivative")
@@ -86,11 +83,11 @@ def example_sets(
     if few is not None:
         raise OptionError(f"The concept {few!r} has one photo in {examples}; give two or more.")
     others = np.concatenate(list(read(random).values()))
-    size = len(others) // RANDOM_SETS
+    size = len(others) // MIN_RANDOM_SETS
     if size < 2:
         raise OptionError(
-            f"There are {len(others)} random photos in {random}; give at least {2 * RANDOM_SETS},"
-            f" which are cut into {RANDOM_SETS} sets."
+            f"There are {len(others)} random photos in {random}; give at least"
+            f" {2 * MIN_RANDOM_SETS}, which are cut into {MIN_RANDOM_SETS} sets."
         )
-    order = np.random.default_rng(seed).permutation(len(others))[: size * RANDOM_SETS]
-    return concepts, list(others[order].reshape(RANDOM_SETS, size, -1))
+    order = np.random.default_rng(seed).permutation(len(others))[: size * MIN_RANDOM_SETS]
+    return concepts, list(others[order].reshape(MIN_RANDOM_SETS, size, -1))

@@ -92,9 +92,9 @@ class Estimate:
 
     def _judge(self, loop: _Loop) -> None:
         seconds, most = self.seconds or 0.0, max_hours() * 3600
-        outer = [each for each in reversed(self._loops[:-1]) if each.total > 1]
+        outer = [loop for loop in reversed(self._loops[:-1]) if loop.total > 1]
         work = f"{loop.total:,} steps of {loop.what}" + "".join(
-            f", for each of {each.total:,} {each.what}" for each in outer
+            f", for each of {loop.total:,} {loop.what}" for loop in outer
         )
         if seconds > most:
             raise OptionError(

@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish: the running batch is finished, nothing is lost. A second one stops at once."""
+"""Ctrl-C: the running batch is finished and nothing is lost; a second one stops at once."""
 
 from __future__ import annotations
 

@@ -42,9 +42,9 @@ def list_models(word: str = "", *, source: str | None = None) -> list[str]:
             f"There is no list of names for the source {source!r}; {suggest(source, _SOURCES)}"
         )
     names = sorted(
-        f"{each}:{name}"
-        for each, read in _SOURCES.items()
-        if source in (None, each)
+        f"{kind}:{name}"
+        for kind, read in _SOURCES.items()
+        if source in (None, kind)
         for name in read()
     )
     matches = [name for name in names if word.lower() in name.lower()]

@@ -16,30 +16,21 @@ from convscope.results.details import AttributionDetails, ConceptCardsDetails
 from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.synthesis.objective import objective
-from convscope.verbs.visualize import visualize
+from convscope.verbs._small_pictures import small_pictures
 
 CROPS, CROP_SIDE = 4, 96
 """Crops of a card, each of another photo where there are so many, and their side in pixels."""
-
-PICTURE_SIDE, PICTURE_STEPS = 144, 96
-"""Of a concept's picture, as of the units of a report."""
 
 
 def with_cards(result: Result, model: Model, photos: Sequence[Tensor], seed: int) -> Result:
     """A result of `concepts` drawn as cards, with `picture` (k 3 s s) and `crop` (k 4 3 s s)."""
     details = result.details_as(AttributionDetails)
     layer, count = str(details.layer), len(details.titles)
-    pictures = visualize(
-        model,
-        [
-            objective("direction", layer=layer, vector=tuple(direction.tolist()))
-            for direction in result["directions"][:count]
-        ],
-        preset="distill",
-        size=PICTURE_SIDE,
-        steps=PICTURE_STEPS,
-        seed=seed,
-    )
+    directions = [
+        objective("direction", layer=layer, vector=tuple(direction.tolist()))
+        for direction in result["directions"][:count]
+    ]
+    pictures = small_pictures(model, directions, seed)
     coefficients = torch.from_numpy(result["coefficients"])
     boxes = model.preprocessing.box
     crops = torch.stack(

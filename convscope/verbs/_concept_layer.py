@@ -160,7 +160,7 @@ def averaged_by_label(probe: Probe, layer: str, source: str) -> dict[str, Floats
         maps = _maps_of(probe, network_input(probe.model, tensors), layer)
         for entry, row in zip(batch, to_numpy(maps.mean((2, 3))), strict=True):
             rows.setdefault(entry.label or "", []).append(row)
-    return {label: np.stack(each) for label, each in sorted(rows.items())}
+    return {label: np.stack(label_rows) for label, label_rows in sorted(rows.items())}
 
 
 def _maps_of(probe: Probe, image: Tensor, layer: str) -> Tensor:

@@ -49,8 +49,8 @@ def title_of(row: Row) -> str:
 def with_stability(rows: list[Row], runs: Sequence[Floats]) -> tuple[list[Row], Array]:
     """The rows with each concept's mean matched cosine over the other runs, and the mean of all
     pairs of runs (one number)."""
-    mean, each = stability(runs)
-    extended = [row | {"stability": float(at)} for row, at in zip(rows, each, strict=True)]
+    mean, cosines = stability(runs)
+    extended = [row | {"stability": float(at)} for row, at in zip(rows, cosines, strict=True)]
     return extended, np.array([mean], np.float32)
 
 
@@ -66,12 +66,16 @@ def note_on(rows: Sequence[Row], arrays: Mapping[str, Array], seeds: int) -> str
     sentences = []
     silent = sum(row["value"] <= 0 for row in rows)
     if silent:
-        sentences.append(f"{pluralize(silent, 'concept')} of {len(rows)} never fire on the photos.")
+        verb = "fires" if silent == 1 else "fire"
+        sentences.append(
+            f"{silent} of {pluralize(len(rows), 'concept')} never {verb} on the photos."
+        )
     if "curve" in arrays:
         kept = float(arrays["kept"][0])
+        verb = "keeps" if len(rows) == 1 else "keep"
         enough = "" if kept >= ENOUGH else f", fewer than {ENOUGH:.0%}, and more do not fit"
         sentences.append(
-            f"{pluralize(len(rows), 'concept')} keep {kept:.0%} of the top predictions{enough}."
+            f"{pluralize(len(rows), 'concept')} {verb} {kept:.0%} of the top predictions{enough}."
         )
     if "stability" in arrays and arrays["stability"][0] < STABLE:
         sentences.append(
@@ -81,10 +85,10 @@ def note_on(rows: Sequence[Row], arrays: Mapping[str, Array], seeds: int) -> str
         )
     doubtful = [row["name"] or "The concept" for row in rows if not row.get("is_significant", True)]
     if doubtful:
-        verb = "is" if len(doubtful) == 1 else "are"
+        verb, whom = ("is", "it") if len(doubtful) == 1 else ("are", "them")
         sentences.append(
             f"{', '.join(doubtful)} {verb} not significant: the classes are no more sensitive to"
-            " them than to random photos."
+            f" {whom} than to random photos."
         )
     if len(rows) > MOST_DRAWN:
         sentences.append(f"The picture shows the first {MOST_DRAWN} concepts.")

@@ -17,8 +17,8 @@ from convscope.verbs._concept_measures import summed_gradient
 
 
 def concept_tests(layer: ConceptLayer, asked: Target, seed: int) -> list[Row]:
-    """For each concept of `tcav` its name, the share of photos whose score rises along it, that of
-    random photos, the p-value of the difference, and whether it is significant."""
+    """For each concept of `tcav` its name, its TCAV score, that of random photos, the p-value of
+    the difference, and whether it is significant."""
     options: Mapping[str, object] = layer.options
     concepts, random_sets = example_sets(
         layer.example_activations,
@@ -41,8 +41,8 @@ def concept_tests(layer: ConceptLayer, asked: Target, seed: int) -> list[Row]:
             {
                 "name": name,
                 "examples": len(examples),
-                "tcav": float(test.shares.mean()),
-                "tcav_random": float(test.random_shares.mean()),
+                "tcav": float(test.scores.mean()),
+                "tcav_random": float(test.random_scores.mean()),
                 "p_value": test.p_value,
                 "is_significant": test.is_significant,
             }

@@ -27,10 +27,10 @@ from convscope.results.pictures import overlay_heat, scale_heat, to_rgb, to_uint
 from convscope.results.provenance import Provenance
 from convscope.results.result import Result
 from convscope.verbs._report_questions import statements
+from convscope.verbs._small_pictures import small_pictures
 from convscope.verbs._verb import PhotoLike, network_input
 from convscope.verbs.activation_grid import activation_grid
 from convscope.verbs.predict import predict
-from convscope.verbs.visualize import visualize
 
 PHOTO_COLUMNS: dict[str, type] = {
     "photo": str,
@@ -44,9 +44,6 @@ GROUP_COLUMNS: dict[str, type] = {"group": str, "is_odd": bool}
 
 SHOWN = 4
 """Concepts of a photo: those that say most about its answer."""
-
-PICTURE_SIDE, PICTURE_STEPS = 144, 96
-"""Of a concept, as of the report's units."""
 
 
 @dataclass(frozen=True)
@@ -128,14 +125,7 @@ def concepts_section(model: Model, photo: PhotoLike, path: str, seed: int) -> Co
     maps, contribution = _along(model, photo, path, said[0].target if said else None)
     strength = abs(contribution) if contribution is not None else maps.mean((1, 2))
     shown = [int(index) for index in (-strength).argsort(kind="stable")[:SHOWN]]
-    pictures = visualize(
-        model,
-        [saved.objective(index) for index in shown],
-        preset="distill",
-        size=PICTURE_SIDE,
-        steps=PICTURE_STEPS,
-        seed=seed,
-    )
+    pictures = small_pictures(model, [saved.objective(index) for index in shown], seed)
     cards = [
         ConceptCard(
             index,
@@ -194,7 +184,7 @@ def audit_section(folder: str, record: Provenance) -> AuditSection:
         return AuditSection(folder, None)
     group = row["group"]
     others = [
-        each["photo"] for each in photos if group and each["group"] == group and each is not row
+        entry["photo"] for entry in photos if group and entry["group"] == group and entry is not row
     ]
     return AuditSection(
         folder,
@@ -203,7 +193,7 @@ def audit_section(folder: str, record: Provenance) -> AuditSection:
         row["predicted"],
         row["correct"],
         group,
-        any(each["group"] == group and each["is_odd"] for each in groups),
+        any(entry["group"] == group and entry["is_odd"] for entry in groups),
         tuple(others),
     )
 

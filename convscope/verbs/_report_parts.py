@@ -18,9 +18,11 @@ from convscope.results.details import (
 )
 from convscope.results.pages import PHOTO_SIDE, data_uri, picture_of
 from convscope.results.pictures import overlay_heat, scale_heat, to_rgb, to_uint8
+from convscope.results.pictures.fooling import AMPLIFIED, answer_text
 from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.verbs._report_questions import Statement, goal, statements
+from convscope.verbs._small_pictures import PICTURE_SIDE, small_pictures
 from convscope.verbs._verb import PhotoLike
 from convscope.verbs.activations import activations, post_activation
 from convscope.verbs.class_image import class_image
@@ -38,7 +40,6 @@ UNITS, CHANNELS, DEPTHS = 4, 64, 4
 """Of a layer: its strongest units that are shown, the channels in its grid; and the depths at which
 the photo is inverted."""
 
-PATTERN_SIDE, PATTERN_STEPS = 144, 96
 CLASS_SIDE, CLASS_STEPS = 224, 192
 INVERSION_STEPS = 128
 """Sizes and steps that keep the whole page under a minute or two on two cores; by the score curves,
@@ -49,9 +50,6 @@ DREAM_SIDE = 480
 
 METHOD_NAMES = {"finer_cam": "Finer-CAM", "grad_cam": "Grad-CAM", "layer_cam": "LayerCAM"}
 """The default methods of `explain`, as they are written in a text."""
-
-AMPLIFIED = 10
-"""How many times the change that fools is enlarged."""
 
 
 @dataclass(frozen=True)
@@ -147,12 +145,14 @@ def answer_section(model: Model, photo: PhotoLike, seed: int) -> Answer:
     rows: list[Evidence] = []
     method, layer = "", None
     if said:
-        targets = [each.target for each in said[:3]]
+        targets = [statement.target for statement in said[:3]]
         cam = explain(model, photo, target=targets, seed=seed)
         saliency = explain(model, photo, method="saliency", target=targets, seed=seed)
         rows = [
-            Evidence(each.label, each.amount, _overlay(cam, place), _overlay(saliency, place))
-            for place, each in enumerate(said[:3])
+            Evidence(
+                statement.label, statement.amount, _overlay(cam, place), _overlay(saliency, place)
+            )
+            for place, statement in enumerate(said[:3])
         ]
         details = cam.details_as(AttributionDetails)
         method, layer = METHOD_NAMES[details.method], details.layer
@@ -186,10 +186,8 @@ def _layer_section(
 ) -> LayerSection:
     name, stage, strongest = row["layer"], stage_row["layer"], stage_row["strongest"][:UNITS]
     units = [f"{stage}:{index}" for index in strongest]
-    patterns = visualize(model, units, preset="chollet", size=PATTERN_SIDE, seed=seed)
-    distilled = visualize(
-        model, units, preset="distill", size=PATTERN_SIDE, steps=PATTERN_STEPS, seed=seed
-    )
+    patterns = visualize(model, units, preset="chollet", size=PICTURE_SIDE, seed=seed)
+    distilled = small_pictures(model, units, seed)
     photo, maps, stage_maps = to_rgb(result.photos[0]), result[name], result[stage]
     box = model.preprocessing.box(*photo.shape[:2])
     pictures = [
@@ -240,13 +238,8 @@ def fooling_section(model: Model, photo: PhotoLike, seed: int) -> FoolingSection
         for image in (original, fooled, change + 0.5, AMPLIFIED * change + 0.5)
     ]
     row = result.table[0]
-    return FoolingSection(row, _said(row, "before"), _said(row, "after"), *uris)
-
-
-def _said(row: Row, when: str) -> str:
-    """An answer with its probability, where it has one."""
-    probability = row[f"{when}_probability"]
-    return str(row[when]) + ("" if probability is None else f", {100 * probability:.1f}\u00a0%")
+    before = answer_text(row, "before", "\u00a0%")
+    return FoolingSection(row, before, answer_text(row, "after", "\u00a0%"), *uris)
 
 
 def inversion_sections(model: Model, photo: PhotoLike, seed: int) -> list[DepthSection]:

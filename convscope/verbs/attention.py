@@ -53,11 +53,13 @@ def attention(
         count = weights.shape[-1]
         last = count - detection_tokens(model.network)
         extra, grid = probe.layout.token_grid(last, image_size(image)) or (0, (last, 1))
-    rows = [_token(model, token, extra, grid, (each.shape[-2], each.shape[-1])) for each in photo]
+    rows = [
+        _token(model, token, extra, grid, (image.shape[-2], image.shape[-1])) for image in photo
+    ]
     from_token = torch.stack([weights[at, :, row] for at, row in enumerate(rows)]).float()
     maps = from_token[:, :, extra:last].reshape(*from_token.shape[:2], *grid)
     heads = maps.shape[1]
-    boxes = [model.preprocessing.box(*each.shape[-2:]) for each in photo]
+    boxes = [model.preprocessing.box(*image.shape[-2:]) for image in photo]
     details = AttributionDetails(
         titles=[f"head {head}" for _ in photo for head in range(heads)],
         photo_of=[at for at in range(len(photo)) for _ in range(heads)],

@@ -211,7 +211,7 @@ def _run(
             output = probe.last_output
             targets = targets.resolved(output)
     traits = [attribution.registry.traits(method.name) for method in methods]
-    is_quick = all(each.quick or each.single_run for each in traits)
+    is_quick = all(trait.quick or trait.single_run for trait in traits)
     if output is None and not is_quick and any(map(_is_class, targets.choices)):
         output = probe.output(image)
     return maps, targets, output

@@ -74,7 +74,7 @@ def features(
     table: list[Row] = [
         {"component": index, "share": round(float(share), 4)} for index, share in enumerate(shares)
     ]
-    boxes = [model.preprocessing.box(*each.shape[-2:]) for each in photo]
+    boxes = [model.preprocessing.box(*image.shape[-2:]) for image in photo]
     details = FeaturesDetails(layer=name, boxes=boxes)
     return Result("features", details, arrays, table, bytes_of(photo))
 

@@ -68,7 +68,7 @@ def fool(
         seed: of the one random generator; the published presets draw nothing.
 
     Raises:
-        TargetError: no such class, or as many targets as there are not photos.
+        TargetError: no such class, or another number of targets than of photos.
 
     Example:
         convscope.fool(model, "cat.jpg", target="stingray")

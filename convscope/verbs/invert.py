@@ -236,7 +236,9 @@ def _result(inversions: Sequence[_Inversion], photos: list[Pixels], preset: str)
     details = ImagesDetails(
         titles=[f"{row['layer']}, error {row['error']:.3f}" for row in table],
         layers=[inversion.layer for inversion in inversions],
-        ended=next((each.early_stop for each in inversions if each.early_stop), None),
+        ended=next(
+            (inversion.early_stop for inversion in inversions if inversion.early_stop), None
+        ),
         snapshots=snapshots,
         preset=preset,
         notes=notes_of(table),

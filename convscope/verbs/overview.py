@@ -89,7 +89,7 @@ def overview(
         probe.recorded = run
         explanation = (
             attribute(probe, photo, run.image, methods, targets)
-            if methods and all(each.takes_copy for each in methods)
+            if methods and all(method.takes_copy for method in methods)
             else None
         )
     if methods and explanation is None:
@@ -97,9 +97,9 @@ def overview(
             explanation = attribute(probe, photo, image, methods, targets)
     rows: list[Row] = [*answer.table]
     rows += [
-        describe(index, name, each)
+        describe(index, name, activation)
         for name, batch in maps.items()
-        for index, each in enumerate(batch.float())
+        for index, activation in enumerate(batch.float())
     ]
     arrays = {name: to_numpy(batch) for name, batch in maps.items()} | answer.arrays
     if explanation is None:
@@ -120,7 +120,7 @@ def _require_nothing_asked(values: Options) -> None:
 
 def _layers_read(methods: list[Method]) -> list[str]:
     """The layers at whose maps the methods ask for gradients, in the copy that is recorded."""
-    return [name for each in methods if each.takes_copy for name in each.layers]
+    return [name for method in methods if method.takes_copy for name in method.layers]
 
 
 def _recorded(

@@ -68,10 +68,10 @@ def place(
         raise OptionError(f"top must be 1 or more; {top} was given.")
     with Probe(model) as probe:
         names = _layer_names(probe, layers)
-    shares = [_share(model, each, row, column) for each in photo]
+    shares = [_share(model, image, row, column) for image in photo]
     with Probe(inference_copy(model, names)) as probe:
-        terms = [_terms(probe, each, names, target, top) for each in photo]
-    cells = [each.at(share) for each, share in zip(terms, shares, strict=True)]
+        terms = [_terms(probe, image, names, target, top) for image in photo]
+    cells = [term.at(share) for term, share in zip(terms, shares, strict=True)]
     return Result(
         "place",
         TableDetails(title=f"Row {row}, column {column}"),
@@ -82,8 +82,8 @@ def place(
         },
         [
             row
-            for at, (each, cell) in enumerate(zip(terms, cells, strict=True))
-            for row in _rows(model, at, each, cell, top)
+            for at, (term, cell) in enumerate(zip(terms, cells, strict=True))
+            for row in _rows(model, at, term, cell, top)
         ],
         bytes_of(photo),
     )

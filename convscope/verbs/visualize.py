@@ -109,8 +109,8 @@ def visualize(
     in_half = chosen_half if half is None else half
     options = BatchOptions(seed, batch, in_half, group=diversity, task="visualize")
     with Probe(model) as probe:
-        objectives = [each for source in _listed(units) for each in parse_all(source, probe)]
-        titles = [title_of(each, probe) for each in objectives]
+        objectives = [wanted for source in _listed(units) for wanted in parse_all(source, probe)]
+        titles = [title_of(wanted, probe) for wanted in objectives]
         if diversity > 1:
             titles = [
                 f"{title} face {face}" for title in titles for face in range(1, diversity + 1)
@@ -149,9 +149,9 @@ def _listed(units: ObjectiveLike | Sequence[ObjectiveLike]) -> list[ObjectiveLik
 
 def _auto_size(model: Model, objectives: Sequence[Objective], largest: int) -> int:
     """What the layers that the objectives read need; scores need the whole network."""
-    if any(each.reads_output for each in objectives):
+    if any(wanted.reads_output for wanted in objectives):
         return largest
-    layers = dict.fromkeys(name for each in objectives for name in each.layers)
+    layers = dict.fromkeys(name for wanted in objectives for name in wanted.layers)
     return auto_size(model, layers, largest)
 
 
@@ -160,8 +160,8 @@ def _faces(objectives: list[Objective], count: int, weight: float, probe: Probe)
     layers = probe.layers
     late = layers.last_spatial() or next(iter(layers))
     return [
-        each + objective("diversity", layer=each.layers[0] if each.layers else late) * weight
-        for each in objectives
+        wanted + objective("diversity", layer=wanted.layers[0] if wanted.layers else late) * weight
+        for wanted in objectives
         for _ in range(count)
     ]
 

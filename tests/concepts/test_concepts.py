@@ -9,7 +9,7 @@ import torch
 import convscope
 from convscope.concepts import registry
 from convscope.concepts.concept_set import ConceptSet
-from convscope.concepts.concept_test import concept_activation_vector, tcav_share, tcav_test
+from convscope.concepts.concept_test import concept_activation_vector, tcav_score, tcav_test
 from convscope.concepts.sobol import total_sobol_indices
 from convscope.errors import (
     InputError,
@@ -270,7 +270,7 @@ def test_tcav_is_captums_on_the_same_splits(trunk, tmp_path, monkeypatch):
                 for data in (concept, random)
             )
         vector = concept_activation_vector(one, other)
-        share = tcav_share(gradients.flatten(1).numpy(), vector)
+        share = tcav_score(gradients.flatten(1).numpy(), vector)
         assert share == pytest.approx(expected, abs=0.02)
         shares.append(share)
     assert len(set(shares)) > 1
@@ -287,7 +287,7 @@ def test_tcav_tells_a_planted_concept_from_chance():
     concept[:, 0] += 6
     actual = tcav_test(gradients, concept, random_sets, concepts_tested=3)
     assert actual.is_significant
-    assert actual.shares.mean() > 0.9
+    assert actual.scores.mean() > 0.9
     chance = generator.normal(size=(40, 6)).astype(np.float32)
     assert not tcav_test(gradients, chance, random_sets).is_significant
     with pytest.raises(OptionError, match="10 random"):

@@ -9,6 +9,7 @@ import torch
 import convscope
 from convscope.concepts.intervals import mean_interval
 from convscope.concepts.stability import matched_cosines, stability
+from convscope.verbs._concept_rows import note_on
 from tests.small_networks import color_network
 
 
@@ -69,7 +70,7 @@ def test_a_count_is_chosen_where_the_answers_are_kept(trunk, photos):
     for number, share in kept.items():
         alone = convscope.concepts(trunk, photos, layer="third", method="pca", count=int(number))
         assert alone["kept"][0] == pytest.approx(share)
-    assert f"keep {result['kept'][0]:.0%}" in result.note
+    assert f"{'keeps' if count == 1 else 'keep'} {result['kept'][0]:.0%}" in result.note
 
 
 def three_colors():
@@ -158,3 +159,23 @@ def test_cards_show_the_crops_that_a_concept_fires_most_on():
         assert best.sum() == pytest.approx(best[color])
     assert result.details["captions"][0].startswith("importance ")
     assert result.picture().size[0] > 300
+
+
+def row(**changes):
+    return {"concept": 0, "name": "sea", "value": 1.0, "is_significant": True} | changes
+
+
+def test_the_note_agrees_with_the_number():
+    """In the singular and in the plural."""
+    silent, doubtful = row(value=0.0), row(is_significant=False)
+    assert note_on([silent, row(), row()], {}, 1) == "1 of 3 concepts never fires on the photos."
+    assert note_on([silent, silent], {}, 1) == "2 of 2 concepts never fire on the photos."
+    assert "sea is not significant: the classes are no more sensitive to it than" in note_on(
+        [doubtful, row()], {}, 1
+    )
+    assert "sea, sea are not significant: the classes are no more sensitive to them" in note_on(
+        [doubtful, doubtful], {}, 1
+    )
+    kept = {"curve": np.ones(1), "kept": np.array([0.97])}
+    assert note_on([row()], kept, 1) == "1 concept keeps 97% of the top predictions."
+    assert note_on([row(), row()], kept, 1) == "2 concepts keep 97% of the top predictions."

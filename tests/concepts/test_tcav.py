@@ -10,7 +10,8 @@ from torch import nn
 
 import convscope
 from convscope.cli import main
-from convscope.concepts.tcav import RANDOM_SETS, example_sets
+from convscope.concepts.concept_test import MIN_RANDOM_SETS
+from convscope.concepts.tcav import example_sets
 from convscope.errors import InputError, OptionError
 from tests.small_networks import assert_unchanged, color_network, snapshot
 
@@ -60,7 +61,7 @@ class Averaged(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_shares_are_captums_on_the_same_splits(trunk, sources, photos, monkeypatch):
+def test_scores_are_captums_on_the_same_splits(trunk, sources, photos, monkeypatch):
     """Ten splits; Captum trains on all photos, as we do."""
     pytest.importorskip("captum")
     from captum.concept import TCAV, Concept
@@ -163,7 +164,7 @@ def test_a_concept_that_was_shown_is_a_unit(trunk, sources, photos):
         ({"examples": ""}, OptionError, "give examples="),
         ({"random": ""}, OptionError, "random=, a folder"),
         ({"examples": "nowhere"}, InputError, "There are no photos at nowhere"),
-        ({"random": "{folder}/examples/sea"}, OptionError, f"at least {2 * RANDOM_SETS}"),
+        ({"random": "{folder}/examples/sea"}, OptionError, f"at least {2 * MIN_RANDOM_SETS}"),
         ({"examples": "{folder}/single"}, OptionError, "'alone' has one photo"),
     ],
 )

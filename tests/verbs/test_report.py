@@ -15,7 +15,7 @@ from convscope.cli import main
 from convscope.concepts.concept_set import ConceptSet
 from convscope.core.progress import report_to
 from convscope.errors import InputError
-from convscope.verbs import _report_concepts as parts_of_photos
+from convscope.verbs import _report_concepts, _small_pictures
 from convscope.verbs import _report_parts as parts
 from tests.questions.answering_networks import Detector, Embedder, Regressor, Segmenter
 from tests.quick_verbs import photo, small_model
@@ -29,10 +29,10 @@ def one_step(monkeypatch, tmp_path):
         monkeypatch.setattr(
             parts, name, lambda *a, _whole=whole, **k: _whole(*a, **(k | {"steps": 1}))
         )
-    for name in ("visualize", "activation_grid"):
-        whole = getattr(parts_of_photos, name)
+    for module, name in ((_small_pictures, "visualize"), (_report_concepts, "activation_grid")):
+        whole = getattr(module, name)
         monkeypatch.setattr(
-            parts_of_photos, name, lambda *a, _whole=whole, **k: _whole(*a, **(k | {"steps": 1}))
+            module, name, lambda *a, _whole=whole, **k: _whole(*a, **(k | {"steps": 1}))
         )
     monkeypatch.chdir(tmp_path)
 

@@ -92,7 +92,7 @@ class Renderer:
         if spec.diversity > 1:
             diversity = objective("diversity", layer=job.layer) * spec.diversity_weight
             objectives = [unit + diversity for unit in channels for _ in range(spec.diversity)]
-        keys = RandomStreams.keys([each.seed_key for each in objectives])
+        keys = RandomStreams.keys([objective.seed_key for objective in objectives])
         streams = RandomStreams.of(spec.seed, keys, self.model.device)
         config = settings.config if steps is None else replace(settings.config, steps=steps)
         with Probe(self.prepare(job)) as probe:

@@ -101,7 +101,7 @@ def card_views(rows: Iterable[Row[CardColumns]]) -> dict[int, list[CardView]]:
         evidence = (columns["iou"] is not None) + (columns["label"] is not None)
         views.setdefault(columns["unit"], []).append((-evidence, card_view(columns)))
     return {
-        unit: [view for _, view in sorted(ranked, key=lambda each: each[0])]
+        unit: [view for _, view in sorted(ranked, key=lambda pair: pair[0])]
         for unit, ranked in views.items()
     }
 
@@ -113,7 +113,7 @@ def card_view(row: CardColumns) -> CardView:
         InputError: it is damaged.
     """
     raises, lowers = read_changes(row["raises"]), read_changes(row["lowers"])
-    longest = max((abs(each.change) for each in [*raises, *lowers]), default=0.0)
+    longest = max((abs(entry.change) for entry in [*raises, *lowers]), default=0.0)
     curves = sorted(read_tuning(row), key=_kind_order)
     return CardView(
         row["name"],

@@ -17,5 +17,5 @@ def matching_networks(networks: list[Network], wanted: str) -> list[Network]:
 
 def unknown_network(networks: list[Network], wanted: str) -> OptionError:
     """The error for a network that the atlas does not hold."""
-    names = [network.model for network in networks] + [each.model_id[:8] for each in networks]
+    names = [network.model for network in networks] + [network.model_id[:8] for network in networks]
     return OptionError(f"{wanted!r} is not one of the atlas's networks; {suggest(wanted, names)}")

@@ -185,7 +185,7 @@ class CardMaker:
         best, least = self.state.best, self.state.least
         count = min(PHOTOS, best.photos // 2)
         strong = best.layers[layer].photo[unit, :count].tolist()
-        weak = [each for each in least.layers[layer].photo[unit].tolist() if each not in strong]
+        weak = [photo for photo in least.layers[layer].photo[unit].tolist() if photo not in strong]
         entries = best.entries | least.entries
         features = [
             [

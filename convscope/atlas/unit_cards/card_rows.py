@@ -135,7 +135,7 @@ def read_changes(text: str) -> list[ClassChange]:
     """
     return _read(
         text,
-        lambda each: ClassChange(int(each["index"]), str(each["label"]), float(each["change"])),
+        lambda row: ClassChange(int(row["index"]), str(row["label"]), float(row["change"])),
     )
 
 
@@ -146,16 +146,16 @@ def read_tuning(row: CardColumns) -> list[TuningCurve]:
         InputError: it is damaged.
     """
 
-    def curve(each: Foreign) -> TuningCurve:
+    def curve(row: Foreign) -> TuningCurve:
         return TuningCurve(
-            str(each["kind"]),
-            str(each["scale"]),
-            tuple(map(str, each["points"])),
-            tuple(map(float, each["curve"])),
-            tuple(map(float, each["preferred"])),
-            str(each["text"]),
-            float(each["selectivity"]),
-            float(each["peak"]),
+            str(row["kind"]),
+            str(row["scale"]),
+            tuple(map(str, row["points"])),
+            tuple(map(float, row["curve"])),
+            tuple(map(float, row["preferred"])),
+            str(row["text"]),
+            float(row["selectivity"]),
+            float(row["peak"]),
         )
 
     return _read(row["tuning"], curve)
@@ -163,7 +163,7 @@ def read_tuning(row: CardColumns) -> list[TuningCurve]:
 
 def _read(text: str, convert: Callable[[Foreign], T]) -> list[T]:
     try:
-        return [convert(each) for each in json.loads(text)]
+        return [convert(row) for row in json.loads(text)]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"A unit card of the atlas is damaged ({error}); run convscope atlas verify --remove,"

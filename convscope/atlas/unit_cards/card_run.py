@@ -202,7 +202,9 @@ class CardRun:
             if masks.path(entry) is not None and self.texts.text(number, entry) is not None
         )
         drawn = heapq.nsmallest(MASKED_PHOTOS, photos, key=lambda photo: photo[:2])
-        return sorted(((number, entry) for _, number, entry in drawn), key=lambda each: each[0])
+        return sorted(
+            ((number, entry) for _, number, entry in drawn), key=lambda numbered: numbered[0]
+        )
 
     def _summarize(self, made: int, missing: int, skipped: int, started: float) -> Summary:
         url, seconds = self.files.store.url, time.perf_counter() - started

@@ -15,7 +15,7 @@ TOLERANCE = 1e-4
 """How far a batch of two may be from the two images alone, relative to the largest score."""
 
 
-class OneAtATime(nn.Module):
+class FixedBatch(nn.Module):
     """A network that cannot take another number of images than it was exported for; it says so."""
 
     def __init__(self, network: nn.Module, count: int, name: str) -> None:

@@ -77,11 +77,11 @@ def card(name: str, *, weights: bool | str | None = None, trust: bool = False) -
     title = options.pop("name", None)
     if weights is not None:
         options["weights"] = weights
-    source, _, rest = architecture.partition(":")
+    source, _, network_name = architecture.partition(":")
     if source in ("keras", "onnx", "file", "pt2", "torchscript", "hf") and os.path.exists(
-        path.parent / rest
+        path.parent / network_name
     ):
-        architecture = f"{source}:{_beside(path, rest)}"
+        architecture = f"{source}:{_beside(path, network_name)}"
     model = load_model(architecture, trust=trust, **options)
     model.name = str(title or path.stem)
     return model

@@ -53,8 +53,8 @@ def file(
         return loaded
     if _kind(name) is not None:
         raise ModelError(f"{name!r} carries its own architecture, so leave out arch={arch!r}.")
-    source, _, rest = arch.partition(":")
-    if source not in ("timm", "torchvision", "python") or not rest:
+    source, _, network_name = arch.partition(":")
+    if source not in ("timm", "torchvision", "python") or not network_name:
         raise ModelError(
             f"arch is written timm:NAME, torchvision:NAME or python:MODULE:FUNCTION; {arch!r} was"
             " given."
@@ -65,7 +65,7 @@ def file(
         if value is not None
     }
     network_options = registry.schema(source).validate(network_options)
-    model: Model = registry.get(source)(rest, weights=name, **network_options)
+    model: Model = registry.get(source)(network_name, weights=name, **network_options)
     model.name = Path(name).stem
     return model
 

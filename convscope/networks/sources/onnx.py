@@ -12,7 +12,7 @@ from convscope.errors import ExtraError, ModelError
 from convscope.networks.model import Head, Model
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
-from convscope.networks.sources._fixed_batch import OneAtATime, accepts_any_batch_size
+from convscope.networks.sources._fixed_batch import FixedBatch, accepts_any_batch_size
 
 try:
     import onnx as library
@@ -70,7 +70,7 @@ def onnx(name: str, *, weights: bool | str | None = None) -> Model:
     single = (1, *(side or USUAL_SIDE for side in shape[1:]))
     outer: nn.Module = network
     if count is not None and not (count == 1 and accepts_any_batch_size(network, single)):
-        outer = OneAtATime(network, count, Path(name).stem)
+        outer = FixedBatch(network, count, Path(name).stem)
     channels, size = (single[3], single[1:3]) if last else (single[1], single[2:])
     return Model(
         outer,

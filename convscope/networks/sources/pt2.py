@@ -14,7 +14,7 @@ from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.sources._exported_code import code_in
-from convscope.networks.sources._fixed_batch import OneAtATime, accepts_any_batch_size
+from convscope.networks.sources._fixed_batch import FixedBatch, accepts_any_batch_size
 from convscope.networks.sources._graph_modules import operations_as_modules
 from convscope.networks.trust import require_trust
 
@@ -100,7 +100,7 @@ def from_program(program: Foreign, path: str, *, flat: bool = False) -> Model:
         modules = {layer: module for layer, module in network.named_modules() if layer}
     outer: nn.Module = network
     if batch is not None and not (batch == 1 and accepts_any_batch_size(network, shape)):
-        outer = OneAtATime(network, batch, Path(path).stem)
+        outer = FixedBatch(network, batch, Path(path).stem)
     return Model(
         outer,
         name=Path(path).stem,

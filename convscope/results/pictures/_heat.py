@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from convscope.errors import OptionError
 from convscope.results.details import Box, Space
 from convscope.results.pictures.colors import (
     HEAT,
@@ -61,7 +60,7 @@ def scale_heat(
 
     At a layer (CAM): negative values dropped, divided by the maximum (Selvaraju et al., 2017). At
     the input: cut off at a percentile of the magnitude and divided by it; a signed map keeps its
-    sign, with zero at 0.5. A map with nothing to show gives all 0 (0.5 if signed) and `blank`.
+    sign, with zero at 0.5. A map with nothing to show gives all 0 (0.5 if signed) and `is_blank`.
 
     Raises:
         NumericError: NaN or infinity.
@@ -77,15 +76,6 @@ def scale_heat(
     scaled = np.zeros(values.shape) if is_blank else np.clip(values / high, -1 if signed else 0, 1)
     high = 0.0 if is_blank else high
     return Heat((scaled + 1) / 2 if signed else scaled, -high if signed else 0.0, high, is_blank)
-
-
-def check_heat_options(alpha: float, percentile: float) -> None:
-    """Raise an OptionError where a share or a percentile is out of range."""
-    if not 0 <= alpha <= 1 or not 0 < percentile <= 100:
-        raise OptionError(
-            f"alpha must be 0 to 1 and percentile above 0 to 100, but {alpha} and {percentile} were"
-            " given."
-        )
 
 
 def overlay_heat(

@@ -8,7 +8,6 @@ import numpy as np
 from PIL import Image
 
 from convscope.core.ranges import PositiveFloat, PositiveInt
-from convscope.errors import OptionError
 from convscope.results.details import ActivationsDetails
 from convscope.results.pictures import register
 from convscope.results.pictures._bar import format_number
@@ -71,10 +70,6 @@ def activations(
         NumericError: an activation with NaN or infinity.
         OptionError: an unknown color map, or a count below 1.
     """
-    if (first is not None and first < 1) or (columns is not None and columns < 1):
-        raise OptionError(
-            f"first and columns must be at least 1, but {first} and {columns} were given."
-        )
     grids = []
     channels = result.details_as(ActivationsDetails).channels
     for name in result:

@@ -16,7 +16,6 @@ from convscope.results.pictures._heat import (
     ALPHA,
     PERCENTILE,
     Heat,
-    check_heat_options,
     draw_heat,
     is_dark,
     overlay_heat,
@@ -73,7 +72,6 @@ def attribution(
         NumericError: a map with NaN or infinity.
         OptionError: an unknown color map, or a share or percentile out of range.
     """
-    check_heat_options(alpha, percentile)
     details = result.details_as(AttributionDetails)
     count = len(result["heatmap"])
     items = [_item(result, details, index, percentile) for index in range(count)]

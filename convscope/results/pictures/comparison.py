@@ -11,7 +11,6 @@ from convscope.results.pictures._bar import color_bar
 from convscope.results.pictures._heat import (
     ALPHA,
     PERCENTILE,
-    check_heat_options,
     draw_heat,
     overlay_heat,
     scale_heat,
@@ -61,7 +60,6 @@ def comparison(
         NumericError: a map with NaN or infinity.
         OptionError: an unknown color map, or a share or percentile out of range.
     """
-    check_heat_options(alpha, percentile)
     details = result.details_as(ComparisonDetails)
     side = next((side for most, side in SIDES if len(details.titles) <= most), SIDES[-1][1])
     photos = [resize_to_fit(to_rgb(result.photos[place]), side) for place in details.photo_of]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw
 
+from convscope.core.ranges import Side
 from convscope.results.pictures import register
 from convscope.results.pictures._layout import MARGIN, add_margin, resize_to_fit, stack
 from convscope.results.pictures._text import PAPER, draw_text, font
@@ -22,7 +23,7 @@ def class_color(index: int) -> str:
 
 
 @register()
-def detections(result: Result, *, longest: int = PHOTO_SIDE) -> Image.Image:
+def detections(result: Result, *, longest: Side = PHOTO_SIDE) -> Image.Image:
     """Each photo with its boxes: number, label and probability.
 
     Reads the table: rows with `photo`, `box`, `label`, `index`, `probability`, `x1` to `y2`.

@@ -44,8 +44,8 @@ def fooling(result: Result, *, plain: bool = False) -> Image.Image:
             else f"not fooled in {row['steps']} steps (wanted: {row['target']})"
         )
         panels += [
-            Panel(_panel(original), _answer(row, "before"), "original"),
-            Panel(_panel(image), _answer(row, "after"), verdict),
+            Panel(_panel(original), answer_text(row, "before"), "original"),
+            Panel(_panel(image), answer_text(row, "after"), verdict),
             Panel(
                 _panel(np.clip(change + 0.5, 0, 1)),
                 "difference",
@@ -65,10 +65,11 @@ def fooling(result: Result, *, plain: bool = False) -> Image.Image:
     return stack([picture, strip], 0)
 
 
-def _answer(row: Row, when: Literal["before", "after"]) -> str:
-    """What the network said, with the probability where there is one."""
+def answer_text(row: Row, when: Literal["before", "after"], percent: str = "%") -> str:
+    """What the network said, with the probability where there is one; `percent` is the sign behind
+    it, which pages set apart."""
     probability = row[f"{when}_probability"]
-    return str(row[when]) + ("" if probability is None else f", {probability:.1%}")
+    return str(row[when]) + ("" if probability is None else f", {100 * probability:.1f}{percent}")
 
 
 def _notes(result: Result) -> str:

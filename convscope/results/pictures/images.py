@@ -8,7 +8,6 @@ import numpy as np
 from PIL import Image
 
 from convscope.core.ranges import PositiveInt, Shift
-from convscope.errors import OptionError
 from convscope.results.details import ImagesDetails
 from convscope.results.pictures import register
 from convscope.results.pictures._curve import curve_picture
@@ -67,11 +66,6 @@ def images(
         NumericError: an image with NaN or infinity.
         OptionError: a count below 1, or a curve where there is no score.
     """
-    if (columns is not None and columns < 1) or margin < 0:
-        raise OptionError(
-            f"columns must be at least 1 and margin at least 0, but {columns} and {margin} were"
-            " given."
-        )
     image = result["image"]
     tiles = [to_rgb(to_uint8(planes.transpose(1, 2, 0))) for planes in image]
     count, (height, width) = len(tiles), tiles[0].shape[:2]

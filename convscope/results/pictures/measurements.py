@@ -28,7 +28,7 @@ def measurements(result: Result) -> Image.Image:
 
     Reads the arrays of the metrics (methods x pictures), the table for its order, and from the
     details `metrics` (name and which way is better), `methods` and `floor`: the method that knows
-    nothing, plot as a line.
+    nothing, plotted as a line.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

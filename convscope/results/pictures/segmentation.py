@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
+from convscope.core.ranges import Side
 from convscope.results.details import SegmentationDetails
 from convscope.results.pictures import register
 from convscope.results.pictures._layout import (
@@ -29,7 +30,7 @@ OPACITY = 0.55
 
 
 @register()
-def segmentation(result: Result, *, longest: int = PHOTO_SIDE) -> Image.Image:
+def segmentation(result: Result, *, longest: Side = PHOTO_SIDE) -> Image.Image:
     """Each photo with every class in a color, and the classes with their share of the photo.
 
     Reads `segmentation` (n h w), and the table's `index`, `label` and `share`.

@@ -8,7 +8,6 @@ from PIL import Image, ImageDraw
 
 from convscope.core.ranges import PositiveInt
 from convscope.core.text import visible
-from convscope.errors import OptionError
 from convscope.results.pictures import register
 from convscope.results.pictures._layout import add_margin, stack
 from convscope.results.pictures._text import (
@@ -38,12 +37,7 @@ def table(result: Result, *, first: PositiveInt | None = FIRST) -> Image.Image:
 
     Args:
         first: rows shown; none shows all.
-
-    Raises:
-        OptionError: a count below 1.
     """
-    if first is not None and first < 1:
-        raise OptionError(f"first must be at least 1, but {first} was given.")
     rows = result.table
     names = list(dict.fromkeys(name for row in rows for name in row))
     if not names:

@@ -8,7 +8,6 @@ import numpy as np
 from PIL import Image
 
 from convscope.core.ranges import PositiveFloat, PositiveInt, Side
-from convscope.errors import OptionError
 from convscope.results.pictures import register
 from convscope.results.pictures._tile import CENTER, GAIN, RELATIVE_NOISE
 from convscope.results.pictures.activations import BLANK, FIRST
@@ -45,8 +44,6 @@ def tiles(
         NumericError: an activation with NaN or infinity.
         OptionError: a count below 1, or no such layer.
     """
-    if columns < 1 or side < 1 or (first is not None and first < 1):
-        raise OptionError("columns, side and first must be at least 1.")
     maps = result[layer or result.keys()[0]][0][:first]
     check_finite(maps, "activation")
     flat = maps.reshape(len(maps), -1).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
+from convscope.core.ranges import Side
 from convscope.results.pictures import register
 from convscope.results.pictures._layout import (
     MARGIN,
@@ -23,7 +24,7 @@ MAX_LINES = 12
 
 
 @register()
-def values(result: Result, *, longest: int = PHOTO_SIDE) -> Image.Image:
+def values(result: Result, *, longest: Side = PHOTO_SIDE) -> Image.Image:
     """Each photo beside the values of a regression, or the size of its embedding.
 
     Args:

@@ -349,3 +349,10 @@ def test_an_unknown_option_of_a_picture_is_refused() -> None:
         attribution(RANDOM.random((1, 4, 4))).picture(style="bogus")
     with pytest.raises(OptionError, match="did you mean 'columns'"):
         images(1).picture(colums=2)
+
+
+@pytest.mark.parametrize("view", ["detections", "segmentation", "values"])
+@pytest.mark.parametrize("longest", [0, -5, 100_000])
+def test_a_side_that_no_picture_has_is_refused(view, longest):
+    with pytest.raises(OptionError, match="longest must be"):
+        attribution(np.zeros((1, 4, 4))).picture(view, longest=longest)
