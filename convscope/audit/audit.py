@@ -56,7 +56,7 @@ def audit(
     """What a classifier gets wrong in a folder of photos, and whether it is right for the right
     reasons, on one page.
 
-    The page says how good it is, with intervals from a bootstrap; whether its probabilities can be
+    The page says how good it is, with 95 % intervals; whether its probabilities can be
     trusted; what it takes for what; its worst mistakes, each with why; groups of photos that get
     their class for an odd reason (heatmaps clustered as in SpRAy, Lapuschkin et al., 2019); and,
     with masks, which classes are told by their background. Beside the page lies a folder of the
@@ -65,8 +65,8 @@ def audit(
     `concept:audit/concepts/0` is then a unit everywhere.
 
     `result.table` has a row per photo: photo, label, predicted, probability, correct, group. The
-    arrays are `accuracy`, `calibration_error` (value, low, high), `top_5` where there are more than
-    five classes, `bins` (15 rows of probability, share right, photos) and `confusion` (label by
+    arrays are `accuracy`, `calibration_error` (value, low, high), `top_5` where there are ten
+    classes or more, `bins` (15 rows of probability, share right, photos) and `confusion` (label by
     prediction). `result.details.findings` are what stands out.
 
     One pass runs the network on every photo, in bounded memory; a second one explains the photos
@@ -140,6 +140,7 @@ def audit(
         masks is not None,
         str(page.with_suffix("")),
         seed,
+        run.kept,
     )
     rows = _write(run, predictions, conclusions, listed, page, request, record)
     record["seconds"] = round(time.perf_counter() - started, 3)

@@ -21,6 +21,7 @@ from convscope.audit.forward_pass import ForwardPass
 from convscope.audit.output import check_apart, finer_layer, layer_of
 from convscope.audit.passes import (
     AuditFiles,
+    KeptRows,
     explain_all,
     learn_all_concepts,
     photos_to_explain,
@@ -72,6 +73,7 @@ class AuditRun:
     layer: str
     settings: RunSettings
     files: AuditFiles
+    kept: KeptRows
     engine: Engine
 
     @classmethod
@@ -119,6 +121,7 @@ class AuditRun:
             name,
             settings,
             files,
+            files.kept(),
             engine,
         )
 

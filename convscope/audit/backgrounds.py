@@ -40,7 +40,7 @@ class BackgroundMeasure:
     is_told_by_background: bool
 
 
-def background_measures(rows: Sequence[JsonObject], seed: int) -> list[BackgroundMeasure]:
+def background_measures(rows: Sequence[JsonObject]) -> list[BackgroundMeasure]:
     """Every class with enough masks, the one most told by its background first."""
     right = [
         row
@@ -66,8 +66,7 @@ def background_measures(rows: Sequence[JsonObject], seed: int) -> list[Backgroun
             )
         )
         is_told = (
-            bool(stays.mean() >= LEAST_SHARE)
-            and accuracy(stays, seed).low - others >= LEAST_DIFFERENCE
+            bool(stays.mean() >= LEAST_SHARE) and accuracy(stays).low - others >= LEAST_DIFFERENCE
         )
         measures.append(
             BackgroundMeasure(

@@ -31,6 +31,9 @@ from convscope.networks.model import Model
 from convscope.photos.sources.place import PhotoSource
 from convscope.results.details import Finding
 
+LEAST_CLASSES = 10
+"""With fewer, a label is among the first five of them more often than not by chance."""
+
 MOST_TESTED = 8
 """Groups whose place is taken away."""
 
@@ -68,9 +71,9 @@ class Conclusions:
     def group_of(self) -> dict[int, str]:
         """The number of each grouped photo -> the name of its group."""
         return {
-            self.explained[place].number: named.name
+            self.explained[member].number: named.name
             for named in self.groups
-            for place in named.group.members.tolist()
+            for member in named.group.members.tolist()
         }
 
 
@@ -87,18 +90,17 @@ def conclude(
     labeled = predictions.is_labeled
     right = predictions.is_correct[labeled]
     calibration, bins = calibration_error(predictions.probability[labeled], right, seed)
-    # Where there are no more than five classes, the first five are all.
-    in_five = (predictions.rank < 5)[labeled] if model.classes > 5 else None
+    in_five = (predictions.rank < 5)[labeled] if model.classes >= LEAST_CLASSES else None
     return Conclusions(
-        accuracy(right, seed),
-        None if in_five is None else accuracy(in_five, seed),
+        accuracy(right),
+        None if in_five is None else accuracy(in_five),
         calibration,
         bins,
-        class_measures(predictions, seed),
+        class_measures(predictions),
         confusions(predictions),
         suspect_labels(predictions),
         _named_groups(model, source, explained, rows, seed),
-        background_measures(rows, seed),
+        background_measures(rows),
         explained,
         rows,
         concepts,
@@ -110,13 +112,13 @@ def findings(model: Model, predictions: Predictions, conclusions: Conclusions) -
     listed = []
     suspects = conclusions.suspects
     if suspects.is_alarm:
-        names = ", ".join(predictions.names[place] for place in suspects.places[:5])
+        names = ", ".join(predictions.names[index] for index in suspects.indices[:5])
         listed.append(
             Finding(
                 "label",
-                f"{len(suspects.places)} photos",
-                float(len(suspects.places)),
-                f"{len(suspects.places)} photos get almost no probability for their label, where"
+                f"{len(suspects.indices)} photos",
+                float(len(suspects.indices)),
+                f"{len(suspects.indices)} photos get almost no probability for their label, where"
                 f" about {suspects.expected:.0f} would be expected of the network's mistakes; check"
                 f" their labels: {names}.",
             )

@@ -111,18 +111,18 @@ class Explainer:
         with Probe(self.prepared()) as probe:
             answers = [Choice(photo.predicted) for photo in photos]
             plain = self._attributed(probe, image, answers, fine=True)
-            wrong = [place for place, photo in enumerate(photos) if photo.is_mistake]
+            wrong = [index for index, photo in enumerate(photos) if photo.is_mistake]
             contrasts: dict[str, Tensor] = {}
             if wrong:
-                choices = [photos[place].choice for place in wrong]
+                choices = [photos[index].choice for index in wrong]
                 contrasts = self._attributed(probe, image[wrong], choices)
             rows = [
                 self._row(photo, {name: part[at] for name, part in plain.items()})
                 for at, photo in enumerate(photos)
             ]
-            for at, place in enumerate(wrong):
-                rows[place]["contrast"] = contrasts["heat"][at].flatten().tolist()
-                rows[place]["contrast_contributions"] = contrasts["contributions"][at].tolist()
+            for at, index in enumerate(wrong):
+                rows[index]["contrast"] = contrasts["heat"][at].flatten().tolist()
+                rows[index]["contrast_contributions"] = contrasts["contributions"][at].tolist()
             if self.masks is not None:
                 for row, photo, size, seen in zip(rows, photos, sizes, fitted, strict=True):
                     mask = self.masks.read(photo.entry, size, self.model)

@@ -1,5 +1,4 @@
-"""How good the answers are: accuracy, calibration and confusions, each with an interval from a
-bootstrap over the photos (Efron, 1979)."""
+"""How good the answers are: accuracy, calibration and confusions, with 95 % intervals."""
 
 from __future__ import annotations
 
@@ -64,47 +63,70 @@ class Bin:
     accuracy: float
 
 
-def accuracy(is_right: Flags, seed: int) -> Interval:
-    """The share that is right. Resampling yes and no with replacement is a binomial draw, so that
-    no photo need be drawn."""
+def accuracy(is_right: Flags) -> Interval:
+    """The share that is right, with Wilson's interval (1927): of a few photos that are all right,
+    too, it says what other photos may show."""
+    from scipy.stats import binomtest
+
     count = len(is_right)
-    value = float(is_right.mean()) if count else float("nan")
     if not count:
-        return Interval(value, value, value)
-    draws = np.random.default_rng(seed).binomial(count, value, RESAMPLES) / count
-    return Interval(value, *_ends(draws))
+        return Interval(float("nan"), float("nan"), float("nan"))
+    test = binomtest(int(is_right.sum()), count)
+    ends = test.proportion_ci(LEVEL, method="wilson")
+    return Interval(float(is_right.mean()), float(ends.low), float(ends.high))
 
 
 def calibration_error(
     probability: Floats, is_right: Flags, seed: int
 ) -> tuple[Interval, list[Bin]]:
     """The expected calibration error over `BINS` bins of equal width, and the bins: the mean gap
-    between probability and accuracy (Naeini et al., 2015)."""
-    place = np.clip(np.ceil(probability * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    count = len(place)
+    between probability and accuracy (Naeini et al., 2015).
 
-    def error(weight: Floats) -> Floats:
-        """The error of each resample (r n -> r)."""
-        gaps = np.zeros(len(weight))
-        for number in range(BINS):
-            inside = place == number
-            if inside.any():
-                difference = is_right[inside] - probability[inside]
-                gaps += np.abs(weight[:, inside] @ difference)
-        return np.asarray(gaps / weight.sum(1))
+    Chance never makes a mean of gaps smaller, so the error of few photos is above that of many, and
+    that of their resamples is above it again. Therefore the interval is the reversed one (Davison
+    and Hinkley, 1997): it lies as far below the value as the bootstrap's lies above. It begins at 0
+    where answers that are right just as often as they say would have as large an error by chance
+    (Bröcker and Smith, 2007), and always holds the value.
+    """
+    bin_of = np.clip(np.ceil(probability * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    count = len(bin_of)
+    is_inside = [bin_of == number for number in range(BINS)]
 
-    value = float(error(np.ones((1, count)))[0])
+    def error(difference: Floats) -> Floats:
+        """The error of differences between right (1 or 0) and probability (r n -> r)."""
+        gaps = [np.abs(difference[:, inside].sum(1)) for inside in is_inside if inside.any()]
+        return np.asarray(sum(gaps) / count)
+
+    def resampled(generator: np.random.Generator, size: int) -> Floats:
+        drawn = generator.integers(0, count, (size, count))
+        weight = np.stack([np.bincount(row, minlength=count) for row in drawn])
+        return error(weight * (is_right - probability))
+
+    def by_chance(generator: np.random.Generator, size: int) -> Floats:
+        return error((generator.random((size, count)) < probability) - probability)
+
+    value = float(error((is_right - probability)[None])[0])
+    low, high = np.quantile(_draws(resampled, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+    is_calibrated = value <= float(np.quantile(_draws(by_chance, seed), (1 + LEVEL) / 2))
+    interval = Interval(
+        value,
+        0.0 if is_calibrated else min(value, max(0.0, 2 * value - high)),
+        max(value, 2 * value - low),
+    )
+    return interval, _bins(probability, is_right, is_inside)
+
+
+def _bins(probability: Floats, is_right: Flags, is_inside: list[Flags]) -> list[Bin]:
     bins = []
-    for number in range(BINS):
-        inside = place == number
+    for number, inside in enumerate(is_inside):
         size = int(inside.sum())
         mean = float(probability[inside].mean()) if size else 0.0
         right = float(is_right[inside].mean()) if size else 0.0
         bins.append(Bin(number / BINS, (number + 1) / BINS, size, mean, right))
-    return Interval(value, *_ends(_resampled(error, count, seed))), bins
+    return bins
 
 
-def class_measures(predictions: Predictions, seed: int) -> list[ClassMeasure]:
+def class_measures(predictions: Predictions) -> list[ClassMeasure]:
     """Every class that has photos, the least accurate first."""
     measures = []
     for index in np.unique(predictions.label[predictions.is_labeled]).tolist():
@@ -115,7 +137,7 @@ def class_measures(predictions: Predictions, seed: int) -> list[ClassMeasure]:
             ClassMeasure(
                 index,
                 int(labeled.sum()),
-                accuracy(right[labeled], seed),
+                accuracy(right[labeled]),
                 int(named.sum()),
                 float(right[named].mean()) if named.any() else None,
             )
@@ -139,18 +161,8 @@ def confusion_matrix(label: Integers, predicted: Integers, classes: int) -> Floa
     return matrix
 
 
-def _resampled(measure: Callable[[Floats], Floats], count: int, seed: int) -> Floats:
-    """A measure of weights (r n -> r) on resamples of the photos."""
+def _draws(draw: Callable[[np.random.Generator, int], Floats], seed: int) -> Floats:
+    """`RESAMPLES` draws of a measure, of which `draw` makes so many at once."""
     generator = np.random.default_rng(seed)
-    values = []
-    for first in range(0, RESAMPLES, CHUNK):
-        size = min(CHUNK, RESAMPLES - first)
-        drawn = generator.integers(0, count, (size, count))
-        weight = np.stack([np.bincount(row, minlength=count) for row in drawn])
-        values.append(measure(weight.astype(np.float64)))
-    return np.concatenate(values)
-
-
-def _ends(draws: Floats) -> tuple[float, float]:
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    sizes = [min(CHUNK, RESAMPLES - first) for first in range(0, RESAMPLES, CHUNK)]
+    return np.concatenate([draw(generator, size) for size in sizes])

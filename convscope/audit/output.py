@@ -73,15 +73,15 @@ def check_apart(folder: Path, photos: PhotoLike, source: PhotoSource, masks: str
 
 def _overlaps(folder: Path, read: str, *, is_whole: bool) -> bool:
     """Whether a folder is `read`, or, where that is read as a whole, inside of it."""
-    written, place = _resolved(str(folder)), _resolved(read)
-    if written == place:
+    written, known = _resolved(str(folder)), _resolved(read)
+    if written == known:
         return True
     if not is_whole:
         return False
     if any(mark in read for mark in "*?["):
-        pattern = re.compile(need("fsspec").utils.glob_translate(place))
+        pattern = re.compile(need("fsspec").utils.glob_translate(known))
         return any(pattern.match(f"{written}/{table}.parquet") for table in TABLES)
-    return written.startswith(place.rstrip(os.sep) + os.sep)
+    return written.startswith(known.rstrip(os.sep) + os.sep)
 
 
 def _resolved(path: str) -> str:
@@ -156,7 +156,7 @@ def write_tables(
     groups: list[JsonObject] = []
     for named in conclusions.groups:
         group = named.group
-        photos = [conclusions.explained[place] for place in group.members.tolist()]
+        photos = [conclusions.explained[member] for member in group.members.tolist()]
         groups.append(
             {
                 "group": named.name,

@@ -17,6 +17,7 @@ from convscope.audit.page_parts import (
     mistake_cards,
     reliability_bars,
 )
+from convscope.audit.passes import KeptRows
 from convscope.audit.predictions import Predictions
 from convscope.audit.thumbnails import Thumbnails
 from convscope.audit.unit_pictures import strong_units
@@ -40,8 +41,8 @@ class NextStep:
 @dataclass(frozen=True)
 class PageRequest:
     """What the page is about, beside what was measured: where the photos are, the layer, how many
-    mistakes are shown, the steps of a unit's picture, the command, whether there are masks, and the
-    folder of rows."""
+    mistakes are shown, the steps of a unit's picture, the command, whether there are masks, the
+    folder of rows, the seed, and what a run that was stopped had finished."""
 
     source: str
     layer: str
@@ -51,6 +52,7 @@ class PageRequest:
     has_masks: bool
     folder: str
     seed: int
+    kept: KeptRows
 
 
 def page_of(
@@ -63,7 +65,7 @@ def page_of(
     provenance: Provenance,
 ) -> bytes:
     """The page in UTF-8."""
-    at = {photo.number: place for place, photo in enumerate(conclusions.explained)}
+    at = {photo.number: index for index, photo in enumerate(conclusions.explained)}
     numbers = predictions.number[predictions.mistakes[: request.worst]].tolist()
     wrong = [at[number] for number in numbers if number in at]
     units = strong_units(
@@ -73,7 +75,7 @@ def page_of(
         model,
         request.layer,
         conclusions.concepts,
-        [conclusions.explained[place].number for place in wrong],
+        [conclusions.explained[index].number for index in wrong],
         request.unit_steps,
         request.seed,
     )
@@ -104,6 +106,7 @@ def page_of(
         "next_steps": _next_steps(model, predictions, conclusions, listed, request),
         "command": request.command,
         "folder": request.folder,
+        "kept": request.kept,
         "provenance": provenance,
     }
     return render_page(TEMPLATE, values)

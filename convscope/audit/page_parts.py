@@ -106,23 +106,24 @@ def mistake_cards(
     units: Sequence[Sequence[StrongUnit]],
     concepts: Sequence[list[ConceptCard]],
 ) -> list[MistakeCard]:
-    """The worst mistakes: `wrong` are their places among the explained photos."""
-    place_of = {int(number): place for place, number in enumerate(predictions.number)}
-    suspects = set(conclusions.suspects.places.tolist()) if conclusions.suspects.is_alarm else set()
+    """The worst mistakes: `wrong` are their indices among the explained photos."""
+    index_of = {int(number): index for index, number in enumerate(predictions.number)}
+    suspects = conclusions.suspects
+    shown_suspects = set(suspects.indices.tolist()) if suspects.is_alarm else set()
     groups = conclusions.group_of()
     cards = []
     for at, strongest, cards_of_concepts in zip(wrong, units, concepts, strict=True):
         photo, row = conclusions.explained[at], conclusions.rows[at]
-        place = place_of[photo.number]
+        index = index_of[photo.number]
         cards.append(
             MistakeCard(
                 thumbnails.plain(photo),
                 thumbnails.with_heat(photo, heat_of(row, "contrast")),
                 class_name(model, photo.label),
                 class_name(model, photo.predicted),
-                float(predictions.probability[place]),
-                float(predictions.label_probability[place]),
-                place in suspects,
+                float(predictions.probability[index]),
+                float(predictions.label_probability[index]),
+                index in shown_suspects,
                 groups.get(photo.number),
                 [
                     UnitCard(unit, thumbnails.plain(conclusions.explained[unit.best]))
@@ -142,7 +143,7 @@ def concept_cards(
     concepts: Sequence[Sequence[StrongConcept]],
     folder: str,
 ) -> list[list[ConceptCard]]:
-    """The concepts of each of the worst mistakes `wrong` (their places among the explained)."""
+    """The concepts of each of the worst mistakes `wrong` (their indices among the explained)."""
     photo_of = {photo.number: photo for photo in conclusions.explained}
     name = f"{PREFIX}{Path(folder).as_posix()}/{CONCEPTS.name}"
     return [
@@ -198,8 +199,8 @@ def _group_card(
     model: Model, conclusions: Conclusions, thumbnails: Thumbnails, named: NamedGroup
 ) -> GroupCard:
     group = named.group
-    photos = [conclusions.explained[place] for place in group.members.tolist()]
-    rows = [conclusions.rows[place] for place in group.members.tolist()]
+    photos = [conclusions.explained[member] for member in group.members.tolist()]
+    rows = [conclusions.rows[member] for member in group.members.tolist()]
     heat: list[Array] = [heat_of(row, "fine_heat" if group.is_placed else "heat") for row in rows]
     return GroupCard(
         named.name,

@@ -34,6 +34,14 @@ TABLES = ("photos", "explanations", CONCEPT_MAPS.name, CONCEPTS.name)
 
 
 @dataclass(frozen=True)
+class KeptRows:
+    """Photos and explanations that a run which was stopped had finished."""
+
+    photos: int
+    explanations: int
+
+
+@dataclass(frozen=True)
 class AuditFiles:
     """The folder of an audit; `run` is the hash of all that its rows depend on."""
 
@@ -52,6 +60,18 @@ class AuditFiles:
             for part in parts
             if self.store.header(part) is not None
         }
+
+    def kept(self) -> KeptRows:
+        """What is there before the run begins."""
+        photos, explanations = (
+            sum(self._num_rows(part) for part in self.parts(table).values())
+            for table in ("photos", "explanations")
+        )
+        return KeptRows(photos, explanations)
+
+    def _num_rows(self, part: Part) -> int:
+        header = self.store.header(part)
+        return 0 if header is None else header.rows
 
     def rows(self, table: str) -> Iterator[JsonObject]:
         """The rows of this run's parts, one part in memory at a time."""
@@ -87,33 +107,35 @@ def predict_all(
     shards = stop.until(listing.announce_ahead(missing, forward.announce))
     num_shards = -(-num_photos // listing.SHARD_SIZE)
     count = len(done)
-    advance("audit: photos", min(count * listing.SHARD_SIZE, num_photos), num_photos)
+    finished = min(count * listing.SHARD_SIZE, num_photos)
+    what = f"audit: photos (going on after {finished:,})" if count else "audit: photos"
+    advance(what, finished, num_photos)
     if count < num_shards:
         for shard, data in run(forward, shards, data=True):
             files.store.write(files.part_path("photos", f"part-{shard.number:06d}"), data)
             count += 1
-            advance("audit: photos", min(count * listing.SHARD_SIZE, num_photos), num_photos)
+            advance(what, min(count * listing.SHARD_SIZE, num_photos), num_photos)
     if count < num_shards:
         raise KeyboardInterrupt
     return Predictions.of(files.rows("photos"))
 
 
 def photos_to_explain(
-    source: PhotoSource, predictions: Predictions, places: Integers
+    source: PhotoSource, predictions: Predictions, indices: Integers
 ) -> list[ExplainedPhoto]:
     """The chosen photos with where they are, in the order of choice."""
-    numbers = {int(predictions.number[place]): int(place) for place in places}
+    numbers = {int(predictions.number[index]): int(index) for index in indices}
     entries: Mapping[int, Entry] = {
         number: entry for number, entry in enumerate(source.walk()) if number in numbers
     }
     return [
         ExplainedPhoto(
-            int(predictions.number[place]),
-            entries[int(predictions.number[place])],
-            int(predictions.predicted[place]),
-            int(predictions.label[place]),
+            int(predictions.number[index]),
+            entries[int(predictions.number[index])],
+            int(predictions.predicted[index]),
+            int(predictions.label[index]),
         )
-        for place in places
+        for index in indices
     ]
 
 
@@ -146,7 +168,7 @@ def explain_all(
         advance("audit: explanations", count, len(jobs))
     if stop.asked:
         raise KeyboardInterrupt
-    order = {photo.number: place for place, photo in enumerate(photos)}
+    order = {photo.number: index for index, photo in enumerate(photos)}
     rows = [row for row in files.rows("explanations") if row["number"] in order]
     return sorted(rows, key=lambda row: order[row["number"]])
 

@@ -28,7 +28,7 @@ REACH = 0.5
 
 @dataclass(frozen=True)
 class PlacedPhotos:
-    """Photos (their places among the explained) of one class with heat at the same cells."""
+    """Photos (their indices among the explained) of one class with heat at the same cells."""
 
     members: Assignment
     cells: Assignment

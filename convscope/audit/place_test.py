@@ -81,7 +81,7 @@ class PlaceTest:
         is taken from photos of the group, and from others of that class (from all others, where
         those are too few); None where all photos get this class."""
         is_same = np.array(
-            [self.photos[place].predicted == group.predicted for place in others], bool
+            [self.photos[member].predicted == group.predicted for member in others], bool
         )
         hosts = generator.permutation(others[~is_same])[:MOST_PHOTOS]
         if not len(hosts):
@@ -100,22 +100,22 @@ class PlaceTest:
         )
         return float((after[:, index] - before[:, index]).mean())
 
-    def _effect_of_filling(self, places: Assignment, hole: Tensor) -> Effect:
+    def _effect_of_filling(self, members: Assignment, hole: Tensor) -> Effect:
         """What filling the hole (1 1 h w) changes; 0 for no photos."""
-        if not len(places):
+        if not len(members):
             return Effect(0.0, 0.0)
         before, after = self._probabilities(
-            places, lambda image: fill(image, hole.expand(len(image), -1, -1, -1))
+            members, lambda image: fill(image, hole.expand(len(image), -1, -1, -1))
         )
-        answers = torch.tensor([self.photos[place].predicted for place in places])[:, None]
+        answers = torch.tensor([self.photos[member].predicted for member in members])[:, None]
         fall = (before.gather(1, answers) - after.gather(1, answers)).mean()
         return Effect(float((after.argmax(1) != answers[:, 0]).float().mean()), float(fall))
 
     def _probabilities(
-        self, places: Assignment, change: Callable[[Tensor], Tensor]
+        self, members: Assignment, change: Callable[[Tensor], Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Of the photos as they are, and as they are changed (n classes both)."""
-        prepared, image = inference_copy(self.model), self._read(places)
+        prepared, image = inference_copy(self.model), self._read(members)
         with Probe(prepared) as probe:
             before, after = (
                 self.model.probabilities(probe.scores(prepared.preprocess(part))).cpu()
@@ -123,9 +123,9 @@ class PlaceTest:
             )
         return before, after
 
-    def _read(self, places: Assignment) -> Tensor:
+    def _read(self, members: Assignment) -> Tensor:
         """The photos at the network's size (n c h w)."""
-        read = (read_photo(self.source, self.photos[place].entry) for place in places)
+        read = (read_photo(self.source, self.photos[member].entry) for member in members)
         return torch.cat([self.model.fit(photo) for photo in read])
 
     def _hole(self, group: Group) -> Tensor:

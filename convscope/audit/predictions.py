@@ -46,16 +46,16 @@ class Predictions:
 
     @property
     def mistakes(self) -> Integers:
-        """The places of the mistakes, the worst first: those with the least probability left for
+        """The indices of the mistakes, the worst first: those with the least probability left for
         the label, and among these the largest margin."""
-        places = np.flatnonzero(self.is_labeled & (self.label != self.predicted))
+        indices = np.flatnonzero(self.is_labeled & (self.label != self.predicted))
         # Where probabilities round to zero the margin still tells them apart.
-        order = np.lexsort((-self.margin[places], self._loss(places)))
-        return np.asarray(places[order])
+        order = np.lexsort((-self.margin[indices], self._loss(indices)))
+        return np.asarray(indices[order])
 
-    def _loss(self, places: Integers) -> Floats:
+    def _loss(self, indices: Integers) -> Floats:
         """The logarithm of the label's probability, to three digits."""
-        return np.asarray(np.round(np.log(self.label_probability[places].clip(1e-12)), 3))
+        return np.asarray(np.round(np.log(self.label_probability[indices].clip(1e-12)), 3))
 
     @classmethod
     def of(cls, rows: Iterable[JsonObject]) -> Predictions:

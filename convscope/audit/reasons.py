@@ -43,7 +43,7 @@ SAME_REASON = 0.95
 
 @dataclass(frozen=True)
 class Group:
-    """Photos (`members`, by their number among the explained) that get one class with heat at one
+    """Photos (`members`, by their indices among the explained) that get one class with heat at one
     place.
 
     `heat` is the mean of their heatmaps, each of length 1 (h w). `changed` is the share of answers

@@ -16,7 +16,7 @@ PER_CLASS = 24
 
 
 def select(predictions: Predictions, most: int, worst: int, seed: int) -> Integers:
-    """The places of at most `most` photos: the worst mistakes, at least `worst` of them, then
+    """The indices of at most `most` photos: the worst mistakes, at least `worst` of them, then
     `PER_CLASS` of each predicted class, beginning with the classes that mistakes are taken for,
     then all others at random.
 

@@ -26,10 +26,10 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class SuspectLabels:
-    """The suspect photos (places, the worst first), and how many of them an honest network would
-    have made; `is_alarm` where there are more than chance explains."""
+    """The indices of the suspect photos, the worst first, and how many of them an honest network
+    would have made; `is_alarm` where there are more than chance explains."""
 
-    places: Integers
+    indices: Integers
     expected: float
     is_alarm: bool
 
@@ -41,21 +41,21 @@ def suspect_labels(predictions: Predictions) -> SuspectLabels:
 
     mistakes = predictions.mistakes
     usual = {
-        index: float(np.mean(predictions.label_probability[predictions.label == index]))
-        for index in np.unique(predictions.label[predictions.is_labeled]).tolist()
+        label: float(np.mean(predictions.label_probability[predictions.label == label]))
+        for label in np.unique(predictions.label[predictions.is_labeled]).tolist()
     }
     is_suspect = np.array(
         [
-            predictions.label_probability[place] < UNLIKELY
-            and predictions.probability[place]
-            >= usual.get(int(predictions.predicted[place]), 1.0) - ROUNDING
-            for place in mistakes
+            predictions.label_probability[index] < UNLIKELY
+            and predictions.probability[index]
+            >= usual.get(int(predictions.predicted[index]), 1.0) - ROUNDING
+            for index in mistakes
         ],
         bool,
     )
-    places = mistakes[is_suspect]
-    expected = TAIL * max(1, len(mistakes) - len(places))
+    indices = mistakes[is_suspect]
+    expected = TAIL * max(1, len(mistakes) - len(indices))
     # So many or more, of a Poisson count.
-    chance = float(poisson.sf(len(places) - 1, expected))
-    is_alarm = len(places) >= LEAST_PHOTOS and chance < SIGNIFICANCE
-    return SuspectLabels(places, expected, is_alarm)
+    chance = float(poisson.sf(len(indices) - 1, expected))
+    is_alarm = len(indices) >= LEAST_PHOTOS and chance < SIGNIFICANCE
+    return SuspectLabels(indices, expected, is_alarm)

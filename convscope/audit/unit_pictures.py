@@ -30,7 +30,7 @@ SIDE = 96
 @dataclass(frozen=True)
 class StrongUnit:
     """A unit, its share of all that speaks for the answer and against the label, its picture (""
-    without one), and the place of the explained photo that it speaks loudest on."""
+    without one), and the index of the explained photo that it speaks loudest on."""
 
     name: str
     share: float
@@ -46,10 +46,10 @@ def strong_units(
     steps: int,
     seed: int,
 ) -> list[list[StrongUnit]]:
-    """For each of the rows `wrong` (places) its strongest units."""
+    """For each of the rows `wrong` (indices) its strongest units."""
     if not wrong:
         return []
-    contrasts = [np.array(rows[place]["contrast_contributions"]) for place in wrong]
+    contrasts = [np.array(rows[index]["contrast_contributions"]) for index in wrong]
     strongest = [np.argsort(-contrast)[:UNITS].tolist() for contrast in contrasts]
     contributions = np.array([row["contributions"] for row in rows])
     counts = Counter(unit for units in strongest for unit in units)

@@ -22,6 +22,7 @@ from convscope.atlas.store.store import Store
 from convscope.audit.forward_pass import ForwardPass
 from convscope.audit.output import check_apart
 from convscope.cli import main
+from convscope.core.progress import report_to
 from convscope.errors import (
     ImageError,
     InputError,
@@ -125,10 +126,16 @@ def test_it_goes_on_where_it_was(folder, tmp_path, monkeypatch):
         return run(forward, shard)
 
     monkeypatch.setattr(ForwardPass, "__call__", counted)
-    resumed = audit(folder, tmp_path, batch=8)
+    names: list[str] = []
+    with report_to(lambda what, done, total: names.append(what)):
+        resumed = audit(folder, tmp_path, batch=8)
+    assert names[0] == "audit: photos (going on after 32)"
     assert shards == [2, 3]
     assert resumed.table == whole.table
     assert not (tmp_path / "audit" / "partial").exists()
+    sentence = "32 of the photos and 0 of the explanations are those of a run that was stopped"
+    assert sentence in (tmp_path / "audit.html").read_text()
+    assert "Resumed" not in (tmp_path / "whole" / "audit.html").read_text()
 
 
 class OtherMasks:
@@ -311,6 +318,19 @@ def test_a_network_that_gives_nan_leaves_nothing_behind(folder, tmp_path):
     with pytest.raises(NumericError, match="NaN or infinite on blue/"):
         audit(folder, tmp_path, model=model)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("classes", [9, 10])
+def test_the_first_five_are_said_of_ten_classes_or_more(tmp_path, classes):
+    network = nn.Sequential(nn.Conv2d(3, classes, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = convscope.load_model(network.eval(), size=16)
+    photos = [np.full((16, 16, 3), 20 * number, np.uint8) for number in range(8)]
+    labels = [str(number % 2) for number in range(8)]
+    result = audit(tmp_path, tmp_path, model=model, photos=photos, labels=labels)
+    is_said = classes == 10
+    assert ("top_5" in result) == is_said
+    page = (tmp_path / "audit.html").read_text()
+    assert ("Label among the first five" in page) == is_said
 
 
 def test_the_command_line(folder, tmp_path, capsys, monkeypatch):

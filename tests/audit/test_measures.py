@@ -44,15 +44,28 @@ def predictions(label, predicted, probability=None, label_probability=None):
     )
 
 
-def test_the_interval_of_accuracy_is_scipy_s_bootstrap():
-    right = np.random.default_rng(0).random(200) < 0.7
-    interval = accuracy(right, 0)
-    reference = stats.bootstrap(
-        (right.astype(float),), np.mean, n_resamples=2000, method="percentile", rng=1
-    ).confidence_interval
-    assert interval.value == right.mean()
-    assert interval.low == pytest.approx(reference.low, abs=0.015)
-    assert interval.high == pytest.approx(reference.high, abs=0.015)
+@pytest.mark.parametrize(
+    ("right", "count", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_the_interval_of_accuracy_is_wilson_s(right, count, low, high):
+    """The table of Newcombe (1998), method 3."""
+    interval = accuracy(np.arange(count) < right)
+    assert interval.value == right / count
+    assert interval.low == pytest.approx(low, abs=5e-5)
+    assert interval.high == pytest.approx(high, abs=5e-5)
+
+
+def test_six_right_photos_do_not_say_that_all_are_right():
+    interval = accuracy(np.ones(6, bool))
+    assert interval.value == interval.high == 1
+    # 1 / (1 + z^2 / n)
+    assert interval.low == pytest.approx(1 / (1 + stats.norm.ppf(0.975) ** 2 / 6))
 
 
 def test_the_calibration_error_by_hand():
@@ -66,6 +79,32 @@ def test_the_calibration_error_by_hand():
     assert [entry.accuracy for entry in bins if entry.photos] == [1.0, 0.5]
 
 
+def calibration_intervals(gap, count=300, repeats=40):
+    """Of answers that are right less often by `gap` than they say."""
+    generator = np.random.default_rng(0)
+    for _ in range(repeats):
+        probability = generator.beta(5, 1.2, count)
+        right = generator.random(count) < probability - gap
+        yield calibration_error(probability, right, 0)[0]
+
+
+def test_the_interval_of_calibrated_answers_begins_at_zero():
+    """The bootstrap's percentiles leave 0 out in each of these draws."""
+    intervals = list(calibration_intervals(0.0))
+    assert all(0 <= entry.low <= entry.value <= entry.high for entry in intervals)
+    assert sum(entry.low == 0 for entry in intervals) >= 36
+    assert min(entry.value for entry in intervals) > 0.01
+
+
+def test_the_interval_of_the_calibration_error_holds_the_true_one():
+    # Every bin has the same gap, so that it is the error of infinitely many photos; no answer says
+    # so little that none could be right less often.
+    intervals = list(calibration_intervals(0.1))
+    assert all(entry.low <= entry.value <= entry.high for entry in intervals)
+    assert sum(entry.low <= 0.1 <= entry.high for entry in intervals) >= 34
+    assert sum(entry.low > 0 for entry in intervals) >= 30
+
+
 def test_classes_and_confusions_are_scikit_learn_s():
     generator = np.random.default_rng(1)
     label = generator.integers(0, 4, 300)
@@ -74,7 +113,7 @@ def test_classes_and_confusions_are_scikit_learn_s():
     matrix = confusion_matrix(label, predicted, 4)
     assert np.array_equal(matrix, reference_matrix(label, predicted))
     precision, recall, _, support = precision_recall_fscore_support(label, predicted)
-    for measure in class_measures(rows, 0):
+    for measure in class_measures(rows):
         assert measure.recall.value == pytest.approx(recall[measure.index])
         assert measure.precision == pytest.approx(precision[measure.index])
         assert measure.photos == support[measure.index]
@@ -93,11 +132,11 @@ def test_labels_are_suspect_only_where_chance_does_not_explain_them():
     predicted = np.array(label)
     predicted[:5] = 1
     sure = np.full(100, 0.99)
-    assert suspect_labels(predictions(label, predicted, sure, 1 - sure)).places.size == 0
+    assert suspect_labels(predictions(label, predicted, sure, 1 - sure)).indices.size == 0
     left = np.where(predicted == label, 0.99, 0.001)
     suspects = suspect_labels(predictions(label, predicted, sure, left))
     assert suspects.is_alarm
-    assert set(suspects.places.tolist()) == {0, 1, 2, 3, 4}
+    assert set(suspects.indices.tolist()) == {0, 1, 2, 3, 4}
     single = predictions(label, np.array([1, *label[1:]]), sure, np.array([0.001, *sure[1:]]))
     assert not suspect_labels(single).is_alarm
 
@@ -114,7 +153,7 @@ def test_many_suspect_labels_are_more_than_chance_explains(mistakes, suspects, i
     left[:mistakes] = 0.2
     left[:suspects] = 0.001
     measured = suspect_labels(predictions(label, predicted, np.full(len(label), 0.9), left))
-    assert len(measured.places) == suspects
+    assert len(measured.indices) == suspects
     assert measured.expected == pytest.approx(0.2 * (mistakes - suspects))
     assert measured.is_alarm == is_alarm
 

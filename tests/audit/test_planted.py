@@ -40,6 +40,11 @@ def test_swapped_labels_are_the_worst_mistakes(tmp_path):
     assert [finding.kind for finding in result.details.findings] == ["label"]
     page = (tmp_path / "audit.html").read_text()
     assert page.count("The label may be wrong") == 5
+    assert page.count("gives") == 5
+    for sentence in re.findall(r"The network gives .*?\.(?= <|<)", page):
+        assert "of above 99.9 %, and the label" in sentence
+        assert " below 0.1 %" in sentence
+    assert "0.0 % <" not in page[page.index("The worst mistakes") : page.index("Odd reasons")]
     assert result["accuracy"][0] == pytest.approx(0.95)
 
 
@@ -47,7 +52,8 @@ def test_clean_photos_raise_no_alarm(tmp_path):
     colored_photos.write(tmp_path)
     result = colored_photos.run(tmp_path)
     assert result.details.findings == []
-    assert result["accuracy"].tolist() == [1, 1, 1]
+    # Wilson's interval of 96 right photos: from 1 / (1 + 1.96^2 / 96) on.
+    assert result["accuracy"].tolist() == pytest.approx([1, 1 / (1 + 1.959964**2 / 96), 1])
     assert "No labels look swapped" in (tmp_path / "audit.html").read_text()
     assert {*result.table[0]} == {
         *("photo", "label", "predicted", "probability", "correct", "group")
