@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import convscope
 from convscope.cli import main
 from convscope.cli.public import VERBS
 
@@ -74,6 +75,14 @@ def test_the_numbers_of_the_readme_are_those_of_the_benchmarks():
 def test_the_readme_names_every_verb():
     text = (ROOT / "README.md").read_text()
     assert [name for name in [*VERBS, "live", "atlas"] if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("verb", sorted({*VERBS, "live"}.intersection(convscope.__all__)))
+def test_every_verb_has_a_page_in_the_gallery(verb):
+    """A page that calls it, and that the menu of the site lists."""
+    page = (ROOT / "docs" / "gallery" / f"{verb}.md").read_text()
+    assert f"convscope.{verb}(" in page or f"convscope {verb} " in page
+    assert f"      - {verb}: gallery/{verb}.md\n" in (ROOT / "mkdocs.yml").read_text()
 
 
 def test_the_recipes_of_contributing_work(tmp_path):
