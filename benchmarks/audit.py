@@ -261,7 +261,7 @@ def main() -> None:
     heads, cases = Heads(), []
     if arguments.others is not None:
         seeds = arguments.others or list(OTHER_HEADS)
-        keep({"other_heads": other_heads(heads, arguments.training, seeds)})
+        measure_other_heads(heads, arguments.training, seeds)
         return
     networks: dict[Flaw, Model] = {}
     for name, flaw in CASES:
@@ -273,22 +273,27 @@ def main() -> None:
     keep({"training": arguments.training, "planted": [asdict(case) for case in cases]})
 
 
-def other_heads(heads: Heads, training: int, seeds: list[int]) -> dict[str, list[JsonObject]]:
-    """The tag and the clean control with heads and photos of other seeds, by seed."""
-    cases: dict[str, list[JsonObject]] = {}
+def measure_other_heads(heads: Heads, training: int, seeds: list[int]) -> None:
+    """The tag and the clean control with heads and photos of other seeds, kept seed by seed beside
+    those that are there."""
     for seed in seeds:
-        cases[str(seed)] = []
+        cases: list[JsonObject] = []
         for name, flaw in (CASES[2], CASES[0]):
             planted = photos(training, flaw=flaw, side=SIDE, seed=seed + 1)
             case = measured(name, flaw, heads.train(planted, seed), seed)
             print(seed, case.line(), flush=True)
-            cases[str(seed)].append(asdict(case))
-    return cases
+            cases.append(asdict(case))
+        keep({"other_heads": stored().get("other_heads", {}) | {str(seed): cases}})
+
+
+def stored() -> dict[str, Any]:
+    """The numbers in docs/audit.json."""
+    return json.loads(DATA.read_text()) if DATA.is_file() else {}
 
 
 def keep(numbers: dict[str, object]) -> None:
     """Add numbers to those in docs/audit.json."""
-    known = json.loads(DATA.read_text()) if DATA.is_file() else {}
+    known = stored()
     write_whole(DATA, json.dumps(known | numbers, indent=1).encode() + b"\n")
 
 
