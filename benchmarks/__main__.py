@@ -33,6 +33,7 @@ def plan(*, quick: bool) -> list[list[str]]:
 # Lucent's pictures take the longest; they are kept from one run to the next.
 CACHE = ["--cache", "build/lucent"]
 QUALITY = ["synthesis_quality", *CACHE, "--sheet", "docs/side_by_side.jpg"]
+OF_PADAM = ["synthesis_quality", *CACHE, "--preset", "padam", "--out", "docs/quality_padam.json"]
 
 WITHOUT_PHOTOS = [
     ["same_score", *CACHE, "--out", "docs/same_score.json", "--sheet", "docs/same_score.jpg"],
@@ -55,6 +56,7 @@ def with_photos(photos: str) -> list[list[str]]:
         ["attribution_quality", photos, "--grids", "40", "--fast"],
         ["default_method", photos, "--page", "docs/attribution.md"],
         [*QUALITY, "--photos", photos],
+        [*OF_PADAM, "--sheet", "docs/padam.jpg", "--photos", photos],
         ["questions", photos, "--write"],
         ["concepts", photos],
         ["unit_cards", photos],

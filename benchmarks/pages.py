@@ -67,11 +67,12 @@ def audit_page(data: dict[str, Any]) -> str:
 def with_quality(page: str) -> str:
     """docs/pictures.md with the tables of those benchmarks of quality that have left their data."""
     parts = []
-    if (DOCS / "quality.json").is_file():
-        data = read("quality")
-        parts.append(synthesis_quality.markdown(data["summary"], data["about"]))
+    for name, preset in (("quality", "distill"), ("quality_padam", "padam")):
+        if (DOCS / f"{name}.json").is_file():
+            data = read(name)
+            parts.append(synthesis_quality.markdown(data["summary"], data["about"], preset))
     if (DOCS / "same_score.json").is_file():
-        parts.append(same_score.markdown(read("same_score")))
+        parts.append(same_score.markdown(read("same_score"), "quick"))
     if (DOCS / "fooling.json").is_file():
         parts.append(fooling_quality.markdown(read("fooling")))
     return between(page, BEGIN, END, "\n".join(parts))

@@ -145,7 +145,7 @@ def main() -> None:
             row["faster"] = row["cheaper_step"] * STEPS / row["steps"] if row["steps"] else None
         print(f"{layer}: a step of ours is {statistics.median(each):.2f} times cheaper", flush=True)
     data = {"summary": summary_of(rows), "half": half, "rows": rows}
-    print(markdown(data))
+    print(markdown(data, arguments.preset))
     write_whole(arguments.out, json.dumps(data, indent=2).encode())
     if arguments.sheet:
         ours, theirs = (torch.cat(part) for part in zip(*pictures, strict=True))
@@ -183,7 +183,7 @@ def summary_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def markdown(data: dict[str, Any]) -> str:
+def markdown(data: dict[str, Any], preset: str) -> str:
     """The table of docs/pictures.md."""
     summary = summary_of(data["rows"])
     ours, lucents = summary["appearance"]["ours"], summary["appearance"]["lucent"]
@@ -211,7 +211,7 @@ def markdown(data: dict[str, Any]) -> str:
         "saturated, ours and Lucent's": f"{ours['saturated']:.4f}, {lucents['saturated']:.4f}",
     }
     rows = "\n".join(f"| {name} | {value} |" for name, value in cells.items())
-    return f"## `quick` until the score of Lucent's\n\n| measure | value |\n|---|---|\n{rows}\n"
+    return f"## `{preset}` until the score of Lucent's\n\n| measure | value |\n|---|---|\n{rows}\n"
 
 
 if __name__ == "__main__":

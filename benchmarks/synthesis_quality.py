@@ -1,9 +1,10 @@
 """Feature visualization beside torch-lucent, by judges that neither was optimized against.
 
     python -m benchmarks.synthesis_quality --out docs/quality.json --sheet docs/side_by_side.jpg
+    python -m benchmarks.synthesis_quality --preset padam --out docs/quality_padam.json
 
-Both optimize the same network for the same steps with Adam 0.05, at the same size, with the same
-transforms (Distill's): 24 units of six layers and 12 classes. Every picture is scored by each of
+Both optimize the same network for the same steps at the same size, Lucent with Adam 0.05 and
+Distill's transforms, and so does our preset `distill`: 24 units of six layers and 12 classes. Every picture is scored by each of
 the judges in `judges.py`. How readable pictures are is judged for two units of each layer, from the
 picture of the unit and that of its opposite (the negative unit), on the crops of photos that excite
 it most and least. `python -m benchmarks.pages` fills docs/pictures.md from the JSON. Needs
@@ -164,10 +165,10 @@ def summary_of(rows: list[Row]) -> dict[str, dict[str, float]]:
     return summary
 
 
-def markdown(summary: dict[str, dict[str, float]], about: str) -> str:
+def markdown(summary: dict[str, dict[str, float]], about: str, preset: str) -> str:
     """The tables of the documentation."""
     lines = [
-        "## Feature visualization beside Lucent",
+        f"## `{preset}` beside Lucent",
         "",
         about,
         "",
@@ -196,6 +197,7 @@ def is_read(unit: str) -> bool:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--preset", default="distill")
     options.add_argument("--steps", type=int, default=256)
     options.add_argument("--size", type=int, default=224)
     options.add_argument("--seed", type=int, default=0)
@@ -238,9 +240,9 @@ def main() -> None:
     steps, size, seed = options_of_both
     ours, our_opposites = (
         torch.from_numpy(
-            convscope.visualize(model, names, preset="distill", steps=steps, size=size, seed=seed)[
-                "image"
-            ]
+            convscope.visualize(
+                model, names, preset=arguments.preset, steps=steps, size=size, seed=seed
+            )["image"]
         )
         for names in (units, [f"-1*{unit}" for unit in read])
     )
@@ -266,12 +268,13 @@ def main() -> None:
         )
     summary = summary_of(rows)
     about = (
-        f"{len(units)} targets of the embedded network, {arguments.steps} steps of `distill` and of"
+        f"{len(units)} targets of the embedded network, {arguments.steps} steps of"
+        f" `{arguments.preset}` and of"
         f" Lucent at {arguments.size} px, torch {torch.__version__}. Above 1: ours is higher."
     )
     data = {"about": about, "summary": summary, "rows": rows}
     write_whole(arguments.out, json.dumps(data, indent=1).encode())
-    print(markdown(summary, about))
+    print(markdown(summary, about, arguments.preset))
     if arguments.sheet:
         draw(units, ours, theirs, rows, arguments.sheet)
 

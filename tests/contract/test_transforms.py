@@ -27,6 +27,7 @@ NOTHING = {
     "roll": {"pixels": 0},
     "rotate": {"degrees": 0.0},
     "scale": {"low": 1.0, "high": 1.0},
+    "translate": {"pixels": 0},
 }
 SOMETHING = {
     "blur": {"sigma": 1.0},
@@ -39,6 +40,7 @@ SOMETHING = {
     "roll": {"pixels": 5},
     "rotate": {"degrees": 20.0},
     "scale": {"low": 0.7, "high": 1.3},
+    "translate": {"pixels": 4},
 }
 SHAPE = (3, 3, 20, 27)
 
@@ -177,6 +179,39 @@ def test_jitter_cuts_at_every_whole_pixel(pixels):
 def test_jitter_that_leaves_nothing_is_said():
     with pytest.raises(OptionError, match="leaves nothing of an image of 15 x 12"):
         run("jitter", photos(1, 1, 15, 12), "a", pixels=12)
+
+
+def test_translate_moves_by_every_whole_pixel_and_black_comes_in():
+    images = photos(200, 1, 9, 12) / 2 + 0.5
+    moved = run("translate", images, [str(n) for n in range(200)], pixels=2)
+    assert moved.shape == images.shape
+    seen = set()
+    for before, after in zip(images[:, 0], moved[:, 0], strict=True):
+        framed = torch.nn.functional.pad(before, [2] * 4)
+        actual = [
+            (down, right)
+            for down in range(-2, 3)
+            for right in range(-2, 3)
+            if torch.allclose(
+                after, framed[2 - down : 11 - down, 2 - right : 14 - right], atol=1e-4
+            )
+        ]
+        assert len(actual) == 1
+        seen |= set(actual)
+    assert len(seen) == 25
+
+
+def test_translate_is_what_torchvision_does():
+    from torchvision.transforms.v2.functional import affine
+
+    images = photos(1, 3, 20, 27)
+    moved = run("translate", images, "a", pixels=4)
+    peers = [
+        affine(images, angle=0.0, translate=[right, down], scale=1.0, shear=[0.0])
+        for down in range(-4, 5)
+        for right in range(-4, 5)
+    ]
+    assert sum(torch.allclose(moved, peer, atol=1e-4) for peer in peers) == 1
 
 
 def test_what_lies_beyond_is_the_fill():
