@@ -4,11 +4,11 @@
     python -m benchmarks.synthesis_quality --preset padam --out docs/quality_padam.json
 
 Both optimize the same network for the same steps at the same size, Lucent with Adam 0.05 and
-Distill's transforms, and so does our preset `distill`: 24 units of six layers and 12 classes. Every picture is scored by each of
-the judges in `judges.py`. How readable pictures are is judged for two units of each layer, from the
-picture of the unit and that of its opposite (the negative unit), on the crops of photos that excite
-it most and least. `python -m benchmarks.pages` fills docs/pictures.md from the JSON. Needs
-torch-lucent 0.1.8 with kornia 0.4.1.
+Distill's transforms, and so does our preset `distill`: 24 units of six layers and 12 classes. Every
+picture is scored by each of the judges in `judges.py`. How readable pictures are is judged for two
+units of each layer, from the picture of the unit and that of its opposite (the negative unit), on
+the crops of photos that excite it most and least. `python -m benchmarks.pages` fills
+docs/pictures.md from the JSON. Needs torch-lucent 0.1.8 with kornia 0.4.1.
 """
 
 from __future__ import annotations

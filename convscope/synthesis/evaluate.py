@@ -56,7 +56,7 @@ def evaluate(image_objectives: Sequence[Objective], forward: ForwardPass) -> Ten
     for (kind, shared, _, _), members in groups.items():
         places = [place for place, _, _ in members]
         per_image = {
-            name: torch.tensor([each[name] for _, _, each in members], device=total.device)
+            name: torch.tensor([values[name] for _, _, values in members], device=total.device)
             for name in members[0][2]
         }
         scores = objectives.registry.get(kind)(forward.part(places), **dict(shared), **per_image)

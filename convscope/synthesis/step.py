@@ -48,7 +48,9 @@ class OptimizationStep:
         self.questions = questions
         self.probe, self.objectives, self.streams = probe, objectives, streams
         self.transforms, self.penalties, self.reference = transforms, penalties, reference or {}
-        self.layers = list(dict.fromkeys(name for each in objectives for name in each.layers))
+        self.layers = list(
+            dict.fromkeys(name for objective in objectives for name in objective.layers)
+        )
         self.reads_output = any(objective.reads_output for objective in objectives)
         self.resizes = False
         self.output: object = None

@@ -303,3 +303,18 @@ def test_maco_measured_from_one_over_f_is_one_over_f(tmp_path):
 )
 def test_a_parameterization_brings_its_own_rate_where_none_is_given(options, rate):
     assert Settings("lucid", "visualize", **options).config.rate == rate
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 and no archive", b"\x93NUMPY", b"", b"{"])
+def test_maco_with_a_damaged_magnitude(tmp_path, content):
+    path = tmp_path / "magnitude.npz"
+    path.write_bytes(content)
+    with pytest.raises(OptionError, match="cannot be read as an array"):
+        make("maco", (1, 3, 64, 48), magnitude=str(path))
+
+
+def test_maco_with_an_archive_of_no_arrays(tmp_path):
+    path = tmp_path / "magnitude.npz"
+    np.savez(path)
+    with pytest.raises(OptionError, match="cannot be read as an array"):
+        make("maco", (1, 3, 64, 48), magnitude=str(path))

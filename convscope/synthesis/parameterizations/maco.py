@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 
+from convscope.core.damaged import DAMAGED
 from convscope.core.ranges import PositiveFloat
 from convscope.core.types import AutogradContext
 from convscope.errors import OptionError
@@ -206,10 +207,10 @@ def _read(path: str, channels: int, height: int, width: int) -> Tensor:
     """A measured magnitude, brought to the frequencies of another size."""
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        if isinstance(array, np.lib.npyio.NpzFile):
+            array = array[array.files[0]]
+    except DAMAGED as error:
         raise OptionError(f"The magnitude {path} cannot be read as an array: {error}") from None
-    if isinstance(array, np.lib.npyio.NpzFile):
-        array = array[array.files[0]]
     if array.ndim != 3 or len(array) != channels:
         raise OptionError(
             f"The magnitude in {path} has shape {array.shape}; {channels} channels of a real"
