@@ -72,8 +72,8 @@ def parse_all(source: ObjectiveLike, probe: Probe) -> list[Objective]:
         parsed = [Objective.from_json(terms)]
     else:
         raise _no_unit(source, probe)
-    for objective in parsed:
-        for term in objective.terms:
+    for parsed_objective in parsed:
+        for term in parsed_objective.terms:
             _check(term, probe)
     return parsed
 

@@ -206,9 +206,10 @@ def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
 def _read(path: str, channels: int, height: int, width: int) -> Tensor:
     """A measured magnitude, brought to the frequencies of another size."""
     try:
-        array = np.load(path, allow_pickle=False)
-        if isinstance(array, np.lib.npyio.NpzFile):
-            array = array[array.files[0]]
+        with open(path, "rb") as file:
+            array = np.load(file, allow_pickle=False)
+            if isinstance(array, np.lib.npyio.NpzFile):
+                array = array[array.files[0]]
     except DAMAGED as error:
         raise OptionError(f"The magnitude {path} cannot be read as an array: {error}") from None
     if array.ndim != 3 or len(array) != channels:
