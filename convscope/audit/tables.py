@@ -126,7 +126,8 @@ FINDINGS: Table[Columns] = Table(
     ("kind",),
     ("kind", "subject"),
 )
-"""What stands out, the weightiest first: `kind` is label, reason or background."""
+"""What stands out, by `kind`: label, then reason, then background. `value` is a number of photos, a
+difference of cosines, and a difference of shares."""
 
 
 def encode(table: Table[Columns], rows: Sequence[Mapping[str, object]], job: str) -> bytes:

@@ -141,7 +141,7 @@ def _command(model: Model, predicted: Result, out: str, seed: int, **files: str 
         "report",
         *(photo["path"] or "PHOTO" for photo in predicted.provenance["photos"]),
         "--out",
-        Path(out).name,
+        str(out),
         *model_words(model),
     ]
     for name, file in files.items():

@@ -38,10 +38,11 @@ def one_step(monkeypatch, tmp_path):
 
 
 def test_the_first_command_of_the_readme(tmp_path, capsys):
-    assert main(["report", "sample:chelsea", "--out", "r.html"]) == 0
+    assert main(["report", "sample:chelsea", "--out", "pages/r.html"]) == 0
     assert capsys.readouterr().out.strip().endswith("r.html")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["r.html"]
-    page = (tmp_path / "r.html").read_text()
+    assert [entry.name for entry in tmp_path.rglob("*")] == ["pages", "r.html"]
+    page = (tmp_path / "pages" / "r.html").read_text()
+    assert "<pre>convscope report sample:chelsea --out pages/r.html</pre>" in page
     assert "tiger cat" in page
     assert page.count("<img") > 20
     assert "http" not in page.replace("http://www.w3.org", "")
