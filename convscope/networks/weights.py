@@ -17,19 +17,36 @@ ZERO_HEAD_STD = 0.02
 with."""
 
 
-def with_random_weights(build: Callable[[], nn.Module]) -> nn.Module:
-    """A network with random weights from seed 0; the caller's random state is left alone.
-
-    A weight matrix that starts at zero (torchvision's ViT head) is drawn as well: every score would
-    be the same number.
-    """
+def with_fixed_seed(build: Callable[[], nn.Module]) -> nn.Module:
+    """A network as `build` makes it, what it draws from seed 0; the caller's random state is left
+    alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
+        return build()
+
+
+def with_random_weights(build: Callable[[], nn.Module]) -> nn.Module:
+    """A network of a library with random weights from seed 0; the caller's random state is left
+    alone.
+
+    A weight matrix that starts at zero (torchvision's ViT head) is drawn as well: every score would
+    be the same number. For networks whose weights mean something that is wrong: a zero may be what
+    training or pruning left.
+    """
+
+    def built() -> nn.Module:
         network = build()
-        for weight in network.parameters():
-            if weight.ndim > 1 and weight.numel() > 0 and not weight.any():
-                nn.init.normal_(weight, std=ZERO_HEAD_STD)
+        draw_zero_matrices(network)
         return network
+
+    return with_fixed_seed(built)
+
+
+def draw_zero_matrices(network: nn.Module) -> None:
+    """Draw each weight matrix of an untrained network or head that is zero, in place."""
+    for weight in network.parameters():
+        if weight.ndim > 1 and weight.numel() > 0 and not weight.any():
+            nn.init.normal_(weight, std=ZERO_HEAD_STD)
 
 
 def with_trained_weights(spec: str, build: Callable[[], nn.Module]) -> nn.Module:
@@ -40,7 +57,7 @@ def with_trained_weights(spec: str, build: Callable[[], nn.Module]) -> nn.Module
         ModelError: they could not be fetched; the message names the ways out.
     """
     try:
-        return with_random_weights(build)
+        return with_fixed_seed(build)
     except Exception as error:
         raise ModelError(
             f"The weights of {spec} could not be fetched ({type(error).__name__}); "

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torch import nn
 import convscope
 from convscope import ConvscopeError
 from convscope.errors import ImageError, ModelError, OptionError
+from convscope.networks.weights import with_trained_weights
 from tests.small_networks import Trunk
 from tests.task_networks.embedders import save_clip
 from tests.user_networks import FILES, SMALL, checkpoint_file, seeded, tiny_imagenet
@@ -357,6 +359,61 @@ def test_a_module_of_the_callers_keeps_its_mode():
 def test_a_head_that_starts_at_zero_is_drawn():
     network = convscope.load_model("torchvision:vit_b_16", weights=False).network
     assert network.heads.head.weight.any()
+
+
+class Pruned(nn.Module):
+    """A network whose branch was set to zero (pruning, LoRA's second matrix)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Conv2d(3, 4, 3)
+        self.branch = nn.Conv2d(4, 4, 1, bias=False)
+        nn.init.zeros_(self.branch.weight)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, image):
+        maps = self.trunk(image)
+        return self.head((maps + 100 * self.branch(maps)).mean((2, 3)))
+
+
+@pytest.mark.parametrize("weights", [None, False])
+def test_zeros_that_a_function_sets_stay(weights):
+    model = convscope.load_model("python:tests.networks.test_sources:Pruned", weights=weights)
+    assert not model.network.branch.weight.any()
+    assert torch.equal(model.network.trunk.weight, seeded(Pruned).trunk.weight)
+
+
+def test_zeros_that_were_trained_stay():
+    assert not with_trained_weights("timm:name", Pruned).branch.weight.any()
+
+
+@pytest.mark.parametrize("classes", [None, 5])
+def test_a_trained_networks_new_head_is_drawn_and_nothing_else(monkeypatch, classes):
+    """As timm makes MLP-Mixer with other classes than it was trained for: its head is zero."""
+
+    class Mixer(Pruned):
+        num_classes = classes or 3
+        pretrained_cfg: ClassVar = {
+            "num_classes": 3,
+            "input_size": (3, 32, 32),
+            "mean": (0, 0, 0),
+            "std": (1, 1, 1),
+        }
+
+        def get_classifier(self) -> nn.Module:
+            return self.head
+
+    def create_model(name, pretrained, **options):
+        network = Mixer()
+        network.head = nn.Linear(4, options.get("num_classes", 3))
+        nn.init.zeros_(network.head.weight)
+        return network
+
+    monkeypatch.setattr("timm.create_model", create_model)
+    options = {} if classes is None else {"classes": classes}
+    network = convscope.load_model("timm:resnet18", **options).network
+    assert bool(network.head.weight.any()) == (classes is not None)
+    assert not network.branch.weight.any()
 
 
 def test_channels_are_read_off_the_network():

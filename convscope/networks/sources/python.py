@@ -10,7 +10,7 @@ from convscope.errors import ConvscopeError, ModelError, OptionError
 from convscope.networks.model import Model
 from convscope.networks.options import channels_of
 from convscope.networks.sources import register
-from convscope.networks.weights import load_weights, with_random_weights
+from convscope.networks.weights import load_weights, with_fixed_seed
 
 
 @register()
@@ -25,7 +25,8 @@ def python(
     `python:PACKAGE.MODULE:FUNCTION`.
 
     Args:
-        weights: a local file, or False for what the function makes, drawn from seed 0.
+        weights: a local file; without one (or with False) the network is as the function makes it,
+            what that draws from seed 0.
         classes: passed on as `num_classes` or `classes`, if the function takes it.
         channels: passed on as `in_channels`, `in_chans` or `channels`, if the function takes it.
 
@@ -66,7 +67,7 @@ def python(
                 )
             if value is not None:
                 arguments[str(word)] = value
-        network = with_random_weights(lambda: make(**arguments))
+        network = with_fixed_seed(lambda: make(**arguments))
     except ConvscopeError:
         raise
     except Exception as error:

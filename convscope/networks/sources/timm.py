@@ -10,7 +10,12 @@ from convscope.networks.model import Model
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.sources import register
 from convscope.networks.sources._hub import hub
-from convscope.networks.weights import load_weights, with_random_weights, with_trained_weights
+from convscope.networks.weights import (
+    draw_zero_matrices,
+    load_weights,
+    with_random_weights,
+    with_trained_weights,
+)
 
 
 @register()
@@ -54,7 +59,7 @@ def timm(
         with hub():
             network: Foreign = with_trained_weights(
                 f"timm:{name}",
-                lambda: library.create_model(name, pretrained=True, **network_options),
+                lambda: _with_trained_body(name, network_options),
             )
     else:
         network = with_random_weights(
@@ -80,6 +85,17 @@ def timm(
         labels=_labels(known, network),
         channels=count,
     )
+
+
+def _with_trained_body(name: str, network_options: Options) -> Foreign:
+    """timm's trained network; a head for other classes than its own is random, and drawn where it
+    starts at zero (MLP-Mixer's)."""
+    network = library.create_model(name, pretrained=True, **network_options)
+    if network.num_classes != network.pretrained_cfg.get("num_classes"):
+        heads = network.get_classifier()
+        for head in heads if isinstance(heads, tuple) else (heads,):
+            draw_zero_matrices(head)
+    return network
 
 
 def _labels(known: Options, network: Foreign) -> list[str] | None:
