@@ -126,7 +126,7 @@ def load_model(
         model = convscope.load_model("timm:resnet18", weights=False)
     """
     with memory_errors("load_model", "take a smaller network, or fewer classes"):
-        loaded = _loaded(model, weights, options, trust)
+        loaded = _loaded(model, weights, options, {"trust": trust, "side": size})
     changes: Options = {"size": size, "mean": mean, "std": std, "scale": scale, "bgr": bgr}
     changes |= {"crop": crop, "interpolation": interpolation, "mean_image": mean_image}
     changes["resize"] = resize
@@ -150,7 +150,7 @@ def load_model(
 
 
 def _loaded(
-    model: ModelLike, weights: bool | str | Path | None, options: Options, trust: bool
+    model: ModelLike, weights: bool | str | Path | None, options: Options, call_options: Options
 ) -> Model:
     """A new Model, as its source, its module or the old Model says."""
     if isinstance(model, Model):
@@ -165,7 +165,7 @@ def _loaded(
     if isinstance(model, nn.Module):
         return _bare(model, weights, options)
     if model is None or isinstance(model, (str, Path)):
-        return _from_source(str(model) if model else DEFAULT, weights, options, trust)
+        return _from_source(str(model) if model else DEFAULT, weights, options, call_options)
     raise ModelError(
         f"A model is a name such as 'torchvision:vgg16' or an nn.Module; {type(model).__name__} was"
         " given."
@@ -180,7 +180,7 @@ def full_spec(spec: str) -> str:
 
 
 def _from_source(
-    spec: str, weights: bool | str | Path | None, options: Options, trust: bool
+    spec: str, weights: bool | str | Path | None, options: Options, call_options: Options
 ) -> Model:
     source, _, name = full_spec(spec).partition(":")
     if source not in registry and not name:
@@ -197,11 +197,12 @@ def _from_source(
     if isinstance(weights, (str, Path)) and not os.path.isfile(weights):
         raise ModelError(f"There is no weights file {str(weights)!r}.")
     weights = str(weights) if isinstance(weights, Path) else weights
-    # A word of trust holds for this call: it is not written down with the options, which files
-    # carry on.
+    # What is said to the sources that ask for it, and not written down with the options, which
+    # files carry on: a word of trust holds for this call, and the size is written down by itself.
     checked.pop("trust", None)
-    word = {"trust": trust} if _asks_for_trust(source) else {}
-    loaded: Model = registry.get(source)(name, weights=weights, **checked, **word)
+    asked = {option.name for option in registry.schema(source).options} - checked.keys()
+    said = {word: call_options[word] for word in asked & call_options.keys() if call_options[word] is not None}
+    loaded: Model = registry.get(source)(name, weights=weights, **checked, **said)
     with contextlib.suppress(NotImplementedError):  # an exported program has one mode only
         loaded.network.eval()
     loaded.spec = spec
@@ -222,10 +223,6 @@ def _require_room_for_head(classes: int | None) -> None:
             f"classes={classes:,} needs {needed / 2**30:.1f} GiB for the head alone, and"
             f" {free / 2**30:.1f} GiB are free."
         )
-
-
-def _asks_for_trust(source: str) -> bool:
-    return any(option.name == "trust" for option in registry.schema(source).options)
 
 
 def _bare(network: nn.Module, weights: bool | str | Path | None, options: Options) -> Model:

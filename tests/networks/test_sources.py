@@ -416,6 +416,40 @@ def test_a_trained_networks_new_head_is_drawn_and_nothing_else(monkeypatch, clas
     assert not network.branch.weight.any()
 
 
+@pytest.fixture
+def rectangle(tmp_path):
+    """TorchScript that takes images of 16 x 24 alone, and the network it was traced from."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(384, 3))
+    path = tmp_path / "rectangle.pt"
+    torch.jit.trace(network.eval(), torch.rand(1, 3, 16, 24)).save(path)
+    return path, network
+
+
+@pytest.mark.parametrize("source", ["torchscript:", "file:", ""])
+@pytest.mark.parametrize("option", ["side", "size"])
+def test_torchscript_sees_photos_at_the_size_it_is_converted_for(rectangle, source, option):
+    path, network = rectangle
+    model = convscope.load_model(f"{source}{path}", trust=True, **{option: (16, 24)})
+    assert model.preprocessing.size == (16, 24)
+    photo = np.random.default_rng(0).random((16, 24, 3), dtype=np.float32)
+    image = torch.from_numpy(photo).permute(2, 0, 1)[None]
+    score = convscope.predict(model, photo)["score"]
+    assert np.allclose(score, network(image).detach(), atol=1e-6)
+
+
+def test_torchscript_of_another_size_says_what_to_set(rectangle):
+    words = ["1 x 3 x 224 x 224", "channels=", "size="]
+    sentence(lambda: convscope.load_model(rectangle[0], trust=True), *words, kind=ModelError)
+
+
+@pytest.mark.parametrize("option", [{"classes": 3}, {"channels": 3}])
+def test_a_file_with_its_architecture_decides_itself(tmp_path, option):
+    SMALL["pt2: small network"](tmp_path)
+    spec = f"file:{tmp_path / 'net.pt2'}"
+    sentence(lambda: convscope.load_model(spec, **option), "leave out", kind=OptionError)
+    assert convscope.load_model(spec, side=48).preprocessing.size == (48, 48)
+
+
 def test_channels_are_read_off_the_network():
     assert convscope.load_model(nn.Sequential(nn.Conv2d(6, 2, 3)), size=8).channels == 6
     assert convscope.load_model("timm:resnet18", weights=False, channels=1, classes=2).channels == 1

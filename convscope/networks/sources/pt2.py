@@ -18,6 +18,10 @@ from convscope.networks.sources._fixed_batch import FixedBatch, accepts_any_batc
 from convscope.networks.sources._graph_modules import operations_as_modules
 from convscope.networks.trust import require_trust
 
+USUAL_CHANNELS = 3
+USUAL_SIDE = 224
+"""Of an image, where a file leaves them free."""
+
 _VIEWS = (
     torch.ops.aten.view.default,
     torch.ops.aten.reshape.default,
@@ -66,9 +70,13 @@ def _unreadable(name: str, error: Exception) -> ModelError:
     )
 
 
-def from_program(program: Foreign, path: str, *, flat: bool = False) -> Model:
-    """A Model of an exported program; a `flat` one lost its modules, so that each of its operations
-    becomes a layer.
+def from_program(
+    program: Foreign, path: str, *, converted_for: tuple[int, int, int] | None = None
+) -> Model:
+    """A Model of an exported program.
+
+    One that was `converted_for` an image of so many channels, rows and columns does not say them
+    itself, and lost its modules, so that each of its operations becomes a layer.
 
     Raises:
         ModelError: its input is not one batch of images.
@@ -87,13 +95,14 @@ def from_program(program: Foreign, path: str, *, flat: bool = False) -> Model:
             f"{path!r} takes {len(shapes)} input(s) of {shapes}, not one batch of images n c h w."
         )
     batch, channels, height, width = shapes[0]
-    shape = (1, channels or 3, height or 224, width or 224)
+    usual = converted_for or (USUAL_CHANNELS, USUAL_SIDE, USUAL_SIDE)
+    shape = (1, channels or usual[0], height or usual[1], width or usual[2])
     if batch == 1:
         _loosen(program)
     network: Foreign = (
-        program.module(check_guards=False) if flat else torch.export.unflatten(program)
+        program.module(check_guards=False) if converted_for else torch.export.unflatten(program)
     )
-    if flat:
+    if converted_for:
         modules = operations_as_modules(network)
     else:
         network.check_input_constraints = False
