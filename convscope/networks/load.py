@@ -201,7 +201,11 @@ def _from_source(
     # files carry on: a word of trust holds for this call, and the size is written down by itself.
     checked.pop("trust", None)
     asked = {option.name for option in registry.schema(source).options} - checked.keys()
-    said = {word: call_options[word] for word in asked & call_options.keys() if call_options[word] is not None}
+    said = {
+        word: call_options[word]
+        for word in asked & call_options.keys()
+        if call_options[word] is not None
+    }
     loaded: Model = registry.get(source)(name, weights=weights, **checked, **said)
     with contextlib.suppress(NotImplementedError):  # an exported program has one mode only
         loaded.network.eval()
