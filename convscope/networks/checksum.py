@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+import math
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import TypeAlias
@@ -37,7 +38,13 @@ def versions_of(tensors: Iterable[Tensor]) -> TensorVersions:
     """Which tensors these are, where and how they lie in memory, and how often PyTorch saw them
     change."""
     return tuple(
-        (id(tensor), tensor.data_ptr(), tensor._version, tensor.shape, tensor.stride())
+        (
+            id(tensor),
+            tensor.data_ptr(),
+            -1 if tensor.is_inference() else tensor._version,  # those have no count
+            tensor.shape,
+            tensor.stride(),
+        )
         for tensor in tensors
     )
 
@@ -80,10 +87,24 @@ class WeightViews:
     def checksum(self) -> tuple[float, ...]:
         """The numbers for the values as they are now."""
         with torch.inference_mode(False), torch.no_grad():
-            large = chain(self._large, map(_blocks, map(_flat, self._converted)))
-            sums = [total for blocks in large for total in _weighted_sums(*blocks)]
-            sums += [_weighted_rows(torch.cat(group)) for group in self._small.values()]
-            return tuple(torch.cat([part.cpu() for part in sums]).tolist()) if sums else ()
+            sums = self._sums()
+            if not all(map(math.isfinite, sums)):
+                # A mask of minus infinity: such a sum equals none, not even its own.
+                sums = self._sums(_finite)
+            return tuple(sums)
+
+    def _sums(self, prepare: Callable[[Tensor], Tensor] = lambda values: values) -> list[float]:
+        """A number for each part, of what `prepare` makes of its values."""
+        large = chain(self._large, map(_blocks, map(_flat, self._converted)))
+        sums = [total for blocks in large for total in _weighted_sums(*map(prepare, blocks))]
+        for group in self._small.values():
+            sums.append(_weighted_rows(prepare(_flat(torch.cat(group)))))
+        return torch.cat([part.cpu() for part in sums]).tolist() if sums else []
+
+
+def _finite(values: Tensor) -> Tensor:
+    """Values that can be added up: infinities and what is no number as numbers that are rare."""
+    return values.double().nan_to_num(nan=1.2345e3, posinf=2.3456e3, neginf=-3.4567e3)
 
 
 def _flat(tensor: Tensor) -> Tensor:
@@ -100,14 +121,13 @@ def _blocks(values: Tensor) -> tuple[Tensor, Tensor]:
 
 def _weighted_sums(blocks: Tensor, remainder: Tensor) -> tuple[Tensor, Tensor]:
     """A number for every block of a large tensor, and one for what is left."""
-    factors = _factors(blocks.device)
+    factors = _factors(blocks.device).to(blocks.dtype)
     return blocks @ factors, (remainder @ factors[: len(remainder)])[None]
 
 
 def _weighted_rows(values: Tensor) -> Tensor:
-    """A number for every `ROW` values of small tensors of one type, laid end to end."""
-    values = _flat(values)
-    factors = _factors(values.device)[:ROW]
+    """A number for every `ROW` values of small tensors, laid end to end."""
+    factors = _factors(values.device)[:ROW].to(values.dtype)
     whole = values.numel() // ROW * ROW
     last = values[whole:] @ factors[: values.numel() - whole]
     return torch.cat([values[:whole].view(-1, ROW) @ factors, last[None]])

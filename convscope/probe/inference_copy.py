@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_modules
 
 from convscope.errors import ImageError, ModelError
-from convscope.networks.concept_layer import module_and_call
+from convscope.networks.concept_file import read_layer
+from convscope.networks.concept_layer import is_concept_layer, module_and_call
 from convscope.networks.layout import first_tensor
 from convscope.networks.model import Model
 from convscope.networks.state import NetworkState, replaced_forwards
@@ -97,9 +98,14 @@ def inference_copy(model: Model, layers: Sequence[str] = (), *, half: bool = Fal
             memory.keep(cache)
         if model.output_layer is not None:
             layers = [*layers, model.output_layer]
+        # The file of a concept may change while its name stays.
+        layers = [read_layer(name).layer if is_concept_layer(name) else name for name in layers]
         key = tuple(layers)
         if key not in cache.by_layers:
+            is_first = not cache.by_layers
             cache.by_layers[key] = _Copier(model, cache).copy_for(layers)
+            if is_first:
+                cache.fingerprint.leave_out_changed(state)
         network_copy = cache.by_layers[key]
     if network_copy.state is not None and not network_copy.unequal_layers.intersection(layers):
         plain.state = network_copy.state

@@ -136,6 +136,18 @@ def test_a_head_with_other_classes():
     assert convscope.explain(model, photo, target=8)["attribution"].shape[0] == 1
 
 
+@pytest.mark.parametrize("size", [10, BLOCK + 3])
+@pytest.mark.parametrize("value", [-torch.inf, torch.nan, torch.finfo(torch.float32).min])
+def test_the_checksum_of_infinite_values(size, value):
+    """A mask of minus infinity is the same as itself, and a change beside it is noticed."""
+    tensor = torch.full((size,), value)
+    tensor[::2] = 1.0
+    assert checksum([tensor]) == checksum([tensor.clone()])
+    changed = tensor.clone()
+    changed[1] = 0.0
+    assert checksum([changed]) != checksum([tensor])
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int64])
 def test_the_checksum_notices_one_value(dtype):
     tensor = (torch.randn(3 * BLOCK + 17, generator=torch.Generator().manual_seed(0)) * 8).to(dtype)

@@ -6,7 +6,9 @@ from __future__ import annotations
 import copy
 import gc
 import weakref
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -205,6 +207,101 @@ def test_a_copy_is_kept_and_made_anew_when_the_network_changes():
         assert not torch.allclose(heatmap, before), change.__name__
         assert apart(heatmap, fresh()) < CLOSE, change.__name__
         before = heatmap
+
+
+class WithAttributes(nn.Module):
+    """What it gives depends on values that are neither parameters nor buffers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4, 5)
+        self.unregistered = [nn.Linear(4, 4, bias=False)]
+        self.gain = torch.tensor([2.0, 1.0, 1.0, 1.0])
+        self.factors, self.named = [1.0, [1.0]], {"factor": 1.0}
+        self.scale = np.ones(4, np.float32)
+        self.activation = torch.relu
+        self.settings = SimpleNamespace(factor=1.0, sizes=[1.0])
+        self.number: object = 1.0
+
+    def forward(self, image):
+        x = self.activation(self.conv(image)).mean((2, 3)) * self.gain * self.factors[0]
+        x = x * self.factors[1][0] * self.named["factor"] * torch.from_numpy(self.scale)
+        x = x * self.settings.factor * self.settings.sizes[0] * self.number
+        return self.head(self.unregistered[0](x))
+
+
+class Other(WithAttributes):
+    """The same class by another name, for a test that changes it."""
+
+
+CHANGES = {
+    "another tensor": lambda network: setattr(network, "gain", torch.tensor(5.0)),
+    "a tensor in place": lambda network: network.gain.fill_(5),
+    "a tensor behind PyTorch's back": lambda network: network.gain.numpy().fill(5),
+    "an entry of a list": lambda network: network.factors.__setitem__(0, 3.0),
+    "a list in a list": lambda network: network.factors[1].__setitem__(0, 3.0),
+    "an entry of a dictionary": lambda network: network.named.__setitem__("factor", 3.0),
+    "a value of an array": lambda network: network.scale.__setitem__(0, 9.0),
+    "a function": lambda network: setattr(network, "activation", torch.tanh),
+    "an attribute of an object": lambda network: setattr(network.settings, "factor", 3.0),
+    "a list of an object": lambda network: network.settings.sizes.__setitem__(0, 3.0),
+    "a tensor for a number": lambda network: setattr(network, "number", torch.rand(4)),
+    "a weight in a list": lambda network: network.unregistered[0].weight.data.mul_(3),
+    "its class": lambda network: setattr(
+        type(network), "forward", lambda self, x: 3 * WithAttributes.forward(self, x)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_of_any_attribute_is_noticed(name):
+    torch.manual_seed(0)
+    model = convscope.load_model(Other().eval(), size=(32, 32))
+    image = torch.rand(1, 3, 32, 32)
+    forward = Other.forward
+
+    def scores() -> torch.Tensor:
+        with Probe(inference_copy(model)) as probe:
+            return probe.scores(image)
+
+    try:
+        before = scores()
+        assert inference_copy(model).is_frozen
+        CHANGES[name](model.network)
+        with torch.no_grad():
+            wanted = model.network(image)
+        assert apart(wanted, before) > 1e-3
+        assert apart(scores(), wanted) < CLOSE
+    finally:
+        Other.forward = forward
+
+
+class WritesWhileItRuns(Trunk):
+    """Keeps what it saw, and counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs, self.last = 0, None
+        self.seen: list[torch.Size] = []
+        self.second.log = self.seen
+        self.register_buffer("mask", torch.full((3, 3), -torch.inf))
+
+    def forward(self, image):
+        self.runs += 1
+        self.last = image.detach().clone()
+        self.seen.append(image.shape)
+        return super().forward(image)
+
+
+def test_what_a_network_writes_as_it_runs_is_no_change_of_it():
+    model = small(WritesWhileItRuns())
+    first = inference_copy(model).network
+    assert first is not model.network
+    convscope.predict(model, torch.rand(3, 32, 32))
+    assert inference_copy(model).network is first
+    model.network.second.stride = (2, 2)
+    assert inference_copy(model).network is not first
 
 
 def test_a_network_with_hooks_of_its_own_is_run_itself():
