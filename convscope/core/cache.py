@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -14,12 +15,12 @@ class Cache(Generic[Value]):
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.held = 0
-        self._entries: OrderedDict[str, tuple[Value, int]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: str) -> Value | None:
+    def get(self, key: Hashable) -> Value | None:
         """The value of a key, which counts as used."""
         entry = self._entries.get(key)
         if entry is None:
@@ -27,7 +28,7 @@ class Cache(Generic[Value]):
         self._entries.move_to_end(key)
         return entry[0]
 
-    def put(self, key: str, value: Value, size: int) -> None:
+    def put(self, key: Hashable, value: Value, size: int) -> None:
         """Keep a value of `size` bytes; a value larger than the whole cache is not kept."""
         self.drop(key)
         if size > self.limit:
@@ -37,7 +38,7 @@ class Cache(Generic[Value]):
         while self.held > self.limit:
             self.drop(next(iter(self._entries)))
 
-    def drop(self, key: str) -> None:
+    def drop(self, key: Hashable) -> None:
         """Forget a key."""
         entry = self._entries.pop(key, None)
         if entry is not None:

@@ -36,6 +36,12 @@ def concept_digest(name: str) -> str:
     return sha256(read_layer(name).directions.tobytes()).hexdigest()
 
 
+def versioned(name: str) -> str:
+    """A layer's name, of a concept layer with the digest of its directions: the file may change
+    while its name stays."""
+    return f"{name} {concept_digest(name)}" if is_concept_layer(name) else name
+
+
 def project(maps: Tensor, name: str) -> Tensor:
     """Maps of the layer (n c h w), or their gradient, along the concepts' directions (n k h w)."""
     directions = torch.tensor(read_layer(name).directions, device=maps.device, dtype=maps.dtype)

@@ -239,14 +239,14 @@ class Model:
     @property
     def score_facts(self) -> ScoreFacts:
         """What one run on a gray image says about the network's scores; remembered."""
-        key, memory = (self.state.structure, self.size, self.channels), self.state.memory
+        memory, labels = self.state.memory, len(self.labels or ())
+        key = self.state.structure, self.size, self.channels, self._task, labels
         with memory.lock:
             if key not in memory.score_facts:
                 output = self._dry_output()
-                is_detection = self.task_of(output) == "detection"
                 memory.score_facts[key] = score_facts(
                     self._raw_scores(output, 1),
-                    is_probability=is_detection,
+                    is_probability=self.task_of(output) == "detection",
                     is_minimum=isinstance(output, list) and not detector_classes(self.network),
                 )
             return memory.score_facts[key]

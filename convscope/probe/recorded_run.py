@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary
@@ -12,9 +12,15 @@ from torch import Tensor, nn
 from convscope.core.cache import Cache
 from convscope.networks.layout import first_tensor
 from convscope.networks.model import Model
+from convscope.networks.value_state import state_of
 
 KEPT_BYTES = 96 * 2**20
 """Of all that is kept for one network: a dozen photos of a common one."""
+
+
+_NO_SETTINGS = frozenset({"state", "name", "spec", "options"})
+"""What a Model holds that no answer depends on: `state` is the network, the others say where it is
+from."""
 
 
 class Sized(Protocol):
@@ -57,17 +63,27 @@ class RecordedRun:
 _kept: WeakKeyDictionary[nn.Module, dict[type[object], Cache[object]]] = WeakKeyDictionary()
 
 
-def kept_run(model: Model, kind: type[Run], key: str, run: Callable[[], Run]) -> Run:
-    """What `run` gives, kept for the next question with the same key.
+def kept_run(model: Model, kind: type[Run], key: Hashable, run: Callable[[], Run]) -> Run:
+    """What `run` gives, kept for the next question with the same key to a Model with the same
+    settings: another Model of the same network may preprocess photos or name classes in its own
+    way.
 
     Only for the private copy of a network, which is another one as soon as the network changes; of
     others nothing is kept.
     """
     if not model.is_frozen:
         return run()
+    key = key, _settings(model)
     cache = _kept.setdefault(model.network, {}).setdefault(kind, Cache(KEPT_BYTES))
     known = cache.get(key)
     if not isinstance(known, kind):
         known = run()
         cache.put(key, known, known.nbytes)
     return known
+
+
+def _settings(model: Model) -> Hashable:
+    """Stands for all that decides what an answer of the network means and is no part of it:
+    preprocessing, labels, head, task, further inputs, precision."""
+    facts = vars(model)
+    return state_of(*(facts[key] for key in facts if key not in _NO_SETTINGS))

@@ -9,7 +9,7 @@ from torch import Tensor
 from convscope.core.ranges import PositiveInt
 from convscope.errors import OptionError
 from convscope.networks.concept_file import read_concept
-from convscope.networks.concept_layer import concept_digest, is_concept_layer
+from convscope.networks.concept_layer import is_concept_layer, versioned
 from convscope.networks.layer import Unit
 from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe
@@ -137,12 +137,10 @@ def _rows(
 def _partial_forward(probe: Probe, photo: Tensor, layer: str) -> PartialForward:
     """The run of one photo, split at a layer; kept, so that a slider pays only for the layers after
     its unit."""
-    # The file of a concept may change while its name stays.
-    version = concept_digest(layer) if is_concept_layer(layer) else ""
     return kept_run(
         probe.model,
         PartialForward,
-        f"{layer} {version} {fingerprint(photo)}",
+        (versioned(layer), fingerprint(photo)),
         lambda: probe.partial_forward(network_input(probe.model, [photo]), layer),
     )
 

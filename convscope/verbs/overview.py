@@ -8,6 +8,7 @@ from torch import Tensor
 from convscope.core.ranges import PositiveInt, Seed
 from convscope.core.types import Options
 from convscope.errors import OptionError
+from convscope.networks.concept_layer import versioned
 from convscope.networks.layout import image_size
 from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe
@@ -133,5 +134,5 @@ def _recorded(
 
     if len(photo) != 1:
         return run()
-    key = " ".join([fingerprint(photo[0]), *layers, "|", *read])
+    key = fingerprint(photo[0]), *map(versioned, layers), None, *map(versioned, read)
     return kept_run(probe.model, RecordedRun, key, run)

@@ -9,12 +9,14 @@ from torch import Tensor
 
 from convscope.core.ranges import PositiveInt
 from convscope.errors import ImageError, OptionError
+from convscope.networks.concept_layer import versioned
 from convscope.networks.layout import image_size
 from convscope.photos.fingerprint import fingerprint
 from convscope.probe import Probe
 from convscope.probe.gradient import gradient_of
 from convscope.probe.inference_copy import inference_copy
 from convscope.probe.recorded_run import kept_run
+from convscope.questions.grammar import FILE_KINDS
 from convscope.questions.target import Target, TargetLike
 from convscope.results.arrays import to_numpy
 from convscope.results.details import TableDetails
@@ -152,9 +154,18 @@ def _terms(probe: Probe, photo: Tensor, layers: list[str], target: TargetLike, t
             probe.layout.to_maps(class_gradients, layers[-1], image_size(image)).float(),
         )
 
-    if callable(target):
+    if not _is_known_by_text(target):
         return run()
-    return kept_run(probe.model, _Terms, f"{fingerprint(photo)} {layers} {target!r} {top}", run)
+    key = fingerprint(photo), *map(versioned, layers), target, top
+    return kept_run(probe.model, _Terms, key, run)
+
+
+def _is_known_by_text(target: TargetLike) -> bool:
+    """Whether a target with the same text asks the same: not where it names a file, which may
+    change."""
+    if isinstance(target, str):
+        return target.strip().partition(":")[0] not in FILE_KINDS
+    return target is None or isinstance(target, int)
 
 
 def _rows(model: Model, photo: int, terms: _Terms, cell: _Cell, top: int) -> list[Row]:

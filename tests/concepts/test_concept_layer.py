@@ -106,6 +106,30 @@ def test_intervening_reads_a_file_that_changed_again(trunk, photo, directions, t
     assert np.abs(scores["changed"] - scores["as it was"]).max() > 1e-5
 
 
+def place_at(trunk, photo, name):
+    return convscope.place(trunk, photo, 9, 20, layers=[name])[f"{name}.activation"]
+
+
+def overview_at(trunk, photo, name):
+    return convscope.overview(trunk, photo, layers=name)[name]
+
+
+@pytest.mark.parametrize("look", [place_at, overview_at])
+def test_what_is_kept_of_a_photo_goes_with_the_file(trunk, photo, directions, tmp_path, look):
+    """Also where the file then names another layer, one whose batch norm was folded before."""
+    matrix, name = directions
+    seen = {}
+    for key, index, layer in (("as it was", 0, "third"), ("changed", 2, "third")):
+        ConceptSet(matrix[[index]], layer, {}).save(tmp_path / "kept.safetensors")
+        seen[key] = look(trunk, photo, f"{name}/0")
+    ConceptSet(matrix[:1, :8], "first.0", {}).save(tmp_path / "kept.safetensors")
+    elsewhere = look(trunk, photo, f"{name}/0")
+    assert np.abs(seen["changed"] - seen["as it was"]).max() > 1e-3
+    ConceptSet(matrix[:1, :8], "first.0", {}).save(tmp_path / "fresh.safetensors")
+    wanted = look(trunk, photo, f"concept:{tmp_path}/fresh/0")
+    np.testing.assert_allclose(elsewhere, wanted, atol=1e-5)
+
+
 def test_concepts_that_cannot_be_intervened_on(trunk, photo, directions, tmp_path):
     _, name = directions
     with pytest.raises(UnitError, match="written concept:NAME/3"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -80,6 +82,35 @@ def test_a_second_photo_and_changed_weights_are_seen():
     with torch.no_grad():
         network.head.bias.add_(1.0)
     assert np.allclose(convscope.intervene(model, first, "third:2")["score"], one + 1, atol=1e-5)
+
+
+VERBS = {
+    "intervene": lambda model, photo: convscope.intervene(model, photo, "third:1"),
+    "place": lambda model, photo: convscope.place(model, photo, 5, 5, layers=["third"], target="a"),
+    "overview": lambda model, photo: convscope.overview(model, photo, method="grad_cam"),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_two_models_of_one_network_answer_for_themselves(verb):
+    """With other preprocessing, other labels or another head, each says what it says alone."""
+    torch.manual_seed(0)
+    network = Trunk().eval()
+    photo = np.random.default_rng(1).random((16, 16, 3), dtype=np.float32)
+    kinds = [
+        {"mean": 0.0, "std": 1.0, "labels": "a,b,c,d,e"},
+        {"mean": 0.5, "std": 0.2, "labels": "a,b,c,d,e"},
+        {"mean": 0.5, "std": 0.2, "labels": "e,d,c,b,a"},
+        {"mean": 0.5, "std": 0.2, "labels": "e,d,c,b,a", "task": "multi-label"},
+    ]
+    for kind in kinds:
+        result = VERBS[verb](convscope.load_model(network, size=16, **kind), photo)
+        alone = VERBS[verb](convscope.load_model(copy.deepcopy(network), size=16, **kind), photo)
+        assert [*result] == [*alone]
+        for name in result:
+            assert np.allclose(result[name], alone[name], atol=1e-5), name
+        names = [(row.get("label"), row.get("target")) for row in result.table]
+        assert names == [(row.get("label"), row.get("target")) for row in alone.table]
 
 
 def test_refusals(embedded, chelsea):
