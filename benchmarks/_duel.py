@@ -111,6 +111,8 @@ class Row:
     most over the limit; `missing` says why there is no number; `curve` is seconds by how many, and
     `straight` the share of its variance that a line explains (R squared), of which `wanted` is then
     the least; `first` is the first call's seconds, of which `first_allowed` is the most.
+    `interval` says what the two outer numbers of a ratio are where they are no quartiles of the
+    rounds, and `setup` with what the row was measured.
     """
 
     group: str
@@ -132,6 +134,8 @@ class Row:
     straight: float | None = None
     first: float | None = None
     first_allowed: float | None = None
+    interval: str = ""
+    setup: str = ""
 
     @property
     def held(self) -> bool | None:
@@ -164,17 +168,20 @@ def rows(
     wanted: dict[str, float] | float | None = None,
     allowed: float | None = None,
     note: str = "",
+    absent: dict[str, str] | None = None,
 ) -> list[Row]:
-    """A row for each peer in a duel; one without a peer where there is none."""
+    """A row for each peer in a duel; one without a peer where there is none. `absent` names peers
+    that cannot run, and why: each has a row that says so."""
     over = timing.ratio(ours, limit) if limit else None
     entries = []
     peers = [
         name for name in timing.times if name != ours and not name.startswith(("ours", "limit"))
     ]
-    for peer in peers or [""]:
+    absent = {peer: why for peer, why in (absent or {}).items() if why}
+    for peer in [*peers, *absent] or [""]:
         aim = wanted.get(peer) if isinstance(wanted, dict) else wanted
-        said = [note] if note else []
-        said += [f"{name} ran once" for name in (ours, peer) if name in timing.once]
+        remarks = [note] if note else []
+        remarks += [f"{name} ran once" for name in (ours, peer) if name in timing.once]
         row = Row(
             group,
             job,
@@ -184,11 +191,13 @@ def rows(
             timing.seconds(ours),
             wanted=aim,
             allowed=allowed,
-            note="; ".join(said),
+            note="; ".join(remarks),
         )
         row.rounds = len(timing.times[ours])
         row.limit, row.over_limit = (timing.seconds(limit) if limit else None), over
-        if peer:
+        if peer in absent:
+            row.missing = absent[peer]
+        elif peer:
             row.peer_seconds, row.ratio = timing.seconds(peer), timing.ratio(peer, ours)
         entries.append(row)
     return entries

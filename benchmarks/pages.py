@@ -19,11 +19,12 @@ from benchmarks import (
     concepts,
     fooling_quality,
     same_score,
-    speed,
     synthesis_quality,
     unit_cards,
 )
 from benchmarks._page import between
+from benchmarks._speed_data import stored_rows
+from benchmarks._speed_page import markdown
 from benchmarks.readme import filled
 from convscope.core.files import write_whole
 
@@ -51,8 +52,7 @@ def pages() -> dict[Path, str]:
 
 def speed_page() -> str:
     """docs/speed.md."""
-    about = read("speed")
-    return speed.markdown(speed.earlier(DOCS), about)
+    return markdown(stored_rows(DOCS))
 
 
 def audit_page(data: dict[str, Any]) -> str:

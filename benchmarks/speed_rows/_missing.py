@@ -8,6 +8,8 @@ import torch
 
 from convscope.probe.bfloat16 import computes_bfloat16
 
+NOT_INSTALLED = "is not installed"
+
 PACKAGES = {"lucent": "torch-lucent", "pytorch_grad_cam": "grad-cam"}
 
 
@@ -31,6 +33,6 @@ def missing(module: str) -> str:
     except ImportError as error:
         package = PACKAGES.get(module, module)
         return (
-            f'{package} is not installed ({error}); `make bench` installs it with the extra "bench"'
+            f'{package} {NOT_INSTALLED} ({error}); `make bench` installs it with the extra "bench"'
         )
     return ""

@@ -1,4 +1,4 @@
-"""MaCo against Horama at Horama's own settings: 1280 px, six crops of 20 to 25 % enlarged to
+"""MaCo against Horama at Horama's own settings: 1280 px, six crops of 25 to 30 % enlarged to
 224 px, NAdam 1.0, a class's logit. Seconds a step, the first step left out.
 
 Ours is `convscope.visualize`, as its users call it. Horama reads a magnitude from a file that it
@@ -93,7 +93,7 @@ def run(setting: Setting) -> Iterator[Row]:
                 )
             timing = duel(contestants, setting.patience, setting.device)
             for who, title in precisions.items():
-                for row in rows(
+                yield from rows(
                     timing,
                     group="maco",
                     job=f"MaCo{title}",
@@ -101,7 +101,5 @@ def run(setting: Setting) -> Iterator[Row]:
                     unit="step",
                     ours=who,
                     wanted=3.0,
-                ):
-                    if absent:
-                        row.peer, row.missing = "Horama", absent
-                    yield row
+                    absent={"Horama": absent},
+                )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks._duel import Patience, Row, Run, Setting, duel, rows
@@ -54,34 +55,29 @@ def script(*arguments: str, reports: bool = False) -> Run:
     return run
 
 
+def _wished(seconds: float) -> float:
+    return seconds
+
+
 def run(setting: Setting) -> Iterator[Row]:
     """Three rows; the limits of the first two are seconds that were wished for, not costs."""
-    started = duel(
-        {"ours": script("-c", IMPORT, reports=True), "limit": lambda: LIMITS["import convscope"]},
-        setting.patience,
-    )
-    yield from rows(
-        started,
-        group="startup",
-        job="import convscope",
-        network="",
-        unit="process",
-        limit="limit",
-        allowed=1.0,
-    )
-    helped = duel(
-        {"ours": script("-m", "convscope", "--help"), "limit": lambda: LIMITS["convscope --help"]},
-        setting.patience,
-    )
-    yield from rows(
-        helped,
-        group="startup",
-        job="convscope --help",
-        network="",
-        unit="process",
-        limit="limit",
-        allowed=1.0,
-    )
+    processes = {
+        "import convscope": script("-c", IMPORT, reports=True),
+        "convscope --help": script("-m", "convscope", "--help"),
+    }
+    for job, process in processes.items():
+        seconds = LIMITS[job]
+        contestants: dict[str, Run] = {"ours": process, "limit": partial(_wished, seconds)}
+        yield from rows(
+            duel(contestants, setting.patience),
+            group="startup",
+            job=job,
+            network="",
+            unit="process",
+            limit="limit",
+            allowed=1.0,
+            note=f"the limit is no cost but a wish, {1000 * seconds:.0f} ms",
+        )
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "photo.png"
         from PIL import Image
