@@ -19,23 +19,26 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch import Tensor
 
-import convscope
 from benchmarks import recipe_loops as loops
-from benchmarks._page import write_measured
-from benchmarks.recipe_loops import PHOTO, SEED, Network, Run, Trial, usable_factor
-from convscope.networks.model import Model
-from convscope.results.pictures import Panel, sheet, to_uint8
-from convscope.results.result import Result
+from benchmarks._page import DOCS, write_measured
+from benchmarks._peers import require_peers
+from benchmarks._sheets import write_sheet
+from benchmarks.recipe_loops import Network, Run, Trial, usable_factor
+from benchmarks.recipe_networks import networks
+from benchmarks.recipe_verbs import JOBS, Job
+from convscope.results.pictures import Panel, to_uint8
+
+STEPS = 128
+"""The most that a recipe takes here."""
 
 EARLY = 5
 """Steps before rounding has grown."""
@@ -48,200 +51,6 @@ NUDGE = 1e-6
 
 MAGNIFIED = 10.0
 """How many times as far as a nudged loop from itself two curves may be apart by rounding alone."""
-
-
-class Behind64(nn.Module):
-    """A network of 224 px that takes 64 px from 0 to 255, a mean image subtracted."""
-
-    mean: Tensor
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.inner = network
-        coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(5))
-        mean = 110 + 20 * interpolate(coarse, (64, 64), mode="bilinear")
-        self.register_buffer("mean", mean)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        image = (pixels + self.mean) / 255
-        normal = (image - 0.5) / 0.5
-        scores: Tensor = self.inner(interpolate(normal, (128, 128), mode="bilinear"))
-        return scores
-
-
-def class_image(trial: Trial, rate: float | None) -> Result:
-    return convscope.class_image(
-        trial.network.model,
-        trial.network.target,
-        preset="simonyan",
-        steps=trial.steps,
-        seed=SEED,
-        redirect=0,
-        rate=rate,
-    )
-
-
-def fool(trial: Trial, rate: float | None) -> Result:
-    return convscope.fool(
-        trial.network.model,
-        PHOTO,
-        target=trial.network.target,
-        preset="cs231n",
-        steps=trial.steps,
-        seed=SEED,
-        rate=rate,
-    )
-
-
-def invert(trial: Trial, rate: float | None) -> Result:
-    return convscope.invert(
-        trial.network.model,
-        PHOTO,
-        layer=trial.network.layer,
-        preset="cs231n",
-        steps=trial.steps,
-        seed=SEED,
-        rate=rate,
-    )
-
-
-def dream(trial: Trial, rate: float | None) -> Result:
-    model = trial.network.model
-    return convscope.dream(
-        model,
-        model.fit(convscope.load_image(PHOTO)),
-        layer=trial.network.layer,
-        preset="cs231n",
-        steps=trial.steps,
-        seed=SEED,
-        rate=rate,
-    )
-
-
-def dream_in_octaves(trial: Trial, rate: float | None) -> Result:
-    model = trial.network.model
-    return convscope.dream(
-        model,
-        model.fit(convscope.load_image(PHOTO)),
-        layer=trial.network.layer,
-        steps=trial.steps // 4,
-        seed=SEED,
-        rate=rate,
-    )
-
-
-def filter_pattern(trial: Trial, rate: float | None) -> Result:
-    return convscope.visualize(
-        trial.network.model,
-        f"{trial.network.layer}:{trial.network.unit}",
-        preset="chollet",
-        steps=trial.steps,
-        size=trial.network.model.size,
-        seed=SEED,
-        redirect=0,
-        rate=rate,
-    )
-
-
-@dataclass(frozen=True)
-class Job:
-    """A recipe: its literal loop, the verb, the preset, the recipe's own number of steps, and for a
-    rate on the gradient itself that rate with the range that it was published for."""
-
-    loop: Callable[[Trial], Run]
-    verb: Callable[[Trial, float | None], Result]
-    preset: str
-    steps: int
-    rate: tuple[float, float] | None = None
-
-
-JOBS = {
-    "filter pattern": Job(loops.filter_pattern, filter_pattern, "chollet", 40),
-    "class image": Job(
-        loops.class_image, class_image, "simonyan", 100, (25.0, loops.IMAGENET_SPAN)
-    ),
-    "fooling": Job(loops.fool, fool, "cs231n", 100),
-    "inversion": Job(loops.invert, invert, "cs231n", 500, (10000.0, loops.BYTE_SPAN)),
-    "DeepDream": Job(loops.dream, dream, "cs231n", 200, (5.0, loops.BYTE_SPAN)),
-    "DeepDream in octaves": Job(loops.dream_in_octaves, dream_in_octaves, "deepdream", 40),
-}
-
-
-def networks(folder: Path) -> dict[str, Callable[[], Network]]:
-    """Name -> a function that opens the network."""
-
-    def behind64() -> Network:
-        embedded = convscope.load_model()
-        wrapped = Behind64(embedded.network)
-        model = convscope.load_model(
-            wrapped, size=64, scale=1, mean_image=wrapped.mean[0], labels=embedded.labels
-        )
-        return Network("64 px, 0 to 255", model, "inner.blocks.2", is_fixed=True)
-
-    def torchvision(name: str, layer: str) -> Callable[[], Network]:
-        def load() -> Network:
-            model = convscope.load_model(f"torchvision:{name}", weights=False, size=64)
-            return Network(name, _with_signal(model), layer)
-
-        return load
-
-    return {
-        "embedded": lambda: Network(
-            "EfficientNet-Lite0", convscope.load_model(size=112), "blocks.2"
-        ),
-        "64px": behind64,
-        "squeezenet": torchvision("squeezenet1_1", "features.6"),
-        "googlenet": torchvision("googlenet", "inception4a"),
-        "keras_cats": lambda: Network("Keras 4-conv .h5", _keras_cats(folder), "conv2d_3"),
-        "keras_vgg16": lambda: Network(
-            "Keras VGG16", _keras_vgg16(folder), "block3_conv1", is_fixed=True
-        ),
-    }
-
-
-def _with_signal(model: Model) -> Model:
-    """Random weights through which signals keep their size (He et al., 2015)."""
-    generator = torch.Generator().manual_seed(1)
-    for module in model.network.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            fan = module.weight[0].numel()
-            with torch.no_grad():
-                noise = torch.randn(module.weight.shape, generator=generator)
-                module.weight.copy_(noise * (2 / fan) ** 0.5)
-    return model
-
-
-def _keras_vgg16(folder: Path) -> Model:
-    from convscope.networks.sources._keras_support import library
-
-    keras = library()
-    keras.utils.set_random_seed(0)
-    network = keras.applications.VGG16(weights=None, input_shape=(64, 64, 3))
-    network.save(folder / "vgg16.keras")
-    return convscope.load_model(
-        f"keras:{folder}/vgg16.keras", scale=1, bgr=True, mean=[103.939, 116.779, 123.68], std=1
-    )
-
-
-def _keras_cats(folder: Path) -> Model:
-    from convscope.networks.sources._keras_support import library
-
-    keras = library()
-    keras.utils.set_random_seed(0)
-    layers = [keras.Input((96, 96, 3))]
-    for place, count in enumerate((32, 64, 128, 128), start=1):
-        name = f"conv2d_{place}"
-        layers.append(
-            keras.layers.Conv2D(
-                count, 3, activation="relu", name=name, kernel_initializer="he_normal"
-            )
-        )
-        layers.append(keras.layers.MaxPooling2D(2))
-    layers += [keras.layers.Flatten(), keras.layers.Dropout(0.5)]
-    layers += [keras.layers.Dense(512, activation="relu", kernel_initializer="he_normal")]
-    layers += [keras.layers.Dense(1, activation="sigmoid")]
-    keras.Sequential(layers).save(folder / "cats.h5")
-    return convscope.load_model(f"keras:{folder}/cats.h5", labels="cat,dog")
 
 
 def compared(name: str, network: Network, most: int) -> tuple[dict[str, str], list[Image.Image]]:
@@ -354,21 +163,44 @@ def markdown(rows: list[dict[str, str]], most: int) -> str:
     return "\n".join(lines)
 
 
+def chosen(names: str | None, known: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
+    """The named entries, all where none is named; a name that is none of them is refused."""
+    entries = names.split(",") if names else list(known)
+    for entry in entries:
+        if entry not in known:
+            parser.error(f"There is no {entry!r}; there are: {', '.join(known)}.")
+    return entries
+
+
+def options() -> argparse.ArgumentParser:
+    """What the command takes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", default=None, help="names with commas; all by default")
+    parser.add_argument("--jobs", default=None, help="names with commas; all by default")
+    parser.add_argument("--steps", type=int, default=STEPS, help="at most so many")
+    parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--sheet", type=Path, default=None)
+    return parser
+
+
 def main() -> None:
-    """Run all jobs on all networks."""
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--networks", default=None, help="names with commas; all by default")
-    options.add_argument("--jobs", default=None, help="names with commas; all by default")
-    options.add_argument("--steps", type=int, default=128, help="at most so many")
-    options.add_argument("--out", type=Path, default=None)
-    options.add_argument("--sheet", type=Path, default=None)
-    arguments = options.parse_args()
-    rows, panels = [], []
+    """Run all jobs on all networks; the page and the picture are written at the end."""
+    parser = options()
+    arguments = parser.parse_args()
+    require_peers("recipes")
+    rows: list[dict[str, str]] = []
+    panels: list[Panel] = []
     with tempfile.TemporaryDirectory() as folder:
-        known = networks(Path(folder))
-        for name in arguments.networks.split(",") if arguments.networks else known:
-            network = known[name]()
-            for job in arguments.jobs.split(",") if arguments.jobs else JOBS:
+        openers = networks(Path(folder))
+        names = chosen(arguments.networks, list(openers), parser)
+        jobs = chosen(arguments.jobs, list(JOBS), parser)
+        is_full = (names, jobs, arguments.steps) == (list(openers), list(JOBS), STEPS)
+        for path in (arguments.out, arguments.sheet):
+            if path is not None and path.resolve().parent == DOCS and not is_full:
+                parser.error(f"{path} holds all networks and jobs; give another place for a part")
+        for name in names:
+            network = openers[name]()
+            for job in jobs:
                 row, both = compared(job, network, arguments.steps)
                 rows.append(row)
                 panels += [
@@ -376,10 +208,10 @@ def main() -> None:
                     for picture, title in zip(both, (job, network.name), strict=True)
                 ]
                 print(" | ".join(row.values()), flush=True)
-            if arguments.out:
-                write_measured(arguments.out, markdown(rows, arguments.steps), "benchmarks.recipes")
-            if arguments.sheet:
-                sheet(panels, columns=12).convert("RGB").save(arguments.sheet, quality=86)
+    if arguments.out:
+        write_measured(arguments.out, markdown(rows, arguments.steps), "benchmarks.recipes")
+    if arguments.sheet:
+        write_sheet(arguments.sheet, panels, columns=12, quality=86)
 
 
 if __name__ == "__main__":

@@ -57,17 +57,24 @@ def groups_of(pattern: str | None, stored: list[Row]) -> list[str]:
         measured |= {"cam" for name in SLOW if pattern in name}
         groups = [group for group in GROUPS if group in measured]
     if not groups:
+        # "grad_cam, batch of 8" is named by "grad_cam".
         names = {
-            "groups": GROUPS,
-            "networks": sorted({row.network for row in stored} - {""}),
-            "peers": sorted({row.peer for row in stored} - {""}),
-            "jobs": sorted({row.job for row in stored} | set(SLOW)),
+            "groups": list(GROUPS),
+            "networks": [row.network for row in stored if not row.network.endswith("layers")],
+            "peers": [row.peer for row in stored],
+            "jobs": [*(row.job for row in stored), *SLOW],
         }
-        known = "; ".join(f"{kind}: {', '.join(entries)}" for kind, entries in names.items())
+        listed = [f"{kind}: {', '.join(_shortened(entries))}" for kind, entries in names.items()]
         raise ValueError(
-            f"No row holds or fits {pattern!r}. Name a word or a pattern of these. {known}."
+            f"No row holds or fits {pattern!r}. Name a word or a pattern of these. "
+            + "; ".join(listed)
         )
     return groups
+
+
+def _shortened(entries: list[str]) -> list[str]:
+    """Each once, up to its first comma."""
+    return sorted({entry.partition(",")[0] for entry in entries} - {""})
 
 
 def save(folder: Path, rows: list[Row]) -> None:

@@ -14,11 +14,7 @@ docs/pictures.md from the JSON. Needs torch-lucent 0.1.8 with kornia 0.4.1.
 from __future__ import annotations
 
 import argparse
-import copy
 import json
-import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,19 +25,22 @@ from PIL import Image
 from torch import Tensor
 
 import convscope
+from benchmarks._peers import require_peers
+from benchmarks._sheets import write_sheet
 from benchmarks.judges import (
     JUDGES,
     activation_of,
     appearance,
-    lucent_transforms,
     photo_crops,
     readability,
     transfer,
 )
+from benchmarks.lucent_pictures import kept as kept
+from benchmarks.lucent_pictures import lucents as lucents
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
 from convscope.photos.samples import SAMPLES, sample
-from convscope.results.pictures import Panel, sheet, to_uint8
+from convscope.results.pictures import Panel, to_uint8
 
 LAYERS = ("blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5", "blocks.6")
 UNITS = (5, 7, 11, 20)
@@ -55,6 +54,9 @@ TITLES = {
     "lite2": "log-probability by Lite2",
     "readability": "readability by Lite2 (chance is 0.5)",
 }
+STEPS = 256
+FULL, PART = Path("docs/quality.json"), Path("build/quick/quality.json")
+"""Where the data lie; those of a part of the targets beside the documentation."""
 Row = dict[str, Any]
 """A target, and what the judges say of both pictures."""
 
@@ -64,56 +66,6 @@ def targets() -> list[str]:
     return [f"{layer}:{unit}" for layer in LAYERS for unit in UNITS] + [
         f"classifier:{index}" for index in CLASSES
     ]
-
-
-def lucents(
-    model: Model, unit: str, steps: int, size: int, seed: int, *, opposite: bool = False
-) -> Tensor:
-    """Lucent's picture of one unit, or of its `opposite`, made as its users make it; what does not
-    change the picture is left out to save time."""
-    from lucent.optvis import objectives, param, render, transform
-
-    network: Any = copy.deepcopy(model.network).eval().requires_grad_(False)
-    torch.manual_seed(seed)
-    np.random.seed(seed)
-    layer, _, index = unit.partition(":")
-    if layer.startswith("blocks."):
-        # Lucent goes on after an error in the network, with the layers that ran.
-        following = [*network.blocks, network.conv_head][int(layer[-1]) + 1]
-        following.register_forward_pre_hook(stop)
-    wanted = objectives.channel(layer.replace(".", "_"), int(index))
-    if opposite:
-        wanted = -wanted
-    result = render.render_vis(
-        network,
-        wanted,
-        lambda: param.image(size),
-        transforms=[*lucent_transforms(transform), model.preprocessing.normalize],
-        thresholds=(steps,),
-        preprocess=False,
-        progress=False,
-        show_image=False,
-    )
-    return torch.from_numpy(result[-1].transpose(0, 3, 1, 2).copy())
-
-
-def stop(module: Any, given: Any) -> None:
-    """Ends a run of the network."""
-    raise RuntimeError("far enough")
-
-
-def kept(folder: Path | None, name: str, make: Callable[[], Tensor]) -> Tensor:
-    """What was made in an earlier run, or what is made now."""
-    path = folder / f"{name.replace(':', '_')}.npy" if folder else None
-    if path is not None and path.exists():
-        return torch.from_numpy(np.load(path))
-    began = time.perf_counter()
-    output = make()
-    print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, output.numpy())
-    return output
 
 
 def score(model: Model, unit: str, image: Tensor) -> dict[str, float]:
@@ -195,65 +147,62 @@ def is_read(unit: str) -> bool:
     return layer in LAYERS and int(index) in READABLE_UNITS
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--preset", default="distill")
-    options.add_argument("--steps", type=int, default=256)
-    options.add_argument("--size", type=int, default=224)
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--most", type=int, default=36, help="only so many of the 36 targets")
-    options.add_argument(
+def options() -> argparse.ArgumentParser:
+    """What the command takes."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--preset", default="distill")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--most", type=int, default=len(targets()), help="only so many of the 36 targets"
+    )
+    parser.add_argument(
         "--cache", type=Path, help="a folder that keeps Lucent's pictures for the next run"
     )
-    options.add_argument("--photos", type=Path, help="a folder of photos beside the sample photos")
-    options.add_argument("--only-lucent", action="store_true", help="fill the cache and stop")
-    options.add_argument("--out", type=Path, default=Path("docs/quality.json"))
-    options.add_argument("--sheet", type=Path)
-    options.add_argument("--threads", type=int, help="threads for both")
-    arguments = options.parse_args()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    model = convscope.load_model()
-    # From all layers in turn, so that a part of the whole is a fair sample.
-    units = [unit for first in range(4) for unit in targets()[first::4]][: arguments.most]
-    key = f"{arguments.steps}-{arguments.size}-{arguments.seed}"
-    options_of_both = (arguments.steps, arguments.size, arguments.seed)
-    read = [unit for unit in units if is_read(unit)]
+    parser.add_argument("--photos", type=Path, help="a folder of photos beside the sample photos")
+    parser.add_argument("--only-lucent", action="store_true", help="fill the cache and stop")
+    parser.add_argument("--out", type=Path, help=f"{FULL} for all targets, {PART} for less")
+    parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--threads", type=int, help="threads for both")
+    return parser
 
-    def all_of_lucents(names: list[str], prefix: str = "", *, opposite: bool = False) -> Tensor:
-        make = partial(lucents, opposite=opposite)
-        return torch.cat(
-            [
-                kept(
-                    arguments.cache,
-                    f"lucent-{key}-{prefix}{unit}",
-                    partial(make, model, unit, *options_of_both),
-                )
-                for unit in names
-            ]
-        )
 
-    theirs = all_of_lucents(units)
-    their_opposites = all_of_lucents(read, "opposite-", opposite=True)
-    if arguments.only_lucent:
-        return
-    steps, size, seed = options_of_both
-    ours, our_opposites = (
-        torch.from_numpy(
-            convscope.visualize(
-                model, names, preset=arguments.preset, steps=steps, size=size, seed=seed
-            )["image"]
-        )
-        for names in (units, [f"-1*{unit}" for unit in read])
+def lucents_of(
+    model: Model, names: list[str], arguments: argparse.Namespace, *, opposite: bool = False
+) -> Tensor:
+    """Lucent's pictures of units, or of their opposites, from the cache where they are there."""
+    steps, size, seed = arguments.steps, arguments.size, arguments.seed
+    key = f"lucent-{steps}-{size}-{seed}-{'opposite-' if opposite else ''}"
+    make = partial(lucents, model, steps=steps, size=size, seed=seed, opposite=opposite)
+    return torch.cat([kept(arguments.cache, f"{key}{unit}", partial(make, unit)) for unit in names])
+
+
+def ours_of(model: Model, names: list[str], arguments: argparse.Namespace) -> Tensor:
+    """Our pictures of the same."""
+    result = convscope.visualize(
+        model,
+        names,
+        preset=arguments.preset,
+        steps=arguments.steps,
+        size=arguments.size,
+        seed=arguments.seed,
     )
-    crops = crops_of_photos(arguments.photos, size)
+    return torch.from_numpy(result["image"])
+
+
+def judged(
+    model: Model, units: list[str], pictures: dict[str, tuple[Tensor, Tensor]], crops: Tensor
+) -> list[Row]:
+    """What the judges say of everybody's pictures of the units, and of the opposites of those that
+    are read."""
+    read = [unit for unit in units if is_read(unit)]
     rows: list[Row] = []
     for place, unit in enumerate(units):
         row: Row = {"unit": unit}
-        for who, images, opposites in (
-            ("Convscope", ours, our_opposites),
-            ("Lucent", theirs, their_opposites),
-        ):
+        for who, (images, opposites) in pictures.items():
             image = images[place : place + 1]
             row[who] = score(model, unit, image)
             if unit in read:
@@ -266,6 +215,34 @@ def main() -> None:
             *(f"{name} {row['Convscope'][name] / row['Lucent'][name]:.3f}" for name in JUDGES),
             flush=True,
         )
+    return rows
+
+
+def main() -> None:
+    """Make the pictures, judge them, and write the data."""
+    parser = options()
+    arguments = parser.parse_args()
+    is_full = arguments.most >= len(targets()) and arguments.steps >= STEPS
+    out: Path = arguments.out or (FULL if is_full else PART)
+    if out.resolve().parent == FULL.resolve().parent and not is_full:
+        parser.error(f"{out} holds all targets after {STEPS} steps; give another --out for less")
+    require_peers("synthesis_quality")
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    model = convscope.load_model()
+    # From all layers in turn, so that a part of the whole is a fair sample.
+    units = [unit for first in range(4) for unit in targets()[first::4]][: arguments.most]
+    read = [unit for unit in units if is_read(unit)]
+    peer = (
+        lucents_of(model, units, arguments),
+        lucents_of(model, read, arguments, opposite=True),
+    )
+    if arguments.only_lucent:
+        return
+    opposites = [f"-1*{unit}" for unit in read]
+    ours = ours_of(model, units, arguments), ours_of(model, opposites, arguments)
+    crops = crops_of_photos(arguments.photos, arguments.size)
+    rows = judged(model, units, {"Convscope": ours, "Lucent": peer}, crops)
     summary = summary_of(rows)
     about = (
         f"{len(units)} targets of the embedded network, {arguments.steps} steps of"
@@ -273,17 +250,17 @@ def main() -> None:
         f" Lucent at {arguments.size} px, torch {torch.__version__}. Above 1: ours is higher."
     )
     data = {"about": about, "summary": summary, "rows": rows}
-    write_whole(arguments.out, json.dumps(data, indent=1).encode())
+    write_whole(out, json.dumps(data, indent=1).encode())
     print(markdown(summary, about, arguments.preset))
     if arguments.sheet:
-        draw(units, ours, theirs, rows, arguments.sheet)
+        draw(units, ours[0], peer[0], rows, arguments.sheet)
 
 
-def draw(units: list[str], ours: Tensor, theirs: Tensor, rows: list[Row], path: Path) -> None:
+def draw(units: list[str], ours: Tensor, lucents: Tensor, rows: list[Row], path: Path) -> None:
     """Pairs, Convscope's above Lucent's."""
     panels = []
     for first in range(0, len(units), 6):
-        for images, name in ((ours, "Convscope"), (theirs, "Lucent")):
+        for images, name in ((ours, "Convscope"), (lucents, "Lucent")):
             for place in range(first, min(first + 6, len(units))):
                 pixels = Image.fromarray(to_uint8(images[place].permute(1, 2, 0).numpy())).resize(
                     (160, 160), Image.Resampling.LANCZOS
@@ -295,8 +272,7 @@ def draw(units: list[str], ours: Tensor, theirs: Tensor, rows: list[Row], path: 
                         f"{name}, {rows[place][name]['torchvision affine']:.2f}",
                     )
                 )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet(panels, columns=6).convert("RGB").save(path, quality=82)
+    write_sheet(path, panels, columns=6)
 
 
 if __name__ == "__main__":

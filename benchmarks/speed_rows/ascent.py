@@ -22,6 +22,7 @@ from torch import Tensor
 
 import convscope
 from benchmarks._duel import Duel, Row, Run, Setting, duel, rows
+from benchmarks.judges import lucent_transforms
 from benchmarks.speed_rows._missing import missing, missing_bfloat16
 from benchmarks.speed_rows._networks import LAYERS, living, model_of, network_of
 from convscope.core.progress import report_to
@@ -88,14 +89,7 @@ def lucents(network: Any, layer: str, units: list[int], steps: int) -> Run:
         objectives.channel(layer.replace(".", "_"), unit, batch=place)
         for place, unit in enumerate(units)
     )
-    scales = [1, 0.975, 1.025, 0.95, 1.05]
-    steps_of = [
-        transform.pad(PAD, mode="constant", constant_value=0.5),
-        transform.jitter(16),
-        transform.random_scale(scales),
-        transform.random_rotate(list(range(-5, 6))),
-        transform.jitter(8),
-    ]
+    steps_of = lucent_transforms(transform)
 
     def run() -> float:
         began: list[float] = []

@@ -3,18 +3,22 @@ rows, of another machine, or lacks a peer."""
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks import _speed_data as data
 from benchmarks import readme, speed
 from benchmarks._duel import Duel, Row, Setting, rows
 from benchmarks._speed_page import markdown
+from benchmarks._speed_picture import picture, verdict
 from benchmarks.speed_rows import ascent
 from benchmarks.speed_rows._missing import NOT_INSTALLED
 
@@ -35,6 +39,7 @@ def folder(tmp_path, monkeypatch):
         return SimpleNamespace(run=groups.get(name.rpartition(".")[2], lambda setting: iter(())))
 
     monkeypatch.setattr(speed, "import_module", group)
+    monkeypatch.setattr(speed, "picture", lambda rows: b"")
     return tmp_path, groups
 
 
@@ -131,6 +136,25 @@ def test_the_documentation_has_every_group_and_the_rows_of_the_readme():
     assert {row.group for row in stored} == set(data.GROUPS)
     measured = {(row.group, row.job, row.peer) for row in stored}
     assert set(readme.SPEED) <= measured
+
+
+def test_a_bar_has_the_color_of_what_it_reached():
+    row = Row("cam", "grad_cam", "", "peer", ratio=(4.6, 4.5, 4.7), over_limit=(1.4, 1.3, 1.5))
+    assert verdict(row) == "nothing was wanted"
+    row.wanted = 4.0
+    assert verdict(row) == "as fast as was wanted"
+    row.allowed = 1.1
+    assert verdict(row) == "as fast as was wanted, but over its limit"
+    row.wanted = 5.0
+    assert verdict(row) == "slower than was wanted"
+
+
+def test_the_picture_has_all_of_a_long_label():
+    row = Row("cam", "a method of a long name, " * 4, "resnet50", "peer", ratio=(2.0, 1.9, 2.1))
+    image = np.asarray(Image.open(io.BytesIO(picture([row]))).convert("L"))
+    assert image.min() < 128
+    edges = [image[:8], image[-8:], image[:, :8], image[:, -8:]]
+    assert min(int(edge.min()) for edge in edges) == 255
 
 
 def test_the_geometric_mean_has_the_range_of_the_layers():
