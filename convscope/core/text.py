@@ -20,6 +20,16 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def encodable(text: str) -> bytes:
+    """Text in UTF-8; lone surrogates, which UTF-8 does not have, as JSON and Python write them."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def storable(text: str) -> str:
+    """Text that any file can hold: as it is, but for lone surrogates, which are escaped."""
+    return encodable(text).decode()
+
+
 def is_whole_number(text: str) -> bool:
     """Whether text is a number of 0 or more that `int` reads and an index can be: ASCII digits ("²"
     is one for `str.isdigit`), at most eighteen."""

@@ -8,8 +8,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from convscope.core.text import visible
-from convscope.results.provenance import Provenance, encodable, to_json, to_text
+from convscope.core.text import encodable, visible
+from convscope.results.provenance import Provenance, to_json, to_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,6 +12,8 @@ from typing import Any, NotRequired, TypeAlias
 import numpy as np
 from typing_extensions import TypedDict
 
+from convscope.core.text import storable
+
 SCHEMA = 1
 """Goes up when a reader of old provenance would have to know."""
 
@@ -156,14 +158,9 @@ def check_rows(value: Json) -> list[Row]:
     return value
 
 
-def encodable(text: str) -> bytes:
-    """Text in UTF-8; lone surrogates, which UTF-8 does not have, as JSON and Python write them."""
-    return text.encode("utf-8", "backslashreplace")
-
-
 def to_text(provenance: Provenance) -> str:
     """The part that identifies the result, as one line of JSON with sorted keys: what a picture
     carries."""
     kept = {key: value for key, value in provenance.items() if key != "seconds"}
     # In a JSON string a backslash is doubled, so an escaped surrogate cannot be mistaken for text.
-    return encodable(json.dumps(kept, sort_keys=True, ensure_ascii=False)).decode()
+    return storable(json.dumps(kept, sort_keys=True, ensure_ascii=False))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from convscope.concepts.concept_set import ConceptSet
 from convscope.core.files import write_whole
+from convscope.core.text import encodable
 from convscope.core.validation import checked
 from convscope.errors import InputError, OptionError, OutputError, shown, suggest
 from convscope.results import views
@@ -27,7 +28,6 @@ from convscope.results.provenance import (
     Row,
     check_provenance,
     check_rows,
-    encodable,
     to_json,
     to_text,
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import shutil
 import sys
 import tarfile
 from typing import Any
@@ -19,8 +21,10 @@ from PIL import Image
 import convscope
 from convscope import atlas
 from convscope.atlas.scan import listing
+from convscope.atlas.scan.labels import read_label_texts
 from convscope.atlas.scan.top_k import TopK, evenly_spaced
 from convscope.errors import ImageError, InputError, OptionError
+from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
 from convscope.probe.receptive_field import ReceptiveField, receptive_fields
 from tests.small_atlas import small_model, state
@@ -332,3 +336,29 @@ def test_tops_by_hand():
         assert one.photo.tolist() == [[1, 2], [0, 2]]
     assert evenly_spaced(np.array([5, 1, 4, 2, np.inf, 3], np.float32), 5) == [1, 3, 5, 2, 0]
     assert len(small_model().labels) == 5
+
+
+def test_photos_whose_names_are_no_utf_8(model, photos, good, tmp_path):
+    """As old archives unpack to: one that can be read, and one that cannot."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    raw = os.fsencode(folder)
+    try:
+        shutil.copy(good["dogs/00.png"], os.path.join(raw, b"bl\xe5.png"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    shutil.copy(photos / "cats" / "05-broken.jpg", os.path.join(raw, b"br\xf6.jpg"))
+    for name in ("cats/01.png", "cats/02.png"):
+        shutil.copy(good[name], folder)
+    out = tmp_path / "atlas"
+    options = {"layers": "first,head", "batch": 2}
+    report = atlas.examples(model, str(folder), str(out), k=3, samples=2, **options)
+    assert [entry["photo"] for entry in report["skipped"]] == ["br\\udcf6.jpg"]
+    assert {row["photo"] for row in rows(out)} == {"01.png", "02.png", "bl\\udce5.png"}
+    assert all(row["image"]["bytes"] for row in rows(out))
+    labels = {os.fsdecode(b"bl\xe5.png"): "lake", "01.png": "cat"}
+    assert read_label_texts(source_of(str(folder)), labels)[1] == {"lake": 1, "cat": 1}
+    atlas.cards(model, str(folder), str(out), judge="none", labels=labels, **options)
+    atlas.export(str(out), str(tmp_path / "site"))
+    page = next((tmp_path / "site").glob("*/head/0.html")).read_text(encoding="utf-8")
+    assert "bl\\udce5.png" in page

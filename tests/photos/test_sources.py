@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import pickle
+import shutil
 import tarfile
 
 import pytest
@@ -11,6 +14,7 @@ from PIL import Image
 
 from convscope.errors import ImageError, InputError
 from convscope.photos.sources import registry
+from convscope.photos.sources.entry import Entry
 from convscope.photos.sources.source_of import source_of
 
 
@@ -65,3 +69,29 @@ def test_what_is_no_place_says_what_is(folder):
 def test_the_sources_are_the_files_of_the_folder():
     assert registry.names() == ["archives", "folder", "hugging_face", "parquet"]
     assert registry.traits("hugging_face").prefix == "hf:"
+
+
+def test_a_folder_whose_name_holds_what_fsspec_takes_for_a_chain(folder):
+    odd = folder / "o#d ?%20é::x"
+    (folder / "cats").rename(odd)
+    source = source_of(str(odd))
+    listed = list(source.walk())
+    assert [entry.name for entry in listed] == ["0.png", "1.png", "2.png"]
+    assert Image.open(io.BytesIO(source.read(listed[2]))).getpixel((0, 0)) == (2, 0, 0)
+
+
+def test_names_and_labels_can_be_written_though_the_file_systems_names_are_no_text(folder):
+    """A Latin-1 name, as old archives unpack to."""
+    odd = os.path.join(os.fsencode(folder / "cats"), b"caf\xe9")
+    try:
+        os.mkdir(odd)
+        shutil.copy(folder / "cats" / "1.png", os.path.join(odd, b"bl\xe5.png"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    source = source_of(str(folder / "cats"))
+    (entry,) = (entry for entry in source.walk() if "bl" in entry.name)
+    assert entry.name == "caf\\udce9/bl\\udce5.png"
+    assert entry.label == "caf\\udce9"
+    again = Entry.from_json(json.loads(json.dumps(entry.to_json())))
+    assert again == entry
+    assert Image.open(io.BytesIO(source.read(again))).getpixel((0, 0)) == (1, 0, 0)

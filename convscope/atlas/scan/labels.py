@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from convscope.core.extras import open_parquet
-from convscope.core.text import is_whole_number
+from convscope.core.text import is_whole_number, storable
 from convscope.errors import InputError, TargetError, shown
 from convscope.networks.model import Model
 from convscope.photos.sources.entry import LABEL_COLUMNS, Entry
@@ -110,7 +110,7 @@ def _by_name_or_order(labels: LabelsLike) -> tuple[dict[str, str], tuple[str, ..
     if isinstance(labels, (str, Path)):
         return _read_table(str(labels)), ()
     if isinstance(labels, Mapping):
-        return {str(photo): str(label) for photo, label in labels.items()}, ()
+        return {storable(str(photo)): str(label) for photo, label in labels.items()}, ()
     rows: tuple[object, ...] = (None,)
     with suppress(TypeError):  # what is no row of labels is refused below
         rows = tuple(labels)

@@ -39,8 +39,7 @@ def survey(source: PhotoSource) -> Survey:
     hasher = hashlib.sha256()
     count = 0
     for entry in source.walk():
-        line = f"{entry.name}\0{entry.size}\0{entry.label}\n"
-        hasher.update(line.encode("utf-8", "surrogateescape"))
+        hasher.update(f"{entry.name}\0{entry.size}\0{entry.label}\n".encode())
         count += 1
     return Survey(count, hasher.hexdigest()[:32])
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import torch
 from torch import Tensor
 
+from convscope.core.text import storable
 from convscope.errors import InputError
 from convscope.networks.model import Model
 from convscope.photos.load_image import load_photos
@@ -23,7 +24,7 @@ class Masks:
         if not os.path.isdir(self.folder):
             raise InputError(f"There is no folder {folder} with masks.")
         self.paths = {
-            str(PurePosixPath(path.relative_to(self.folder).as_posix()).with_suffix("")): path
+            storable(path.relative_to(self.folder).with_suffix("").as_posix()): path
             # What cannot be listed is passed over.
             for path in sorted(
                 Path(place, name) for place, _, names in os.walk(self.folder) for name in names

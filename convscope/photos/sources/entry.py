@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from convscope.core.text import storable
 from convscope.core.types import Foreign
 from convscope.errors import ImageError
 
@@ -18,12 +19,21 @@ LABEL_COLUMNS = ("label", "labels", "class", "category", "cls", "fine_label")
 @dataclass(frozen=True)
 class Entry:
     """One photo as it was listed: its name, its bytes' number where known, its label, and where to
-    read it."""
+    read it.
+
+    Name and label can be written anywhere: a byte of a file's name that is no UTF-8, which Python
+    reads as a lone surrogate, stands there escaped (`\\udcff`); `place` has it as it is.
+    """
 
     name: str
     size: int
     label: str | None
     place: tuple[Foreign, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", storable(self.name))
+        if self.label is not None:
+            object.__setattr__(self, "label", storable(self.label))
 
     def to_json(self) -> list[Foreign]:
         """Plain data; `Entry(*data)` reads it but for `place`."""
