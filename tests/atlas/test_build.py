@@ -327,3 +327,11 @@ def test_the_scores_of_networks_that_are_no_classifiers(network, task, labels, c
     assert {row["key"] for row in table(tmp_path / "head")} == {row["key"] for row in rows}
     with pytest.raises(OptionError, match="'scores' is no layer"):
         atlas.build(model, "scores", str(tmp_path / "faces"), diversity=2, **options)
+
+
+def test_a_folder_whose_name_holds_what_fsspec_takes_for_a_chain(model, tmp_path):
+    out = tmp_path / "o#d ?%20é::x"
+    atlas.build(model, "head", str(out), **SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert len(atlas.open(str(out))) == 5
+    assert atlas.verify(str(out)).ok

@@ -25,6 +25,7 @@ from pathlib import Path
 from convscope.atlas.store.parts import PartHeader, read_header
 from convscope.atlas.store.tables import TABLES
 from convscope.core.extras import arrow, need, open_parquet
+from convscope.core.file_system import file_system_of
 from convscope.core.files import write_whole
 from convscope.core.types import Foreign
 from convscope.errors import ConvscopeError, InputError, OutputError
@@ -73,10 +74,9 @@ class Store:
 
     def __init__(self, url: str | Path, *, create: bool = False) -> None:
         need("pyarrow")
-        fsspec = need("fsspec")
         self.url = str(url)
         try:
-            self.files, self.root = fsspec.core.url_to_fs(self.url)
+            self.files, self.root = file_system_of(self.url)
         except ImportError as error:
             raise OutputError(f"{self.url} cannot be opened: {_reason(error)}") from None
         except ValueError as error:

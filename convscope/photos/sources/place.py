@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Protocol
 
-from convscope.core.extras import need
+from convscope.core.file_system import file_system_of
 from convscope.core.types import Foreign
 from convscope.errors import InputError
 from convscope.photos.sources.entry import Entry
@@ -42,10 +42,9 @@ class Place:
     @cached_property
     def _files_and_path(self) -> tuple[Foreign, str]:
         try:
-            files, path = need("fsspec").core.url_to_fs(self.text)
+            return file_system_of(self.text)
         except (ImportError, ValueError) as error:
             raise InputError(f"{self.text} cannot be opened: {error}") from None
-        return files, path
 
     @property
     def files(self) -> Foreign:
