@@ -36,6 +36,9 @@ RECIPE_VERSION = 2
 MIN_PHOTOS = 10
 """Photos below which there is nothing to lay out."""
 
+MIN_UNITS = 2
+"""Units below which activations have no direction."""
+
 
 @dataclass(frozen=True)
 class MapRecipe:
@@ -103,7 +106,9 @@ def map(
 
     Raises:
         ImageError: there are too few photos that can be read.
-        OptionError: no cell has `minimum` activations, or a number is out of range.
+        OptionError: no cell has `minimum` activations, the layer has one unit only, or a number is
+            out of range.
+        NumericError: activations that are NaN or infinite.
         ExtraError: umap-learn is not installed.
 
     Example:
@@ -132,7 +137,12 @@ def map(
     source = source_of(images)
     with Probe(loaded) as probe:
         layer = _only(select_layers(loaded, probe.layers, layer), layer)
-        depth = probe.layers[layer].order
+        units, depth = probe.layers[layer].units, probe.layers[layer].order
+    if units < MIN_UNITS:
+        raise OptionError(
+            f"A map lays activations out by their direction; {layer!r} has one unit, so there is"
+            " none. Name a layer with two units or more."
+        )
     surveyed = survey(source)
     if surveyed.count < MIN_PHOTOS:
         raise ImageError(

@@ -8,9 +8,11 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import convscope
 from convscope import atlas
+from convscope.errors import NumericError, OptionError
 
 SMALL = {"grid": 3, "minimum": 2, "steps": 3, "size": 16, "batch": 4}
 map_cells = import_module("convscope.atlas.render.map_cells")
@@ -123,3 +125,24 @@ def test_umap_puts_like_beside_like():
     assert points.max() <= 1
     near = np.linalg.norm(points[:20] - points[:20].mean(0), axis=1).mean()
     assert np.linalg.norm(points[:20].mean(0) - points[20:].mean(0)) > 2 * near
+
+
+def small_network(units):
+    return nn.Sequential(nn.Conv2d(3, units, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+
+
+def test_a_layer_of_one_unit_has_no_directions(photos, tmp_path):
+    model = convscope.load_model(small_network(1), size=24)
+    with pytest.raises(OptionError, match="'0' has one unit"):
+        atlas.map(model, "0", str(photos), str(tmp_path / "atlas"), **SMALL)
+    assert not (tmp_path / "atlas").exists()
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_activations_that_are_no_numbers_are_one_sentence(photos, tmp_path, value):
+    network = small_network(4)
+    with torch.no_grad():
+        network[0].bias.fill_(value)
+    model = convscope.load_model(network, size=24)
+    with pytest.raises(NumericError, match=r"of 0 are NaN or infinite on cats/01\.png"):
+        atlas.map(model, "0", str(photos), str(tmp_path), **SMALL)

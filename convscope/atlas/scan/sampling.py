@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from convscope.atlas.scan import listing
+from convscope.atlas.scan.finite import require_finite
 from convscope.atlas.scan.listing import Shard
 from convscope.atlas.scan.scanner import Scanner
 from convscope.atlas.scan.top_k import priority
@@ -78,7 +79,11 @@ def sample_photos(
     store: Store, path: str, scanner: Scanner, num_photos: int, most: int, stop: Stop
 ) -> Sample:
     """The sample of at most `most` vectors of the scanner's one layer; how far it has come is
-    written to `path` after every shard, and read from there at the start."""
+    written to `path` after every shard, and read from there at the start.
+
+    Raises:
+        NumericError: activations that are NaN or infinite.
+    """
     (layer,) = scanner.layers
     stored = store.load(path)
     sample = None if stored is None else Sample.from_bytes(stored)
@@ -113,6 +118,7 @@ def _sample_shard(scanner: Scanner, layer: str, shard: Shard, sample: Sample, mo
             priorities = np.array([priority(name, scanner.seed) for name in names], np.int64)
             places = torch.from_numpy(priorities % maps.shape[2])
             vectors = maps[torch.arange(len(readable)), :, places].numpy()
+            require_finite(vectors, layer, names)
             sample.vectors = np.concatenate([sample.vectors, vectors])
             sample.priorities = np.concatenate([sample.priorities, priorities])
             sample.keep(most)

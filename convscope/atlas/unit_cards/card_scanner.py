@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
+from convscope.atlas.scan.finite import require_finite
 from convscope.atlas.scan.labels import LabelTexts
 from convscope.atlas.scan.listing import Shard
 from convscope.atlas.scan.pass_state import PassState
@@ -14,7 +15,6 @@ from convscope.atlas.scan.scanner import Scanner
 from convscope.atlas.scan.top_k import Integers, TopK
 from convscope.atlas.unit_cards.card_state import CardState
 from convscope.atlas.unit_cards.label_sums import LabelSums
-from convscope.errors import NumericError
 from convscope.networks.model import Model
 from convscope.photos.sources.place import PhotoSource
 from convscope.probe import Probe
@@ -85,11 +85,7 @@ class CardScanner:
             labels = [None if text is None else self.label_names[text] for text in texts]
             for name, activation in maps.items():
                 value = activation.amax((2, 3)).float().cpu().numpy()
-                if not np.isfinite(value).all():
-                    raise NumericError(
-                        f"The activations of {name} are NaN or infinite on {entries[0].name} or a"
-                        " photo near it."
-                    )
+                require_finite(value, name, [entry.name for entry in entries])
                 least.layers[name].update(-value, photos, _no_places, [])
                 sums[name].update(labels, value.astype(np.float64))
 
