@@ -19,19 +19,18 @@ from convscope.atlas.scan.photo_pass import (
     photos_per_second,
     scan_photos,
     write_examples,
+    write_skipped,
 )
 from convscope.atlas.scan.scanner import Scanner
 from convscope.atlas.store.file_names import network_folder
-from convscope.atlas.store.parts import digest, encode_rows
-from convscope.atlas.store.rows import SkippedColumns
+from convscope.atlas.store.parts import digest
 from convscope.atlas.store.store import Store
 from convscope.atlas.store.summary import Summary
-from convscope.atlas.store.tables import SKIPPED
 from convscope.core.interrupt import Stop, stopping
 from convscope.core.quantities import format_bytes, format_duration, pluralize
 from convscope.core.ranges import Fraction, NonNegativeInt, PositiveInt, Seed, Side, Threads
 from convscope.core.validation import checked
-from convscope.errors import ImageError, OptionError
+from convscope.errors import ImageError, NumericError, OptionError
 from convscope.networks.concept_layer import concept_digest, is_concept_layer
 from convscope.networks.load import ModelLike, load_model
 from convscope.networks.torch_settings import plain_torch_settings
@@ -129,6 +128,7 @@ def examples(
     Raises:
         InputError: there are no photos there.
         ImageError: not one of them can be read.
+        NumericError: every activation is NaN or infinite.
         OutputError: `out` cannot be written.
 
     Example:
@@ -220,40 +220,38 @@ def _run(
         raise ImageError(
             f"None of the {photos} in {images} can be read; the first: {state.skipped[0][1]}"
         )
+    num_without = state.num_units_without_photo()
+    _require_examples(files, scanner, num_units, num_without)
     model = scanner.model
     text = json.dumps(asdict(recipe), sort_keys=True)
     facts = PassFacts(model.name, model.identity, surveyed.digest, text)
     fields = receptive_fields(scanner.prepare(), scanner.layers, recipe.field_share)
     cropper = Cropper(model, scanner.source, fields, recipe.crop, facts)
     num_written = write_examples(files, cropper, state, missing, recipe.samples, stop)
-    _write_skipped(files, facts, state)
+    write_skipped(files, facts, state)
     if num_written == len(missing):
         files.sweep("examples", "skipped")
-    return _summarize(url, state, num_units, num_written, len(missing), scan_seconds, started)
+    return _summarize(
+        url, state, num_units, num_without, num_written, len(missing), scan_seconds, started
+    )
 
 
-def _write_skipped(files: PassFiles, facts: PassFacts, state: PassState) -> None:
-    rows: list[SkippedColumns] = [
-        {
-            "model": facts.model,
-            "model_id": facts.model_id,
-            "photo": name,
-            "reason": reason,
-            "photos": facts.photos,
-            "job": files.run,
-        }
-        for name, reason in state.skipped
-    ]
-    if rows:
-        path = files.store.path("skipped", files.folder, f"part-{files.run}.parquet")
-        part = encode_rows(SKIPPED, rows, [{"job": files.run, "rows": len(rows)}])
-        files.store.write(path, part)
+def _require_examples(files: PassFiles, scanner: Scanner, num_units: int, num_without: int) -> None:
+    """Raise a `NumericError` where no photo gave any unit a number."""
+    if num_without == num_units:
+        files.store.remove(files.progress)
+        hint = "; leave out half" if scanner.half else ""
+        raise NumericError(
+            f"The activations of {', '.join(scanner.layers)} are NaN or infinite on every"
+            f" photo{hint}."
+        )
 
 
 def _summarize(
     url: str,
     state: PassState,
     num_units: int,
+    num_without: int,
     num_written: int,
     num_missing: int,
     scan_seconds: float,
@@ -268,6 +266,7 @@ def _summarize(
         "seconds": round(seconds, 3),
         "looking_seconds": round(scan_seconds, 3),
         "parts": num_written,
+        "without_examples": num_without,
     }
     if num_written < num_missing:
         sentence = (
@@ -279,6 +278,8 @@ def _summarize(
     sentence = f"{url}: the examples of {units} in {photos}, {format_duration(seconds)}"
     if skipped:
         sentence += f"; {pluralize(len(skipped), 'photo')} skipped, since unreadable"
+    if num_without:
+        sentence += f"; {pluralize(num_without, 'unit')} without, NaN or infinite on every photo"
     return Summary(sentence + ".", skipped, details)
 
 

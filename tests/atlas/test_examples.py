@@ -17,13 +17,14 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import convscope
 from convscope import atlas
 from convscope.atlas.scan import listing
 from convscope.atlas.scan.labels import read_label_texts
 from convscope.atlas.scan.top_k import TopK, evenly_spaced
-from convscope.errors import ImageError, InputError, OptionError
+from convscope.errors import ImageError, InputError, NumericError, OptionError
 from convscope.photos.sources.source_of import source_of
 from convscope.probe import Probe
 from convscope.probe.receptive_field import ReceptiveField, receptive_fields
@@ -362,3 +363,42 @@ def test_photos_whose_names_are_no_utf_8(model, photos, good, tmp_path):
     atlas.export(str(out), str(tmp_path / "site"))
     page = next((tmp_path / "site").glob("*/head/0.html")).read_text(encoding="utf-8")
     assert "bl\\udce5.png" in page
+
+
+def with_broken_layer() -> convscope.Model:
+    """The second of two convolutions gives NaN everywhere."""
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    with torch.no_grad():
+        network[1].weight.fill_(torch.nan)
+    return convscope.load_model(network.eval(), size=24)
+
+
+def test_a_network_without_a_finite_activation_is_one_sentence(photos, tmp_path, monkeypatch):
+    """Not "stopped while cutting out ... the same command goes on from here", for ever."""
+    monkeypatch.setattr(listing, "SHARD_SIZE", 8)
+    with pytest.raises(NumericError, match="of 1 are NaN or infinite on every photo"):
+        atlas.examples(with_broken_layer(), str(photos), str(tmp_path), layers="1", k=2, batch=8)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_units_without_a_finite_activation_end_no_pass(photos, tmp_path):
+    model, options = with_broken_layer(), {"layers": "0,1", "k": 2, "samples": 1, "batch": 8}
+    report = atlas.examples(model, str(photos), str(tmp_path), **options)
+    assert not report.stopped
+    assert "4 units without" in str(report)
+    assert report["without_examples"] == 4
+    assert {row["layer"] for row in rows(tmp_path)} == {"0"}
+    assert "all there" in str(atlas.examples(model, str(photos), str(tmp_path), **options))
+    assert atlas.open(str(tmp_path)).layers() == ["0"]
+    assert atlas.verify(str(tmp_path)).ok
+    atlas.compact(str(tmp_path))
+    assert atlas.open(str(tmp_path)).units("0") == [0, 1, 2, 3]
+
+
+def test_what_is_infinite_is_no_example():
+    tops = TopK.empty(1, 2, (1, 1))
+    value = np.array([[1.0], [np.inf], [np.nan], [-np.inf], [2.0]], np.float32)
+    tops.update(value, np.arange(5), lambda rows, units: np.zeros(len(rows), np.int64), [])
+    assert tops.photo.tolist() == [[4, 0]]

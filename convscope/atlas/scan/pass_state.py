@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.atlas.scan.top_k import TopK
+from convscope.atlas.scan.top_k import NOTHING, TopK
 from convscope.core.extras import arrow, open_parquet, parquet
 from convscope.photos.sources.entry import Entry
 
@@ -46,6 +46,10 @@ class PassState:
         self.shards |= other.shards
         self.photos += other.photos
         self.prune()
+
+    def num_units_without_photo(self) -> int:
+        """How many units no photo gave a finite value."""
+        return sum(int((tops.photo[:, 0] == NOTHING).sum()) for tops in self.layers.values())
 
     def trim_reservoir(self) -> None:
         """Keep the photos with the smallest priorities."""

@@ -10,15 +10,16 @@ from typing import Protocol, Self, TypeVar
 
 from convscope.atlas.engines import Engine
 from convscope.atlas.scan import listing
-from convscope.atlas.scan.crops import Cropper
+from convscope.atlas.scan.crops import Cropper, PassFacts, RowsByJob
 from convscope.atlas.scan.example_jobs import ExampleJob, select_examples
 from convscope.atlas.scan.listing import Shard
 from convscope.atlas.scan.pass_state import PassState
 from convscope.atlas.scan.scanner import Scanner
 from convscope.atlas.store.file_names import folder_name
 from convscope.atlas.store.parts import encode_rows
+from convscope.atlas.store.rows import SkippedColumns
 from convscope.atlas.store.store import Store
-from convscope.atlas.store.tables import EXAMPLES
+from convscope.atlas.store.tables import EXAMPLES, SKIPPED
 from convscope.core.interrupt import Stop
 from convscope.core.progress import advance
 from convscope.photos.sources.place import PhotoSource
@@ -125,22 +126,45 @@ def write_examples(
     samples: int,
     stop: Stop,
 ) -> int:
-    """Write the parts of some jobs; how many were written before the stop."""
+    """Write the parts of some jobs; how many were written before the stop. Also a job without any
+    example has its part, by which the next pass knows that it is finished."""
     num_written = 0
     for group in _groups(jobs, state, samples):
         examples = [example for job in group for example in select_examples(state, job, samples)]
         num_photos = len({example.photo for example in examples})
-        for num_read, rows_by_job in cropper.rows(state, examples):
+        rows_by_job: RowsByJob = {}
+        for num_read, new_rows in cropper.rows(state, examples):
             advance("atlas: crops, by photo", num_read, num_photos)
-            for job, rows in rows_by_job.items():
-                part = encode_rows(EXAMPLES, rows, [job.to_json(len(rows))])
-                name = f"part-{job.hash}.parquet"
-                path = files.store.path("examples", files.folder, folder_name(job.layer), name)
-                files.store.write(path, part)
-                num_written += 1
+            rows_by_job |= new_rows
+        for job in group:
+            rows = rows_by_job.get(job, [])
+            part = encode_rows(EXAMPLES, rows, [job.to_json(len(rows))])
+            name = f"part-{job.hash}.parquet"
+            path = files.store.path("examples", files.folder, folder_name(job.layer), name)
+            files.store.write(path, part)
+            num_written += 1
         if stop.asked:
             break
     return num_written
+
+
+def write_skipped(files: PassFiles, facts: PassFacts, state: PassState) -> None:
+    """Write name and reason of the photos that could not be read."""
+    rows: list[SkippedColumns] = [
+        {
+            "model": facts.model,
+            "model_id": facts.model_id,
+            "photo": name,
+            "reason": reason,
+            "photos": facts.photos,
+            "job": files.run,
+        }
+        for name, reason in state.skipped
+    ]
+    if rows:
+        path = files.store.path("skipped", files.folder, f"part-{files.run}.parquet")
+        part = encode_rows(SKIPPED, rows, [{"job": files.run, "rows": len(rows)}])
+        files.store.write(path, part)
 
 
 def photos_per_second(scanner: Scanner) -> float:

@@ -62,8 +62,8 @@ class TopK:
     ) -> None:
         """Take in a batch: `value` is n units, `photo` n in the order of the listing, and
         `place_of` finds where values lie, for pairs of (row of the batch, unit); `sampled_rows` are
-        the rows for the reservoir."""
-        value = np.where(np.isnan(value), np.float32(-np.inf), value).astype(np.float32)
+        the rows for the reservoir. What is NaN or infinite is never among the best."""
+        value = np.where(np.isfinite(value), value, np.float32(-np.inf)).astype(np.float32)
         self._update_best(value, photo, place_of)
         if sampled_rows:
             units_all = np.arange(value.shape[1])
