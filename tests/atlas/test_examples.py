@@ -354,7 +354,7 @@ def test_photos_whose_names_are_no_utf_8(model, photos, good, tmp_path):
     out = tmp_path / "atlas"
     options = {"layers": "first,head", "batch": 2}
     report = atlas.examples(model, str(folder), str(out), k=3, samples=2, **options)
-    assert [entry["photo"] for entry in report["skipped"]] == ["br\\udcf6.jpg"]
+    assert [entry["photo"] for entry in report.table] == ["br\\udcf6.jpg"]
     assert {row["photo"] for row in rows(out)} == {"01.png", "02.png", "bl\\udce5.png"}
     assert all(row["image"]["bytes"] for row in rows(out))
     labels = {os.fsdecode(b"bl\xe5.png"): "lake", "01.png": "cat"}
