@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Literal, TypedDict, TypeVar
 
+from convscope.atlas.example_rows import best_first
+from convscope.atlas.label_search import LabeledUnit, search_label
 from convscope.atlas.similarity import UnitSimilarity
 from convscope.atlas.store.network_choice import matching_networks, unknown_network
-from convscope.atlas.store.reader import Network, Reader, Row, natural_order
+from convscope.atlas.store.reader import Network, Reader, Row
 from convscope.atlas.store.rows import CardColumns, ExampleColumns, SkippedColumns, UnitColumns
 from convscope.atlas.store.store import Store
 from convscope.atlas.store.tables import CARDS, EXAMPLES, UNITS, ColumnsT, Table
@@ -30,15 +32,6 @@ class SimilarUnit(TypedDict):
     layer: str
     unit: int
     cosine: float
-
-
-class LabeledUnit(TypedDict):
-    """A unit, the share of its best photos that bear a label, and its highest value on them."""
-
-    layer: str
-    unit: int
-    share: float
-    value: float
 
 
 class Atlas:
@@ -110,7 +103,8 @@ class Atlas:
         self, layer: str, index: int | None = None, *, kind: Literal["top", "sample"] | None = None
     ) -> list[Row[ExampleColumns]]:
         """The photos of one unit: those that excite it most, best first, and a sample over its
-        range, lowest first."""
+        range, lowest first. Where several passes saw photos, those of all; `photos` and `recipe`
+        say which pass a row is from, and `rank` is its place there."""
         rows = self._examples_by_key().get(self._parse_unit(layer, index), [])
         return [row for row in rows if kind is None or row.columns["kind"] == kind]
 
@@ -143,7 +137,8 @@ class Atlas:
         """The units most like one, with the cosine between them.
 
         By "examples": of the photos that excite each most, as vectors of values over photos; units
-        of all layers. By "weights": of the weights that come into each unit, in its own layer; this
+        of all layers. Where photos from several places were passed over, over those of which the
+        unit has most. By "weights": of the weights that come into each unit, in its own layer; this
         needs the network.
 
         Raises:
@@ -166,33 +161,14 @@ class Atlas:
         return [{"layer": name, "unit": unit, "cosine": cosine} for (name, unit), cosine in nearest]
 
     def search(self, label: str, *, n: int = 20) -> list[LabeledUnit]:
-        """The units whose best photos bear a label with this in it; `share` is how many of them do.
-        Capitals do not matter.
+        """The units whose best photos bear a label with this in it; `share` is how many of them do,
+        each photo counted once; where photos from several places were passed over, of those from
+        the place with the largest share. Capitals do not matter.
 
         Raises:
             InputError: no photo has such a label.
         """
-        units: list[tuple[float, str, int, float]] = []
-        labels: set[str] = set()
-        for (layer, unit), rows in self._examples_by_key().items():
-            tops = [row.columns for row in rows if row.columns["kind"] == "top"]
-            labels |= {top["label"] for top in tops if top["label"]}
-            values = [
-                top["value"]
-                for top in tops
-                if top["label"] and label.lower() in top["label"].lower()
-            ]
-            if values:
-                units.append((len(values) / len(tops), layer, unit, max(values)))
-        if not units:
-            known = sorted(labels)
-            hint = suggest(label, known) if known else "the photos have no labels."
-            raise InputError(f"No unit's best photos bear the label {label!r}; {hint}")
-        units.sort(key=lambda entry: (-entry[0], natural_order(entry[1]), entry[2]))
-        return [
-            {"layer": layer, "unit": unit, "share": share, "value": value}
-            for share, layer, unit, value in units[:n]
-        ]
+        return search_label(self._examples_by_key(), label, n)
 
     def _listed(self) -> list[Network]:
         if self._networks is None:
@@ -221,7 +197,8 @@ class Atlas:
 
     def _examples_by_key(self) -> RowsByUnit[ExampleColumns]:
         if self._examples is None:
-            self._examples = self._read(EXAMPLES)
+            rows = self._read(EXAMPLES)
+            self._examples = {key: best_first(rows[key]) for key in rows}
         return self._examples
 
     def _cards_by_key(self) -> RowsByUnit[CardColumns]:

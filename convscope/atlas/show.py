@@ -5,6 +5,7 @@ from pathlib import Path
 
 from convscope.atlas.open import open as open_atlas
 from convscope.atlas.store.file_names import folder_name
+from convscope.atlas.store.parts import digest
 from convscope.atlas.store.reader import Row
 from convscope.atlas.store.rows import CardColumns, ExampleColumns, UnitColumns
 from convscope.atlas.store.summary import Summary
@@ -115,10 +116,18 @@ def _example_line(row: ExampleColumns) -> Line:
 def _write_pictures(
     out: str | Path, rows: list[Row[UnitColumns]], examples: list[Row[ExampleColumns]]
 ) -> list[str]:
-    """Write the pictures as files; their paths."""
+    """Write the pictures as files; their paths. Where several passes left examples, a file's name
+    says which it is from."""
+    passes = {(row.columns["photos"], row.columns["recipe"]) for row in examples}
     pictures = [
         (f"picture-{row.columns['face'] + 1}-{row.columns['key'][:6]}", row) for row in rows
-    ] + [(f"{row.columns['kind']}-{row.columns['rank'] + 1}", row) for row in examples]
+    ]
+    for row in examples:
+        columns = row.columns
+        name = f"{columns['kind']}-{columns['rank'] + 1}"
+        if len(passes) > 1:
+            name += f"-{digest([columns['photos'], columns['recipe']])[:6]}"
+        pictures.append((name, row))
     files = []
     for name, row in pictures:
         data = row.bytes

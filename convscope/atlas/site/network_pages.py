@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from itertools import groupby
 
+from convscope.atlas.example_rows import best_first
 from convscope.atlas.render.mosaic import draw_mosaic
 from convscope.atlas.similarity import UnitSimilarity
 from convscope.atlas.site import views
@@ -43,7 +44,7 @@ class NetworkPages:
         """Read the small columns of a layer: what links between pages need to know."""
         columns = ["dead", "error", "label"]
         units = [row.columns for row in self.reader.rows(UNITS, self.network, layer, columns)]
-        columns = ["value", "label", "photo"]
+        columns = ["value", "label", "photo", "photos"]
         examples = self.reader.rows(EXAMPLES, self.network, layer, columns)
         self.similarity.add(place, examples)
         cards = self.reader.rows(CARDS, self.network, layer, ["name"])
@@ -61,7 +62,7 @@ class NetworkPages:
         folder = self.folders[layer.name]
         unit_rows = self.reader.rows(UNITS, self.network, layer)
         pictures = views.by_unit(self._write_pictures(place, unit_rows))
-        example_rows = self.reader.rows(EXAMPLES, self.network, layer)
+        example_rows = best_first(self.reader.rows(EXAMPLES, self.network, layer))
         examples = views.by_unit(self._write_crops(place, example_rows))
         maps = self._write_maps(layer)
         cards = card_views(self.reader.rows(CARDS, self.network, layer))
