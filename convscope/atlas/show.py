@@ -121,13 +121,7 @@ def _write_pictures(
     passes = {(row.columns["photos"], row.columns["recipe"]) for row in examples}
     pictures = [
         (f"picture-{row.columns['face'] + 1}-{row.columns['key'][:6]}", row) for row in rows
-    ]
-    for row in examples:
-        columns = row.columns
-        name = f"{columns['kind']}-{columns['rank'] + 1}"
-        if len(passes) > 1:
-            name += f"-{digest([columns['photos'], columns['recipe']])[:6]}"
-        pictures.append((name, row))
+    ] + [(_example_name(row.columns, len(passes)), row) for row in examples]
     files = []
     for name, row in pictures:
         data = row.bytes
@@ -136,3 +130,8 @@ def _write_pictures(
             stem = folder_name(f"{row['layer']}-{row['unit']}-{name}")
             files.append(str(write_whole(posixpath.join(out, f"{stem}.{ending}"), data)))
     return files
+
+
+def _example_name(row: ExampleColumns, num_passes: int) -> str:
+    name = f"{row['kind']}-{row['rank'] + 1}"
+    return f"{name}-{digest([row['photos'], row['recipe']])[:6]}" if num_passes > 1 else name

@@ -51,6 +51,6 @@ def _weight_by_output(module: nn.Module) -> Tensor | None:
         return None
     if isinstance(module, TRANSPOSED):
         # Inputs come first, group after group, then the outputs of one group.
-        by_group = weight.unflatten(0, (module.groups, -1)).transpose(1, 2)
+        by_group = weight.reshape(module.groups, -1, *weight.shape[1:]).transpose(1, 2)
         return by_group.flatten(0, 1)
     return weight
