@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from torch import nn
 
 import convscope
 from convscope import atlas
+from convscope.atlas.render.layer_selection import head_layers
 from convscope.errors import InputError, LayerError, OptionError, OutputError
 from convscope.probe import Probe
 from tests.questions.answering_networks import Detector, Regressor, Segmenter
@@ -335,3 +337,45 @@ def test_a_folder_whose_name_holds_what_fsspec_takes_for_a_chain(model, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
     assert len(atlas.open(str(out))) == 5
     assert atlas.verify(str(out)).ok
+
+
+class Scaled(nn.Module):
+    """Logits by a factor, as a temperature is, then a softmax; `hidden` has as many units."""
+
+    def __init__(self, ending: str):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.hidden, self.logits, self.ending = nn.Linear(4, 4), nn.Linear(4, 4), ending
+
+    def forward(self, image):
+        logits = self.logits(self.hidden(self.conv(image).mean((2, 3))).relu())
+        endings = {
+            "plain": logits,
+            "softmax": logits.softmax(1),
+            "log_softmax": logits.log_softmax(1),
+            "sigmoid": logits.sigmoid(),
+            "temperature": logits / 0.07,
+            "matrix": logits @ torch.arange(16.0).reshape(4, 4),
+        }
+        return endings[self.ending]
+
+
+@pytest.mark.parametrize(
+    "ending", ["plain", "softmax", "log_softmax", "sigmoid", "temperature", "matrix"]
+)
+def test_only_the_layer_that_gives_the_scores_has_the_classes(ending, tmp_path):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Scaled(ending).eval()
+    model = convscope.load_model(network, size=16, labels=["w", "x", "y", "z"])
+    with Probe(model) as probe:
+        heads = head_layers(model, probe.layers)
+    assert heads == ([] if ending == "matrix" else ["logits"])
+    if ending == "plain":
+        atlas.build(model, "hidden,logits", str(tmp_path), **SMALL)
+        rows = atlas.open(str(tmp_path)).rows()
+        labels = {(row["layer"], row["unit"]): row["label"] for row in rows}
+        assert labels == {
+            **{("hidden", unit): None for unit in range(4)},
+            **{("logits", unit): "wxyz"[unit] for unit in range(4)},
+        }

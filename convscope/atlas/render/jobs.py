@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from convscope.atlas.render.layer_selection import is_head, is_scores
+from convscope.atlas.render.layer_selection import head_layers, is_scores
 from convscope.atlas.store.parts import digest
 from convscope.atlas.store.rows import JobEntry
 from convscope.networks.layer import Layers
@@ -120,6 +120,7 @@ def render_jobs(
 ) -> list[RenderJob]:
     """The chunks of each layer, in the network's order. `sizes` holds the height and width for
     layers that have their own."""
+    heads = set(head_layers(model, layers)) if model.labels else set()
     jobs = []
     for name in names:
         of_scores = is_scores(layers, name)
@@ -129,7 +130,7 @@ def render_jobs(
         )
         side = (sizes or {}).get(name)
         own_spec = spec if side is None else replace(spec, size=(side, side))
-        is_labeled = bool(model.labels) and (of_scores or is_head(model, layers, name))
+        is_labeled = bool(model.labels) and (of_scores or name in heads)
         labels = [model.label(index) for index in range(units)] if is_labeled else []
         for first in range(0, units, spec.units):
             last = min(first + spec.units, units)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convscope.errors import LayerError, OptionError
+from torch import Tensor
+
+from convscope.errors import LayerError, ModelError, OptionError
 from convscope.networks.concept_layer import module_and_call
 from convscope.networks.layer import CLASSES, Layers
 from convscope.networks.model import Model
+from convscope.probe import Probe
+
+SCORE_SLACK = 1e-4
+"""By what share of the largest score a layer's values may differ from the scores."""
 
 SCORES = "scores"
 """Stands for what can be asked of the network's output by number: a detector's classes, each by its
@@ -76,19 +82,39 @@ def head_layer(model: Model, layers: Layers) -> str:
     Raises:
         LayerError: there is none.
     """
-    names = list(layers)
-    for name in reversed(names):
-        if is_head(model, layers, name):
-            return name
+    names = head_layers(model, layers)
+    if names:
+        return names[-1]
     raise LayerError(
         f"{model.name} has no layer whose units are its {model.classes} classes; name a layer,"
-        f" such as {names[-1]!r}."
+        f" such as {list(layers)[-1]!r}."
     )
 
 
-def is_head(model: Model, layers: Layers, name: str) -> bool:
-    """Whether a layer's units are the classes: it is among the last, and has as many units and no
-    places."""
-    layer = layers[name]
-    last = max(other.order for other in layers.values())
-    return layer.units == model.classes and not layer.spatial and last - layer.order <= 2
+def head_layers(model: Model, layers: Layers) -> list[str]:
+    """All layers whose units are the classes, in the network's order. One run tells: what such a
+    layer gives are the network's scores, or becomes them by a softmax, a sigmoid or a factor; a
+    hidden layer may well have as many units as there are classes."""
+    names = [
+        name for name, layer in layers.items() if layer.units == model.classes and not layer.spatial
+    ]
+    if not names:
+        return []
+    try:
+        with Probe(model) as probe:
+            maps, output = probe.activations_and_output(model.noise_input(), names)
+        scores = model.scores(output, 1).detach()
+    except ModelError:
+        return []
+    return [name for name in names if _become_scores(maps[name].detach().flatten(1), scores)]
+
+
+def _become_scores(units: Tensor, scores: Tensor) -> bool:
+    """Whether values of units (1 n) are the scores (1 n), up to what keeps their order."""
+    units, scores = units.double(), scores.double()
+    forms = [units, units.softmax(1), units.log_softmax(1), units.sigmoid()]
+    if units.shape[1] > 1:  # a single number is a multiple of any other
+        factor = (units * scores).sum() / units.square().sum().clamp_min(1e-30)
+        forms += [units * factor] if factor > 0 else []
+    slack = SCORE_SLACK * float(scores.abs().max())
+    return any(bool(((form - scores).abs() <= slack).all()) for form in forms)
