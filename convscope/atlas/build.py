@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import posixpath
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from convscope.atlas.render.renderer import Renderer
 from convscope.atlas.store.file_names import folder_name, network_folder
 from convscope.atlas.store.store import Store
 from convscope.atlas.store.summary import Summary
+from convscope.atlas.store.superseded import remove_superseded
+from convscope.atlas.store.tables import UNITS
 from convscope.core.interrupt import stopping
 from convscope.core.progress import advance, report_to
 from convscope.core.quantities import format_duration, pluralize
@@ -173,6 +176,8 @@ def _run(
             rendered += job.num_units
             advance("atlas: units", existing + rendered, total)
     store.sweep("units")
+    if existing + rendered == total:
+        _remove_other_labels(store, jobs)
     seconds = time.perf_counter() - started
     num_dead, num_failed = _count_dead_and_failed(store, jobs)
     left = total - existing - rendered
@@ -202,8 +207,20 @@ def _run(
 
 def _path(store: Store, job: RenderJob) -> str:
     """Where a job's part lies."""
+    return store.path("units", _folder(job), f"part-{job.hash}.parquet")
+
+
+def _folder(job: RenderJob) -> str:
+    """The folder of a job's layer."""
     network = network_folder(job.spec.model, job.spec.model_id)
-    return store.path("units", network, folder_name(job.layer), f"part-{job.hash}.parquet")
+    return posixpath.join(network, folder_name(job.layer))
+
+
+def _remove_other_labels(store: Store, jobs: list[RenderJob]) -> None:
+    """Remove the same pictures under other labels: the network's last ones count."""
+    hashes = {job.hash for job in jobs}
+    for folder in dict.fromkeys(_folder(job) for job in jobs):
+        remove_superseded(store, UNITS, folder, hashes, "label")
 
 
 def _count_dead_and_failed(store: Store, jobs: list[RenderJob]) -> tuple[int, int]:

@@ -4,6 +4,7 @@ speaks for."""
 from __future__ import annotations
 
 import json
+import posixpath
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from convscope.atlas.store.file_names import folder_name
 from convscope.atlas.store.parts import digest, encode_rows, float32
 from convscope.atlas.store.rows import CellColumns, JobEntry
 from convscope.atlas.store.store import Store
+from convscope.atlas.store.superseded import remove_superseded
 from convscope.atlas.store.tables import MAPS
 from convscope.core.interrupt import Stop
 from convscope.core.progress import advance
@@ -78,9 +80,13 @@ def draw_cells(
     prepared = inference_copy(model, [facts.layer], half=facts.half)
     labels = _labels(model, facts.layer, cells, vectors.mean(0))
     done = 0
+    jobs = []
+    # The same map under other labels is written anew; without labels a job is called as ever.
+    named_by = [list(model.labels)] if model.labels else []
     for first in range(0, len(cells), facts.batch):
         last = min(first + facts.batch, len(cells))
-        job = digest([facts.map, first])[:32]
+        job = digest([facts.map, first, *named_by])[:32]
+        jobs.append(job)
         if job not in finished:
             if stop.asked:
                 return done
@@ -91,6 +97,7 @@ def draw_cells(
             store.write(path, encode_rows(MAPS, rows, [entry]))
         done = last
         advance("atlas: cells", done, len(cells))
+    remove_superseded(store, MAPS, posixpath.join(folder, folder_name(facts.layer)), jobs)
     return done
 
 

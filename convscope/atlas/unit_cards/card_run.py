@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import posixpath
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +23,8 @@ from convscope.atlas.store.file_names import folder_name, network_folder
 from convscope.atlas.store.parts import digest
 from convscope.atlas.store.store import Store
 from convscope.atlas.store.summary import Summary
+from convscope.atlas.store.superseded import remove_superseded
+from convscope.atlas.store.tables import CARDS
 from convscope.atlas.unit_cards.card_maker import CardMaker
 from convscope.atlas.unit_cards.card_rows import RECIPE_VERSION, CardFacts
 from convscope.atlas.unit_cards.card_scanner import CardScanner
@@ -109,7 +112,7 @@ class CardRun:
         units = {name: known[name].units for name in selected}
         identity = [RECIPE_VERSION, loaded.identity, units, surveyed.digest, recipe]
         identity += [concept_digest(name) for name in selected if is_concept_layer(name)]
-        identity += [None if other is None else other.identity]
+        identity += [None if other is None else other.identity, loaded.labels]
         run_hash = digest(["cards", *identity])[:32]
         jobs = [
             job
@@ -144,7 +147,7 @@ class CardRun:
         finished = self.files.store.finished_jobs("cards", self.files.folder)
         missing = [job for job in self.jobs if job.hash not in finished]
         if not missing:
-            self.files.sweep("cards")
+            self._clean()
             return self._summarize(0, 0, 0, started)
         state = scan_photos(self.files, self.scanner, self.num_photos, run, stop)
         scanned = num_scanned(state, self.num_photos)
@@ -161,7 +164,7 @@ class CardRun:
             )
         num_written = self._make(missing, state, run, stop)
         if num_written == len(missing):
-            self.files.sweep("cards")
+            self._clean()
         return self._summarize(num_written, len(missing), len(state.best.skipped), started)
 
     def _make(self, missing: list[ExampleJob], state: CardState, run: Engine, stop: Stop) -> int:
@@ -190,6 +193,15 @@ class CardRun:
             num_units += job.last - job.first
             advance("atlas: cards", num_units, total)
         return num_written
+
+    def _clean(self) -> None:
+        """Remove how far the run had come, and the same cards under other class labels: the
+        network's last ones count."""
+        self.files.sweep("cards")
+        hashes = {job.hash for job in self.jobs}
+        for layer in self.scanner.layers:
+            folder = posixpath.join(self.files.folder, folder_name(layer))
+            remove_superseded(self.files.store, CARDS, folder, hashes, "raises")
 
     def _masked(self) -> list[tuple[int, Entry]]:
         """The photos with a mask and a label, the ones drawn where there are many."""
