@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from convscope.atlas.site.network_pages import NetworkPages
@@ -10,7 +9,7 @@ from convscope.atlas.store.file_names import network_folder, unique_file_names
 from convscope.atlas.store.network_choice import matching_networks, unknown_network
 from convscope.atlas.store.parts import SCHEMA
 from convscope.atlas.store.reader import Network, Reader
-from convscope.atlas.store.staging import MARK, StagingFolder
+from convscope.atlas.store.staging import StagingFolder
 from convscope.atlas.store.store import Store
 from convscope.atlas.store.summary import Summary
 from convscope.atlas.store.tables import CARDS, EXAMPLES, MAPS, UNITS
@@ -26,9 +25,10 @@ def export(directory: str | Path, out: str | Path, *, model: str | None = None) 
     atlases, and a search by label.
 
     The pages work from a folder and from any web server, load nothing from elsewhere, and are read
-    by keyboard and phone. The site is staged and takes the place of an older one whole; the
-    same atlas gives the same bytes. One layer's rows and one part's pictures are in memory at a
-    time, and of all examples only which photos each unit likes best.
+    by keyboard and phone. The site is staged and takes the place of an older one whole; what others
+    put into that folder (.git, CNAME) stays. The same atlas gives the same bytes. One layer's rows
+    and one part's pictures are in memory at a time, and of all examples only which photos each unit
+    likes best.
 
     Args:
         directory: the folder or URL it was built into.
@@ -62,7 +62,7 @@ def export(directory: str | Path, out: str | Path, *, model: str | None = None) 
                 "index.html", root="", title="Atlas", here="Atlas", networks=views
             )
             site.write("index.html", first_page)
-            site.write(MARK, json.dumps({"convscope": "atlas site", "schema": SCHEMA}).encode())
+            site.write_mark({"convscope": "atlas site", "schema": SCHEMA})
     except FileNotFoundError as error:
         raise InputError(
             f"{error.filename or error} was merged or removed while it was exported; export again."

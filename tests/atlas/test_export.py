@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -114,11 +115,69 @@ def test_a_damaged_card_is_one_sentence():
         read_changes('[{"index": "x"}]')
 
 
-def test_the_same_atlas_gives_the_same_bytes_and_replaces_the_old_site_whole(site, built):
+def test_the_same_atlas_gives_the_same_bytes_and_replaces_the_old_site_whole(
+    site, built, model, photos, tmp_path
+):
     before = state(site)
-    (site / "left-over.html").write_text("old")
     atlas.export(str(built), str(site))
     assert state(site) == before
+    other = tmp_path / "other"
+    atlas.build(model, "head", str(other), **SMALL)
+    atlas.export(str(other), str(site))
+    assert broken(site) == []
+    assert not list(site.glob("*/first"))
+    atlas.export(str(built), str(site))
+    assert state(site) == before
+
+
+OTHERS = {
+    ".git/HEAD": "ref: refs/heads/gh-pages",
+    "CNAME": "atlas.example.org",
+    "assets/logo.svg": "<svg/>",
+}
+
+
+def put_others(site):
+    for name, text in OTHERS.items():
+        (site / name).parent.mkdir(exist_ok=True)
+        (site / name).write_text(text)
+    (site / ".git" / "refs").mkdir()
+    (site / "latest").symlink_to("CNAME")
+
+
+@pytest.mark.parametrize("has_list", [True, False])
+def test_what_others_put_into_a_site_stays(built, tmp_path, has_list):
+    """Git's folder and the domain's name, as those who publish a site keep there."""
+    site = tmp_path / "site"
+    atlas.export(str(built), str(site))
+    mark = site / "convscope-site.json"
+    own = state(site)
+    if not has_list:  # written by an earlier version
+        facts = json.loads(mark.read_text())
+        del facts["files"]
+        mark.write_text(json.dumps(facts))
+    put_others(site)
+    if not has_list:
+        (site / "assets" / "logo.svg").unlink()
+    expected = own | {name: data for name, data in state(site).items() if name not in own}
+    for _ in range(2):
+        atlas.export(str(built), str(site))
+        assert state(site) == expected
+        assert (site / ".git" / "refs").is_dir()
+        assert (site / "latest").is_symlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"atlas", "site"}
+
+
+def test_a_page_in_the_place_of_anothers_file_is_refused(built, model, tmp_path):
+    site, small = tmp_path / "site", tmp_path / "small"
+    atlas.build(model, "head", str(small), **SMALL)
+    atlas.export(str(small), str(site))
+    notes = next(site.glob("*/head")).parent / "first"
+    notes.write_text("years of work")
+    with pytest.raises(convscope.ConvscopeError, match="would be overwritten"):
+        atlas.export(str(built), str(site))
+    assert notes.read_text() == "years of work"
+    assert broken(site) == []
 
 
 def test_names_are_escaped(tmp_path, photos):
