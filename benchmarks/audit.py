@@ -11,7 +11,6 @@ flaw; its audit is of others. Rates and memory: `python -m benchmarks.audit_rate
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import tempfile
 from dataclasses import asdict, dataclass
@@ -19,21 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 import convscope
+from benchmarks.planted_heads import SIDE, Heads
 from benchmarks.planted_photos import CLASSES, PLACED, Flaw, PlantedPhoto, photos, write
 from convscope.core.files import write_whole
 from convscope.core.types import JsonObject
 from convscope.networks.model import Model
-from convscope.photos.fingerprint import fingerprint
 from convscope.results.details import AuditDetails
 from convscope.results.result import Result
 
 DATA = Path(__file__).parent.parent / "docs" / "audit.json"
 
-SIDE = 160
 TRAINING, AUDITED, SWAPPED = 600, 240, 100
 TAG_SHARE = 0.4
 """Of the audited photos of the class with the tag; in training all of them have it."""
@@ -82,56 +78,6 @@ class Case:
         cells += [", ".join(kind) or "none" for kind in (self.labels, self.reasons)]
         cells += [", ".join(self.backgrounds) or "none", measured]
         return "| " + " | ".join(cells) + " |"
-
-
-def images(planted: list[PlantedPhoto]) -> Tensor:
-    """Photos as n 3 h w in [0, 1]."""
-    pixels = np.stack([photo.image for photo in planted])
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-
-
-class Heads:
-    """Trains linear heads on the embedded network; a photo's features are computed once."""
-
-    def __init__(self) -> None:
-        self.base = convscope.load_model()
-        self.trunk = copy.deepcopy(self.base.network)
-        self.trunk.classifier = nn.Identity()
-        # The features are those that the audited network has, not those of a batch.
-        self.trunk.eval()
-        self._known: dict[str, Tensor] = {}
-
-    def features(self, planted: list[PlantedPhoto]) -> Tensor:
-        """The pooled features (n c)."""
-        image = images(planted)
-        names = [fingerprint(single) for single in image]
-        missing = [at for at, name in enumerate(names) if name not in self._known]
-        with torch.inference_mode():
-            for places in torch.tensor(missing, dtype=torch.long).split(32):
-                rows = self.trunk(self.base.preprocess(image[places]))
-                self._known |= {
-                    names[at]: row.clone() for at, row in zip(places.tolist(), rows, strict=True)
-                }
-        return torch.stack([self._known[name] for name in names]).clone()
-
-    def train(self, planted: list[PlantedPhoto], seed: int) -> Model:
-        """A classifier of the photos' classes."""
-        features = self.features(planted)
-        labels = torch.tensor([photo.label for photo in planted])
-        torch.manual_seed(seed)
-        head = nn.Linear(features.shape[1], len(CLASSES))
-        optimizer = torch.optim.Adam(head.parameters(), 3e-3, weight_decay=1e-3)
-        for _ in range(300):
-            loss = nn.functional.cross_entropy(head(features), labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        network = copy.deepcopy(self.trunk)
-        network.classifier = head
-        known = self.base.preprocessing
-        return convscope.load_model(
-            network.eval(), size=(SIDE, SIDE), mean=known.mean, std=known.std, labels=list(CLASSES)
-        )
 
 
 def audited(

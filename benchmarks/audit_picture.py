@@ -15,8 +15,9 @@ import tempfile
 from pathlib import Path
 
 import convscope
-from benchmarks.audit import AUDITED, SIDE, TAG_SHARE, TRAINING, Heads
+from benchmarks.audit import AUDITED, TAG_SHARE, TRAINING
 from benchmarks.live_pictures import jpeg
+from benchmarks.planted_heads import SIDE, Heads
 from benchmarks.planted_photos import photos, write
 from convscope.core.files import write_whole
 

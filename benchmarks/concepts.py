@@ -23,6 +23,7 @@ from PIL import Image
 
 import convscope
 from benchmarks import captum_tcav
+from benchmarks._peers import require_peers
 from benchmarks.concept_oracles import Oracle, oracles
 from convscope.concepts.stability import STABLE, stability
 from convscope.core.files import write_whole
@@ -74,17 +75,25 @@ def main() -> None:
     options.add_argument("folder", type=Path, help="photos")
     options.add_argument("--quick", action="store_true", help="two seeds instead of five")
     options.add_argument("--networks", type=int, default=1, help="how many, in their order")
-    options.add_argument("--out", type=Path, default=DOCS, help="of concepts.json and concepts.md")
+    options.add_argument(
+        "--out", type=Path, help="of concepts.json and concepts.md; docs, with --quick build/quick"
+    )
     arguments = options.parse_args()
+    out: Path = arguments.out or (Path("build/quick") if arguments.quick else DOCS)
+    if arguments.quick and out.resolve() == DOCS.resolve():
+        options.error("--quick measures less and does not write into docs; give another --out")
+    require_peers("concepts")
     photos = [Image.open(path).convert("RGB") for path in sorted(arguments.folder.glob("*.png"))]
     seeds = 2 if arguments.quick else SEEDS
     data: dict[str, Any] = {"photos": len(photos), "seeds": seeds, "networks": []}
     for name, spec in list(NETWORKS.items())[: arguments.networks]:
         methods = METHODS if not data["networks"] else FEWER
-        data["networks"].append(measured_network(name, spec, photos, methods, seeds))
+        network = measured_network(name, spec, photos, methods, seeds)
+        network["rows"] += stored_rows_of_absent(network, out / "concepts.json")
+        data["networks"].append(network)
     data["tcav"] = asdict(captum_tcav.agreement(convscope.load_model(), photos))
-    write_whole(arguments.out / "concepts.json", (json.dumps(data, indent=1) + "\n").encode())
-    write_whole(arguments.out / "concepts.md", markdown(data).encode())
+    write_whole(out / "concepts.json", (json.dumps(data, indent=1) + "\n").encode())
+    write_whole(out / "concepts.md", markdown(data).encode())
 
 
 def measured_network(
@@ -115,6 +124,25 @@ def measured_network(
         "curve": [[int(number), float(kept)] for number, kept in chosen["curve"].tolist()],
         "rows": [asdict(row) for row in rows],
     }
+
+
+def stored_rows_of_absent(network: dict[str, Any], path: Path) -> list[dict[str, Any]]:
+    """The rows of packages that are not installed here, as an earlier run left them for the same
+    number of concepts; it is said which."""
+    if not path.is_file():
+        return []
+    stored = json.loads(path.read_text())["networks"]
+    measured = {row["name"] for row in network["rows"]}
+    rows = [
+        row
+        for earlier in stored
+        if (earlier["name"], earlier["count"]) == (network["name"], network["count"])
+        for row in earlier["rows"]
+        if row["name"] not in measured and row["name"] not in METHODS
+    ]
+    for row in rows:
+        print(f"{row['name']} is not installed; its stored row stays.", flush=True)
+    return rows
 
 
 def measured(

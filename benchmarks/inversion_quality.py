@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -21,76 +22,62 @@ from skimage.metrics import structural_similarity
 
 import convscope
 from convscope.core.files import write_whole
+from convscope.networks.model import Model
 from convscope.results.pictures import Panel, sheet, to_uint8
+from convscope.results.result import Result
 
 LAYERS = ("blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.6")
 RATES = (0.01, 0.05)
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(
+def options() -> argparse.ArgumentParser:
+    """What the command takes."""
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--photo", default="sample:chelsea")
-    options.add_argument("--steps", type=int, default=256)
-    options.add_argument("--threads", type=int)
-    options.add_argument("--out", type=Path, default=Path("inversion_quality.json"))
-    options.add_argument("--sheet", type=Path)
-    arguments = options.parse_args()
+    parser.add_argument("--photo", default="sample:chelsea")
+    parser.add_argument("--steps", type=int, default=256)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--out", type=Path, default=Path("inversion_quality.json"))
+    parser.add_argument("--sheet", type=Path)
+    return parser
+
+
+def inverted(model: Model, photo: str, layer: str, steps: int) -> dict[str, Result]:
+    """The photo from one layer: by the default, and from plain pixels at the better rate."""
+    plain = [
+        convscope.invert(model, photo, layer=layer, steps=steps, preset="plain", rate=rate)
+        for rate in RATES
+    ]
+    return {
+        layer: convscope.invert(model, photo, layer=layer, steps=steps),
+        "plain pixels": min(plain, key=lambda result: float(result["error"][0])),
+    }
+
+
+def main() -> None:
+    """Invert the photo from all layers, and write errors, likeness and the picture."""
+    arguments = options().parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     model = convscope.load_model()
-    seen = model.fit(convscope.load_image(arguments.photo))[0].permute(1, 2, 0).numpy()
-    rows, panels = [], [Panel(Image.fromarray(to_uint8(seen)), "photo")]
+    photo = model.fit(convscope.load_image(arguments.photo))[0].permute(1, 2, 0).numpy()
+    rows: list[dict[str, Any]] = []
+    panels = [Panel(Image.fromarray(to_uint8(photo)), "photo")]
     for layer in LAYERS:
-        inverted = convscope.invert(model, arguments.photo, layer=layer, steps=arguments.steps)
-        plain = [
-            convscope.invert(
-                model,
-                arguments.photo,
-                layer=layer,
-                steps=arguments.steps,
-                preset="plain",
-                rate=rate,
-            )
-            for rate in RATES
-        ]
-        best = min(plain, key=lambda result: float(result["error"][0]))
-        images = [result["image"][0].transpose(1, 2, 0) for result in (inverted, best)]
-        likeness = [
-            float(structural_similarity(seen, image, channel_axis=2, data_range=1.0))
-            for image in images
-        ]
-        rows.append(
-            {
-                "layer": layer,
-                "error": float(inverted["error"][0]),
-                "ssim": likeness[0],
-                "plain_error": float(best["error"][0]),
-                "plain_ssim": likeness[1],
-            }
-        )
-        panels.append(
-            Panel(
-                Image.fromarray(to_uint8(images[0])),
-                layer,
-                f"error {rows[-1]['error']:.3f}, SSIM {likeness[0]:.2f}",
-            )
-        )
-        panels.append(
-            Panel(
-                Image.fromarray(to_uint8(images[1])),
-                "plain pixels",
-                f"error {rows[-1]['plain_error']:.3f}, SSIM {likeness[1]:.2f}",
-            )
-        )
-        print(rows[-1], flush=True)
-    write_whole(
-        arguments.out,
-        json.dumps(
-            {"photo": arguments.photo, "steps": arguments.steps, "rows": rows}, indent=2
-        ).encode(),
-    )
+        row: dict[str, Any] = {"layer": layer}
+        results = inverted(model, arguments.photo, layer, arguments.steps)
+        for prefix, (title, result) in zip(("", "plain_"), results.items(), strict=True):
+            image = result["image"][0].transpose(1, 2, 0)
+            likeness = structural_similarity(photo, image, channel_axis=2, data_range=1.0)
+            error = float(result["error"][0])
+            row |= {f"{prefix}error": error, f"{prefix}ssim": float(likeness)}
+            caption = f"error {error:.3f}, SSIM {likeness:.2f}"
+            panels.append(Panel(Image.fromarray(to_uint8(image)), title, caption))
+        rows.append(row)
+        print(row, flush=True)
+    data = {"photo": arguments.photo, "steps": arguments.steps, "rows": rows}
+    write_whole(arguments.out, json.dumps(data, indent=2).encode())
     if arguments.sheet:
         arguments.sheet.parent.mkdir(parents=True, exist_ok=True)
         columns = [panels[0], *panels[1::2], panels[0], *panels[2::2]]

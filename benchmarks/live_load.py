@@ -8,18 +8,13 @@ python -m benchmarks live_load --clients 8 --seconds 10 --out load.json
 from __future__ import annotations
 
 import argparse
-import asyncio
 import io
 import json
 import os
-import random
 import re
 import shutil
 import statistics
-import subprocess
-import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,17 +24,12 @@ import numpy as np
 from PIL import Image
 
 import convscope
+from benchmarks._live_crowd import crowd_elsewhere, percentile
 from benchmarks._page import write_measured
 from convscope.photos.samples import sample
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.web.live import Live
-
-UNITS = 16
-"""Of one layer that each client may silence."""
-
-THINKING = 1.0
-"""Seconds between two questions of one client, on average: people look at what they get."""
 
 PAGE = Path(__file__).parent.parent / "docs" / "live.md"
 
@@ -53,11 +43,6 @@ PROMISES = {
 
 WARM_UP = 3
 REPEATS = 40
-
-
-def percentile(values: list[float], share: float) -> float:
-    """A percentile of times in milliseconds."""
-    return round(1000 * float(np.percentile(values, share)), 1)
 
 
 def timed(call: Callable[[], object], repeats: int = REPEATS) -> list[float]:
@@ -148,78 +133,6 @@ def camera_rate(address: str, seconds: float) -> float | None:
     return rate
 
 
-async def visit(address: str, number: int, until: float, seen: dict[str, list[float]]) -> int:
-    """One client: looks at photos, layers, units and places, thinking between; its failures."""
-    draw = random.Random(number)
-    failures = 0
-    names = ["astronaut", "cat-and-coffee", "chelsea", "coffee", "rocket"]
-    headers = {"origin": address.rstrip("/")}
-    async with httpx.AsyncClient(base_url=address, timeout=60, headers=headers) as client:
-        await asyncio.sleep(draw.random() * THINKING)
-        while time.perf_counter() < until:
-            cat = f"photo=sample-{draw.choice(names)}"
-            unit = f"blocks.{draw.randrange(3, 6)}:{draw.randrange(UNITS)}"
-            question = draw.choice(
-                [
-                    f"look?{cat}&target={draw.randrange(50)}",
-                    f"layer?{cat}&layer=blocks.{draw.randrange(7)}",
-                    f"unit?{cat}&unit={unit}",
-                    f"intervene?{cat}&unit={unit}&scale={draw.randrange(40) / 10}",
-                    f"place?{cat}&row=150&column={draw.randrange(180, 220)}",
-                ]
-            )
-            started = time.perf_counter()
-            try:
-                answer = await client.get(f"/api/{question}")
-                failures += answer.status_code != 200
-            except httpx.HTTPError:
-                failures += 1
-            seen[question.partition("?")[0]].append(time.perf_counter() - started)
-            await asyncio.sleep(draw.expovariate(1 / THINKING))
-    return failures
-
-
-async def crowd(address: str, clients: int, seconds: float) -> dict[str, Any]:
-    """Many clients at once."""
-    seen: dict[str, list[float]] = defaultdict(list)
-    until = time.perf_counter() + seconds
-    failures = sum(
-        await asyncio.gather(*(visit(address, number, until, seen) for number in range(clients)))
-    )
-    every = [value for values in seen.values() for value in values]
-    return {
-        "clients": clients,
-        "seconds": seconds,
-        "questions": len(every),
-        "errors": failures,
-        "median": percentile(every, 50),
-        "p99": percentile(every, 99),
-        "by route": {name: percentile(values, 99) for name, values in sorted(seen.items())},
-    }
-
-
-def crowd_elsewhere(address: str, clients: int, seconds: float) -> dict[str, Any]:
-    """The crowd in a process of its own, and the memory of this one, which holds the server."""
-    words = ["--crowd", address, "--clients", str(clients), "--seconds", str(seconds)]
-    started = resident_megabytes()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.live_load", *words], stdout=subprocess.PIPE, text=True
-    )
-    time.sleep(seconds / 2)
-    middle = resident_megabytes()
-    answer: dict[str, Any] = json.loads(child.communicate()[0])
-    memory = {"before": started, "half way": middle, "after": resident_megabytes()}
-    return {**answer, "megabytes": memory}
-
-
-def resident_megabytes() -> int:
-    """Memory of this process, which holds the server."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) // 1024
-    return 0
-
-
 def upload(client: httpx.Client, address: str) -> float:
     """Milliseconds to send a photo of 12 million pixels and see it answered."""
     buffer = io.BytesIO()
@@ -273,11 +186,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--crowd", metavar="ADDRESS", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.crowd:
-        print(json.dumps(asyncio.run(crowd(options.crowd, options.clients, options.seconds))))
-        return
     numbers: dict[str, Any] = {}
     with convscope.live(browser=False) as server:
         with httpx.Client(base_url=server.address, timeout=60) as client:

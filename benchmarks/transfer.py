@@ -23,12 +23,14 @@ import torch
 from PIL import Image
 
 import convscope
+from benchmarks._sheets import write_sheet
+from benchmarks.judges import resized
+from benchmarks.synthesis_quality import CLASSES
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
 from convscope.probe import Probe
-from convscope.results.pictures import Panel, sheet, to_uint8
+from convscope.results.pictures import Panel, to_uint8
 
-CLASSES = (9, 130, 207, 285, 340, 386, 417, 555, 609, 817, 949, 967)
 JUDGES = (
     "embedded:efficientnet_lite0",
     "embedded:efficientnet_lite1",
@@ -41,13 +43,9 @@ MIDDLE = 0.6
 
 def rank(judge: Model, pixels: Image.Image, index: int) -> tuple[int, float]:
     """The place of a class among a network's scores, 1 for the first, and its probability."""
-    entered = judge.preprocess(
-        torch.nn.functional.interpolate(
-            tensor(pixels), judge.size, mode="bicubic", antialias=True
-        ).clamp(0, 1)
-    )
+    image = judge.preprocess(resized(tensor(pixels), judge.size))
     with Probe(judge) as probe, torch.no_grad():
-        scores = judge.scores(probe.output(entered))
+        scores = judge.scores(probe.output(image))
     place = int((scores[0] > scores[0, index]).sum()) + 1
     return place, float(judge.probabilities(scores)[0, index])
 
@@ -64,18 +62,50 @@ def tensor(pixels: Image.Image) -> torch.Tensor:
     return torch.from_numpy(np.asarray(pixels).transpose(2, 0, 1)[None].copy()).float() / 255
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--steps", type=int, default=256)
-    options.add_argument("--crops", type=int, default=32)
-    options.add_argument("--size", type=int, default=512, help="of MaCo's pictures")
-    options.add_argument(
-        "--every", type=int, default=1, help="only every so many of the 12 classes"
+def options() -> argparse.ArgumentParser:
+    """What the command takes."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--out", type=Path, default=Path("transfer.json"))
-    options.add_argument("--sheet", type=Path)
-    arguments = options.parse_args()
+    parser.add_argument("--steps", type=int, default=256)
+    parser.add_argument("--crops", type=int, default=32)
+    parser.add_argument("--size", type=int, default=512, help="of MaCo's pictures")
+    parser.add_argument("--every", type=int, default=1, help="only every so many of the 12 classes")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("transfer.json"))
+    parser.add_argument("--sheet", type=Path)
+    return parser
+
+
+def row_of(judges: list[Model], way: str, pixels: Image.Image, index: int) -> dict[str, Any]:
+    """What the judges say of one picture of a class, and of its middle."""
+    answers = [rank(judge, pixels, index) for judge in judges]
+    return {
+        "way": way,
+        "class": index,
+        "rank": [place for place, _ in answers],
+        "middle": [rank(judge, middle(pixels), index)[0] for judge in judges],
+        "probability": [round(value, 4) for _, value in answers],
+    }
+
+
+def summary_of(judges: list[Model], rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Way -> judge and part -> in which share of the classes the class is among the first five."""
+    return {
+        way: {
+            f"{judge.name} {part}": float(
+                np.mean([row[part][place] <= TOP for row in rows if row["way"] == way])
+            )
+            for place, judge in enumerate(judges)
+            for part in ("rank", "middle")
+        }
+        for way in dict.fromkeys(row["way"] for row in rows)
+    }
+
+
+def main() -> None:
+    """Make the pictures, ask the judges, and write what they say after each few classes."""
+    arguments = options().parse_args()
     model = convscope.load_model()
     judges = [convscope.load_model(name) for name in JUDGES]
     ways: dict[str, dict[str, Any]] = {
@@ -87,9 +117,10 @@ def main() -> None:
         },
     }
     classes = CLASSES[:: arguments.every]
+    sizes = {name: getattr(arguments, name) for name in ("steps", "crops", "size")}
     rows: list[dict[str, Any]] = []
     panels = []
-    for name, changes in ways.items():
+    for way, changes in ways.items():
         for first in range(0, len(classes), TOGETHER):
             some = classes[first : first + TOGETHER]
             began = time.perf_counter()
@@ -100,56 +131,20 @@ def main() -> None:
                 seed=arguments.seed,
                 **changes,
             )
-            seconds = (time.perf_counter() - began) / len(some)
+            seconds = round((time.perf_counter() - began) / len(some), 1)
             for index, image in zip(some, result["image"], strict=True):
                 pixels = Image.fromarray(to_uint8(image.transpose(1, 2, 0)))
-                entries = [rank(judge, pixels, index) for judge in judges]
-                inside = [rank(judge, middle(pixels), index)[0] for judge in judges]
-                row = {
-                    "way": name,
-                    "class": index,
-                    "label": model.label(index),
-                    "rank": [place for place, _ in entries],
-                    "middle": inside,
-                }
-                rows.append(
-                    {
-                        **row,
-                        "probability": [round(value, 4) for _, value in entries],
-                        "seconds": round(seconds, 1),
-                    }
-                )
+                row = row_of(judges, way, pixels, index)
+                rows.append({**row, "label": model.label(index), "seconds": seconds})
                 print(rows[-1], flush=True)
-                said = ", ".join(str(place) for place, _ in entries)
-                panels.append(
-                    Panel(
-                        pixels.resize((160, 160), Image.Resampling.LANCZOS),
-                        model.label(index),
-                        f"{name}: {said}",
-                    )
-                )
-            summary = {
-                way: {
-                    f"{judge.name} {part}": float(
-                        np.mean([row[part][place] <= TOP for row in rows if row["way"] == way])
-                    )
-                    for place, judge in enumerate(judges)
-                    for part in ("rank", "middle")
-                }
-                for way in dict.fromkeys(row["way"] for row in rows)
-            }
-            whole = {
-                "summary": summary,
-                "rows": rows,
-                "steps": arguments.steps,
-                "crops": arguments.crops,
-                "size": arguments.size,
-            }
-            write_whole(arguments.out, json.dumps(whole, indent=2).encode())
-    print(summary)
+                places = ", ".join(map(str, row["rank"]))
+                small = pixels.resize((160, 160), Image.Resampling.LANCZOS)
+                panels.append(Panel(small, model.label(index), f"{way}: {places}"))
+            data = {"summary": summary_of(judges, rows), "rows": rows, **sizes}
+            write_whole(arguments.out, json.dumps(data, indent=2).encode())
+    print(summary_of(judges, rows))
     if arguments.sheet:
-        arguments.sheet.parent.mkdir(parents=True, exist_ok=True)
-        sheet(panels, columns=6).convert("RGB").save(arguments.sheet, quality=82)
+        write_sheet(arguments.sheet, panels, columns=6)
 
 
 if __name__ == "__main__":

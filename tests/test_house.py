@@ -9,6 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "convscope"
 FILES = sorted(PACKAGE.rglob("*.py"))
+BENCHMARKS = sorted((PACKAGE.parent / "benchmarks").rglob("*.py"))
 
 MAX_FILE_LINES = 300
 
@@ -32,13 +33,26 @@ def functions(tree: ast.AST) -> list[tuple[str, int]]:
     return sizes
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+STILL_LONG = {
+    "atlas.py",
+    ("atlas.py", "build"),
+    ("attribution_quality.py", "main"),
+    ("same_score.py", "main"),
+}
+"""Files and functions of benchmarks that are still to be split."""
+
+
+@pytest.mark.parametrize(
+    "path", [*FILES, *BENCHMARKS], ids=lambda path: str(path.relative_to(PACKAGE.parent))
+)
 def test_files_and_functions_are_small(path):
     text = path.read_text()
-    assert len(text.splitlines()) <= MAX_FILE_LINES
+    if path not in BENCHMARKS or path.name not in STILL_LONG:
+        assert len(text.splitlines()) <= MAX_FILE_LINES
     tree = ast.parse(text)
     for function, lines in functions(tree):
-        assert lines <= MAX_FUNCTION_LINES, function
+        if path not in BENCHMARKS or (path.name, function) not in STILL_LONG:
+            assert lines <= MAX_FUNCTION_LINES, function
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             assert not (isinstance(node.func, ast.Name) and node.func.id == "eval")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import lucent_pictures, recipes, synthesis_quality
+from benchmarks import concepts, lucent_pictures, recipes, synthesis_quality
 from benchmarks._page import DOCS
 from benchmarks.recipe_verbs import JOBS
 
@@ -94,3 +95,25 @@ def test_a_picture_that_is_not_finished_leaves_no_file(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         lucent_pictures.kept(tmp_path, "lucent", make)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_rows_of_packages_that_are_absent_stay(capsys):
+    path = DOCS / "concepts.json"
+    [stored, *_] = json.loads(path.read_text())["networks"]
+    ours = [row for row in stored["rows"] if row["name"] in concepts.METHODS]
+    peers = [row for row in stored["rows"] if row["name"] not in concepts.METHODS]
+    assert len(peers) == 3
+    assert concepts.stored_rows_of_absent({**stored, "rows": ours}, path) == peers
+    assert capsys.readouterr().out.count("its stored row stays") == 3
+    assert concepts.stored_rows_of_absent(stored, path) == []
+    # Of another number of concepts they would say nothing.
+    assert concepts.stored_rows_of_absent({**stored, "rows": ours, "count": 1}, path) == []
+
+
+def test_a_quick_run_of_concepts_does_not_write_into_the_documentation(monkeypatch, capsys):
+    words = ["concepts", "nowhere", "--quick", "--out", str(DOCS)]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as error:
+        concepts.main()
+    assert error.value.code == 2
+    assert "--quick" in capsys.readouterr().err
