@@ -25,6 +25,9 @@ from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 if TYPE_CHECKING:
     from convscope.networks.model import Model
 
+ROUNDING_STEPS = 16
+"""Two runs of one network differ by a few steps of the largest score's precision."""
+
 
 @verb
 def intervene(
@@ -42,8 +45,9 @@ def intervene(
     `result["score"]` and `result["probability"]` hold the changed answers, k classes for k scales;
     `result["original"]` the unchanged scores and `result["original_probability"]` their
     probabilities, 1 classes. `result.table` has a row for each scale and each of its `top` classes
-    (`list` is "answer"), and for the classes whose score the change lowers most (the unit "raises"
-    them) and raises most (it "lowers" them).
+    (`list` is "answer"), and for the classes that the unit "raises" most (their score falls at a
+    scale below 1 and rises above it) and "lowers" most. Changes within the rounding of the scores,
+    as all are at 1, stand in neither.
 
     Args:
         model: what `load_model` takes.
@@ -107,15 +111,16 @@ def _rows(
     probabilities: tuple[Tensor, Tensor],
     top: int,
 ) -> list[Row]:
-    """The best classes, and those whose score changes most, for each scale; both pairs are before
-    and after."""
+    """The best classes, and those that the unit raises and lowers most, for each scale; both pairs
+    are before and after."""
     rows: list[Row] = []
     for place, scale in enumerate(scales):
         change = scores[1][place] - scores[0][0]
+        effect = _effect_of_unit(change, scale, scores[0][0])
         orders = {
             "answer": probabilities[1][place].argsort(descending=True, stable=True),
-            "raises": change.argsort(stable=True)[: int((change < 0).sum())],
-            "lowers": change.argsort(descending=True, stable=True)[: int((change > 0).sum())],
+            "raises": effect.argsort(descending=True, stable=True)[: int((effect > 0).sum())],
+            "lowers": effect.argsort(stable=True)[: int((effect < 0).sum())],
         }
         rows += [
             {
@@ -132,6 +137,14 @@ def _rows(
             for rank, index in enumerate(order[:top].tolist(), start=1)
         ]
     return rows
+
+
+def _effect_of_unit(change: Tensor, scale: float, original: Tensor) -> Tensor:
+    """Which way the unit itself moves each score (classes), as far as the `change` at a scale shows
+    it: a score that falls with less of the unit, or rises with more, is one that it raises."""
+    rounding = ROUNDING_STEPS * torch.finfo(original.dtype).eps * original.abs().max()
+    measured = torch.where(change.abs() > rounding, change, torch.zeros_like(change))
+    return measured * (1 if scale > 1 else 0 if scale == 1 else -1)
 
 
 def _partial_forward(probe: Probe, photo: Tensor, layer: str) -> PartialForward:

@@ -26,6 +26,26 @@ def test_solved_by_hand():
     assert [row["change"] for row in silenced] == pytest.approx([-1, -1])
 
 
+@pytest.mark.parametrize("scale", [-1.0, 0.0, 0.5, 2.0, 4.0])
+def test_the_lists_say_what_the_unit_does_at_any_scale(scale):
+    """Unit 1 is -0.5 on average: m0 + 3 m1 is lower with it, m0 - m1 higher."""
+    photo = np.full((4, 4, 1), 0.5, np.float32)
+    table = convscope.intervene(by_hand(), photo, "conv:1", scale=scale).table
+    assert {row["list"]: row["index"] for row in table[2:]} == {"raises": 1, "lowers": 0}
+    assert [row["change"] for row in table[2:]] == pytest.approx(
+        [-0.5 * -(scale - 1), -0.5 * 3 * (scale - 1)]
+    )
+
+
+@pytest.mark.parametrize("name", ["first:2", "third:1"])
+def test_rounding_is_no_effect(name):
+    torch.manual_seed(0)
+    model = convscope.load_model(Trunk().eval(), size=16)
+    photo = np.random.default_rng(0).random((16, 16, 3), dtype=np.float32)
+    table = convscope.intervene(model, photo, name, scale=[1.0, 0.999999999]).table
+    assert {row["list"] for row in table} == {"answer"}
+
+
 def test_one_neuron():
     """One of 16 places of map 1 silenced: m1 goes from -0.5 to -0.5 * 15 / 16."""
     photo = np.full((4, 4, 1), 0.5, np.float32)
