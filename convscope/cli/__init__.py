@@ -10,6 +10,14 @@ from collections.abc import Sequence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `convscope ...` and return its exit code: 0, 2 for anything the user can mend, 130 after
     Ctrl-C."""
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:  # also while the first modules are still being loaded
+        _say("stopped.")
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
     # Threads that spin for long while they wait slow each other down many times over where other
     # programs want the cores too.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
@@ -17,15 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from convscope.cli.commands import Verbs
     from convscope.cli.messages import usage_sentence
+    from convscope.cli.paths import drop_output
     from convscope.errors import ConvscopeError
 
     code = 0
     try:
-        returned = Verbs().main(
-            list(sys.argv[1:] if arguments is None else arguments),
-            prog_name="convscope",
-            standalone_mode=False,
-        )
+        returned = Verbs().main(arguments, prog_name="convscope", standalone_mode=False)
         code = returned if isinstance(returned, int) else 0
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -38,23 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _say(usage_sentence(error))
     except click.ClickException as error:
         code = _say(error.format_message())
-    except (KeyboardInterrupt, click.Abort):
+    except click.Abort:
         _say("stopped.")
         code = 130
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
     except OSError as error:
         if error.filename is not None or sys.stdout is None:
             raise
         # A write to standard output: what is in its buffer would raise once more at the end.
-        _drop_output()
+        drop_output()
         code = _say(f"Standard output cannot be written: {error.strerror or error}.")
     return code
-
-
-def _drop_output() -> None:
-    """Send what is still to be printed nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(sentence: str) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from typing import Any
 
 import click
@@ -135,7 +136,8 @@ class AtlasVerb(click.Command):
 
         positional: list[object] = []
         lines_every = SECONDS_BETWEEN_LINES
-        with show.progress(typed["quiet"] or typed["as_json"], lines=lines_every):
+        silent = typed["quiet"] or typed["as_json"]
+        with show.progress(silent, lines=lines_every), redirect_stdout(sys.stderr):
             for parameter in self.schema.parameters:
                 if parameter.keyword:
                     continue

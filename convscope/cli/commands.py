@@ -20,11 +20,12 @@ from convscope.cli.messages import in_words_of
 from convscope.cli.options import (
     REPEATABLE,
     SHOWS_ALL,
+    WHERE_TO_WRITE,
     help_all_option,
-    help_option,
     metavar,
     model_options,
     option,
+    output_options,
     version_option,
 )
 from convscope.cli.paths import (
@@ -33,8 +34,17 @@ from convscope.cli.paths import (
     check_output,
     check_standard_output,
     photos_in,
+    reader_may_stop,
 )
-from convscope.cli.public import CHOOSERS, PAGES, TABLES, VERBS, doc_of, method_options, schema_of
+from convscope.cli.public import (
+    CHOOSERS,
+    LISTS,
+    PAGES,
+    VERBS,
+    doc_of,
+    method_options,
+    schema_of,
+)
 from convscope.core.docstring import command_lines, summary
 from convscope.core.schema import Schema
 from convscope.core.types import Options
@@ -68,6 +78,20 @@ class Verbs(click.Group):
         elif args == ["version"]:
             args = ["--version"]
         return super().parse_args(context, args)
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        with reader_may_stop():  # of the help
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, context: click.Context) -> Any:
+        with reader_may_stop():
+            return super().invoke(context)
 
     def list_commands(self, context: click.Context) -> list[str]:
         return [*VERBS, *SUMMARIES, "live", "atlas"]
@@ -174,8 +198,8 @@ class Verb(click.Command):
         page = next(
             (parameter for parameter in self.schema.parameters if parameter.name == "out"), None
         )
-        self.groups["Output"] = _output_options(
-            self.name in TABLES,
+        self.groups["Output"] = output_options(
+            str(self.name),
             WHERE_TO_WRITE if page is None else f"Where to write: {page.help} [{page.default}]",
         )
         if self.schema.name in CHOOSERS:
@@ -201,8 +225,14 @@ class Verb(click.Command):
         is_page = self.schema.name in PAGES
         if typed["out"] == STDOUT and typed["as_json"]:
             raise OptionError("--json and --out - both write to standard output; give one of them.")
-        if self.name == "models" and (typed["out"] or typed["draw"]):
-            raise OptionError("models prints names, one a line; write them with models > FILE.")
+        if self.name in LISTS and (typed["out"] or typed["draw"]):
+            raise OptionError(
+                f"{self.name} prints names, one a line; write them with {self.name} > FILE."
+            )
+        if is_page and typed["draw"]:
+            raise OptionError(
+                f"--draw {typed['draw'][0]} is about a picture, and {self.name} writes a page."
+            )
         if typed["out"] is not None and (is_page or typed["out"] != STDOUT):
             read = [*photos, *filter(None, (typed.get("result"), typed.get("path")))]
             endings = (".html",) if is_page else ENDINGS
@@ -240,30 +270,8 @@ def _check_drawn(out: str, drawing: Sequence[str]) -> None:
     Raises:
         OptionError: `--draw` beside a file that holds no picture.
     """
-    if drawing and not out.lower().endswith((*PICTURES, ".html")):
+    if drawing and not out.lower().endswith(PICTURES):
         raise OptionError(
             f"--draw {drawing[0]} is about a picture, and --out {out} holds none; pictures end in"
             f" {' or '.join(PICTURES)}."
         )
-
-
-WHERE_TO_WRITE = (
-    "Where to write: a picture (.png, .jpg, .pdf, .svg; - for standard output), the arrays too"
-    " (.npz), or a table (.csv, .json)."
-)
-
-
-def _output_options(prints_table: bool, where: str) -> list[click.Option]:
-    quiet = "Print only the table." if prints_table else "No progress bar and no table."
-    return [
-        click.Option(["-o", "--out"], help=where),
-        click.Option(
-            ["--draw"],
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="An option of the picture, such as style=overlay.",
-        ),
-        click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
-        click.Option(["-q", "--quiet"], is_flag=True, help=quiet),
-        help_option(),
-    ]

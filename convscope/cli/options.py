@@ -8,7 +8,7 @@ import click
 
 from convscope.cli.complete import complete_model, completion_of
 from convscope.cli.messages import PLAIN
-from convscope.cli.public import schema_of
+from convscope.cli.public import LISTS, PAGES, TABLES, schema_of
 from convscope.core.annotations import base, members
 from convscope.core.schema import REQUIRED, Parameter, Schema
 from convscope.core.types import Options
@@ -18,6 +18,13 @@ from convscope.networks.sources import registry as sources
 
 REPEATABLE = ("layers", "methods", "metrics")
 """Options that may be given several times instead of with commas."""
+
+
+def can_be_typed(parameter: Parameter) -> bool:
+    """Whether some value of a parameter can be written on a command line: a mapping (of tensors by
+    name) cannot."""
+    kinds = {base(member) for member in members(parameter.type)} - {type(None)}
+    return not kinds <= {dict, Mapping}
 
 
 def flag_of(name: str) -> str:
@@ -52,7 +59,7 @@ def metavar(parameter: Parameter) -> str:
     if parameter.choices:
         return "|".join([*parameter.choices, *(["NUMBER"] if int in kinds else [])])
     if not parameter.keyword:
-        return parameter.name.upper()
+        return parameter.name.upper() if parameter.required else f"[{parameter.name.upper()}]"
     if kinds <= {int, float}:
         return "NUMBER"
     return "TEXT" if str in kinds else "VALUES"
@@ -91,7 +98,7 @@ def model_options(used_flags: set[str]) -> Iterator[click.Option]:
     seen = {"model"}
     for schema in model_schemas():
         for parameter in schema.options:
-            if parameter.name in seen:
+            if parameter.name in seen or not can_be_typed(parameter):
                 continue
             seen.add(parameter.name)
             yield from _model_option(parameter, schema.name, used_flags)
@@ -110,6 +117,35 @@ def _model_option(
     yield click.Option([flag, name], metavar=metavar(parameter), help=parameter.help + source)
     if plain != flag and plain not in used_flags:
         yield click.Option([plain, f"{PLAIN}{name}"], hidden=True)
+
+
+WHERE_TO_WRITE = (
+    "Where to write: a picture (.png, .jpg, .pdf, .svg; - for standard output), the arrays too"
+    " (.npz), or a table (.csv, .json)."
+)
+
+
+def output_options(verb: str, where: str) -> list[click.Option]:
+    """What every verb has; what cannot be asked of this one is hidden, so that it is refused in a
+    sentence of its own."""
+    quiet = "No progress bar and no table."
+    if verb in TABLES:
+        quiet = "Print only the table."
+    elif verb in PAGES:
+        quiet = "Print only where the page is."
+    return [
+        click.Option(["-o", "--out"], help=where, hidden=verb in LISTS),
+        click.Option(
+            ["--draw"],
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="An option of the picture, such as style=overlay.",
+            hidden=verb in (*LISTS, *PAGES),
+        ),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
+        click.Option(["-q", "--quiet"], is_flag=True, help=quiet),
+        help_option(),
+    ]
 
 
 def help_option() -> click.Option:

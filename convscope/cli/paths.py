@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+import click
 
 from convscope.errors import ImageError, InputError, OutputError, suggest
 
@@ -93,6 +98,36 @@ def check_standard_output() -> None:
     is_full = stat.S_ISREG(status.st_mode) and os.fstatvfs(number).f_bavail == 0
     if is_full or (stat.S_ISCHR(status.st_mode) and status.st_rdev == FULL_DEVICE):
         raise OutputError("Standard output is full: the device has no space left.")
+
+
+@contextmanager
+def reader_may_stop() -> Iterator[None]:
+    """Inside the block a reader of standard output that has read enough (`| head -1`) ends the
+    command, and nothing is wrong.
+
+    Raises:
+        Exit: with code 0; click makes a silent 1 of a broken pipe.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        if not _has_no_reader(sys.stdout):  # another connection broke
+            raise
+        drop_output()
+        raise click.exceptions.Exit(0) from None
+
+
+def _has_no_reader(stream: TextIO) -> bool:
+    if not hasattr(select, "poll"):  # Windows has none
+        return True
+    poll = select.poll()
+    poll.register(stream.fileno(), select.POLLOUT)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def drop_output() -> None:
+    """Send what is still to be printed nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_unicode(text: str) -> bool:

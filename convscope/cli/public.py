@@ -48,6 +48,9 @@ PAGES = ("report", "audit")
 TABLES = ("predict", "layers", "evaluate", "models", "benchmark_attribution", "activations")
 """Verbs whose answer is a table, read in the terminal."""
 
+LISTS = ("models",)
+"""Verbs whose answer is a list of names, which no file is written of."""
+
 ALIASES = {"models": "list_models"}
 """Verbs that have another name in Python, where a noun alone would say too little."""
 

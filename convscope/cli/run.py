@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,17 +49,28 @@ def run_verb(schema: Schema, typed: Options) -> int:
         options["out"] = out or f"{schema.name}.html"
     if typed.get("photo"):  # of a verb that can do without one, and therefore has --photo
         options["photo"] = list(typed["photo"])
-    with show.progress(typed["quiet"] or typed["as_json"]):
+    # What libraries and networks print while they work (torch.hub: "Downloading ...") is no part of
+    # the answer.
+    with show.progress(typed["quiet"] or typed["as_json"]), redirect_stdout(sys.stderr):
         if any(parameter.name == "model" for parameter in schema.parameters):
             positional.insert(0, load_typed_model(typed, with_weights=schema.name != "layers"))
         answer = getattr(convscope, schema.name)(*positional, **options)
     if schema.name in PAGES:
-        print(answer.details["path"])
-        return 0
+        return _say_page(answer, typed)
     if isinstance(answer, Path):
         print(answer)
         return 0
     return _write(schema.name, answer, out or default_out, typed, photos, is_default=out is None)
+
+
+def _say_page(page: Result, typed: Options) -> int:
+    if typed["as_json"]:
+        print(json.dumps(page.json(), indent=2, ensure_ascii=False))
+        return 0
+    print(page.details["path"])
+    if page.note and not typed["quiet"]:
+        print(page.note, file=sys.stderr)
+    return 0
 
 
 def _write(
@@ -165,7 +177,7 @@ def load_typed_model(typed: Options, *, with_weights: bool = True) -> Model:
         for name, value in typed.items()
         if name.startswith(("model_", f"{PLAIN}model_")) and value is not None
     }
-    source = full_spec(spec or "embedded").partition(":")[0]
+    source = full_spec("embedded" if spec is None else spec).partition(":")[0]
     known = {
         parameter.name: (schema.name, parameter)
         for schema in model_schemas(source)

@@ -60,8 +60,13 @@ def require_source(name: str) -> None:
     """Refuse the name of a network without its source.
 
     Raises:
-        ModelError: some source has a network of that name, or of one like it.
+        ModelError: it is empty, or some source has a network of that name, or of one like it.
     """
+    if not name.strip():
+        raise ModelError(
+            "The name of the model is empty (a variable that is not set?); write source:name, or"
+            " leave it out for the embedded network."
+        )
     sources: dict[str, list[str]] = {}
     for known in list_models():
         sources.setdefault(known.partition(":")[2], []).append(known)

@@ -165,10 +165,11 @@ def _loaded(
     if isinstance(model, nn.Module):
         return _bare(model, weights, options)
     if model is None or isinstance(model, (str, Path)):
-        return _from_source(str(model) if model else DEFAULT, weights, options, call_options)
+        spec = DEFAULT if model is None else str(model)
+        return _from_source(spec, weights, options, call_options)
+    kind = type(model).__name__
     raise ModelError(
-        f"A model is a name such as 'torchvision:vgg16' or an nn.Module; {type(model).__name__} was"
-        " given."
+        f"A model is a name such as 'torchvision:vgg16' or an nn.Module; {kind} was given."
     )
 
 

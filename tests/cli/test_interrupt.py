@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import signal
 
@@ -66,3 +67,17 @@ def test_interrupted_batches_keep_what_is_made(capsys, folder, monkeypatch):
     assert main([*arguments, "--out", "x.png"]) == 130
     assert "interrupted after 3 of 10 steps" in capsys.readouterr().err
     assert read_provenance("x.png")["interrupted"]["after"] == 3
+
+
+def test_an_interrupt_before_the_first_module_is_loaded(capsys, monkeypatch):
+    """Half a second of imports comes before the verb."""
+    loaded = builtins.__import__
+
+    def interrupted(name, *arguments, **options):
+        if name == "convscope.cli.commands":
+            raise KeyboardInterrupt
+        return loaded(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    assert main(["methods"]) == 130
+    assert capsys.readouterr().err == "convscope: stopped.\n"

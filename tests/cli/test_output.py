@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
 import json
 import os
 import subprocess
@@ -11,9 +13,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import convscope
 from convscope.cli import main
+from tests.quick_verbs import SIDE, small_network
 
 ROOT = Path(__file__).parents[2]
+
+RUN = importlib.import_module("convscope.cli.run")
+"""The module; the package has a function of that name."""
 
 
 def test_an_input_is_never_overwritten(folder, capsys):
@@ -119,3 +126,53 @@ def test_what_is_written_is_checked_before_the_network_is_loaded(
     monkeypatch.setattr("convscope.cli.run.load_typed_model", lambda typed: pytest.fail("loaded"))
     assert main(["explain", "sample:chelsea", *options]) == 2
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["models"], ["predict", "sample:chelsea", "--json"], ["explain", "--help-all"]]
+)
+def test_a_reader_that_has_read_enough(arguments, folder):
+    """`convscope models | head -1`."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        ended = run_child(*arguments, folder=folder, stdout=pipe, stderr=subprocess.PIPE)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_connection_that_breaks_is_no_reader_that_stops(folder, monkeypatch):
+    def broken(*arguments, **options):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(RUN, "load_typed_model", broken)
+    monkeypatch.setattr(sys, "stderr", sys.stderr)  # click exchanges it
+    with Path("out.txt").open("w") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        with pytest.raises(SystemExit):
+            main(["predict", "sample:chelsea"])
+
+
+def loads_loudly(typed, **options):
+    print("Downloading: ...")
+    return convscope.load_model(small_network(), size=SIDE)
+
+
+def test_what_libraries_print_is_no_part_of_the_answer(monkeypatch, capsys):
+    """As torch.hub says on standard output what it fetches."""
+    monkeypatch.setattr(RUN, "load_typed_model", loads_loudly)
+    assert main(["predict", "sample:chelsea", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["verb"] == "predict"
+    assert "Downloading" in said.err
+
+
+def test_what_libraries_print_is_no_part_of_a_picture(monkeypatch, capsysbinary):
+    monkeypatch.setattr(RUN, "load_typed_model", loads_loudly)
+    assert main(["explain", "sample:chelsea", "--out", "-"]) == 0
+    assert capsysbinary.readouterr().out.startswith(b"\x89PNG")
+
+
+def test_an_empty_name_of_a_network_is_refused(capsys):
+    """`--model "$NETWORK"` with a variable that is not set."""
+    assert main(["layers", "--model", ""]) == 2
+    assert "The name of the model is empty" in capsys.readouterr().err
