@@ -2,11 +2,12 @@
 
     python -m benchmarks.fooling_quality PHOTOS --pairs 100 --out docs/fooling.json
 
-Pairs of a photo and a random target. Convscope's `fool` by its presets `cs231n` and `minimal`
-(at most 100 steps); foolbox's L2 PGD (40
-steps) at the smallest of a few bounds that fools, image by image; foolbox's L2 DeepFool, which goes
-for any other class, so that its changes are smaller. Every fooled image is asked about again after
-rounding to 8 bits, as a PNG does. Needs foolbox 3.3.
+Pairs of a photo and a random target. Convscope's `fool` by its presets `cs231n` and `minimal`;
+foolbox with its own steps: L2 PGD at the smallest of a few bounds that fools, image by image, its
+attacks with the smallest norm, DDN and FMN, and DeepFool, which goes for any other class, so that
+its changes are smaller. Every fooled image is asked about again after rounding to 8 bits, as a PNG
+does. foolbox is not told of the rounding, so each of its changes is also stretched by the least
+factor at which the rounded image fools. Needs foolbox 3.3.
 """
 
 from __future__ import annotations
@@ -23,12 +24,17 @@ from PIL import Image
 from torch import Tensor, nn
 
 import convscope
+from benchmarks.speed_rows._missing import missing
 from convscope.core.files import write_whole
 from convscope.networks.model import Model
 from convscope.probe import Probe
 
 BOUNDS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
-PGD_STEPS = 40
+"""Of PGD, in [0, 1] units."""
+
+LARGEST_FACTOR, HALVINGS = 4.0, 8
+"""How far a peer's change is stretched at most, and how finely the least factor is searched."""
+
 PRESETS = ("cs231n", "minimal")
 
 
@@ -64,11 +70,7 @@ def describe(
     fooled."""
     shares = []
     for shown in (image, rounded(image)):
-        with Probe(model) as probe:
-            said = torch.cat(
-                [probe.scores(model.preprocess(part)).argmax(1) for part in shown.split(16)]
-            )
-        shares.append(said == wanted if wanted is not None else said != before)
+        shares.append(fooled(model, shown, wanted, before))
     change = (rounded(image) - original)[shares[1]].flatten(1)
     return {
         "fooled": float(shares[0].float().mean()),
@@ -89,7 +91,7 @@ def pgd(model: Model, original: Tensor, wanted: Tensor) -> Tensor:
         places = left.nonzero()[:, 0]
         for part in places.split(16):
             criterion = foolbox.criteria.TargetedMisclassification(wanted[part])
-            _, output, success = foolbox.attacks.L2PGD(steps=PGD_STEPS)(
+            _, output, success = foolbox.attacks.L2PGD()(
                 network, original[part], criterion, epsilons=bound
             )
             entries[part] = output
@@ -97,6 +99,52 @@ def pgd(model: Model, original: Tensor, wanted: Tensor) -> Tensor:
         if not bool(left.any()):
             break
     return entries
+
+
+def smallest(name: str, model: Model, original: Tensor, wanted: Tensor) -> Tensor:
+    """By one of foolbox's attacks that look for the smallest norm."""
+    import foolbox
+
+    network = foolbox.PyTorchModel(Classifier(model).eval(), bounds=(0, 1))
+    attack = getattr(foolbox.attacks, name)()
+    parts = zip(original.split(16), wanted.split(16), strict=True)
+    return torch.cat(
+        [
+            attack(network, part, foolbox.criteria.TargetedMisclassification(label), epsilons=None)[
+                1
+            ]
+            for part, label in parts
+        ]
+    )
+
+
+def stretched(
+    model: Model, image: Tensor, original: Tensor, wanted: Tensor | None, before: Tensor
+) -> Tensor:
+    """The changes multiplied by the least factor at which the rounded image fools, found by
+    halving; as they are where none does."""
+    change = image - original
+    fails = torch.ones(len(image), 1, 1, 1)
+    fools = torch.full_like(fails, LARGEST_FACTOR)
+    best = image.clone()
+    factor = fails
+    for _ in range(HALVINGS + 1):
+        candidates = rounded((original + factor * change).clamp(0, 1))
+        confirmed = fooled(model, candidates, wanted, before).view(-1, 1, 1, 1)
+        best = torch.where(confirmed, candidates, best)
+        fools = torch.where(confirmed, factor, fools)
+        fails = torch.where(confirmed, fails, factor)
+        factor = (fails + fools) / 2
+    return best
+
+
+def fooled(model: Model, image: Tensor, wanted: Tensor | None, before: Tensor) -> Tensor:
+    """Whether the network says the target, or anything but what it said before."""
+    with Probe(model) as probe:
+        answers = torch.cat(
+            [probe.scores(model.preprocess(part)).argmax(1) for part in image.split(16)]
+        )
+    return answers == wanted if wanted is not None else answers != before
 
 
 def deep_fool(model: Model, original: Tensor, before: Tensor) -> Tensor:
@@ -130,6 +178,8 @@ def main() -> None:
     arguments = options.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    if absent := missing("foolbox"):
+        raise SystemExit(f"foolbox is {absent}; the extra `bench` has it.")
     model = convscope.load_model()
     seen = photos(arguments.photos, model.size[0])
     original = rounded(torch.cat([seen[place % len(seen)] for place in range(arguments.pairs)]))
@@ -146,17 +196,32 @@ def main() -> None:
     for preset in PRESETS:
         image, row = fooled_by(model, preset, original, wanted)
         table[f"Convscope, {preset}"] = describe(model, image, original, wanted, before) | row
-        if arguments.peer_pairs:
+        if arguments.peer_pairs and arguments.peer_pairs < arguments.pairs:
             row = describe(model, image[few], *part)
             table[f"Convscope, {preset}, on the peers' pairs"] = row
         print(preset, table[f"Convscope, {preset}"], flush=True)
-    table["foolbox, L2 PGD"] = describe(model, pgd(model, part[0], part[1]), *part)
-    table["foolbox, DeepFool, any other class"] = describe(
-        model, deep_fool(model, part[0], part[2]), part[0], None, part[2]
-    )
-    data = {"pairs": arguments.pairs, "rows": table}
+    table |= peers_rows(model, *part)
+    data = {"pairs": arguments.pairs, "peer_pairs": len(part[0]), "rows": table}
     print(markdown(data))
     write_whole(arguments.out, json.dumps(data, indent=2).encode())
+
+
+def peers_rows(
+    model: Model, original: Tensor, wanted: Tensor, before: Tensor
+) -> dict[str, dict[str, Any]]:
+    """foolbox's attacks, each as it is and stretched until the rounded image fools."""
+    images = {
+        "L2 PGD": (pgd(model, original, wanted), wanted),
+        "DDN": (smallest("DDNAttack", model, original, wanted), wanted),
+        "FMN": (smallest("L2FMNAttack", model, original, wanted), wanted),
+        "DeepFool, any other class": (deep_fool(model, original, before), None),
+    }
+    table = {}
+    for name, (image, target) in images.items():
+        longer = stretched(model, image, original, target, before)
+        table[f"foolbox, {name}"] = describe(model, image, original, target, before)
+        table[f"foolbox, {name}, stretched"] = describe(model, longer, original, target, before)
+    return table
 
 
 def fooled_by(
@@ -194,8 +259,10 @@ def markdown(data: dict[str, Any]) -> str:
         "",
         f"{data['pairs']} pairs of a photo and a random target class, the embedded network; sizes"
         " of the change in [0, 1] units, over the images that were fooled, after rounding"
-        " to 8 bits as"
-        " a PNG keeps them.",
+        " to 8 bits as a PNG keeps them. foolbox 3.3.4 with its own numbers of steps,"
+        f" {data['peer_pairs']} pairs: PGD at the first of the bounds"
+        f' {", ".join(map(str, BOUNDS))} that fools; "stretched" is the same change times the'
+        " least factor at which the rounded image fools: foolbox is not told of the rounding.",
         "",
         "| who | fooled | also after rounding | median L2 | median Linf | median steps | most |",
         "|---|---|---|---|---|---|---|",

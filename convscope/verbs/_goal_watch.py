@@ -9,7 +9,7 @@ from torch import Tensor
 
 from convscope.probe import Probe
 from convscope.questions.goal import Goal
-from convscope.synthesis.eight_bit import EightBit, rounded
+from convscope.synthesis.eight_bit import EightBit
 
 
 class GoalWatch:
@@ -33,35 +33,19 @@ class GoalWatch:
             for place, goal in enumerate(self.goals)
             if self.fooled_at[place] < 0 and goal.is_reached(model, output, place)
         ]
-        if places:
-            candidates = self.image.evaluated
-            answer = self.probe.output(model.preprocess(candidates))
-            for place in places:
-                if self.goals[place].is_reached(model, answer, place):
-                    self.fooled_at[place] = self.steps
-                    self.kept[place] = candidates[place]
+        for place in self.confirmed(places):
+            self.fooled_at[place] = self.steps
+            self.kept[place] = self.image.evaluated[place]
         self.steps += 1
         return min(self.fooled_at) >= 0
 
-    def shrink(self, original: Tensor, bisections: int) -> None:
-        """Make the changes smaller: the images move back towards the photos for as long as they
-        fool, halving the distance in question each time."""
-        may_shrink = [step > 0 for step in self.fooled_at]
-        model, change = self.probe.model, self.kept - original
-        fails = torch.zeros(len(original), 1, 1, 1, device=original.device)
-        fools = torch.ones_like(fails)
-        for _ in range(bisections if any(may_shrink) else 0):
-            share = (fails + fools) / 2
-            candidates = rounded(original + share * change)
-            output = self.probe.output(model.preprocess(candidates))
-            says_so = [
-                shrinks and goal.is_reached(model, output, place)
-                for place, (shrinks, goal) in enumerate(zip(may_shrink, self.goals, strict=True))
-            ]
-            confirmed = torch.tensor(says_so, device=original.device).view(-1, 1, 1, 1)
-            self.kept = torch.where(confirmed, candidates, self.kept)
-            fools = torch.where(confirmed, share, fools)
-            fails = torch.where(confirmed, fails, share)
+    def confirmed(self, places: Sequence[int]) -> list[int]:
+        """Those of the images at which the network itself says what is wanted."""
+        if not places:
+            return []
+        model = self.probe.model
+        answer = self.probe.output(model.preprocess(self.image.evaluated))
+        return [place for place in places if self.goals[place].is_reached(model, answer, place)]
 
     def images(self) -> Tensor:
         """The fooling images, and the last ones where the network was not fooled."""

@@ -21,6 +21,7 @@ from convscope.results.details import FoolingDetails
 from convscope.results.provenance import Row
 from convscope.results.result import Result
 from convscope.synthesis.eight_bit import EightBit, rounded
+from convscope.synthesis.norm_bound import NormBound
 from convscope.synthesis.objective import Objective, objective
 from convscope.synthesis.optimize import optimize
 from convscope.synthesis.overrides import TransformOverrides
@@ -28,6 +29,7 @@ from convscope.synthesis.random import RandomStreams
 from convscope.synthesis.result import OptimizationResult
 from convscope.synthesis.settings import Settings
 from convscope.verbs._goal_watch import GoalWatch
+from convscope.verbs._smallest_change import SmallestChange
 from convscope.verbs._synthesis import add_snapshots, notes_of, seen_by
 from convscope.verbs._verb import PhotoLike, bytes_of, verb
 
@@ -60,8 +62,9 @@ def fool(
             value:K=NUMBER or like:PHOTO=NUMBER (a cosine), to be crossed; or one for each photo;
             by default the least likely class, the surest box or the largest mask.
         preset: cs231n (normalized gradient), plain (rate 200 on the gradient itself), or minimal
-            (the smallest change: raises the log-probability, then goes back towards the photo for
-            as long as it fools).
+            (the smallest change: raises the log-probability at a distance from the photo that
+            shrinks while the image fools and grows while it does not, as in Rony et al., 2019; all
+            its steps are made, and the nearest image that fools is the answer).
         steps: at most so many steps.
         half: climb in bfloat16; the network is asked in full precision before an image counts as
             fooling.
@@ -155,8 +158,14 @@ def _fool(
 ) -> tuple[GoalWatch, OptimizationResult]:
     """From the photos towards the goals, on a faster copy of the network."""
     streams = RandomStreams.of(seed, ["fool"] * len(original), original.device)
-    image = EightBit(settings.parameterization(probe, len(original), streams, original))
-    watch = GoalWatch(probe, image, goals)
+    parameterization = settings.parameterization(probe, len(original), streams, original)
+    if settings.preset.norm_step:
+        bound = NormBound(parameterization, original, settings.preset.norm_step)
+        image = EightBit(bound)
+        watch: GoalWatch = SmallestChange(probe, image, goals, original, bound)
+    else:
+        image = EightBit(parameterization)
+        watch = GoalWatch(probe, image, goals)
     kind = settings.preset.objective or "logit"
     objectives = [_objective(goal, place, kind) for place, goal in enumerate(goals)]
     with Probe(inference_copy(probe.model, half=half)) as fast_probe:
@@ -177,7 +186,6 @@ def _fool(
         if result.early_stop is None:
             image.evaluated = image.shown
             watch(image.shown, fast_probe.output(probe.model.preprocess(image.shown)))
-    watch.shrink(original, settings.preset.bisections)
     return watch, result
 
 

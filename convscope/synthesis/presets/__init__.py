@@ -80,8 +80,9 @@ class Preset(_Checked):
 
     `input_span` is how far apart black and white are in the network's units that rates, noise and
     L2 weight were published for. `objective` is what the verb raises, where the source has its own
-    formula. `bisections` says how often, at the end of fooling, the change is cut between a size
-    that fools and one that does not. `small` names the preset for networks of few pixels, and
+    formula. `norm_step` is the share by which fooling makes a change
+    smaller after each step at which it fools, and larger after each at which it does not (0: it
+    ends at the first that fools). `small` names the preset for networks of few pixels, and
     `network_size` lets a dream on one be of its size. `half` computes in bfloat16 where the
     processor has instructions for it. `regularizer_stride` is the stride of the layers that the
     regularizers' weights are for: at coarser ones, which say less of fine detail, they grow with
@@ -94,7 +95,7 @@ class Preset(_Checked):
     input_span: float | None = Field(default=None, gt=0)
     small: str | None = None
     objective: str | None = None
-    bisections: int = Field(default=0, ge=0, le=16)
+    norm_step: float = Field(default=0.0, ge=0, lt=1)
     display: Literal["clip", "standardize"] = "clip"
     parameterization: dict[str, OptionValue]
     transforms: tuple[dict[str, OptionValue], ...] = ()
