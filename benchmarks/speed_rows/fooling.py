@@ -1,5 +1,8 @@
 """Fooling against foolbox's L2 PGD: seconds per image and step, with a step too small to fool, so
-that no one ends early."""
+that no one ends early.
+
+Ours is `convscope.fool` on PIL photos; foolbox gets a tensor made by torchvision inside the call.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 import convscope
 from benchmarks._duel import Duel, Row, Run, Setting, duel, rows
 from benchmarks.speed_rows._missing import missing, precisions_of
-from benchmarks.speed_rows._networks import model_of, network_of
+from benchmarks.speed_rows._networks import model_of, network_of, photos
 from convscope.networks.model import Model
 
 STEPS = 4
@@ -32,9 +36,8 @@ class _Classifier(nn.Module):
         return scores
 
 
-def ours(model: Model, image: Tensor, *, half: bool = False) -> Run:
+def ours(model: Model, photos: list[Image.Image], *, half: bool = False) -> Run:
     """The verb, as its users call it."""
-    photos = list(image.split(1))
 
     def run() -> None:
         result = convscope.fool(model, photos, target=CLASS, steps=STEPS, rate=TINY, half=half)
@@ -43,17 +46,21 @@ def ours(model: Model, image: Tensor, *, half: bool = False) -> Run:
     return run
 
 
-def foolboxs(model: Model, network: Any, image: Tensor) -> Run:
+def foolboxs(model: Model, network: Any, photos: list[Image.Image]) -> Run:
     """foolbox, on the network in full precision."""
     import foolbox
+    from torchvision.transforms.v2 import functional
 
     target = foolbox.PyTorchModel(_Classifier(model, network).eval(), bounds=(0, 1))
     criterion = foolbox.criteria.TargetedMisclassification(
-        torch.full((len(image),), CLASS, device=image.device)
+        torch.full((len(photos),), CLASS, device=model.device)
     )
     attack = foolbox.attacks.L2PGD(steps=STEPS, abs_stepsize=TINY)
 
     def run() -> None:
+        image = torch.stack(
+            [functional.to_dtype(functional.pil_to_tensor(photo), scale=True) for photo in photos]
+        ).to(model.device)
         attack(target, image, criterion, epsilons=TINY)
 
     return run
@@ -64,15 +71,13 @@ def run(setting: Setting) -> Iterator[Row]:
     absent = missing("foolbox")
     precisions = precisions_of(setting.device)
     for name in ("embedded",) if setting.quick else ("resnet50", "embedded"):
-        for batch in (2,):
+        for batch in (1, 2):
             model = model_of(name, setting.device)
-            image = torch.rand(batch, 3, 224, 224, generator=torch.Generator().manual_seed(0)).to(
-                setting.device
-            )
-            contestants = {who: ours(model, image, half=who != "ours") for who in precisions}
+            pictures = photos(batch)
+            contestants = {who: ours(model, pictures, half=who != "ours") for who in precisions}
             if not absent:
                 contestants["foolbox L2 PGD"] = foolboxs(
-                    model, network_of(name, setting.device), image
+                    model, network_of(name, setting.device), pictures
                 )
             timing = duel(contestants, setting.patience, setting.device)
             each = Duel(
