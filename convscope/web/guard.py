@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from convscope.web.limits import LONGEST_QUERY
 
@@ -22,12 +23,33 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 METHODS = ("GET", "HEAD", "POST")
 
+_HTML = "text/html; charset=utf-8"
+
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:;"
     " connect-src 'self'; media-src 'self' blob:; manifest-src 'none'; base-uri 'none';"
     " form-action 'none'; object-src 'none'; require-trusted-types-for 'script';"
     " trusted-types 'none'; frame-ancestors {frames}"
 )
+
+_OPENED = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Convscope live</title>'
+    '<meta http-equiv="refresh" content="0; url={address}">'
+    '<p><a href="{address}">Open the microscope</a></p></html>'
+)
+"""What a browser is sent for the right token: a page, which goes on to the address without it.
+
+The token's cookie is SameSite=Strict. A redirect would still belong to the click on another site's
+link (a chat, a mail) that led here, and the browser would leave the cookie out; what this page asks
+for is asked by this server's own page.
+"""
+
+_REFUSED = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Convscope live</title>'
+    "<p>{sentence}</p>"
+    '<p>Opened in this browser before? Then <a href="">go on here</a>.</p></html>'
+)
+"""The same for an address without a token that another site leads to."""
 
 _NOTEBOOKS = "http://localhost:* http://127.0.0.1:*"
 """Where a notebook that may show the page in a frame is served from."""
@@ -93,7 +115,7 @@ class Guard:
         headers = _headers(scope)
         refused = self._refusal(scope, headers)
         if refused is not None:
-            await self._answer(send, *refused)
+            await self._refuse(scope, send, *refused)
             return
         token = self._token_in(scope)
         if token is not None:
@@ -148,16 +170,25 @@ class Guard:
         # One slash: an address that begins with two would lead to another host.
         path = "/" + scope["path"].lstrip("/")
         path = path if path.isascii() and path.isprintable() and "\\" not in path else "/"
+        address = quote(path) + (f"?{rest}" if rest else "")
         cookie = f"{self.access.cookie}={token}; HttpOnly; SameSite=Strict; Path=/"
-        headers = {"location": path + (f"?{rest}" if rest else ""), "set-cookie": cookie}
-        await self._answer(send, 303, "", headers)
+        page = _OPENED.format(address=html.escape(address))
+        await self._answer(send, 200, page, {"content-type": _HTML, "set-cookie": cookie})
 
-    async def _answer(
-        self, send: Send, status: int, sentence: str, more: dict[str, str] | None = None
-    ) -> None:
-        body = json.dumps({"error": sentence}).encode()
-        headers = {"content-type": "application/json", "content-length": str(len(body))}
-        headers |= self._headers(False) | (more or {})
+    async def _refuse(self, scope: Scope, send: Send, status: int, sentence: str) -> None:
+        """A refusal as JSON; to a browser that opens a page without the token, as a page."""
+        accepted = _headers(scope).get("accept", [])
+        is_page = not scope["path"].startswith("/api/") and "text/html" in ",".join(accepted)
+        if status == 401 and is_page:
+            page = _REFUSED.format(sentence=html.escape(sentence))
+            await self._answer(send, status, page, {"content-type": _HTML})
+            return
+        text = json.dumps({"error": sentence})
+        await self._answer(send, status, text, {"content-type": "application/json"})
+
+    async def _answer(self, send: Send, status: int, text: str, more: dict[str, str]) -> None:
+        body = text.encode()
+        headers = {"content-length": str(len(body))} | self._headers(False) | more
         listed = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": status, "headers": listed})
         await send({"type": "http.response.body", "body": body})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -11,6 +14,12 @@ from tests.web.conftest import ORIGIN
 from tests.web.hostile import refused
 
 pytestmark = pytest.mark.usefixtures("still_answers")
+
+
+def next_address(response):
+    """Where a page goes on to by itself."""
+    found = re.search(r'<meta http-equiv="refresh" content="0; url=([^"]*)">', response.text)
+    return found and html.unescape(found[1])
 
 
 @pytest.mark.parametrize(
@@ -121,18 +130,40 @@ class TestAnotherHost:
 
     def test_the_token_opens_and_leaves_the_address(self, outside, access):
         response = outside.get(f"/unit?unit=a:1&token={access.token}", follow_redirects=False)
-        assert response.status_code == 303
-        assert response.headers["location"] == "/unit?unit=a%3A1"
+        assert response.status_code == 200
+        assert next_address(response) == "/unit?unit=a%3A1"
+        assert access.token not in response.text
         cookie = response.headers["set-cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=Strict" in cookie
         assert outside.get("/photo").status_code == 200
 
+    @pytest.mark.parametrize(
+        "path", ["/a'b\"c<script>", "/photo?photo='\"><script>alert(1)</script>", "/;url=x"]
+    )
+    def test_nothing_of_the_address_is_written_into_the_page(self, outside, access, path):
+        mark = "&" if "?" in path else "?"
+        page = outside.get(f"{path}{mark}token={access.token}").text
+        assert "<script" not in page
+        addresses = re.findall(r'(?:url|href)="?(/[^"<>\']*)"', page)
+        assert len(addresses) == 2
+        assert re.sub(r"<[^<>]*>", "", page) == "Convscope liveOpen the microscope"
+
+    def test_a_browser_without_the_token_is_answered_with_a_page(self, outside):
+        """Where a browser has the cookie, the link there is followed as this server's own."""
+        response = outside.get("/photo?photo=<b>", headers={"accept": "text/html,*/*;q=0.8"})
+        assert response.status_code == 401
+        assert response.headers["content-type"].startswith("text/html")
+        assert "Open the whole address that was printed" in response.text
+        assert "<b>" not in response.text
+        refused(outside.get("/api/state", headers={"accept": "text/html"}), 401)
+
     def test_a_token_leads_to_no_other_host(self, outside, access):
         response = outside.get(
             f"http://192.0.2.7:8000//evil.example/?token={access.token}", follow_redirects=False
         )
-        assert not response.headers.get("location", "/").startswith("//")
+        assert next_address(response) == "/evil.example/"
+        assert "location" not in response.headers
 
     def test_the_host_is_checked_all_the_same(self, outside, access):
         headers = {"host": "evil.example:8000"}
