@@ -67,7 +67,7 @@ def live(
     from convscope.web.guard import Access
     from convscope.web.microscope import Microscope
 
-    bound = _bind(host, port)
+    bound = bind(host, port)
     try:
         listed = list(photos) if isinstance(photos, (list, tuple)) else [photos]
         microscope = Microscope(
@@ -93,12 +93,31 @@ class Live:
         self.address = access.address
         self._server = _server(microscope, access)
         self._thread = threading.Thread(
-            target=self._server.run, args=([bound],), name="convscope-live", daemon=True
+            target=self._run, args=(bound,), name="convscope-live", daemon=True
         )
+        self._failure: Exception | None = None
         started = threading.Event()
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
             started.wait(0.01)
+        if not self._server.started:
+            self._thread.join()
+            bound.close()
+            microscope.close()
+            raise OptionError(
+                f"The server did not start at {access.host} port {access.port}"
+                f" ({self._failure or 'it ended by itself'}); give another --port, or 0 for any"
+                " free one."
+            ) from self._failure
+
+    def _run(self, bound: socket.socket) -> None:
+        try:
+            self._server.run([bound])
+        except Exception as error:
+            # Of a server that had started, Python prints it as of any other thread.
+            if self._server.started:
+                raise
+            self._failure = error
 
     def wait(self) -> None:
         """Return when the server has ended; Ctrl-C ends it."""
@@ -153,7 +172,7 @@ def _server(microscope: Microscope, access: Access) -> uvicorn.Server:
     )
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
     """A socket that listens; the port is known before the address is printed."""
     if not 0 <= port <= 65535:
         raise OptionError(f"port must be 0 to 65535; {port} was given.")
@@ -165,6 +184,8 @@ def _bind(host: str, port: int) -> socket.socket:
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind((host, port))
+            # At once: until a socket listens, another program may be bound to the same port.
+            bound.listen()
         except OSError:
             bound.close()
             raise

@@ -14,7 +14,9 @@ import pytest
 import convscope
 from convscope.cli import main
 from convscope.errors import ExtraError, ImageError, OptionError
-from convscope.web.live import Live
+from convscope.web.guard import Access
+from convscope.web.live import Live, bind
+from convscope.web.microscope import Microscope
 
 
 def test_the_address_is_the_first_line_and_answers(embedded, capsys):
@@ -77,6 +79,31 @@ def test_a_port_that_is_taken_is_a_sentence(embedded, capsys):
         convscope.live(embedded, port=70000, browser=False)
     with pytest.raises(OptionError, match="Cannot listen"):
         convscope.live(embedded, host="nowhere.invalid", browser=False)
+
+
+def test_two_that_begin_at_the_same_time_do_not_share_a_port(embedded):
+    """The port is ours from the moment it is bound, though the network is still being loaded."""
+    first = bind("127.0.0.1", 0)
+    try:
+        port = first.getsockname()[1]
+        with pytest.raises(OptionError, match=f"Cannot listen on 127.0.0.1 port {port}"):
+            bind("127.0.0.1", port)
+    finally:
+        first.close()
+
+
+def test_a_server_that_does_not_start_is_an_error(embedded, capfd):
+    """And not the address of nobody, or of another program, below a traceback."""
+    with socket.socket() as first, socket.socket() as second:
+        for one in (first, second):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        first.bind(("127.0.0.1", 0))
+        port = first.getsockname()[1]
+        second.bind(("127.0.0.1", port))
+        first.listen()
+        with pytest.raises(OptionError, match=f"did not start at 127.0.0.1 port {port}"):
+            Live(Microscope(embedded), Access.on("127.0.0.1", port), second)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_photo_that_cannot_be_read_is_said_before_anything_starts(embedded):
