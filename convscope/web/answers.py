@@ -117,7 +117,8 @@ def layer(microscope: Microscope, photo: Photo, name: str) -> JsonObject:
 
 
 def unit(microscope: Microscope, photo: Photo, name: str) -> JsonObject:
-    """Where a unit fires on a photo, and what the atlas knows of it."""
+    """Where a unit fires on a photo, the place of a neuron there, and what the atlas knows of the
+    unit."""
     chosen = microscope.layers.unit(name)
     layer = microscope.layers[chosen.layer]
     fires = _activations(microscope, photo, chosen.layer)[chosen.layer][0, chosen.index]
@@ -125,6 +126,8 @@ def unit(microscope: Microscope, photo: Photo, name: str) -> JsonObject:
         "unit": f"{chosen.layer}:{chosen.index}",
         "layer": chosen.layer,
         "index": chosen.index,
+        "row": chosen.row,
+        "column": chosen.column,
         "units": layer.units,
         "shape": list(layer.shape),
         "fires": drawing.heat(fires, "layer"),

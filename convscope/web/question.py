@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -16,6 +17,9 @@ from convscope.web.photos import Photo
 
 WATCHER, LONGEST_WATCHER = "watcher", 40
 """The part of an address in which a page names itself, and the characters read of that."""
+
+_BETWEEN_UNITS = re.compile(r",(?!\s*\d+\s*(?:,|$))")
+"""A comma that is followed by more than a number: the comma in layer:index:row,column is not."""
 
 OPTIMIZED = ("activation_grid", "visualize")
 """Verbs whose pictures are optimized, which takes long."""
@@ -93,8 +97,7 @@ def units_of(value: object) -> list[str]:
         return []
     if isinstance(value, (list, tuple)):
         return [str(text) for text in value]
-    text = str(value)
-    return [text] if text.count(":") < 2 else text.split(",")
+    return [text.strip() for text in _BETWEEN_UNITS.split(str(value))]
 
 
 async def photo_of(microscope: Microscope, number: str) -> Photo:

@@ -46,6 +46,30 @@ def test_state_names_what_can_be_asked(client, embedded):
         assert option["help"]
 
 
+def test_a_neurons_comma_does_not_part_two_units(client, embedded, chelsea):
+    """`layer:index:row,column`, alone and among others, in every question that names a unit."""
+    seen = client.get(f"/api/unit?{CAT}&unit=blocks.3:11:2,3").json()
+    assert (seen["row"], seen["column"], seen["index"]) == (2, 3, 11)
+    seen = client.get(f"/api/intervene?{CAT}&unit=blocks.3:11:2,3&scale=0").json()
+    wanted = convscope.intervene(embedded, chelsea, "blocks.3:11:2,3", top=6).table
+    assert seen["lowers"][0]["change"] == pytest.approx(
+        max(row["change"] for row in wanted), abs=1e-4
+    ) or seen["raises"][0]["change"] == pytest.approx(
+        min(row["change"] for row in wanted), abs=1e-4
+    )
+    for units, titles in (
+        ("blocks.3:11:2,3", ["blocks.3:11:2,3"]),
+        ("blocks.3:11:2,3,blocks.3:12", ["blocks.3:11:2,3", "blocks.3:12"]),
+        ("blocks.3:12,blocks.3:11:2,3", ["blocks.3:12", "blocks.3:11:2,3"]),
+        ("blocks.3:12, blocks.3:13", ["blocks.3:12", "blocks.3:13"]),
+    ):
+        query = f"verb=visualize&units={units}&steps=2&size=32"
+        with client.stream("GET", f"/api/job?{query}") as got:
+            assert events(got)[-1]["titles"] == titles
+    recipe = client.get("/api/recipe?verb=visualize&units=blocks.3:11:2,3").json()
+    assert shlex.split(recipe["command"])[2] == "blocks.3:11:2,3"
+
+
 def test_look_is_predict_explain_and_activations(client, embedded, chelsea):
     seen = client.get(f"/api/look?{CAT}&target=281").json()
     rows = convscope.predict(embedded, chelsea, top=6).table

@@ -51,11 +51,12 @@ export class Figure {
     this.heat = map ? { ...map, numbers: floats(map.values) } : null;
     this.layer.hidden = !map || map.blank;
     this.frame.classList.toggle("signed", Boolean(map?.signed && !map.blank));
+    this.scale.hidden = !map;
+    this.readout.textContent = " ";
     if (!map) return;
     this.layer.src = map.image;
     this.layer.classList.toggle("sharp", sharp);
     this.fade(opacity);
-    this.scale.hidden = false;
     this.scale.replaceChildren(
       h("span", {}, number(map.low)),
       h("img", { src: map.scale, alt: "Color scale", width: 64, height: 8 }),
@@ -89,6 +90,12 @@ export class Figure {
     this.mark.hidden = false;
     this.mark.style.top = `${(100 * (row + 0.5)) / this.photo.height}%`;
     this.mark.style.left = `${(100 * (column + 0.5)) / this.photo.width}%`;
+  }
+
+  // A place of a layer (shape: channels, height, width), in what the network sees of the photo.
+  markCell(row, column, [, rows, columns]) {
+    const [top, left, height, width] = this.photo.box;
+    this.markAt(top + ((row + 0.5) / rows) * height - 0.5, left + ((column + 0.5) / columns) * width - 0.5);
   }
 
   #pixel(event) {

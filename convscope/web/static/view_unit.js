@@ -30,6 +30,7 @@ export async function unit(top, context) {
   ]);
   figure.show(photo);
   figure.lay(seen.fires, "0.7", { sharp: false });
+  if (seen.row !== null) figure.markCell(seen.row, seen.column, seen.shape);
   heading.append(...neighbors(seen, context, id));
   picture.start(seen.atlas?.pictures ?? []);
   fill(known, ...fromAtlas(seen.atlas, context, id, server));
