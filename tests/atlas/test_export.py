@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,6 +13,7 @@ import torch
 
 import convscope
 from convscope import atlas
+from convscope.atlas.site.pages import format_number
 from convscope.atlas.unit_cards.card_rows import read_changes
 from tests.small_atlas import SMALL, state
 from tests.small_networks import Trunk
@@ -77,6 +79,18 @@ def test_a_units_page_shows_all_there_is(site):
         "cats",
     ):
         assert part in page, part
+
+
+def test_the_labels_of_the_score_curve_are_whole(site):
+    """A label ends left of the axis; the longest, a small negative one, must not begin outside of
+    the picture, where it would lose its minus."""
+    page = next(site.glob("*/first/1.html")).read_text(encoding="utf-8")
+    svg = re.search(r'<svg viewBox="(-?\d+) .*?</svg>', page, re.DOTALL)
+    ends = [float(x) for x in re.findall(r'<text x="(\d+)" [^>]*text-anchor="end"', svg[0])]
+    longest = max(len(format_number(-1.234567 * 10.0**power)) for power in range(-9, 7))
+    letter = 6.5  # units of a letter of 11 px, at most
+    assert longest >= 8
+    assert min(ends) - longest * letter >= float(svg[1])
 
 
 def test_a_units_page_shows_its_card(site, built, model, photos):
