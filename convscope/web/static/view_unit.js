@@ -66,7 +66,9 @@ class UnitPicture {
 
   question() {
     const { steps, preset } = this.context.params;
-    return { verb: "visualize", units: this.name, steps, preset };
+    // A neuron's place is there only at the network's own size.
+    const size = this.name.split(":").length > 2 ? Math.max(...this.context.server.model.size) : null;
+    return { verb: "visualize", units: this.name, steps, preset, size };
   }
 
   start(pictures) {
