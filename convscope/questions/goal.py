@@ -159,8 +159,9 @@ class ValueGoal(Goal):
         try:
             wanted = float(number)
         except ValueError:
-            equals = ""
-        if not equals or not isinstance(question, (ValueQuestion, LikeQuestion)):
+            wanted = math.nan
+        is_goal = bool(equals) and math.isfinite(wanted)
+        if not is_goal or not isinstance(question, (ValueQuestion, LikeQuestion)):
             raise TargetError(
                 f"fool moves a value to a number, as in value:0=12; {text!r} was given."
             )

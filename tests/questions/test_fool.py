@@ -127,6 +127,8 @@ def test_several_photos_with_goals_of_their_own(detector, photo):
         (Segmenter, None, "pixel:3,5", "needs a class to reach"),
         (Regressor, "regression", "value:0", "as in value:0=12"),
         (Regressor, "regression", "value:0=high", "as in value:0=12"),
+        (Regressor, "regression", "value:0=nan", "as in value:0=12"),
+        (Regressor, "regression", "value:0=-inf", "as in value:0=12"),
         (Regressor, "regression", None, "say which number"),
         (Regressor, "regression", "value:7=1", r"gives 2 value\(s\)"),
         (Embedder, None, "text:a red thing", "cannot tell when text:a red thing is reached"),
