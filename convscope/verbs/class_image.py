@@ -140,13 +140,16 @@ def _table(probe: Probe, optimization: OptimizationResult, goals: list[_Goal]) -
         if goal.index is not None:
             answer = model.label(int(scores[place].argmax()))
             row |= {"answer": answer, "probability": float(probabilities[place, goal.index])}
-        rows.append(row | {"note": _note(goal.title, answer, first, last)})
+        scores_by_step = optimization.score[place].tolist()
+        rows.append(row | {"note": _note(goal.title, answer, scores_by_step)})
     return rows
 
 
-def _note(label: str, answer: str | None, first: float, last: float) -> str:
-    """What went wrong with a class image, in one sentence; nothing where all went well."""
-    if not last > first:
+def _note(label: str, answer: str | None, scores: Sequence[float]) -> str:
+    """What went wrong with a class image, in one sentence; nothing where all went well. A score is
+    that before its step, so that one alone says nothing of whether it rose."""
+    first, last = scores[0], scores[-1]
+    if len(scores) > 1 and not last > first:
         return (
             f"The score of {label} did not rise ({first:.3g} to {last:.3g}); a smaller or larger"
             " rate may help."

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -158,7 +159,7 @@ def _result(
         "change": change,
         "first_score": float(last[0]),
         "last_score": float(last[-1]),
-        "note": _note(change, float(last[0]), float(last[-1])),
+        "note": _note(change, last.tolist()),
     }
     details = ImagesDetails(
         titles=[dream.title],
@@ -182,14 +183,16 @@ def _snapshots(dream: _Dream) -> dict[int, Tensor]:
     return snapshots
 
 
-def _note(change: float, first: float, last: float) -> str:
-    """What went wrong with a dream, in one sentence; nothing where all went well."""
+def _note(change: float, scores: Sequence[float]) -> str:
+    """What went wrong with a dream, in one sentence; nothing where all went well. A score is that
+    before its step, so that one alone says nothing of whether it rose."""
     if change < UNCHANGED:
         return (
             f"The photo did not change to speak of ({change:.2g} of 255 levels on average); a"
             " larger rate may help."
         )
-    if not last > first:
+    first, last = scores[0], scores[-1]
+    if len(scores) > 1 and not last > first:
         return (
             f"The score did not rise at the last size ({first:.3g} to {last:.3g}): the steps are"
             " too large; a smaller rate may help."

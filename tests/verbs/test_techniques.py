@@ -349,3 +349,12 @@ def test_the_loop_negates_once(trunk):
         )
     assert torch.allclose(result.image.flatten(), 0.5 + 0.1 * weight, atol=1e-6)
     assert result.score[0, 0] == pytest.approx(float(0.5 * weight.sum()), abs=1e-5)
+
+
+def test_one_step_says_nothing_of_whether_the_score_rose(trunk):
+    """A score is that before its step: of one alone, first and last are the same."""
+    dreamt = convscope.dream(trunk, PHOTO, layer="second", octaves=1, steps=1).table[0]
+    pictured = convscope.class_image(trunk, "bee", steps=1).table[0]
+    for row in (dreamt, pictured):
+        assert row["first_score"] == row["last_score"]
+        assert "did not rise" not in row["note"]
