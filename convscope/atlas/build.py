@@ -220,7 +220,7 @@ def _remove_other_labels(store: Store, jobs: list[RenderJob]) -> None:
     """Remove the same pictures under other labels: the network's last ones count."""
     hashes = {job.hash for job in jobs}
     for folder in dict.fromkeys(_folder(job) for job in jobs):
-        remove_superseded(store, UNITS, folder, hashes, "label")
+        remove_superseded(store, UNITS, folder, hashes, ("label",))
 
 
 def _count_dead_and_failed(store: Store, jobs: list[RenderJob]) -> tuple[int, int]:

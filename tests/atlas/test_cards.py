@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torch import nn
 import convscope
 from convscope import atlas
 from convscope.atlas.scan import listing
+from convscope.atlas.site.card_views import tuning_view
 from convscope.atlas.unit_cards.card_rows import choose_name, read_changes, read_tuning
 from convscope.atlas.unit_cards.effects import silence
 from convscope.atlas.unit_cards.label_names import LabelEvidence, label_evidence
@@ -405,3 +407,62 @@ def test_a_network_of_other_channels_has_cards_without_tuning(photos, tmp_path):
     atlas.cards(gray, str(photos), str(tmp_path / "a"), layers="0", judge="none")
     row = cards_of(tmp_path / "a")["0", 0]
     assert read_tuning(row.columns)[0].peak > 0
+    # Nothing is said of colors that it cannot see.
+    kinds = {curve.kind for curve in read_tuning(row.columns)}
+    assert kinds == {"orientation", "spatial_frequency", "size", "position"}
+
+
+class Features(nn.Module):
+    """Returns what nobody can read as scores."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, image):
+        maps = self.conv(image)
+        return {"low": maps, "high": maps.mean((2, 3))}
+
+
+def test_a_network_without_scores_has_cards_and_a_map_without_classes(
+    photos, tmp_path, monkeypatch
+):
+    model = convscope.load_model(Features().eval(), size=24)
+    out = str(tmp_path / "a")
+    atlas.cards(model, str(photos), out, layers="conv", judge="none", batch=8)
+    rows = cards_of(tmp_path / "a")
+    assert len(rows) == 4
+    assert all(row["raises"] == "[]" for row in rows.values())
+    map_module = import_module("convscope.atlas.map")
+    monkeypatch.setattr(map_module, "umap_plane", lambda vectors, seed: (vectors[:, :2] * 5) % 1)
+    options = {"grid": 2, "minimum": 1, "steps": 2, "size": 16, "batch": 4}
+    assert atlas.map(model, "conv", str(photos), out, **options)["cells"]
+    atlas.export(out, tmp_path / "site")
+
+
+def test_the_strength_of_a_curve_is_a_share_of_what_the_best_photo_adds(tmp_path):
+    """Red plus a bias of 3: 3.5 on the gray background, 3.8 on the best photo."""
+    network = nn.Sequential(nn.Conv2d(3, 1, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    with torch.no_grad():
+        for parameter, values in zip(network.parameters(), ([1.0, 0, 0], [3.0]), strict=True):
+            parameter.copy_(torch.tensor(values).reshape(parameter.shape))
+    model = convscope.load_model(network, size=24, mean=(0, 0, 0), std=(1, 1, 1))
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, red in enumerate((0, 102, 204)):
+        Image.new("RGB", (24, 24), (red, 0, 0)).save(folder / f"{number}.png")
+    atlas.cards(model, str(folder), str(tmp_path / "a"), layers="0", judge="none", batch=4)
+    row = cards_of(tmp_path / "a")["0", 0].columns
+    assert row["highest"] == pytest.approx(3.8, abs=1e-4)
+    curve = next(curve for curve in read_tuning(row) if curve.kind == "size")
+    assert curve.background == pytest.approx(3.5, abs=1e-3)
+    view = tuning_view(curve, row["highest"])
+    assert view.strength == f"{curve.peak / 0.3:.0%} of what its best photo adds"
+    assert curve.peak == pytest.approx(0.5, abs=1e-3)  # white on gray
+    # A card of an earlier version does not know the background.
+    old = [line | {"background": None} for line in json.loads(row["tuning"])]
+    for line in old:
+        del line["background"]
+    known = read_tuning({**row, "tuning": json.dumps(old)})[0]
+    assert known.background is None
+    assert tuning_view(known, row["highest"]).strength.endswith(" added")

@@ -95,12 +95,13 @@ def head_layers(model: Model, layers: Layers) -> list[str]:
     """All layers whose units are the classes, in the network's order. One run tells: what such a
     layer gives are the network's scores, or becomes them by a softmax, a sigmoid or a factor; a
     hidden layer may well have as many units as there are classes."""
-    names = [
-        name for name, layer in layers.items() if layer.units == model.classes and not layer.spatial
-    ]
-    if not names:
-        return []
     try:
+        classes = model.classes
+        names = [
+            name for name, layer in layers.items() if layer.units == classes and not layer.spatial
+        ]
+        if not names:
+            return []
         with Probe(model) as probe:
             maps, output = probe.activations_and_output(model.noise_input(), names)
         scores = model.scores(output, 1).detach()

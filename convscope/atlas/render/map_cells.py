@@ -21,6 +21,7 @@ from convscope.atlas.store.superseded import remove_superseded
 from convscope.atlas.store.tables import MAPS
 from convscope.core.interrupt import Stop
 from convscope.core.progress import advance
+from convscope.errors import ModelError
 from convscope.networks.model import Model
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
@@ -145,9 +146,18 @@ def _rows(
     ]
 
 
+def _has_scores(model: Model) -> bool:
+    try:
+        return model.classes > 0
+    except ModelError:
+        return False
+
+
 def _labels(model: Model, layer: str, cells: list[Cell], mean: NDArray[np.float32]) -> list[str]:
     """Per cell, as JSON: the classes whose scores rise most when the whole layer holds the cell's
-    mean activation rather than that of all cells."""
+    mean activation rather than that of all cells; none where the network gives no scores."""
+    if not _has_scores(model):
+        return ["[]"] * len(cells)
     vectors = torch.from_numpy(np.stack([mean, *(cell.vector for cell in cells)]))
     with Probe(model) as probe:
         partial = probe.partial_forward(model.gray_input(), layer)

@@ -180,7 +180,9 @@ def _bars(changes: Sequence[ClassChange], longest: float) -> list[Bar]:
 
 
 def tuning_view(curve: TuningCurve, highest: float) -> TuningView:
-    """A tuning curve as it is drawn; `highest` is the unit's highest activation on the photos."""
+    """A tuning curve as it is drawn; `highest` is the unit's highest activation on the photos. A
+    curve tells what is added to the activation on the background, and so does its strength, as a
+    share of what the best photo adds; a card that does not know the background has no share."""
     top = max(curve.curve, default=0.0) or 1.0
     shares = [max(value, 0.0) / top for value in curve.curve]
     texts = [
@@ -189,13 +191,16 @@ def tuning_view(curve: TuningCurve, highest: float) -> TuningView:
     ]
     columns = GRIDS.get(curve.kind, 0)
     points, cell = _cells(shares, texts, columns) if columns else (_places(curve, shares, texts), 0)
-    strength = curve.peak / highest if highest > 0 else 1.0
+    rise = 0.0 if curve.background is None else highest - curve.background
+    strength = curve.peak / rise if rise > 0 else 1.0
     return TuningView(
         curve.kind,
         TITLES.get(curve.kind, curve.kind),
         curve.text if curve.preferred else "no response",
         f"{curve.selectivity:.2f}",
-        f"{strength:.0%} of its best photo's" if highest > 0 else format_number(curve.peak),
+        f"{strength:.0%} of what its best photo adds"
+        if rise > 0
+        else f"{format_number(curve.peak)} added",
         curve.scale,
         points,
         "" if columns else " ".join(f"{point.x:.1f},{point.y:.1f}" for point in points),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from convscope.atlas.store.parts import PartHeader, digest, encode_table
 from convscope.atlas.store.rows import Columns
@@ -20,18 +20,19 @@ def remove_superseded(
     table: Table[Columns],
     folder: str,
     jobs: Collection[str],
-    only_where_differs: str | None = None,
+    only_where_differs: Sequence[str] = (),
 ) -> None:
     """Remove the other jobs whose every row tells of the same thing as a row of `jobs`: it is equal
     in the table's identity. These have been written with other labels, say, and a reader could not
-    tell which are right. With `only_where_differs`, only jobs with another value in that column.
+    tell which are right. With `only_where_differs`, only jobs with another value in one of these
+    columns.
 
     Rows are removed after the new ones are there, so that a kill loses none.
     """
     current: dict[RowKey, object] = {}
     others: dict[str, list[tuple[RowKey, object]]] = defaultdict(list)
     parts: list[tuple[Part, PartHeader]] = []
-    columns = list(dict.fromkeys([*table.identity, "job", *filter(None, [only_where_differs])]))
+    columns = list(dict.fromkeys([*table.identity, "job", *only_where_differs]))
     for part in store.parts(table.name, folder):
         header = store.header(part)
         if header is None:
@@ -39,7 +40,7 @@ def remove_superseded(
         parts.append((part, header))
         for row in store.read(part, columns).to_pylist():
             key = tuple(row[name] for name in table.identity)
-            value = row[only_where_differs] if only_where_differs else None
+            value = [row[name] for name in only_where_differs]
             if row["job"] in jobs:
                 current[key] = value
             else:

@@ -17,7 +17,7 @@ from convscope.atlas.store.parts import encode_rows
 from convscope.atlas.store.tables import CARDS
 from convscope.atlas.unit_cards.card_rows import CardFacts, Measurements, card_row
 from convscope.atlas.unit_cards.card_state import CardState
-from convscope.atlas.unit_cards.effects import Effects, silence, strongest_changes
+from convscope.atlas.unit_cards.effects import Effects, is_classifier, silence, strongest_changes
 from convscope.atlas.unit_cards.label_names import label_evidence
 from convscope.atlas.unit_cards.mask_names import MaskedPhoto, Overlaps, measure_overlaps
 from convscope.atlas.unit_cards.readability import PHOTOS, Readability, embed, readability
@@ -153,7 +153,7 @@ class CardMaker:
     def _effects(self, job: ExampleJob) -> dict[int, Effects]:
         """What silencing does, on the photos that excite each unit most; nothing where the network
         is no classifier."""
-        if self.silenced == 0 or self.model.task != "classification":
+        if self.silenced == 0 or not is_classifier(self.model):
             return {}
         units_by_photo: dict[int, list[int]] = defaultdict(list)
         best = self.state.best

@@ -20,7 +20,7 @@ from convscope.errors import InputError
 
 T = TypeVar("T")
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Goes up when the same photos would give other cards than before."""
 
 LEAST_CONFIDENCE = 0.95
@@ -118,6 +118,8 @@ def _tuning_text(curves: list[TuningCurve]) -> str:
         row |= {"curve": [_rounded(value) for value in curve.curve]}
         row |= {"preferred": [_rounded(value) for value in curve.preferred]}
         row |= {"selectivity": _rounded(curve.selectivity), "peak": _rounded(curve.peak)}
+        if curve.background is not None:
+            row |= {"background": _rounded(curve.background)}
         rows.append(row)
     return json.dumps(rows)
 
@@ -156,6 +158,7 @@ def read_tuning(row: CardColumns) -> list[TuningCurve]:
             str(row["text"]),
             float(row["selectivity"]),
             float(row["peak"]),
+            None if row.get("background") is None else float(row["background"]),
         )
 
     return _read(row["tuning"], curve)
@@ -164,7 +167,7 @@ def read_tuning(row: CardColumns) -> list[TuningCurve]:
 def _read(text: str, convert: Callable[[Foreign], T]) -> list[T]:
     try:
         return [convert(row) for row in json.loads(text)]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"A unit card of the atlas is damaged ({error}); run convscope atlas verify --remove,"
             " then convscope atlas cards again."

@@ -29,6 +29,7 @@ from convscope.atlas.unit_cards.card_maker import CardMaker
 from convscope.atlas.unit_cards.card_rows import RECIPE_VERSION, CardFacts
 from convscope.atlas.unit_cards.card_scanner import CardScanner
 from convscope.atlas.unit_cards.card_state import CardState
+from convscope.atlas.unit_cards.effects import is_classifier
 from convscope.atlas.unit_cards.judge import choose_judge
 from convscope.core.interrupt import Stop
 from convscope.core.progress import advance
@@ -201,7 +202,7 @@ class CardRun:
         hashes = {job.hash for job in self.jobs}
         for layer in self.scanner.layers:
             folder = posixpath.join(self.files.folder, folder_name(layer))
-            remove_superseded(self.files.store, CARDS, folder, hashes, "raises")
+            remove_superseded(self.files.store, CARDS, folder, hashes, ("raises", "recipe_version"))
 
     def _masked(self) -> list[tuple[int, Entry]]:
         """The photos with a mask and a label, the ones drawn where there are many."""
@@ -262,7 +263,7 @@ class CardRun:
 
 def _class_name(model: Model, label: str) -> str:
     """A label that is a number is a class of the network; all others are words of their own."""
-    if is_whole_number(label) and model.task == "classification" and int(label) < model.classes:
+    if is_whole_number(label) and is_classifier(model) and int(label) < model.classes:
         return model.label(int(label))
     return label
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from convscope.errors import ModelError
 from convscope.networks.concept_file import names_concept, read_layer
 from convscope.networks.concept_layer import is_concept_layer, without_concepts
+from convscope.networks.model import Model
 from convscope.probe import Probe
 
 UNITS_AT_ONCE = 16
@@ -36,6 +38,15 @@ class Effects:
     raises: tuple[ClassChange, ...]
     lowers: tuple[ClassChange, ...]
     photos: int
+
+
+def is_classifier(model: Model) -> bool:
+    """Whether a network gives class scores. One that returns what nobody can read as scores, a
+    dictionary of features, say, does not."""
+    try:
+        return model.task == "classification" and model.classes > 0
+    except ModelError:
+        return False
 
 
 def silence(

@@ -7,9 +7,19 @@ tuning curve.
 
 from __future__ import annotations
 
-from convscope.core.registry import NoTraits, Registry
+from dataclasses import dataclass
+
+from convscope.core.registry import Registry
+
+
+@dataclass(frozen=True)
+class StimulusTraits:
+    """`needs_color`: it says nothing of a network that sees gray."""
+
+    needs_color: bool = False
+
 
 registry = Registry(
-    __name__, "stimulus", NoTraits, shared=("canvas", "gratings", "peaks", "stimulus_kind")
+    __name__, "stimulus", StimulusTraits, shared=("canvas", "gratings", "peaks", "stimulus_kind")
 )
 register = registry.register

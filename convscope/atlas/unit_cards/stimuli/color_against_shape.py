@@ -27,7 +27,7 @@ COLORS = {
 SHAPES = ("disk", "ring", "square", "triangle", "star", "cross", "stripes", "checkerboard")
 
 
-@register()
+@register(needs_color=True)
 def color_against_shape(size: tuple[int, int]) -> StimulusKind:
     """Whether a unit minds the color or the shape: eight colors times eight shapes. The preferred
     value is color's share of what color and shape explain of the responses' variance (the main

@@ -42,7 +42,7 @@ NAMES = {
 }
 
 
-@register()
+@register(needs_color=True)
 def hue(size: tuple[int, int]) -> StimulusKind:
     """Which hue a disk must have that is as light as its background (CIELAB: lightness 65, chroma
     36); degrees from 0 to 360."""
