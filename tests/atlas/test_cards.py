@@ -463,6 +463,8 @@ def test_the_strength_of_a_curve_is_a_share_of_what_the_best_photo_adds(tmp_path
     old = [line | {"background": None} for line in json.loads(row["tuning"])]
     for line in old:
         del line["background"]
-    known = read_tuning({**row, "tuning": json.dumps(old)})[0]
+    earlier = row.copy()
+    earlier["tuning"] = json.dumps(old)
+    known = read_tuning(earlier)[0]
     assert known.background is None
     assert tuning_view(known, row["highest"]).strength.endswith(" added")
