@@ -61,7 +61,7 @@ def build(
     Written to `out` as Parquet parts with the pictures inside. A part is one batch of units of a
     layer, known by the hash of what it is made from; what is there already is not made again, so
     that a build that was killed goes on where it was and ends with the same bytes. A unit that
-    fails is recorded with its reason.
+    fails is recorded with its reason. The score is that of the finished picture.
 
     Args:
         model: what `load_model` takes.
@@ -73,8 +73,7 @@ def build(
         steps: of each ascent; the preset's number where None.
         size: height and width of the pictures; the preset's where None. "auto": as each layer's
             receptive field needs, from 64 to 96.
-        diversity: so many different faces of each unit; `score` is then the unit's own on the
-            finished picture.
+        diversity: so many different faces of each unit.
         diversity_weight: how strongly faces are driven apart.
         seed: of the one random generator.
         batch: pictures that are optimized together; part of the recipe, since sums in floating
@@ -177,7 +176,7 @@ def _run(
             advance("atlas: units", existing + rendered, total)
     store.sweep("units")
     if existing + rendered == total:
-        _remove_other_labels(store, jobs)
+        _remove_earlier(store, jobs)
     seconds = time.perf_counter() - started
     num_dead, num_failed = _count_dead_and_failed(store, jobs)
     left = total - existing - rendered
@@ -216,11 +215,12 @@ def _folder(job: RenderJob) -> str:
     return posixpath.join(network, folder_name(job.layer))
 
 
-def _remove_other_labels(store: Store, jobs: list[RenderJob]) -> None:
-    """Remove the same pictures under other labels: the network's last ones count."""
+def _remove_earlier(store: Store, jobs: list[RenderJob]) -> None:
+    """Remove the same pictures under other labels, or as an earlier version wrote them: the last
+    ones count."""
     hashes = {job.hash for job in jobs}
     for folder in dict.fromkeys(_folder(job) for job in jobs):
-        remove_superseded(store, UNITS, folder, hashes, ("label",))
+        remove_superseded(store, UNITS, folder, hashes, ("label", "recipe_version"))
 
 
 def _count_dead_and_failed(store: Store, jobs: list[RenderJob]) -> tuple[int, int]:

@@ -52,17 +52,47 @@ def test_every_unit_has_its_row(built):
         assert row["error"] is None
         assert row["dead"] == (row["image"] is None)
         assert len(row["curve"]) == 3
-        assert row["score"] == row["curve"][-1]
         assert len(row["key"]) == len(row["job"]) == 32
 
 
 def test_a_picture_is_that_of_visualize_whatever_its_batch(built, model):
     """The unit's stream is seeded from its name alone."""
     alone = convscope.visualize(model, "third:6", preset="distill", steps=3, size=16)
+    curve = alone["score"][0]
     row = atlas.open(str(built)).unit("third", 6)[0]
     pixels = np.asarray(row.picture, np.float32).transpose(2, 0, 1) / 255
     assert np.abs(pixels - alone["image"][0]).max() < 0.01
-    assert row["score"] == pytest.approx(float(alone["score"][0, -1]), rel=1e-3)
+    assert row["curve"] == pytest.approx(curve.tolist(), rel=1e-3)
+
+
+@pytest.mark.parametrize("preset", ["distill", "chollet"])
+def test_the_score_is_the_units_mean_activation_on_its_picture(model, tmp_path, preset):
+    """Whatever margins and turns a step sees: measured on the file, by the network alone."""
+    atlas.build(model, "third,head", str(tmp_path), preset=preset, **SMALL)
+    num_checked = 0
+    with Probe(model) as probe:
+        for row in atlas.open(str(tmp_path)).rows():
+            if row["dead"]:
+                continue
+            image = torch.from_numpy(np.array(row.picture)).permute(2, 0, 1)[None] / 255
+            maps = probe.activations(model.preprocess(image), [row["layer"]])[row["layer"]]
+            expected = float(maps[0, row["unit"]].mean())
+            assert row["score"] == pytest.approx(expected, abs=0.02)
+            num_checked += 1
+    assert num_checked > 5
+
+
+def test_what_an_earlier_version_made_is_replaced(model, tmp_path, monkeypatch):
+    from convscope.atlas.render import jobs, renderer
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr(jobs, "RECIPE_VERSION", 2)
+        earlier.setattr(renderer, "RECIPE_VERSION", 2)
+        atlas.build(model, "head", str(tmp_path), **SMALL)
+    assert len(atlas.open(str(tmp_path)).rows()) == 5
+    assert atlas.build(model, "head", str(tmp_path), **SMALL)["made"] == 5
+    assert {row["recipe_version"] for row in table(tmp_path)} == {3}
+    assert len(table(tmp_path)) == 5
 
 
 def test_only_what_is_missing_is_made_and_the_bytes_are_the_same(built, model, tmp_path):

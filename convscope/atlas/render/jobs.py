@@ -14,8 +14,12 @@ from convscope.networks.layer import Layers
 from convscope.networks.model import Model
 from convscope.synthesis.settings import Settings
 
-RECIPE_VERSION = 2
+PICTURE_VERSION = 2
 """Goes up when the same job would give other pictures than before."""
+
+RECIPE_VERSION = 3
+"""Goes up when it would give other rows, also with the same pictures. (3: `score` is that of the
+finished picture.)"""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,14 @@ class RenderJob:
     def hash(self) -> str:
         """Of everything that the rows depend on."""
         return digest(
-            [*self._identity(), self.first, self.last, self.spec.batch, list(self.classes)]
+            [
+                *self._identity(),
+                RECIPE_VERSION,
+                self.first,
+                self.last,
+                self.spec.batch,
+                list(self.classes),
+            ]
         )[:32]
 
     def key(self, unit: int, face: int) -> str:
@@ -86,7 +97,7 @@ class RenderJob:
 
     def _identity(self) -> list[object]:
         recipe = {name: value for name, value in self.spec.recipe().items() if name != "batch"}
-        return ["units", RECIPE_VERSION, self.spec.model_id, self.layer, recipe, self.spec.seed]
+        return ["units", PICTURE_VERSION, self.spec.model_id, self.layer, recipe, self.spec.seed]
 
     def to_json(self) -> JobEntry:
         """What a part says about it."""

@@ -81,7 +81,8 @@ class Renderer:
         self, job: RenderJob, units: list[int], steps: int | None = None
     ) -> tuple[OptimizationResult, list[Objective]]:
         """Optimize the pictures of some of a job's units: the result, and an objective for each
-        picture."""
+        picture. The result's scores (n steps + 1) end with the unit's own on the finished picture;
+        those of the steps are of the image before each, moved and turned as the preset does."""
         spec = job.spec
         settings = spec.settings
         channels = [
@@ -102,15 +103,14 @@ class Renderer:
             )
             if result.stop_reason is StopReason.INTERRUPTED:
                 raise KeyboardInterrupt
-            if spec.diversity > 1:
-                scores = _channel_scores(probe, result.image, channels, spec.diversity)
-                result.score = torch.cat([result.score, scores[:, None]], 1)
-        result.image = settings.shown(result.image)
+            result.image = settings.shown(result.image)
+            scores = _channel_scores(probe, result.image, channels, spec.diversity)
+            result.score = torch.cat([result.score, scores[:, None]], 1)
         return result, objectives
 
     def _render(self, job: RenderJob, units: list[int]) -> list[UnitColumns]:
         result, objectives = self.optimize(job, units)
-        faces = job.spec.diversity
+        faces, num_steps = job.spec.diversity, result.score.shape[1] - 1
         images = result.image.detach().float().cpu().numpy()
         scores = result.score.detach().float().cpu().numpy()
         if not np.isfinite(scores).all():
@@ -118,10 +118,9 @@ class Renderer:
         rows = []
         for place in range(len(objectives)):
             is_dead = result.is_dead[place]
-            curve = scores[place] if faces == 1 else scores[place, :-1]
             rendering = Rendering(
                 image=None if is_dead else {"bytes": encode_png(images[place]), "path": None},
-                curve=tuple(float32(value) for value in curve),
+                curve=tuple(float32(value) for value in scores[place, :num_steps]),
                 score=float32(scores[place, -1]),
                 dead=is_dead,
             )

@@ -30,8 +30,8 @@ class LayerColumns(Columns):
 
 
 class UnitColumns(LayerColumns):
-    """A picture of a unit, or one of its faces; `score` is the end of `curve`, and `label` is the
-    class where the unit is a class."""
+    """A picture of a unit, or one of its faces; `curve` is the score before each step, `score`
+    the unit's own on the finished picture, and `label` is the class where the unit is a class."""
 
     unit: int
     face: int
