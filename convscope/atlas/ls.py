@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from convscope.atlas.atlas import Atlas
+from convscope.atlas.store.reader import LayerParts, Network, Reader
 from convscope.atlas.store.store import Store
 from convscope.atlas.store.summary import Summary
+from convscope.atlas.store.tables import CARDS, EXAMPLES, UNITS
 from convscope.core.quantities import format_bytes, pluralize
 from convscope.core.validation import checked
 
@@ -24,15 +25,15 @@ def ls(directory: str | Path) -> Summary:
         $ convscope atlas ls atlas/
     """
     store = Store(directory)
+    reader = Reader(store)
     table: list[dict[str, str | int]] = []
     num_units = 0
-    for network in Atlas(store).models():
-        atlas = Atlas(store, network["model_id"])
-        for layer in atlas.layers():
-            units = len(atlas.units(layer))
-            num_units += units
-            name = f"{network['model']} {network['model_id'][:8]}"
-            table.append({"model": name, "layer": layer, "units": units, **_counts(atlas, layer)})
+    for network in reader.networks((UNITS, EXAMPLES, CARDS)):
+        name = f"{network.model} {network.model_id[:8]}"
+        for layer in network.layers:
+            counts = _counts(reader, network, layer)
+            num_units += counts["units"]
+            table.append({"model": name, "layer": layer.name, **counts})
     parts = [part for name in store.tables() for part in store.parts(name)]
     size = sum(part.size for part in parts)
     sentence = (
@@ -42,12 +43,16 @@ def ls(directory: str | Path) -> Summary:
     return Summary(sentence, table, {"units": num_units, "parts": len(parts), "bytes": size})
 
 
-def _counts(atlas: Atlas, layer: str) -> dict[str, str | int]:
-    rows = [row.columns for row in atlas.rows(layer)]
+def _counts(reader: Reader, network: Network, layer: LayerParts) -> dict[str, int]:
+    """Of one layer, from the small columns alone: an atlas may have millions of rows."""
+    pictures = [row.columns for row in reader.rows(UNITS, network, layer, ["dead", "error"])]
+    cards = [row.columns["unit"] for row in reader.rows(CARDS, network, layer, [])]
+    examples = [row.columns["unit"] for row in reader.rows(EXAMPLES, network, layer, [])]
     return {
-        "pictures": sum(not row["dead"] and row["error"] is None for row in rows),
-        "dead": sum(row["dead"] for row in rows),
-        "failed": sum(row["error"] is not None for row in rows),
-        "cards": sum(row.columns["layer"] == layer for row in atlas.all_cards()),
-        "examples": sum(row.columns["layer"] == layer for row in atlas.all_examples()),
+        "units": len({row["unit"] for row in pictures} | {*cards, *examples}),
+        "pictures": sum(not row["dead"] and row["error"] is None for row in pictures),
+        "dead": sum(row["dead"] for row in pictures),
+        "failed": sum(row["error"] is not None for row in pictures),
+        "cards": len(cards),
+        "examples": len(examples),
     }

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from convscope import atlas
+from convscope.atlas.store.store import Store
 from convscope.errors import InputError, LayerError, OptionError, UnitError
 from tests.small_atlas import SMALL, state
 
@@ -225,6 +226,19 @@ def test_the_typed_rows_name_the_tables_columns():
         assert set(table.columns) == set(get_type_hints(columns)) - (
             set() if "image" in table.columns else {"image"}
         )
+
+
+def test_ls_reads_the_small_columns_alone(whole, monkeypatch):
+    columns: set[str] = set()
+    read = Store.read
+
+    def recording(self, part, names=None):
+        columns.update(names or ["all"])
+        return read(self, part, names)
+
+    monkeypatch.setattr(Store, "read", recording)
+    assert atlas.ls(str(whole))["units"] == 25
+    assert columns.isdisjoint({"all", "curve", "value", "label", "image", "tuning", "checksum"})
 
 
 class _Silent:
