@@ -19,6 +19,7 @@ from convscope.audit.page import PageRequest, page_of
 from convscope.audit.predictions import Predictions
 from convscope.audit.thumbnails import Thumbnails
 from convscope.core.files import write_whole
+from convscope.core.quantities import pluralize
 from convscope.core.ranges import NonNegativeInt, PositiveFloat, PositiveInt, Seed, Threads
 from convscope.core.types import JsonObject
 from convscope.core.validation import checked
@@ -245,4 +246,6 @@ def _result(
         classes=classes,
     )
     table = photo_rows(model, rows, conclusions.group_of())
-    return Result("audit", details, arrays, table, provenance=record)
+    unread = pluralize(len(predictions.skipped), "photo")
+    note = f"{unread} skipped, since unreadable." if predictions.skipped else ""
+    return Result("audit", details, arrays, table, provenance=record, note=note)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import html
 import importlib
+import json
+import os
 import re
 import shlex
 
@@ -18,6 +20,7 @@ from torch import nn
 
 import convscope
 from convscope.atlas.scan import listing
+from convscope.atlas.scan.masks import Masks
 from convscope.atlas.store.store import Store
 from convscope.audit.forward_pass import ForwardPass
 from convscope.audit.output import check_apart
@@ -143,14 +146,24 @@ class OtherMasks:
 
     def change(self, root):
         for path in (root / "masks").rglob("*.png"):
-            # By another program, so that the files' sizes differ, too.
-            Image.fromarray(255 - np.asarray(Image.open(path))).save(path, compress_level=0)
+            Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
 
     def options(self, root):
         return {"photos": str(root / "photos"), "masks": str(root / "masks")}
 
     def model(self):
         return colored_photos.model()
+
+
+def test_an_edited_mask_of_the_same_size_is_another(tmp_path):
+    path = tmp_path / "1.bmp"
+    Image.new("L", (8, 8), 255).save(path)
+    before, size = Masks(str(tmp_path)).identity, path.stat().st_size
+    os.utime(path, ns=(0, 0))
+    assert Masks(str(tmp_path)).identity == before
+    Image.new("L", (8, 8), 0).save(path)
+    assert path.stat().st_size == size
+    assert Masks(str(tmp_path)).identity != before
 
 
 class OtherModel:
@@ -344,14 +357,18 @@ def test_the_command_line(folder, tmp_path, capsys, monkeypatch):
     for name in ("chelsea", "coffee"):
         Image.fromarray(sample(name)).save(tmp_path / "photos" / f"{name}.png")
     (tmp_path / "labels.csv").write_text("photo,label\nchelsea,Egyptian cat\ncoffee,espresso\n")
+    (tmp_path / "photos" / "broken.png").write_bytes(b"this is no picture")
     assert main(["audit", "photos", "--labels", "labels.csv", "--unit-steps", "0"]) == 0
-    assert capsys.readouterr().out.strip() == "audit.html"
+    said = capsys.readouterr()
+    assert said.out.strip() == "audit.html"
+    assert said.err.strip() == "1 photo skipped, since unreadable."
     page = (tmp_path / "audit.html").read_text()
     assert "espresso" in page
     command = re.findall(r"<pre>(convscope audit .*?)</pre>", page)[-1]
     before = (tmp_path / "audit" / "photos.parquet").read_bytes()
     (tmp_path / "audit.html").unlink()
-    assert main(shlex.split(html.unescape(command))[1:]) == 0
+    assert main([*shlex.split(html.unescape(command))[1:], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["details"]["path"] == "audit.html"
     assert (tmp_path / "audit.html").exists()
     assert (tmp_path / "audit" / "photos.parquet").read_bytes() == before
 

@@ -94,3 +94,20 @@ def test_help_of_a_page_says_where_it_goes(name, capsys):
     assert "-o, --out TEXT Where to write: the page" in printed
     assert f"[{name}.html]" in printed
     assert ".png" not in printed
+
+
+@pytest.mark.parametrize("verb", ["audit", "report", "models"])
+def test_what_cannot_be_drawn_is_not_offered(verb, capsys):
+    assert main([verb, "--help"]) == 0
+    assert "--draw" not in capsys.readouterr().out
+    words = [] if verb == "models" else ["sample:chelsea"]
+    assert main([verb, *words, "--draw", "style=overlay"]) == 2
+    assert verb in capsys.readouterr().err
+
+
+def test_what_cannot_be_typed_is_not_offered(capsys):
+    """`inputs` of `load_model` is a mapping of tensors."""
+    assert main(["layers", "--help"]) == 0
+    assert "--inputs" not in capsys.readouterr().out
+    assert main(["models", "--help"]) == 0
+    assert "models [OPTIONS] [WORD]" in capsys.readouterr().out

@@ -133,6 +133,16 @@ def test_a_text_side_with_a_damaged_tokenizer(tmp_path):
     sentence(lambda: convscope.load_model(f"hf:{folder}"), "tokenizer", kind=ModelError)
 
 
+def test_a_text_side_without_a_tokenizer(tmp_path):
+    """transformers makes one of the special tokens alone, to which all words are the same."""
+    pytest.importorskip("transformers")
+    folder = save_clip(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"):
+        (folder / name).unlink()
+    words = "tokenizer", "empty vocabulary"
+    sentence(lambda: convscope.load_model(f"hf:{folder}"), *words, kind=ModelError)
+
+
 @pytest.mark.parametrize("ending", [".pt", ".pth", ".ckpt"])
 def test_a_pickle_that_would_run_code_is_refused(tmp_path, monkeypatch, ending):
     monkeypatch.chdir(tmp_path)

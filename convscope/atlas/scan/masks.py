@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 import torch
@@ -35,9 +36,10 @@ class Masks:
             raise InputError(f"The folder {folder} holds no masks; they end in {ENDINGS[2]}.")
 
     @property
-    def identity(self) -> list[tuple[str, int]]:
-        """The masks' names and sizes in bytes."""
-        return [(name, path.stat().st_size) for name, path in self.paths.items()]
+    def identity(self) -> list[tuple[str, str]]:
+        """The masks' names and what is in them (SHA-256): an edited mask may have the size that it
+        had, and a copied one another time."""
+        return [(name, sha256(path.read_bytes()).hexdigest()) for name, path in self.paths.items()]
 
     def path(self, entry: Entry) -> Path | None:
         """The mask of a photo, or None."""

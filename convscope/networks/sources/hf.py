@@ -117,14 +117,20 @@ def _tokenizer(transformers: Foreign, name: str) -> Foreign:
     Raises:
         ModelError: it is missing or damaged.
     """
+    where = "the tokenizer's files must be there, whole, beside config.json."
     try:
-        return transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except Exception as error:
         raise ModelError(
             f"hf:{name} has a text side, and its tokenizer could not be loaded"
-            f" ({type(error).__name__}): the tokenizer's files must be there, whole, beside"
-            " config.json."
+            f" ({type(error).__name__}): {where}"
         ) from error
+    # Without its files transformers makes one that knows no words: all texts would be the same.
+    if not tokenizer.get_vocab().keys() - set(tokenizer.all_special_tokens):
+        raise ModelError(
+            f"hf:{name} has a text side, and its tokenizer has an empty vocabulary: {where}"
+        )
+    return tokenizer
 
 
 AUTO_CLASSES = (
