@@ -10,6 +10,18 @@
 `make bench` installs the peers and does the same; `make bench BENCH="speed --rows cam"` runs one.
 The photos (with labels.csv and masks in their alpha channel) are those of ../shared/photos, or of
 the folder that CONVSCOPE_PHOTOS names; without it what needs them is left out.
+
+A whole run writes the tables of README.md and of all pages in docs/, but for these, whose programs
+run for themselves and leave the earlier numbers until then:
+
+    attribution_quality PHOTOS      rows of methods that run the network often, attribution.png
+    speed --slow                    rows of speed.md on Score-CAM and Ablation-CAM
+    atlas build, examples ...       the last table and the figure of atlas.md
+    inversion_quality, figures      pictures of pictures.md with their captions
+    questions PHOTOS --pictures     questions.jpg and pictures of the gallery
+    gallery, live_pictures          pictures of the gallery and of live.md
+
+`ideas` and `transfer` print tables that no page repeats.
 """
 
 from __future__ import annotations
@@ -71,7 +83,8 @@ def with_photos(photos: str) -> list[list[str]]:
     return [
         ["fooling_quality", photos, "--pairs", "40", "--peer-pairs", "20"],
         ["attribution_quality", photos, "--grids", "40", "--fast"],
-        ["default_method", photos, "--page", "docs/attribution.md"],
+        ["default_method", photos],
+        ["default_layer", photos],
         [*QUALITY, "--sheet", "docs/side_by_side.jpg", "--photos", photos],
         [*OF_PADAM, "--sheet", "docs/padam.jpg", "--photos", photos],
         ["questions", photos, "--write"],
@@ -87,7 +100,6 @@ def quick_with_photos(photos: str) -> list[list[str]]:
     return [
         ["fooling_quality", photos, "--pairs", "20", "--peer-pairs", "20", "--out", fooling],
         ["attribution_quality", photos, "--grids", "20", "--fast", "--out", str(QUICK)],
-        ["default_method", photos],
         [*QUALITY, *sheet, "--photos", photos, "--most", "12", "--out", quality],
     ]
 

@@ -1,30 +1,34 @@
-"""Pages of the documentation whose tables a benchmark writes, and the record of what it wrote.
+"""Pages of the documentation whose numbers a benchmark writes, and the record of what it wrote.
 
-docs/measured.json has a digest of each page's measured rows as the benchmark left them, and the
-command; `tests/test_numbers.py` fails where a row says something else.
+Where a benchmark leaves its data in docs/ (`write_data`), `benchmarks.pages` writes the page from
+it. Where it writes into a page directly (`write_measured`), docs/measured.json keeps the command
+and a digest of all that it wrote: the text between its marks, or the whole page.
+`tests/test_numbers.py` fails where a page says something else.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from convscope.core.files import write_whole
 
 DOCS = Path(__file__).parent.parent / "docs"
 RECORD = DOCS / "measured.json"
-MEASURED = re.compile(r"^\|.*\d\.\d.*\|$", re.MULTILINE)
-"""A row of a table with a decimal number."""
+Marks = tuple[str, str]
+"""The lines between which a page holds what a benchmark writes."""
 
 
 class Written(TypedDict):
-    """What wrote the measured rows of a page, and their digest."""
+    """What wrote a part of a page, where it stands (without marks it is the whole page), and the
+    SHA-256 of the text."""
 
+    page: str
     command: str
-    rows: str
+    marks: list[str]
+    digest: str
 
 
 def between(page: str, begin: str, end: str, text: str) -> str:
@@ -33,30 +37,61 @@ def between(page: str, begin: str, end: str, text: str) -> str:
     Raises:
         ValueError: the page lacks a mark.
     """
-    before, first, rest = page.partition(begin)
-    _, last, after = rest.partition(end)
-    if not (first and last):
-        raise ValueError(f"The page lacks {begin if not first else end}.")
+    before, _, after = parts(page, begin, end)
     return f"{before}{begin}\n\n{text.rstrip()}\n\n{end}{after}"
 
 
-def write_measured(path: Path, text: str, command: str) -> None:
-    """Write a page with numbers just measured by `python -m COMMAND`; where it belongs to the
-    documentation, its rows are recorded."""
+def parts(page: str, begin: str, end: str) -> tuple[str, str, str]:
+    """What stands before, between and after two marks.
+
+    Raises:
+        ValueError: the page lacks a mark.
+    """
+    before, first, following = page.partition(begin)
+    inner, last, after = following.partition(end)
+    if not (first and last):
+        raise ValueError(f"The page lacks {begin if not first else end}.")
+    return before, inner, after
+
+
+def write_measured(path: Path, text: str, command: str, marks: Marks | None = None) -> None:
+    """Write a page with numbers just measured by `python -m COMMAND`, and record its digest where
+    the page belongs to the documentation.
+
+    Args:
+        path: the page.
+        text: the whole page.
+        command: what measured the numbers.
+        marks: the lines between which they stand; without them the whole page is recorded.
+    """
     write_whole(path, text.encode())
     if path.resolve().parent == DOCS:
-        written = {**record(), path.name: Written(command=command, rows=digest(text))}
-        write_whole(RECORD, json.dumps(written, indent=1, sort_keys=True).encode() + b"\n")
+        own = list(marks or ())
+        written = Written(page=path.name, command=command, marks=own, digest=digest(text, own))
+        others = [
+            entry for entry in record() if (entry["page"], entry["marks"]) != (path.name, own)
+        ]
+        entries = sorted([*others, written], key=lambda entry: (entry["page"], entry["marks"]))
+        write_whole(RECORD, json.dumps(entries, indent=1).encode() + b"\n")
 
 
-def record() -> dict[str, Written]:
-    """What wrote the measured rows of which page."""
-    if not RECORD.is_file():
-        return {}
-    written: dict[str, Written] = json.loads(RECORD.read_text())
+def record() -> list[Written]:
+    """What wrote which part of which page."""
+    written: list[Written] = json.loads(RECORD.read_text())
     return written
 
 
-def digest(text: str) -> str:
-    """SHA-256 of a page's measured rows."""
-    return hashlib.sha256("\n".join(MEASURED.findall(text)).encode()).hexdigest()
+def digest(page: str, marks: list[str]) -> str:
+    """SHA-256 of what stands between the marks, or of the whole page."""
+    text = parts(page, *marks)[1] if marks else page
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_data(name: str) -> Any:
+    """What a benchmark left in docs/NAME.json."""
+    return json.loads((DOCS / f"{name}.json").read_text())
+
+
+def write_data(name: str, data: object) -> None:
+    """Leave what was measured in docs/NAME.json."""
+    write_whole(DOCS / f"{name}.json", (json.dumps(data, indent=1) + "\n").encode())

@@ -11,6 +11,7 @@
     python -m benchmarks.atlas workers
         two Ray workers of one thread against one
 
+The numbers go into docs/atlas.json, from which `benchmarks.pages` writes docs/atlas.md's table.
 All on the embedded network and, without --folder, on random crops of scikit-image's photos. Start
 with OMP_NUM_THREADS=1 on a machine that others use too. Peak memory is the process's own.
 """
@@ -38,6 +39,7 @@ import torch
 from PIL import Image
 
 import convscope
+from benchmarks.atlas_table import keep_part
 from convscope import atlas
 from convscope.atlas.scan.listing import SHARD_SIZE, announce_ahead, shards
 from convscope.atlas.scan.scanner import Scanner
@@ -52,8 +54,10 @@ from convscope.synthesis.settings import Settings
 PHOTOS = ("astronaut", "cat-and-coffee", "chelsea", "coffee", "rocket")
 
 
-def memory() -> str:
-    return f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
+def peak_gigabytes() -> float:
+    """The largest resident memory of this process so far."""
+    # Linux gives KiB.
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2, 2)
 
 
 def crops(folder: Path, count: int) -> Path:
@@ -83,7 +87,20 @@ def build(options: argparse.Namespace) -> None:
     if options.whole:
         with tempfile.TemporaryDirectory() as folder:
             report = atlas.build(model, names, folder, steps=options.steps, size=options.size)
-            print(report, memory(), flush=True)
+            print(report, f"peak {peak_gigabytes()} GB", flush=True)
+        elapsed, count = number(report, "seconds"), int(number(report, "units"))
+        keep_part(
+            "whole",
+            {
+                "units": count,
+                "steps": options.steps,
+                "side": options.size,
+                "minutes": round(elapsed / 60, 1),
+                "rate": round(count / elapsed, 2),
+                "gigabytes": peak_gigabytes(),
+                "beside": options.beside,
+            },
+        )
         return
     total = {"atlas": 0.0, "bare": 0.0}
     for name in names:
@@ -114,7 +131,15 @@ def build(options: argparse.Namespace) -> None:
         )
     print(
         f"all units of these layers: {total['atlas'] / 60:.1f} min, bare {total['bare'] / 60:.1f}"
-        f" min, ratio {total['atlas'] / total['bare']:.3f}; {memory()}"
+        f" min, ratio {total['atlas'] / total['bare']:.3f}; peak {peak_gigabytes()} GB"
+    )
+    units = sum(layers[name].units for name in names)
+    keep_part(
+        "build",
+        {
+            "ratio": round(total["atlas"] / total["bare"], 3),
+            "rate": round(units / total["atlas"], 2),
+        },
     )
 
 
@@ -183,8 +208,20 @@ def examples(options: argparse.Namespace) -> None:
         size = sum(path.stat().st_size for path in Path(scratch).rglob("*.parquet"))
         print(
             f"{count} photos, {report['units']} units, {size / 1e6 / options.repeats:.1f} MB;"
-            f" {memory()}"
+            f" peak {peak_gigabytes()} GB"
         )
+    keep_part(
+        "examples",
+        {
+            "photos": int(count),
+            "units": int(number(report, "units")),
+            "over_bare": round(min(bare) / min(pass_seconds), 2),
+            "with_crops": round(min(bare) / min(whole), 2),
+            "rate": round(count / min(whole), 1),
+            "of_prepared": round(min(fast) / min(pass_seconds), 3),
+            "gigabytes": peak_gigabytes(),
+        },
+    )
 
 
 def forward(
@@ -332,6 +369,7 @@ def kill(options: argparse.Namespace) -> None:
             )
             assert same
             assert atlas.verify(f"{scratch}/{out}").ok
+    keep_part(f"kill {options.engine}", {"kills": kills, "atlases": turns})
 
 
 def state(folder: Path) -> dict[str, str]:
@@ -377,6 +415,7 @@ def workers(options: argparse.Namespace) -> None:
         ray.shutdown()
         print(f"{count} worker(s): {seconds[count]:.1f} s", flush=True)
     print(json.dumps({"speedup": round(seconds[1] / seconds[2], 3)}))
+    keep_part("workers", {"speedup": round(seconds[1] / seconds[2], 3)})
 
 
 def main() -> None:
@@ -389,6 +428,9 @@ def main() -> None:
     parser.add_argument("--units", type=int, default=16, help="of each layer, for `build`")
     parser.add_argument(
         "--whole", action="store_true", help="`build` makes all units, without the comparison"
+    )
+    parser.add_argument(
+        "--beside", default="", help="what else the machine runs, for the row of `build --whole`"
     )
     parser.add_argument("--steps", type=int, default=64)
     parser.add_argument("--size", type=int, default=96)

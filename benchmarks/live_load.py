@@ -11,7 +11,6 @@ import argparse
 import io
 import json
 import os
-import re
 import shutil
 import statistics
 import time
@@ -25,13 +24,15 @@ from PIL import Image
 
 import convscope
 from benchmarks._live_crowd import crowd_elsewhere, percentile
-from benchmarks._page import write_measured
+from benchmarks._page import between, write_measured
 from convscope.photos.samples import sample
 from convscope.probe import Probe
 from convscope.probe.inference_copy import inference_copy
 from convscope.web.live import Live
 
 PAGE = Path(__file__).parent.parent / "docs" / "live.md"
+MARKS = ("<!-- load:start -->", "<!-- load:end -->")
+"""Where the page holds the table."""
 
 PROMISES = {
     "predictions, heat and all stage tiles": "p95 150 ms",
@@ -172,11 +173,8 @@ def table(numbers: dict[str, Any]) -> str:
 
 def write_docs(numbers: dict[str, Any]) -> None:
     """Put the table between its marks."""
-    pattern = re.compile(r"(<!-- load:start -->\n).*?(<!-- load:end -->)", re.DOTALL)
-    text = PAGE.read_text()
-    assert pattern.search(text), "docs/live.md has no mark load"
-    filled = pattern.sub(lambda match: f"{match[1]}\n{table(numbers)}\n\n{match[2]}", text)
-    write_measured(PAGE, filled, "benchmarks.live_load")
+    filled = between(PAGE.read_text(), *MARKS, table(numbers))
+    write_measured(PAGE, filled, "benchmarks.live_load", MARKS)
 
 
 def main() -> None:

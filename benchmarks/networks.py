@@ -191,15 +191,17 @@ def table(rows: list[Row]) -> str:
     verbs = list(rows[0].cells)
     head = f"| network | {' | '.join(verbs)} |\n|---|{'---|' * len(verbs)}"
     body = "\n".join(line(row, notes) for row in rows)
-    said = "\n".join(f"{number}. {note}" for number, note in enumerate(notes, start=1))
-    return f"{head}\n{body}\n\n{said}".rstrip() + "\n"
+    sentences = [f"{number}. {note}" for number, note in enumerate(notes, start=1)]
+    if notes:
+        sentences = ["A number in brackets is a sentence below.", "", *sentences]
+    return "\n".join([head, body, "", *sentences]).rstrip() + "\n"
 
 
 def write(name_of_table: str, rows: list[Row]) -> None:
     """Put a table into the documentation."""
     begin, end = MARKS[name_of_table]
     page = between(DOCS.read_text(encoding="utf-8"), begin, end, table(rows))
-    write_measured(DOCS, page, "benchmarks.networks --write")
+    write_measured(DOCS, page, "benchmarks.networks --write", MARKS[name_of_table])
 
 
 def main(arguments: list[str]) -> None:

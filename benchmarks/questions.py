@@ -135,7 +135,7 @@ def main() -> None:
         print(parts[-1], flush=True)
     if arguments.write:
         page = between(PAGE.read_text(), BEGIN, END, "\n".join(parts))
-        write_measured(PAGE, page, "benchmarks.questions PHOTOS --write")
+        write_measured(PAGE, page, "benchmarks.questions PHOTOS --write", (BEGIN, END))
 
 
 if __name__ == "__main__":
