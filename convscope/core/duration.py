@@ -102,7 +102,10 @@ class Estimate:
                 f" than {format_duration(most)} are refused; ask for less, or set {HOURS_VARIABLE}"
                 " to as many hours as you allow."
             )
-        if seconds > ANNOUNCED:
+        announcer = _announcer.get()
+        if seconds > ANNOUNCED and announcer is not None:
+            announcer(seconds)
+        elif seconds > ANNOUNCED:
             logger.warning(
                 "%s takes about %s here (%s); Ctrl-C ends it.",
                 self.verb,
@@ -127,6 +130,22 @@ def max_hours() -> float:
     if not hours > 0:
         raise OptionError(f"{HOURS_VARIABLE} must be a number of hours above 0; it is {text!r}.")
     return hours
+
+
+Announcer = Callable[[float], None]
+"""Called with the seconds that the running verb will take, where they are many."""
+
+_announcer: ContextVar[Announcer | None] = ContextVar("convscope_announcer", default=None)
+
+
+@contextmanager
+def announce_to(announcer: Announcer) -> Iterator[None]:
+    """Say to `announcer`, and not in the log, how long a verb inside the block will take."""
+    token = _announcer.set(announcer)
+    try:
+        yield
+    finally:
+        _announcer.reset(token)
 
 
 _estimate: ContextVar[Estimate | None] = ContextVar("convscope_estimate", default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
 import secrets
@@ -121,7 +122,25 @@ class Guard:
         if token is not None:
             await self._welcome(scope, send, token)
             return
-        await self.app(scope, receive, self._with_headers(send, scope))
+        await self._pass_on(scope, receive, self._with_headers(send, scope))
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the routes answer. Only a server that is stopped calls a request off: then what was
+        begun ends here, and the page finds the connection lost."""
+        has_started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal has_started
+            has_started = has_started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        except asyncio.CancelledError:
+            if has_started:
+                await send({"type": "http.response.body", "body": b""})
+            else:
+                await self._refuse(scope, send, 503, "The server was stopped.")
 
     def _refusal(self, scope: Scope, headers: dict[str, list[str]]) -> tuple[int, str] | None:
         hosts = headers.get("host", [])

@@ -8,15 +8,16 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 from convscope.core.cache import Cache
+from convscope.core.duration import announce_to
 from convscope.core.progress import report_to, show_to
-from convscope.core.types import JsonObject
+from convscope.core.quantities import format_duration
 from convscope.errors import ConvscopeError
 from convscope.results.result import Result
 from convscope.web.errors import Busy
 from convscope.web.limits import CACHED_BYTES, LONG_QUEUE, STREAMS
+from convscope.web.work import Event, Watcher, Work
 
 AT_ONCE = (1, 2, 4, 8)
 """Steps after which an unfinished picture is always shown, so that the first one comes soon."""
@@ -33,50 +34,12 @@ HEARTBEAT_SECONDS = 10.0
 RETURN_SECONDS = 15.0
 """So long work goes on that nobody watches: a lost connection that comes back finds it running."""
 
-LAST = ("done", "failed", "left")
-"""Events after which none follows; "left" is of a page that said so."""
+LAST = ("done", "stopped", "failed", "left")
+"""Events after which none follows; "stopped" is of work that leaves no result, "left" of a page
+that said so."""
 
 STOPPED = "-stopped"
 """Ends the key of a result that is not whole."""
-
-Event = JsonObject
-
-
-@dataclass(eq=False)
-class Watcher:
-    """A page that watches, by the name it gave, and the events it has not been sent yet."""
-
-    name: str
-    queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(4))
-
-    def tell(self, event: Event) -> None:
-        """Send an event; if the page is slow it misses unfinished pictures only."""
-        while self.queue.full():
-            self.queue.get_nowait()
-        self.queue.put_nowait(event)
-
-
-@dataclass(eq=False)
-class Work:
-    """One piece of long work: what runs, who watches, and how far it is."""
-
-    key: str
-    call: Callable[[], Result]
-    draw: Callable[[object], str]
-    loop: asyncio.AbstractEventLoop
-    watchers: list[Watcher] = field(default_factory=list)
-    stopped: threading.Event = field(default_factory=threading.Event)
-    latest: Event | None = None
-    shown_at: float = 0.0
-
-    def publish(self, event: Event) -> None:
-        """Send an event to every watcher, and to whoever comes back later."""
-        self.latest = event
-        self.loop.call_soon_threadsafe(self._spread, event)
-
-    def _spread(self, event: Event) -> None:
-        for watcher in self.watchers:
-            watcher.tell(event)
 
 
 class LongLane:
@@ -101,11 +64,18 @@ class LongLane:
         return len(self._work)
 
     def stop(self, key: str) -> bool:
-        """Stop a piece of work after its running step; what was made so far is its result."""
+        """Stop a piece of work: at once if it waits, else after its running step; what was made so
+        far is its result."""
         work = self._work.get(key)
-        if work is not None:
-            work.stopped.set()
-        return work is not None
+        if work is None:
+            return False
+        if work.cancel():
+            self._finish(work, work.stop_event())
+        return True
+
+    def is_running(self, key: str) -> bool:
+        """Whether a piece of work runs or waits."""
+        return key in self._work
 
     def result(self, key: str) -> Result | None:
         """What came of a piece of work: whole, or until it was stopped."""
@@ -184,8 +154,13 @@ class LongLane:
             self._end(work)
 
     def _end(self, work: Work) -> None:
-        work.stopped.set()
+        work.cancel()
         self._forget(work)
+
+    def _finish(self, work: Work, event: Event) -> None:
+        """It runs no more when its watchers hear so."""
+        self._forget(work)
+        work.publish(event)
 
     def _forget(self, work: Work) -> None:
         if self._work.get(work.key) is work:
@@ -202,25 +177,30 @@ class LongLane:
             self._end_unwatched(other)
         if len(self._work) >= self.limit:
             raise Busy(f"{len(self._work)} optimizations")
+        # What an earlier run left when it was stopped is not what this one shows.
+        self.results.drop(f"{key}{STOPPED}")
         work = self._work[key] = Work(key, call, draw, asyncio.get_running_loop())
 
         def run() -> None:
             event = self._run(work, finish)
-            work.publish(event)
-            work.loop.call_soon_threadsafe(self._forget, work)
+            work.loop.call_soon_threadsafe(self._finish, work, event)
 
-        self._pool.submit(run)
+        work.future = self._pool.submit(run)
         return work
 
     def _run(self, work: Work, finish: Callable[[Result], Event]) -> Event:
         if work.stopped.is_set():
-            return {"event": "failed", "error": "This was stopped before it began."}
+            return work.stop_event()
         try:
-            with report_to(self._reporter(work)), show_to(self._viewer(work)):
+            with (
+                announce_to(lambda seconds: setattr(work, "duration", format_duration(seconds))),
+                report_to(self._reporter(work)),
+                show_to(self._viewer(work)),
+            ):
                 result = work.call()
             event = {"event": "done", **finish(result)}
         except KeyboardInterrupt:
-            return {"event": "failed", "error": "This was stopped before its first step."}
+            return work.stop_event()
         except ConvscopeError as error:
             return {"event": "failed", "error": str(error)}
         except Exception as error:  # the page must hear of it, whatever it is
@@ -237,8 +217,9 @@ class LongLane:
             if work.stopped.is_set():
                 raise KeyboardInterrupt
             self.idle.wait(POLITE_SECONDS)
+            how_far = work.advance(done, total)
             if work.latest is None or work.latest["event"] == "progress":
-                work.publish({"event": "progress", "step": done, "steps": total, "what": what})
+                work.publish({"event": "progress", "what": what, **how_far})
 
         return report
 
@@ -248,14 +229,14 @@ class LongLane:
             if done in AT_ONCE or now - work.shown_at >= SECONDS_BETWEEN:
                 work.shown_at = now
                 picture = work.draw(images())
-                work.publish({"event": "picture", "step": done, "steps": total, "image": picture})
+                work.publish({"event": "picture", "image": picture, **work.advance(done, total)})
 
         return view
 
     def close(self) -> None:
         """Stop everything."""
         for work in list(self._work.values()):
-            work.stopped.set()
+            work.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

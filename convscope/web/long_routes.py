@@ -64,9 +64,13 @@ class LongRoutes:
         return json_response({"left": self.microscope.long.leave(key, watcher_of(request))})
 
     async def png(self, request: Request) -> Response:
-        """The picture of work that is done, or was stopped."""
+        """The picture of work that is done, or was stopped; not of work that still runs."""
         asked = await question_of(self.microscope, request)
         key, _ = self._work(asked)
+        if self.microscope.long.is_running(key):
+            raise Refusal(
+                409, "This picture is still being made: wait until it is done, or stop it."
+            )
         result = self.microscope.long.result(key)
         if result is None:
             raise Refusal(404, "This picture is not held here any more; make it again.")

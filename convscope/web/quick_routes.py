@@ -62,7 +62,13 @@ class QuickRoutes:
         only the newest is looked at; the older ones are answered with nothing (204)."""
         microscope = self.microscope
         arguments, rest = checked_arguments(microscope, request, "explain", ("tiles",))
-        _require_quick(Question("explain", arguments, None))
+        asked = Question("explain", arguments, None)
+        if not asked.is_quick:
+            raise Refusal(
+                400,
+                f"{arguments['method']} is too slow for a camera's frames; choose a quick method,"
+                " or freeze a frame as a photo and explain that.",
+            )
         layers = [layer_of(microscope, rest["tiles"])] if rest.get("tiles") else []
         data = await body_of(request, FRAME_BYTES)
 

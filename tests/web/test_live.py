@@ -144,6 +144,30 @@ def test_the_users_network_is_left_alone():
     assert not any(module._forward_hooks for module in network.modules())
 
 
+def test_ctrl_c_during_long_work_prints_nothing():
+    """Work that has no result when it is stopped, watched by a page."""
+    import signal
+
+    command = [sys.executable, "-m", "convscope", "live", "--no-browser", "--model", "embedded"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            address = process.stdout.readline().strip()
+            query = "verb=explain&photo=sample-chelsea&method=rise&masks=4000"
+            with httpx.stream("GET", f"{address}api/job?{query}", timeout=60) as response:
+                lines = response.iter_lines()
+                while not next(lines).startswith("event: "):
+                    pass
+                process.send_signal(signal.SIGINT)
+                list(lines)
+            rest, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, rest, errors) == (0, "", "")
+
+
 def test_the_command_prints_the_address_first_and_ends_on_ctrl_c():
     import signal
 

@@ -241,6 +241,14 @@ def test_stopping_keeps_what_was_made(client, microscope):
     assert saved.status_code == 200
 
 
+def test_a_camera_takes_no_slow_method(client, chelsea):
+    buffer = io.BytesIO()
+    Image.fromarray(chelsea).save(buffer, "JPEG")
+    said = client.post("/api/frame?method=rise", content=buffer.getvalue(), headers=ORIGIN)
+    assert said.status_code == 400
+    assert "choose a quick method" in said.json()["error"]
+
+
 def test_a_full_queue_is_429_and_a_sentence(client, microscope, monkeypatch):
     monkeypatch.setattr(microscope.quick.queue, "limit", 0)
     busy = client.get(f"/api/look?{CAT}&target=700")
