@@ -100,6 +100,8 @@ export function connection() {
 
 // Long work as events. `stop` ends it at the server and keeps what was made so far; `close` says
 // that this page watches no more. A lost connection finds the work still running when it is back.
+// The events that end it: with a result, without one because it was stopped, with an error.
+const LAST = ["done", "stopped", "failed"];
 let watched = 0;
 const open = new Set();
 addEventListener("pagehide", () => [...open].forEach((one) => one.close()));
@@ -111,10 +113,10 @@ export function work(parameters, on) {
   const watch = () => {
     source = new EventSource(url);
     source.onopen = () => (lost.hidden = true);
-    for (const name of ["waiting", "progress", "picture", "done", "failed"]) {
+    for (const name of ["waiting", "progress", "picture", ...LAST]) {
       source.addEventListener(name, (message) => {
         const event = JSON.parse(message.data);
-        if (name === "done" || name === "failed") end();
+        if (LAST.includes(name)) end();
         on(name, event);
       });
     }

@@ -1,7 +1,7 @@
 // The shell: addresses to views and back. A view's whole state is in its address.
 
 import { ask, clearError, showError } from "./api.js";
-import { fill, h } from "./dom.js";
+import { fill, focusedKey, focusKey, h } from "./dom.js";
 import { camera } from "./view_camera.js";
 import { releaseSheets } from "./tiles.js";
 import { network } from "./view_network.js";
@@ -15,6 +15,7 @@ const main = document.getElementById("view");
 const nav = document.getElementById("views");
 let server = null;
 let current = null;
+let shown = null;
 
 const parameters = () => Object.fromEntries(new URLSearchParams(location.search));
 const viewName = () => location.pathname.slice(1) || "photo";
@@ -60,35 +61,52 @@ function context(abort) {
   };
 }
 
+const links = new Map(Object.entries(TITLES).map(([name, title]) => [name, h("a", {
+  onclick: (event) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    history.pushState(null, "", event.currentTarget.href);
+    render();
+  },
+}, title)]));
+nav.append(...links.values());
+
 function drawNavigation() {
   const { photo: chosen, layer, unit: one } = parameters();
-  fill(nav, Object.entries(TITLES).map(([name, title]) => {
-    const values = { photo: name === "camera" ? null : chosen, layer: name === "network" ? layer : null, unit: name === "unit" ? one : null };
-    return h("a", {
-      href: href(name, values),
-      "aria-current": viewName() === name ? "page" : null,
-      onclick: (event) => {
-        if (event.metaKey || event.ctrlKey || event.shiftKey) return;
-        event.preventDefault();
-        history.pushState(null, "", href(name, values));
-        render();
-      },
-    }, title);
-  }));
+  for (const [name, link] of links) {
+    link.href = href(name, { photo: name === "camera" ? null : chosen, layer: name === "network" ? layer : null, unit: name === "unit" ? one : null });
+    if (viewName() === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 }
 
 async function render() {
   current?.abort();
   const abort = (current = new AbortController());
   const name = viewName();
+  const key = focusedKey(main);
+  const wasInside = main.contains(document.activeElement);
+  const isOther = shown !== null && shown !== name;
+  shown = name;
   clearError();
   releaseSheets();
   drawNavigation();
   document.title = `${TITLES[name] ?? "Convscope"} · Convscope live`;
   const top = h("div", { class: `view ${name}` });
   fill(main, top);
+  // Of another view the whole is new: its beginning has the focus. Within a view it stays where it was.
+  const isLost = () => document.activeElement === document.body || document.activeElement === main;
+  const refocus = () => {
+    if (isOther) return;
+    if (isLost()) focusKey(main, key);
+    if (wasInside && isLost()) main.focus({ preventScroll: true });
+  };
   try {
-    await VIEWS[name](top, context(abort));
+    const drawn = VIEWS[name](top, context(abort));
+    if (isOther) main.focus({ preventScroll: true });
+    refocus();
+    await drawn;
+    if (!abort.signal.aborted) refocus();
   } catch (error) {
     if (!abort.signal.aborted) showError(error);
   }

@@ -23,7 +23,7 @@ export function predictionBars(rows, { choose = null, chosen = null } = {}) {
     ];
     const pressed = chosen !== null && String(chosen) === String(targetOf(row));
     return h("li", {}, choose
-      ? h("button", { type: "button", class: "bar-row", "aria-pressed": String(pressed), title: `Ask about ${row.label}`, onclick: () => choose(row) }, inner)
+      ? h("button", { type: "button", class: "bar-row", "data-key": `answer ${targetOf(row)}`, "aria-pressed": String(pressed), title: `Ask about ${row.label}`, onclick: () => choose(row) }, inner)
       : h("div", { class: "bar-row" }, inner));
   });
   return h("ol", { class: "bars" }, items);

@@ -19,6 +19,7 @@ export const newId = (stem) => `${stem}-${++counter}`;
 
 export function field(label, control, className = "") {
   control.id ||= newId("field");
+  control.dataset.key ||= label;
   return h("div", { class: `field ${className}` }, h("label", { htmlFor: control.id }, label), control);
 }
 
@@ -39,6 +40,40 @@ export function select(options, value, change) {
 export function fill(element, ...children) {
   element.replaceChildren(...children.flat().filter(Boolean));
   return element;
+}
+
+// What an element is called across redraws: the one that takes its place has the same.
+const keyOf = (element) => element.dataset.key ?? element.getAttribute("aria-label");
+
+export const focusedKey = (root) => (root.contains(document.activeElement) ? keyOf(document.activeElement) : null);
+
+// The focus goes to what took the place of the element that had it, for those who use the keyboard.
+export function focusKey(root, key) {
+  if (key === null) return;
+  [...root.querySelectorAll("[data-key], [aria-label]")].find((one) => keyOf(one) === key)?.focus({ preventScroll: true });
+}
+
+// `fill` of an element that may hold the focus.
+export function refill(element, ...children) {
+  const key = focusedKey(element);
+  fill(element, ...children);
+  focusKey(element, key);
+  return element;
+}
+
+// A button that ends work: what was asked is said at once, though the running step is still made.
+export function stopButton(className, stop) {
+  const button = h("button", {
+    type: "button",
+    class: className,
+    onclick: () => {
+      if (button.getAttribute("aria-disabled") === "true") return;
+      button.textContent = "Stopping…";
+      button.setAttribute("aria-disabled", "true");
+      stop();
+    },
+  }, "Stop");
+  return button;
 }
 
 export const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;

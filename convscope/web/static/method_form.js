@@ -4,9 +4,18 @@ import { field, h, select } from "./dom.js";
 
 export class MethodForm {
   // `prefix` parts the second figure's parts of the address from the first one's.
-  constructor(context, prefix, change) {
-    Object.assign(this, { context, prefix, change });
-    this.element = h("div", { class: "controls" });
+  constructor(context, prefix, change, methods = context.server.methods) {
+    Object.assign(this, { context, prefix, change, methods, drawn: null });
+    const { server } = context;
+    const layers = server.layers.filter((layer) => layer.shape[1] * layer.shape[2] > 1);
+    const names = [...new Set([server.last, ...server.stages, ...layers.map((layer) => layer.name)])].filter(Boolean);
+    this.chooser = this.#methods();
+    this.target = this.#target();
+    this.layer = select(names.map((name) => ({ value: name, label: name })), "", (value) => this.set({ layer: value }));
+    this.layerField = field("Layer", this.layer);
+    this.summary = h("p", { class: "hint" });
+    this.options = h("details", { class: "options" }, h("summary", {}, "Options"));
+    this.element = h("div", { class: "controls" }, field("Method", this.chooser, "wide"), field("Target", this.target), this.summary);
     this.draw();
   }
 
@@ -16,7 +25,7 @@ export class MethodForm {
 
   get method() {
     const name = this.get("method") || "grad_cam";
-    return this.context.server.methods.find((one) => one.name === name) ?? this.context.server.methods[0];
+    return this.methods.find((one) => one.name === name) ?? this.methods[0];
   }
 
   question() {
@@ -33,26 +42,26 @@ export class MethodForm {
     this.change();
   }
 
+  // The fields stay, and with them the focus; only another method has other options.
   draw() {
-    const { server } = this.context;
     const method = this.method;
-    const fields = [field("Method", this.#methods(), "wide"), field("Target", this.#target())];
-    if (method.layer) {
-      const layers = server.layers.filter((layer) => layer.shape[1] * layer.shape[2] > 1);
-      const names = [...new Set([server.last, ...server.stages, ...layers.map((layer) => layer.name)])].filter(Boolean);
-      const options = names.map((name) => ({ value: name, label: name }));
-      fields.push(field("Layer", select(options, this.get("layer") || server.last, (value) => this.set({ layer: value }))));
-    }
-    const more = method.options.length
-      ? h("details", { class: "options" }, h("summary", {}, "Options"), method.options.map((option) => this.#option(option)))
-      : null;
-    this.element.replaceChildren(...fields, h("p", { class: "hint" }, method.summary), ...(more ? [more] : []));
+    this.chooser.value = method.name;
+    this.target.value = this.get("target");
+    this.layer.value = this.get("layer") || this.context.server.last;
+    if (this.drawn === method) return;
+    this.drawn = method;
+    this.summary.textContent = method.summary;
+    if (method.layer) this.summary.before(this.layerField);
+    else this.layerField.remove();
+    if (method.options.length) this.element.append(this.options);
+    else this.options.remove();
+    this.options.replaceChildren(this.options.firstChild, ...method.options.map((option) => this.#option(option)));
   }
 
   #methods() {
     const groups = [["layer", "At a layer"], ["input", "At the pixels"]].map(([space, group]) => ({
       group,
-      options: this.context.server.methods
+      options: this.methods
         .filter((one) => (one.space === "layer") === (space === "layer"))
         .map((one) => ({ value: one.name, label: one.name.replaceAll("_", " ") + (one.quick ? "" : " (slow)") })),
     }));

@@ -14,6 +14,7 @@ export function photoStrip(context) {
     accept: "image/*",
     class: "offscreen",
     id: "add-photo",
+    "data-key": "add photo",
     onchange: () => input.files[0] && send(input.files[0], context),
   });
   const strip = h("div", { class: "strip", role: "group", "aria-label": "Photos" },
@@ -22,6 +23,7 @@ export function photoStrip(context) {
       h("button", {
         type: "button",
         class: "thumbnail",
+        "data-key": `photo ${entry.id}`,
         "aria-pressed": String(entry.id === chosen),
         "aria-label": `Photo ${entry.name}`,
         title: entry.name,

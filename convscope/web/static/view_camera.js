@@ -1,7 +1,7 @@
 // Camera: predictions, heat and one layer's tiles, as fast as the network answers.
 
 import { actions } from "./actions.js";
-import { ask, connection, Sentence, showError } from "./api.js";
+import { ask, clearError, connection, Sentence, showError } from "./api.js";
 import { predictionBars } from "./bars.js";
 import { field, fill, h, select } from "./dom.js";
 import { Figure } from "./figure.js";
@@ -22,7 +22,13 @@ export async function camera(top, context) {
   const bars = h("div", {});
   const rate = h("output", { class: "rate", id: "rate" }, "Camera is off");
   const tiles = h("canvas", { class: "tile-sheet", role: "img", "aria-label": "The layer’s strongest channels" });
-  const form = new MethodForm(context, "", () => {});
+  const quick = server.methods.filter((method) => method.quick);
+  const asked = server.methods.find((method) => method.name === context.params.method);
+  if (asked && !asked.quick) {
+    showError(new Sentence(`${asked.name.replaceAll("_", " ")} is too slow for a camera’s frames: choose a quick method, or freeze a frame as a photo.`));
+    context.keep({ method: null });
+  }
+  const form = new MethodForm(context, "", () => {}, quick);
   const canvas = h("canvas");
   const feed = { on: false, stream: null, flying: 0, times: [] };
   const button = h("button", { type: "button", class: "primary", onclick: () => (feed.on ? stop() : start().catch(denied)) }, "Start camera");
@@ -46,6 +52,7 @@ export async function camera(top, context) {
 
   async function start() {
     if (!navigator.mediaDevices) throw new Sentence("A browser gives the camera only to this machine’s own address or over https.");
+    clearError();
     feed.stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, facingMode: "environment" } });
     video.srcObject = feed.stream;
     await video.play();

@@ -1,10 +1,11 @@
 // Photo: the answer, and where in the photo it comes from; two methods or targets side by side.
 
 import { actions } from "./actions.js";
-import { ask, clearError, Sentence, showError, work } from "./api.js";
+import { clearError, Sentence, showError, work } from "./api.js";
 import { predictionBars, targetOf } from "./bars.js";
-import { fill, h } from "./dom.js";
+import { fill, h, refill, stopButton } from "./dom.js";
 import { Figure } from "./figure.js";
+import { look } from "./look.js";
 import { MethodForm } from "./method_form.js";
 import { photoOf, photoStrip } from "./photo_strip.js";
 import { stageRail } from "./stage_rail.js";
@@ -28,7 +29,7 @@ export async function photo(top, context) {
     },
   });
   const compare = h("button", {
-    type: "button", class: "quiet", "aria-pressed": String(comparing),
+    type: "button", class: "quiet", "data-key": "compare", "aria-pressed": String(comparing),
     onclick: () => context.change({ compare: comparing ? null : "1", "b.method": comparing ? null : "saliency" }),
   }, comparing ? "One map" : "Compare");
   top.append(
@@ -44,7 +45,7 @@ export async function photo(top, context) {
     rail);
   panes[0].onAnswers = (seen) => {
     const target = panes[0].form.get("target") || (panes[0].shown?.target?.index ?? null);
-    fill(side, h("h2", {}, "The network says"),
+    refill(side, h("h2", {}, "The network says"),
       predictionBars(seen.predictions, { chosen: target, choose: (row) => panes[0].form.set({ target: targetOf(row) }) }),
       h("p", { class: "hint" }, "Choose an answer to see where it comes from. Click into the photo to look at a place."));
     fill(rail, h("h2", {}, "From pixels to the answer"), stageRail(seen.stages, context, id));
@@ -70,19 +71,21 @@ class Pane {
 
   async load() {
     this.running?.close();
+    this.idle();
     this.abort?.abort();
     this.abort = new AbortController();
     const signal = AbortSignal.any([this.abort.signal, this.context.signal]);
     clearError();
     this.element.setAttribute("aria-busy", "true");
     try {
-      const seen = await ask("look", { photo: this.id, ...this.form.question() }, { signal });
+      const seen = await look({ photo: this.id, ...this.form.question() }, { signal });
       this.figure.show(seen.photo);
       // Masks fill the photo: heat over them would be read as neither, so a target has to be chosen first.
       this.lay(seen.heat, seen.masks && !this.form.get("target"));
       this.figure.outline(seen.masks && this.form.get("target") ? { ...seen, masks: null } : seen);
       this.onAnswers(seen);
-      if (seen.note) this.title.textContent = seen.note;
+      if (seen.refused) showError(seen.refused);
+      else if (seen.note) this.title.textContent = seen.note;
       else if (!seen.heat) this.slow();
     } catch (error) {
       showError(error);
@@ -99,19 +102,29 @@ class Pane {
     this.title.textContent = map ? `${map.title} · ${heat.method.replaceAll("_", " ")}${layer}` : this.form.method.name.replaceAll("_", " ");
   }
 
+  // The focus of a "Stop" that goes is the method's from then on.
+  idle() {
+    const wasFocused = this.state.contains(document.activeElement);
+    this.state.hidden = true;
+    if (wasFocused) this.form.chooser.focus();
+  }
+
   slow() {
     const bar = h("progress", { max: 1, value: 0, "aria-label": "Progress" });
-    const stop = h("button", { type: "button", class: "quiet", onclick: () => this.running.stop() }, "Stop");
-    fill(this.state, bar, stop);
+    const duration = h("span", { class: "hint", role: "status" });
+    fill(this.state, bar, duration, stopButton("quiet", () => this.running.stop()));
     this.state.hidden = false;
     this.running = work(this.question(), (name, event) => {
       if (name === "progress") {
         bar.max = event.steps;
         bar.value = event.step;
+        if (event.duration) duration.textContent = `about ${event.duration} in all`;
+        return;
       }
       if (name === "done") this.lay(event.explanation);
+      if (name === "stopped") this.title.textContent += ` · ${event.ended}`;
       if (name === "failed") showError(new Sentence(event.error));
-      if (name === "done" || name === "failed") this.state.hidden = true;
+      if (name !== "waiting" && name !== "picture") this.idle();
     });
   }
 }

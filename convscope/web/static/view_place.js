@@ -5,6 +5,7 @@ import { ask, Sentence, showError, work } from "./api.js";
 import { signedBars } from "./bars.js";
 import { field, fill, h, number, select } from "./dom.js";
 import { Figure } from "./figure.js";
+import { look } from "./look.js";
 import { photoOf, photoStrip } from "./photo_strip.js";
 
 const DRAWN = 4;
@@ -38,7 +39,7 @@ export async function place(top, context) {
         h("div", { class: "tools" }, field("Layer", chooser), actions(() => ({ verb: "place", ...question() })))),
       says),
     layers);
-  const seen = await ask("look", { photo: id, target: context.params.target }, { signal: context.signal });
+  const seen = await look({ photo: id, target: context.params.target }, { signal: context.signal });
   figure.show(seen.photo);
   figure.lay(seen.heat?.maps[0] ?? null, "0.35");
   const [boxTop, boxLeft, boxHeight, boxWidth] = seen.photo.box;
@@ -113,11 +114,11 @@ function photoGrid(layer, photo, context) {
     hint.textContent = `Drawing ${GRID.cells} × ${GRID.cells} places…`;
     running = work(question, (name, event) => {
       if (name === "picture") hint.textContent = `Drawing ${GRID.cells} × ${GRID.cells} places: step ${event.step} of ${GRID.steps}`;
-      if (name === "failed") {
+      if (name === "stopped" || name === "failed") {
         button.disabled = false;
         hint.hidden = true;
-        showError(new Sentence(event.error));
       }
+      if (name === "failed") showError(new Sentence(event.error));
       if (name !== "done") return;
       picture.src = event.image;
       hint.textContent = "Each cell is the direction of the activation there; the longer it is, the larger the cell (Olah et al., 2018).";
@@ -142,7 +143,7 @@ function drawMissing(slots) {
     running = work({ verb: "visualize", units, size: 64, steps: 32 }, (name, event) => {
       if (name === "picture" || name === "done") cut(event.image, group);
       if (name === "failed") showError(new Sentence(event.error));
-      if (name === "done") next();
+      if (name === "done" || name === "stopped") next();
     });
   };
   next();

@@ -3,7 +3,7 @@
 import { actions } from "./actions.js";
 import { ask, Sentence, showError, work } from "./api.js";
 import { predictionBars, signedBars } from "./bars.js";
-import { fill, h, number } from "./dom.js";
+import { fill, h, number, stopButton } from "./dom.js";
 import { Figure } from "./figure.js";
 import { photoOf, photoStrip } from "./photo_strip.js";
 
@@ -24,11 +24,10 @@ export async function unit(top, context) {
       picture.element,
       change.element),
     known);
-  const [photo, seen] = await Promise.all([
-    ask("look", { photo: id }, { signal: context.signal }).then((answer) => answer.photo),
+  const [, seen] = await Promise.all([
+    ask("look", { photo: id }, { signal: context.signal }).then((answer) => figure.show(answer.photo)),
     ask("unit", { photo: id, unit: name }, { signal: context.signal }),
   ]);
-  figure.show(photo);
   figure.lay(seen.fires, "0.7", { sharp: false });
   if (seen.row !== null) figure.markCell(seen.row, seen.column, seen.shape);
   heading.append(...neighbors(seen, context, id));
@@ -56,11 +55,13 @@ class UnitPicture {
     Object.assign(this, { context, name, running: null });
     this.image = h("img", { class: "made", alt: `What excites ${name} most`, hidden: true });
     this.state = h("p", { class: "hint", role: "status" }, " ");
-    this.bar = h("progress", { max: 1, value: 0, "aria-label": "Steps" });
-    this.button = h("button", { type: "button", class: "primary" }, "Stop");
+    this.bar = h("progress", { max: 1, value: 0, "aria-label": "Steps", hidden: true });
+    this.stop = stopButton("primary", () => this.running.stop());
+    this.more = h("button", { type: "button", class: "primary", onclick: () => this.#more() });
+    this.stop.hidden = this.more.hidden = true;
     this.actions = actions(() => this.question(), { work: () => true });
     this.element = h("section", { class: "panel", "aria-label": "What it looks for" },
-      h("h2", {}, "What it looks for"), h("div", { class: "made-frame" }, this.image), this.bar, h("div", { class: "tools" }, this.button, this.actions), this.state);
+      h("h2", {}, "What it looks for"), h("div", { class: "made-frame" }, this.image), this.bar, h("div", { class: "tools" }, this.stop, this.more, this.actions), this.state);
     context.onClose(() => this.running?.close());
   }
 
@@ -92,21 +93,21 @@ class UnitPicture {
     this.bar.hidden = false;
     this.bar.removeAttribute("value");
     this.state.textContent = "Waiting for the first step…";
-    this.button.textContent = "Stop";
-    this.button.onclick = () => this.running.stop();
+    this.#show(this.stop, "Stop");
     this.running = work(this.question(), (name, event) => {
       if (name === "picture" || name === "done") {
         this.show(event.image);
         this.bar.max = event.steps ?? event.step;
         this.bar.value = event.step;
-        this.state.textContent = name === "done" ? event.ended ?? `Done: ${event.step} steps.` : `Step ${event.step} of ${event.steps}`;
+        this.state.textContent = name === "done" ? event.ended ?? `Done: ${event.step} steps.` : `Step ${event.step} of ${event.steps}${event.duration ? `, about ${event.duration} in all` : ""}`;
       }
+      if (name === "stopped") this.state.textContent = event.ended;
       if (name === "failed") {
         this.state.textContent = "No picture.";
         showError(new Sentence(event.error));
       }
       if (name === "done" && event.dead.length) this.state.textContent = "This unit is dead: no gradient reaches the picture.";
-      if (name === "done" || name === "failed") {
+      if (name === "done" || name === "stopped" || name === "failed") {
         this.bar.hidden = true;
         this.#offer(name === "done" && !event.ended ? "Sharpen" : "Make it again");
       }
@@ -114,11 +115,22 @@ class UnitPicture {
   }
 
   #offer(label) {
-    this.button.textContent = label;
-    this.button.onclick = () => {
-      if (label === "Sharpen") this.context.keep({ steps: Math.min(1024, 2 * (this.context.params.steps ?? this.context.server.picture.steps)) });
-      this.make();
-    };
+    this.#show(this.more, label);
+  }
+
+  // One of the two buttons, with the focus if the other one had it.
+  #show(button, label) {
+    const wasFocused = [this.stop, this.more].includes(document.activeElement);
+    this.stop.hidden = button !== this.stop;
+    this.more.hidden = button !== this.more;
+    button.textContent = label;
+    button.removeAttribute("aria-disabled");
+    if (wasFocused) button.focus();
+  }
+
+  #more() {
+    if (this.more.textContent === "Sharpen") this.context.keep({ steps: Math.min(1024, 2 * (this.context.params.steps ?? this.context.server.picture.steps)) });
+    this.make();
   }
 }
 
