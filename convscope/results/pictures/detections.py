@@ -13,7 +13,7 @@ from convscope.results.result import Result
 
 PHOTO_SIDE, SIZE = 640, 15
 
-COLORS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#b8560a", "#17717f", "#8c564b", "#a8327d")
+COLORS = ("#1f77b4", "#d62728", "#1f7a1f", "#8a5cb5", "#b8560a", "#17717f", "#8c564b", "#a8327d")
 """One a class, each with a contrast of 4.5 to 1 or more to the white text on it."""
 
 
