@@ -54,10 +54,12 @@ METHOD_NAMES = {"finer_cam": "Finer-CAM", "grad_cam": "Grad-CAM", "layer_cam": "
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was said, the number beside it, and where the network looks for it."""
+    """What was said, the number beside it, and where the network looks for it; `is_blank` where
+    the map at the layer is nowhere positive, so that nothing is drawn."""
 
     label: str
     amount: str
+    is_blank: bool
     cam: str
     saliency: str
 
@@ -150,7 +152,11 @@ def answer_section(model: Model, photo: PhotoLike, seed: int) -> Answer:
         saliency = explain(model, photo, method="saliency", target=targets, seed=seed)
         rows = [
             Evidence(
-                statement.label, statement.amount, _overlay(cam, place), _overlay(saliency, place)
+                statement.label,
+                statement.amount,
+                not cam["heatmap"][place].max() > 0,
+                _overlay(cam, place),
+                _overlay(saliency, place),
             )
             for place, statement in enumerate(said[:3])
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,25 @@ class OnlyInLight(Detector):
             {name: value[: len(value) if pixels.mean() > 0.1 else 0] for name, value in row.items()}
             for row, pixels in zip(super().forward(image), image, strict=True)
         ]
+
+
+def test_a_map_that_is_nowhere_positive_is_said(monkeypatch):
+    """Else the page shows the bare photo without a word."""
+    whole = parts.explain
+
+    def explain(*arguments, **options):
+        result = whole(*arguments, **options)
+        if "method" in options:
+            return result
+        heatmap = result["heatmap"].copy()
+        heatmap[1] = -np.abs(heatmap[1])
+        return replace(result, arrays={**result.arrays, "heatmap": heatmap})
+
+    monkeypatch.setattr(parts, "explain", explain)
+    answer = parts.answer_section(small_model(), photo(), 0)
+    assert [row.is_blank for row in answer.rows] == [False, True, False]
+    convscope.report(small_model(), photo(), out="r.html")
+    assert Path("r.html").read_text().count("no place speaks for it more than for the") == 1
 
 
 def test_a_detector_that_finds_nothing():
