@@ -96,7 +96,7 @@ class OnlyInLight(Detector):
 
 def test_a_map_that_is_nowhere_positive_is_said(monkeypatch):
     """Else the page shows the bare photo without a word."""
-    whole = parts.explain
+    whole = convscope.explain
 
     def explain(*arguments, **options):
         result = whole(*arguments, **options)
