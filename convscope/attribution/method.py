@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -27,7 +28,7 @@ class Method:
 
     `space`, `heatmap`, `single_run` and `positive` are the method's traits, or those of the method
     a wrapper wraps. With several `layers` the map is their fusion: positive parts, each divided by
-    its maximum, resized to the finest, averaged.
+    its maximum, resized to the finest, averaged. With `half` it runs in bfloat16 on any model.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Method:
     single_run: bool
     positive: bool
     layers: tuple[str, ...] = field(default=())
+    half: bool = False
 
     @classmethod
     def of(
@@ -125,6 +127,17 @@ class Method:
         return reduce_channels(maps, self.heatmap)
 
     @property
+    def recorded_options(self) -> Options:
+        """The options that were set, with those of the method that a wrapper wraps: what `of` takes
+        to make the method again."""
+        inner = self.options.get("inner")
+        return (inner.recorded_options if isinstance(inner, Method) else {}) | {
+            name: value
+            for name, value in self.options.items()
+            if name not in ("layer", "generator", "inner")
+        }
+
+    @property
     def signed(self) -> bool:
         """Whether the heatmap has two directions."""
         return self.heatmap == "sum" and not self.positive
@@ -137,6 +150,12 @@ class Method:
     def __call__(self, probe: Probe, image: Tensor, target: Target) -> Tensor:
         """The raw map (n c h w) of each image for its target; the same random draws at every
         call."""
+        if self.half and not probe.model.half:
+            model = copy.copy(probe.model)
+            model.half = True
+            with Probe(model) as half_probe:
+                half_probe.notes = probe.notes
+                return self(half_probe, image, target)
         function = registry.get(self.name)
         generator = self.options.get("generator")
         if generator is not None:

@@ -28,10 +28,10 @@ def rise(
     """Which pixels were kept when the class stayed likely (Petsiuk et al., 2018).
 
     The image is multiplied by random smooth masks; the map is their average weighted by the class
-    probability, divided by
-    `keep`: n 1 h w, in [0, 1], high everywhere where the class is likely whatever is hidden.
-        Targets that are contrasts or
-    callables are used as they are. The paper takes 4,000 masks (VGG16) and 8,000 (ResNet-50); the
+    probability, divided by `keep`: n 1 h w, high everywhere where the class is likely whatever is
+    hidden. It estimates a mean in [0, 1], which few masks overshoot (1.3 with 20 masks and keep at
+    0.05). Targets that are contrasts, units, values or callables are used as they are, so their
+    maps have their units and signs. The paper takes 4,000 masks (VGG16) and 8,000 (ResNet-50); the
     error falls as 1 / sqrt(masks).
 
     Args:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from convscope.errors import OptionError
 from convscope.metrics import register
 from convscope.metrics._masked_image import seen_through
 from convscope.metrics.metric_input import MetricInput
@@ -18,8 +19,18 @@ def average_drop(case: MetricInput) -> Tensor:
     A map that is hot everywhere does best: read it beside a metric of place. Equals torch-cam's
     `avg_drop`.
 
+    Raises:
+        OptionError: what is asked about has no probability (a contrast, a unit, a value): a share
+            of a score that may be 0 or less says nothing.
+
     Example:
         convscope.evaluate(model, "cat.jpg", result, metric="average_drop")
     """
+    if not case.target.as_probability().is_probability:
+        raise OptionError(
+            "average_drop is a share of a probability, and"
+            f" {' and '.join(dict.fromkeys(case.target.titles()))} has none; ask about a class, or"
+            " take insertion or deletion."
+        )
     before, after = seen_through(case)
     return (before - after).clamp_min(0) / before.clamp_min(torch.finfo(before.dtype).tiny)

@@ -12,8 +12,9 @@ def increase(case: MetricInput) -> Tensor:
     """Whether the class gets likelier when the photo is seen through its heatmap (Chattopadhay et
     al., 2018).
 
-    1 or 0 for each photo; the mean over photos is the paper's increase in confidence. Equals
-    torch-cam's `conf_increase`.
+    1 or 0 for each photo; the mean over photos is the paper's increase in confidence. Of what has
+    no probability (a contrast, a unit, a value), whether its score rises. Equals torch-cam's
+    `conf_increase`.
 
     Example:
         convscope.evaluate(model, ["cat.jpg", "dog.jpg"], result, metric="increase")

@@ -15,7 +15,7 @@ from convscope.networks.class_scores import ScoreFacts, class_scores, score_fact
 from convscope.networks.layout import Layout
 from convscope.networks.match_channels import match_channels
 from convscope.networks.module_index import ModuleIndex
-from convscope.networks.output_at import output_at
+from convscope.networks.output_at import output_at, unshared
 from convscope.networks.preprocessing import Preprocessing
 from convscope.networks.state import NetworkState
 from convscope.networks.surest_candidates import has_candidates, run_with_candidates
@@ -151,7 +151,8 @@ class Model:
 
     def __call__(self, network_input: Tensor) -> object:
         """Run the network on an input (n c h w); the raw output."""
-        image = network_input.permute(0, 2, 3, 1) if self.channels_last else network_input
+        image = unshared(network_input)
+        image = image.permute(0, 2, 3, 1) if self.channels_last else image
         with self.state.memory.lock, defaults_for_network(self.dtype, self.device):
             if self.output_layer is not None:
                 return output_at(self.network, self.modules[self.output_layer], image, self.inputs)
@@ -269,9 +270,8 @@ class Model:
 
     def noise_input(self) -> Tensor:
         """A gray input with fine noise, always the same, in which no two places are alike."""
-        noise = torch.rand(
-            (1, self.channels, *self.size), generator=torch.Generator().manual_seed(0)
-        )
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.rand((1, self.channels, *self.size), generator=generator)
         return self.preprocess(0.25 + 0.5 * noise)
 
     def label(self, index: int) -> str:

@@ -11,6 +11,12 @@ from convscope.errors import LayerError
 from convscope.networks.layout import first_tensor, replace_first
 
 
+def unshared(image: Tensor) -> Tensor:
+    """A copy of an input for one run: a network may write into its input (`x /= 255`), which is
+    used again. A broadcast one stays, since PyTorch lets nobody write into it."""
+    return image if 0 in image.stride() and image.numel() > 1 else image.clone()
+
+
 def output_at(
     network: nn.Module, layer: nn.Module, image: Tensor, inputs: Mapping[str, Foreign]
 ) -> Foreign:

@@ -96,6 +96,11 @@ class Target:
         return Target(self.model, tuple(choice.as_probability() for choice in self.choices))
 
     @property
+    def is_probability(self) -> bool:
+        """Whether every score is a probability, as those that `as_probability` could make one."""
+        return all(getattr(choice, "probability", False) for choice in self.choices)
+
+    @property
     def open(self) -> bool:
         """Whether a question still waits for the network's own answer."""
         return any(choice.is_open for choice in self.choices)

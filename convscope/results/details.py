@@ -142,13 +142,14 @@ class TargetRecord:
 
 @dataclass(frozen=True)
 class MethodRecord:
-    """An attribution method that ran: where its map lives, whether it is signed, and at what
-    layer."""
+    """An attribution method that ran: where its map lives, whether it is signed, at what layer, and
+    with which options (None in results of before they were kept)."""
 
     method: str
     space: Space
     signed: bool
     layer: str | None
+    options: dict[str, object] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +175,7 @@ class AttributionDetails(MapDetails):
     space: Space = "layer"
     signed: bool = False
     layer: str | None = None
+    options: dict[str, object] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from convscope.attribution.method import Method
 from convscope.attribution.method_options import options_for
@@ -12,7 +13,12 @@ from convscope.probe import Probe
 from convscope.questions.grammar import parse_question
 from convscope.questions.target import Choice, Target, TargetLike
 from convscope.results.arrays import Array
-from convscope.results.details import AttributionDetails, ComparisonDetails, MapDetails
+from convscope.results.details import (
+    AttributionDetails,
+    ComparisonDetails,
+    MapDetails,
+    MethodRecord,
+)
 from convscope.results.result import Result
 
 
@@ -60,19 +66,22 @@ def method_in(result: Result, name: str, probe: Probe) -> Method | None:
     if not arguments:
         return None
     layer, seed = arguments.pop("layer", None), int(arguments.pop("seed", 0))
-    layer = layer or _layer_in(result, name)
-    options = {
-        key: value for key, value in arguments.items() if key not in ("method", "target", "half")
-    }
-    return Method.of(
-        name, probe, seed=seed, **options_for(name, layer, options, alone="heatmap" in result)
-    )
+    half = bool(arguments.pop("half", False))
+    record = _record_of(result, name)
+    # A call without a method names no options, and yet the default one has some.
+    options = record.options if record is not None else None
+    is_alone = "heatmap" in result or options is not None
+    if options is None:
+        options = {
+            key: value for key, value in arguments.items() if key not in ("method", "target")
+        }
+    layer = layer or (record.layer if record is not None else None)
+    method = Method.of(name, probe, seed=seed, **options_for(name, layer, options, alone=is_alone))
+    return replace(method, half=half)
 
 
-def _layer_in(result: Result, name: str) -> str | None:
-    """The layer that was chosen for a method where none was named."""
+def _record_of(result: Result, name: str) -> AttributionDetails | MethodRecord | None:
+    """What a result says of one of its methods."""
     if isinstance(result.details, ComparisonDetails):
-        return next(
-            (record.layer for record in result.details.methods if record.method == name), None
-        )
-    return result.details_as(AttributionDetails).layer
+        return next((entry for entry in result.details.methods if entry.method == name), None)
+    return result.details_as(AttributionDetails)

@@ -154,7 +154,7 @@ def attribute(
             for question, index in zip(targets.choices, photo_of, strict=True)
         ],
     )
-    details = _details(shared, methods)
+    details = _details(shared, methods, maps)
     arrays = _arrays(methods, maps) | masks_of(targets.choices)
     return Result("explain", details, arrays, table, bytes_of(photo))
 
@@ -249,16 +249,20 @@ def _measured(notes: dict[str, list[float]], photo_of: list[int], titles: list[s
     return table
 
 
-def _details(shared: MapDetails, methods: list[Method]) -> AttributionDetails | ComparisonDetails:
+def _details(
+    shared: MapDetails, methods: list[Method], maps: list[Tensor]
+) -> AttributionDetails | ComparisonDetails:
     """What the picture of one method, or of several, needs to know."""
+    # Averages of scores, which are positive of a class's probability, may be negative of others.
     records = [
         MethodRecord(
             method.name,
             "input" if method.space == "input" else "layer",
-            method.signed,
+            method.signed or bool((method.heatmap_of(attribution) < 0).any()),
             ", ".join(method.layers) or None,
+            method.recorded_options,
         )
-        for method in methods
+        for method, attribution in zip(methods, maps, strict=True)
     ]
     if len(records) > 1:
         return ComparisonDetails(**vars(shared), methods=records)

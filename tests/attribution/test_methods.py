@@ -391,3 +391,49 @@ def test_deep_lift_sums_to_the_rise_of_the_score(activation):
     assert torch.allclose(
         run(model, "deep_lift", image, 1).sum((1, 2, 3)), rise, rtol=1e-4, atol=1e-5
     )
+
+
+class WritesInItsInput(Trunk):
+    """Normalizes the photo in place, as many a user's network does."""
+
+    def forward(self, image):
+        image.sub_(0.5).mul_(2)
+        return super().forward(image)
+
+
+class WritesNowhere(Trunk):
+    def forward(self, image):
+        return super().forward((image - 0.5) * 2)
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["occlusion", "smoothgrad", "multi_scale", "score_cam", "fullgrad", "saliency", "rise"],
+)
+def test_a_network_that_writes_in_its_input(method):
+    maps = []
+    options = {"rise": {"masks": 8}, "smoothgrad": {"samples": 3}}.get(method, {})
+    for kind in (WritesInItsInput, WritesNowhere):
+        torch.manual_seed(0)
+        model = convscope.load_model(kind().eval(), size=32, mean=0.0, std=1.0)
+        photos = np.random.default_rng(0).random((1, 32, 32, 3), dtype=np.float32).repeat(2, 0)
+        result = convscope.explain(model, [*photos], method=method, target=1, **options)
+        maps.append(result["attribution"])
+    scale = np.abs(maps[1]).max()
+    np.testing.assert_allclose(maps[0] / scale, maps[1] / scale, atol=1e-4)
+    np.testing.assert_allclose(maps[0][0] / scale, maps[0][1] / scale, atol=1e-4)
+
+
+def test_rise_of_a_contrast_has_a_sign(trunk):
+    """A score that is negative for every mask gives a negative map, which is drawn as such."""
+    photo = np.random.default_rng(0).random((16, 16, 3), dtype=np.float32)
+    results = [
+        convscope.explain(trunk, photo, method="rise", target=target, masks=8)
+        for target in ("1 vs 2", "2 vs 1", 1)
+    ]
+    np.testing.assert_allclose(results[0]["heatmap"], -results[1]["heatmap"], atol=1e-5)
+    for result in results:
+        has_negative = bool((result["heatmap"] < 0).any())
+        assert result.details["signed"] == has_negative
+    assert any(result.details["signed"] for result in results[:2])
+    assert not results[2].details["signed"]

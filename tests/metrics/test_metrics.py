@@ -21,6 +21,7 @@ from convscope.metrics.metric_input import MetricInput, order, swapped
 from convscope.metrics.road import imputed
 from convscope.probe import Probe
 from convscope.questions.target import Target
+from tests.small_networks import Trunk
 
 SIDE = 8
 
@@ -203,6 +204,17 @@ def test_every_metric_through_evaluate(metric, tmp_path):
         assert [float(row["value"]) for row in csv.DictReader(file)] == [
             row["value"] for row in evaluated[0].table
         ]
+
+
+@pytest.mark.parametrize("target", ["0 vs 1", "1 vs 0", "unit:third:1"])
+def test_average_drop_is_of_a_probability(target):
+    """A share of a score that may be negative was up to 1e37."""
+    model = convscope.load_model(Trunk(), size=16)
+    photo = np.random.default_rng(0).random((16, 16, 3)).astype(np.float32)
+    result = convscope.explain(model, photo, method="saliency", target=target)
+    with pytest.raises(OptionError, match="has none; ask about a class"):
+        convscope.evaluate(model, photo, result, metric="average_drop")
+    assert convscope.evaluate(model, photo, result, metric="increase").table[0]["value"] in (0, 1)
 
 
 def test_refusals(model):
