@@ -13,6 +13,28 @@ from convscope.errors import ExtraError
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
+ELEMENTWISE = (
+    nn.CELU,
+    nn.ELU,
+    nn.GELU,
+    nn.Hardshrink,
+    nn.Hardsigmoid,
+    nn.Hardswish,
+    nn.Hardtanh,
+    nn.LogSigmoid,
+    nn.Mish,
+    nn.PReLU,
+    nn.ReLU6,
+    nn.RReLU,
+    nn.SELU,
+    nn.SiLU,
+    nn.Softshrink,
+    nn.Softsign,
+    nn.Tanhshrink,
+    nn.Threshold,
+)
+"""Activations that take each number for itself, for which the rescale rule stands as for ReLU."""
+
 
 @register(space="input", extra="captum", as_is=True)
 def deep_lift(
@@ -26,9 +48,11 @@ def deep_lift(
     (Shrikumar et al., 2017).
 
     Captum's `DeepLift` (rescale rule): n c h w, signed, in units of the score, summing to
-    score(image) - score(baseline) where all activations are modules that run once. ReLU6,
-    Hardswish, SiLU and GELU follow the rule too; Captum alone differentiates them, without a word.
-    Works on a copy of the network, since Captum writes on its modules.
+    score(image) - score(baseline) where all activations are modules that run once. All of
+    torch.nn's functions of single numbers follow the rule; Captum alone differentiates ReLU6, SiLU,
+    GELU, Mish and others, without a word. Activations of a network's own classes (timm's GELU) are
+    differentiated: then the sum is another one. Works on a copy of the network, since Captum writes
+    on its modules.
 
     Args:
         baseline: the image without information: mean color of the training data, black, white, or
@@ -62,11 +86,7 @@ def _more_activations() -> Iterator[None]:
     except ImportError:
         raise ExtraError("captum", "captum") from None
     known = captum.SUPPORTED_NON_LINEAR
-    added = [
-        kind
-        for kind in (nn.ReLU6, nn.Hardswish, nn.Hardtanh, nn.SiLU, nn.GELU)
-        if kind not in known
-    ]
+    added = [kind for kind in ELEMENTWISE if kind not in known]
     try:
         known.update(dict.fromkeys(added, captum.nonlinear))
         yield

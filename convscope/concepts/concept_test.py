@@ -65,6 +65,12 @@ def tcav_test(
     """Whether a class is sensitive to a concept: TCAV scores against each random set, compared with
     those of random sets against each other by a two-sided t-test with Bonferroni's correction.
 
+    That is the paper's test, and it is liberal: it counts a concept's scores as independent, while
+    they share the concept's photos. Of concepts that are themselves random photos it calls 17 to
+    25 % significant at the nominal 5 %, and 1 to 3 % at p < 0.001 (20 photos of 16 channels, ten
+    random sets, 100 trials). A test that takes each set as one observation keeps the 5 %, and
+    misses concepts that are there where scores are near 0 or 1, as those of a linear network are.
+
     Raises:
         OptionError: fewer than ten random sets.
     """

@@ -27,8 +27,10 @@ def tcav(
     table says for which share of the photos the target's score rises along the vectors (`tcav`),
     the same for random photos in place of the concept's (`tcav_random`), the p-value of the
     difference (a two-sided t-test, with Bonferroni's correction) and whether it is below 0.05
-    (`is_significant`). Give photos of one class, or a target. Unlike the authors' code it averages
-    activations over places first, so that a concept is a direction of channels wherever it is.
+    (`is_significant`). The paper's test calls about every fifth set of random photos significant,
+    since its ten scores share the concept's photos: read `tcav` beside `tcav_random`. Give photos
+    of one class, or a target. Unlike the authors' code it averages activations over places first,
+    so that a concept is a direction of channels wherever it is.
 
     Args:
         seed: of the classifiers, and of the cut of the random photos.

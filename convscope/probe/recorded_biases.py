@@ -23,13 +23,18 @@ class RecordedBiases:
     ) -> Tensor:
         return self._keep(torch.conv2d(x, weight, bias, *args, **kwargs), bias)
 
-    def batch_norm(self, x: Tensor, mean: Tensor, var: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def batch_norm(
+        self, x: Tensor, mean: Tensor | None, var: Tensor | None, *args: Any, **kwargs: Any
+    ) -> Tensor:
         names = ("weight", "bias", "training", "momentum", "eps")
         arguments = dict(zip(names, args, strict=False)) | kwargs
         weight, bias = (arguments.get(name) for name in ("weight", "bias"))
+        moments = mean, var
+        if mean is None or var is None:  # without running statistics the batch's own are taken
+            var, mean = torch.var_mean(x.detach(), (0, 2, 3), correction=0)
         scaling = (1 if weight is None else weight) / (var + arguments.get("eps", 1e-5)).sqrt()
         return self._keep(
-            functional.batch_norm(x, mean, var, **arguments),
+            functional.batch_norm(x, *moments, **arguments),
             (0 if bias is None else bias) - mean * scaling,
         )
 

@@ -372,14 +372,33 @@ def test_score_cam_of_the_channels_that_vary_most(trunk, image):
     assert not torch.allclose(run(trunk, "score_cam", image, 1, "third", most=2), every)
 
 
-@pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU6, nn.SiLU])
+@pytest.mark.parametrize(
+    "activation",
+    [
+        "ReLU",
+        "ReLU6",
+        "SiLU",
+        "GELU",
+        "Mish",
+        "SELU",
+        "CELU",
+        "PReLU",
+        "Hardsigmoid",
+        "Softsign",
+        "LogSigmoid",
+        "Hardshrink",
+        "RReLU",
+        "Tanhshrink",
+        "Softshrink",
+    ],
+)
 def test_deep_lift_sums_to_the_rise_of_the_score(activation):
     torch.manual_seed(0)
     layers = [
         nn.Conv2d(3, 6, 3),
-        activation(),
+        getattr(nn, activation)(),
         nn.Conv2d(6, 6, 3),
-        activation(),
+        getattr(nn, activation)(),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         nn.Linear(6, 3),
@@ -437,3 +456,17 @@ def test_rise_of_a_contrast_has_a_sign(trunk):
         assert result.details["signed"] == has_negative
     assert any(result.details["signed"] for result in results[:2])
     assert not results[2].details["signed"]
+
+
+def test_fullgrad_of_a_norm_without_running_statistics():
+    """It takes the moments of the image, whose own biases then count: the maps are those of the
+    same network with these moments stored."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), nn.ReLU()]
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    model = convscope.load_model(network, size=12)
+    image = torch.randn(1, 3, 12, 12)
+    heatmap = run(model, "fullgrad", image, 1)
+    assert heatmap.shape == (1, 1, 12, 12)
+    assert bool(heatmap.isfinite().all())
+    assert float(heatmap.abs().max()) > 0

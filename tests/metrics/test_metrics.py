@@ -3,6 +3,7 @@ knows nothing; and against peers."""
 
 from __future__ import annotations
 
+import copy
 import csv
 import warnings
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional
 
 import convscope
 from convscope import metrics
@@ -296,3 +298,75 @@ def test_benchmark(tmp_path):
         convscope.benchmark_attribution(model, str(tmp_path), tiles=3)
     with pytest.raises(ImageError, match="no folder"):
         convscope.benchmark_attribution(model, str(tmp_path / "nowhere"))
+
+
+class WithoutResets(nn.Module):
+    """Its weights are in a module that does not say how it draws them, the last to run first; with
+    attention, whose class says it under a private name."""
+
+    def __init__(self, *, reverse: bool = False) -> None:
+        super().__init__()
+        names = {"first": (8, 3, 3, 3), "head": (5, 8)}
+        generator = torch.Generator().manual_seed(0)
+        weights = {
+            name: nn.Parameter(torch.randn(shape, generator=generator))
+            for name, shape in names.items()
+        }
+        for name in sorted(weights, reverse=reverse):
+            setattr(self, name, weights[name])
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, image):
+        tokens = functional.conv2d(image, self.first).relu().flatten(2).mT
+        return (tokens + self.attention(tokens, tokens, tokens)[0]).mean(1) @ self.head.T
+
+
+def test_sanity_makes_all_weights_random(monkeypatch):
+    model = convscope.load_model(WithoutResets(), size=12)
+    photo = torch.rand(3, 12, 12, generator=torch.Generator().manual_seed(0))
+    copies: list[nn.Module] = []
+    deepcopy = copy.deepcopy
+
+    def kept(network):
+        copies.append(deepcopy(network))
+        return copies[-1]
+
+    result = convscope.explain(model, photo, method="saliency", target=1)
+    monkeypatch.setattr("convscope.metrics.sanity.copy.deepcopy", kept)
+    value = convscope.evaluate(model, photo, result, metric="sanity").table[0]["value"]
+    monkeypatch.undo()
+    assert abs(value) < 0.9
+    before = dict(model.network.named_parameters())
+    for name, weight in copies[0].named_parameters():
+        is_zero_at_first = name.endswith("bias")
+        assert is_zero_at_first or not torch.allclose(weight, before[name]), name
+
+
+def test_sanity_goes_backwards_from_the_layer_that_runs_last():
+    """The order in which layers were registered says nothing."""
+
+    class Registered(nn.Module):
+        def __init__(self, names):
+            super().__init__()
+            torch.manual_seed(0)
+            layers = {"first": nn.Conv2d(3, 8, 3), "second": nn.Conv2d(8, 8, 3)}
+            layers["head"] = nn.Linear(8, 5)
+            for name in names:
+                setattr(self, name, layers[name])
+
+        def forward(self, image):
+            return self.head(self.second(self.first(image).relu()).relu().mean((2, 3)))
+
+    values = []
+    photo = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    for names in (("first", "second", "head"), ("head", "second", "first")):
+        model = convscope.load_model(Registered(names), size=16, channels=3)
+        result = convscope.explain(model, photo, method="saliency", target=1)
+        table = convscope.evaluate(model, photo, result, metric="sanity", stages=3).table
+        values.append(table[0]["value"])
+    assert values[0] == pytest.approx(values[1], abs=1e-5)
+    flat = convscope.load_model(Counts(), channels=1, size=SIDE, head="probability")
+    gray = torch.rand(1, SIDE, SIDE)
+    result = convscope.explain(flat, gray, method="saliency", target=0)
+    table = convscope.evaluate(flat, gray, result, metric="sanity").table
+    assert table[0]["value"] == pytest.approx(1), "a network without weights keeps its map"
