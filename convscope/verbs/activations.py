@@ -13,6 +13,7 @@ from convscope.results.arrays import to_numpy
 from convscope.results.details import ActivationsDetails
 from convscope.results.provenance import Row
 from convscope.results.result import Result
+from convscope.verbs._names import listed_layers
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 NONLINEARITY = re.compile(r"[A-Z]LU|ReLU|Swish|swish|Mish|Tanh|Softplus")
@@ -57,10 +58,7 @@ def activations(
         $ convscope activations cat.jpg --layers blocks.1 --channels 7 --out channel.png
     """
     with Probe(model) as probe:
-        patterns = [layers] if isinstance(layers, str) else list(layers or default_layers(probe))
-        names = list(
-            dict.fromkeys(name for pattern in patterns for name in probe.layers.match(pattern))
-        )
+        names = listed_layers(probe.layers, layers, lambda: default_layers(probe))
         chosen = _channels(channels, names, probe)
         activation = probe.activations(network_input(model, photo), names)
     table = [

@@ -18,6 +18,7 @@ from convscope.questions.target import TargetLike
 from convscope.results.arrays import to_numpy
 from convscope.results.provenance import Row
 from convscope.results.result import Result
+from convscope.verbs._names import listed_layers
 from convscope.verbs._verb import PhotoLike, network_input, verb
 from convscope.verbs.activations import describe
 from convscope.verbs.explain import attribute, methods_of, read_targets
@@ -67,8 +68,7 @@ def overview(
     if method is None:
         _require_nothing_asked({"target": target, "layer": layer, **options})
     with Probe(model) as probe:
-        patterns = [layers] if isinstance(layers, str) else list(layers or probe.layers.stages())
-        names = list(dict.fromkeys(name for text in patterns for name in probe.layers.match(text)))
+        names = listed_layers(probe.layers, layers, probe.layers.stages)
         stages = probe.layers.stages()
         methods, targets = [], read_targets(model, target)
         if method is not None:

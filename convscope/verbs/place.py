@@ -22,6 +22,7 @@ from convscope.results.arrays import to_numpy
 from convscope.results.details import TableDetails
 from convscope.results.provenance import Row
 from convscope.results.result import Result
+from convscope.verbs._names import listed_layers
 from convscope.verbs._verb import PhotoLike, bytes_of, network_input, verb
 
 if TYPE_CHECKING:
@@ -178,8 +179,7 @@ def _rows(model: Model, photo: int, terms: _Terms, cell: _Cell, top: int) -> lis
 
 def _layer_names(probe: Probe, layers: Sequence[str] | str | None) -> list[str]:
     """The layers asked for, from early to late."""
-    patterns = layers.split(",") if isinstance(layers, str) else layers or probe.layers.stages()
-    names = {name for text in patterns for name in probe.layers.match(text.strip())}
+    names = listed_layers(probe.layers, layers, probe.layers.stages)
     return sorted(names, key=lambda name: probe.layers[name].order)
 
 

@@ -459,8 +459,7 @@ def test_rise_of_a_contrast_has_a_sign(trunk):
 
 
 def test_fullgrad_of_a_norm_without_running_statistics():
-    """It takes the moments of the image, whose own biases then count: the maps are those of the
-    same network with these moments stored."""
+    """It takes the moments of the image itself; the map exists."""
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), nn.ReLU()]
     network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))

@@ -11,6 +11,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 import convscope
+from convscope.networks.sources._onnx_operations import Gather
 from tests.small_networks import Trunk
 
 TOLERANCE = 1e-4
@@ -144,3 +145,13 @@ def test_what_torch_writes_today(tmp_path, dynamic):
     name = session.get_inputs()[0].name
     wanted = np.concatenate([session.run(None, {name: one[None].numpy()})[0] for one in photo])
     assert np.abs(values - wanted).max() < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("shape", "indices", "axis"),
+    [((4,), 2, 0), ((4,), [0, 3], 0), ((2, 4), 1, 1), ((2, 4), [[0, 1], [3, 3]], -1)],
+)
+def test_gather_gives_what_numpy_takes(shape, indices, axis):
+    data = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    picked = Gather(axis)(torch.from_numpy(data), torch.tensor(indices))
+    assert np.array_equal(picked.numpy(), np.take(data, np.array(indices), axis))

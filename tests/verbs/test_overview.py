@@ -138,3 +138,12 @@ class Counting:
 
     def __exit__(self, *failure):
         Trunk.forward = self.forward
+
+
+@pytest.mark.parametrize("verb", ["overview", "activations"])
+def test_layers_in_one_text_are_those_of_a_list(verb):
+    model, image = convscope.load_model(trunk(), size=16), photo(0)
+    together = getattr(convscope, verb)(model, image, layers="second, first")
+    apart = getattr(convscope, verb)(model, image, layers=["second", "first"])
+    for name in ("first", "second"):
+        assert np.array_equal(together[name], apart[name])

@@ -23,7 +23,7 @@ class Gather(nn.Module):
         """data with `axis` replaced by the shape of `indices`."""
         axis = self.axis % data.ndim
         selected = data.index_select(axis, indices.long().flatten())
-        return selected.reshape(*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
+        return selected.reshape((*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :]))
 
 
 class Slice(nn.Module):
