@@ -31,11 +31,13 @@ class Scored(nn.Module):
                     module.inplace = False  # type: ignore[assignment]
         self.network = model.network
         self._model = model
+        self._dtype = model.state.dtype
         self._target = target
 
     def forward(self, image: Tensor) -> Tensor:
         """One score per image, n 1."""
-        return self._target(self._model(image))[:, None]
+        # Captum draws its random points in 32 bits.
+        return self._target(self._model(image.to(self._dtype)))[:, None]
 
 
 def attribute(

@@ -9,6 +9,7 @@ from convscope.attribution import register
 from convscope.attribution._captum import attribute, cells_of, enough
 from convscope.attribution.baselines import baseline_of
 from convscope.core.ranges import Cells, PositiveInt, Runs
+from convscope.errors import OptionError
 from convscope.probe import Probe
 from convscope.questions.target import Target
 
@@ -37,12 +38,14 @@ def kernel_shap(
         batch: how many changed images run at once; bounds the memory.
 
     Raises:
-        OptionError: fewer samples than cells.
+        OptionError: a single cell, or fewer samples than cells.
         ExtraError: captum is not installed.
 
     Example:
         convscope.explain(model, "cat.jpg", method="kernel_shap", target="tabby", seed=0)
     """
+    if cells < 2:
+        raise OptionError(f"kernel_shap compares cells; cells={cells} leaves one: give 2 or more.")
     enough("kernel_shap", samples, cells)
     generator = generator or torch.Generator(image.device).manual_seed(0)
 

@@ -68,6 +68,8 @@ def _resized(images: Tensor, size: tuple[int, int], mode: str) -> Tensor:
     """Images or maps (n c h w) at another size, antialiased where it is smaller."""
     if tuple(images.shape[-2:]) == size:
         return images
+    # Antialiasing is there for 32 bits and more.
+    wide = images if images.dtype == torch.float64 else images.float()
     return torch.nn.functional.interpolate(
-        images, size, mode=mode, align_corners=False, antialias=True
-    )
+        wide, size, mode=mode, align_corners=False, antialias=True
+    ).to(images.dtype)
