@@ -49,7 +49,7 @@ class MetricInput:
         for place in range(len(self.image)):
             yield self.image[place : place + 1], self.target.at(place), self.heatmap[place]
 
-    def probabilities(self, images: Tensor, target: Target, batch: int, what: str) -> Tensor:
+    def probabilities(self, images: SwappedImages, target: Target, batch: int, what: str) -> Tensor:
         """The target's probability for each of many images of one case; contrasts and callables are
         used as they are."""
         wanted = target.as_probability()
@@ -97,14 +97,31 @@ def order(heatmap: Tensor) -> Tensor:
     return heatmap.flatten().argsort(descending=True, stable=True)
 
 
-def swapped(image: Tensor, other: Tensor, pixels: Tensor, steps: int) -> Tensor:
+def swapped(image: Tensor, other: Tensor, pixels: Tensor, steps: int) -> SwappedImages:
     """`image` (1 c h w) with the first 0, 1/steps, ... and then all of `pixels` taken from `other`:
     steps + 1 images."""
-    counts = torch.linspace(0, len(pixels), steps + 1).round().long()
-    rank = torch.empty_like(pixels)
-    rank[pixels] = torch.arange(len(pixels), device=pixels.device)
-    masks = (rank[None] < counts.to(pixels.device)[:, None]).view(steps + 1, 1, *image.shape[-2:])
-    return torch.where(masks, other, image)
+    return SwappedImages(image, other, pixels, steps)
+
+
+class SwappedImages:
+    """The images of `swapped`, made where they are asked for: a slice gives n c h w."""
+
+    def __init__(self, image: Tensor, other: Tensor, pixels: Tensor, steps: int) -> None:
+        self._image, self._other = image, other
+        counts = torch.linspace(0, len(pixels), steps + 1).round().long()
+        self._counts = counts.to(pixels.device)
+        self._rank = torch.empty_like(pixels)
+        self._rank[pixels] = torch.arange(len(pixels), device=pixels.device)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def __getitem__(self, part: slice) -> Tensor:
+        counts = self._counts[part]
+        masks = self._rank[None] < counts[:, None]
+        return torch.where(
+            masks.view(len(counts), 1, *self._image.shape[-2:]), self._other, self._image
+        )
 
 
 def area(curve: Tensor) -> Tensor:

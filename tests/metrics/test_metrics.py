@@ -71,9 +71,28 @@ def test_insertion_and_deletion(model, maps):
 def test_swapped_takes_the_hottest_first(maps):
     images = swapped(
         torch.zeros(1, 1, SIDE, SIDE), torch.ones(1, 1, SIDE, SIDE), order(maps["right"]), 4
-    )
+    )[:]
     assert [float(image.mean()) for image in images] == [0, 0.25, 0.5, 0.75, 1]
     assert float(images[1, 0, :, :2].mean()) == 1
+
+
+def test_the_images_of_a_curve_are_made_a_batch_at_a_time(model, maps, monkeypatch):
+    """So that memory does not grow with the number of points."""
+    sizes = []
+    run = Probe.output
+
+    def counted(probe, image):
+        sizes.append(len(image))
+        return run(probe, image)
+
+    monkeypatch.setattr(Probe, "output", counted)
+    images = swapped(
+        torch.zeros(1, 1, SIDE, SIDE), torch.ones(1, 1, SIDE, SIDE), order(maps["right"]), 1000
+    )
+    assert sum(value.numel() for value in vars(images).values()) < 2000
+    measure(case_of(model, maps["right"]), "insertion", {"points": 40, "batch": 7})
+    assert max(sizes) == 7
+    assert sum(sizes) == 41
 
 
 def test_average_drop_and_increase(model):
