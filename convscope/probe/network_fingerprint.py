@@ -27,7 +27,7 @@ class NetworkFingerprint:
     """
 
     def __init__(self, state: NetworkState) -> None:
-        self._attributes = [_Attributes(module) for module in _modules(state)]
+        self._attributes = [_Attributes(vars(module)) for module in _modules(state)]
         self._tensors = WeightReader()
         self._weights = _weights(state)
         self._reading = self._read(state)
@@ -46,9 +46,9 @@ class NetworkFingerprint:
         written: set[int] = set()
         rows = zip(self._attributes, _modules(state), before.modules, after.modules, strict=True)
         for attributes, module, old, new in rows:
-            written |= attributes.leave_out_changed(module, old, new)
+            written |= attributes.leave_out_changed(vars(module), old, new)
         for attributes, module in zip(self._attributes, _modules(state), strict=True):
-            attributes.leave_out_objects(module, written)
+            attributes.leave_out_objects(vars(module), written)
         self._reading = self._read(state)
 
     def _has_same_attributes(self, reading: _Reading | None) -> bool:
@@ -62,7 +62,7 @@ class NetworkFingerprint:
         values = ValueReader(modules.values())
         try:
             readings = [
-                attributes.read(module, values)
+                attributes.read(module.__dict__, values)
                 for module, attributes in zip(modules.values(), self._attributes, strict=True)
             ]
         except KeyError:
@@ -92,25 +92,24 @@ class _Reading(NamedTuple):
 class _Attributes:
     """One module's own attributes, by name: those that are plain values, and others."""
 
-    def __init__(self, module: nn.Module) -> None:
-        names = [name for name in vars(module) if name not in _OF_EVERY_MODULE]
-        self._set_plain([name for name in names if is_atomic(vars(module)[name])])
+    def __init__(self, attributes: dict[str, object]) -> None:
+        names = [name for name in attributes if name not in _OF_EVERY_MODULE]
+        self._set_plain([name for name in names if is_atomic(attributes[name])])
         self._others = [name for name in names if name not in self._plain]
 
-    def read(self, module: nn.Module, values: ValueReader) -> _ModuleReading:
+    def read(self, attributes: dict[str, object], values: ValueReader) -> _ModuleReading:
         """How many attributes there are, the plain ones, and what stands for the others.
 
         Raises:
             KeyError: one is gone.
         """
-        attributes = module.__dict__
         others = [values.read(attributes[name]) for name in self._others]
         plain = self._read_plain(attributes) if self._read_plain is not None else ()
         return len(attributes), plain, others
 
     def leave_out_changed(
         self,
-        module: nn.Module,
+        attributes: dict[str, object],
         before: _ModuleReading,
         after: _ModuleReading,
     ) -> set[int]:
@@ -120,11 +119,11 @@ class _Attributes:
         others = zip(self._others, before[2], after[2], strict=True)
         changed = {name for name, old, new in others if old != new}
         self._others = [name for name in self._others if name not in changed]
-        return {id(vars(module)[name]) for name in changed}
+        return {id(attributes[name]) for name in changed}
 
-    def leave_out_objects(self, module: nn.Module, objects: set[int]) -> None:
+    def leave_out_objects(self, attributes: dict[str, object], objects: set[int]) -> None:
         """Forget the names under which these objects stand."""
-        self._others = [name for name in self._others if id(vars(module)[name]) not in objects]
+        self._others = [name for name in self._others if id(attributes[name]) not in objects]
 
     def _set_plain(self, names: list[str]) -> None:
         self._plain = names

@@ -76,7 +76,7 @@ def test_one_that_fails_or_is_killed_is_a_failure(codes, expected, message, monk
 def test_a_quick_run_writes_beside_the_documentation(monkeypatch, tmp_path):
     monkeypatch.setattr(program, "PHOTOS", tmp_path)
     commands = program.plan(quick=True)
-    assert len(commands) == 5
+    assert len(commands) == 4
     places = [
         word for command in commands for word in command if "/" in word and word != str(tmp_path)
     ]
