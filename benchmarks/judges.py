@@ -35,7 +35,8 @@ SEED = 10_000
 DEGREES = 5
 SCALES = (0.95, 1.05)
 SHIFT = 24 / 224
-"""Distill's ranges (16 and 8 pixels of jitter), as torchvision's transforms take them."""
+"""Distill's angles and scales. The shift is 16 and 8 pixels either way, twice as far as Distill's
+two jitters, which move by half of their size, reach together."""
 
 OTHER_NETWORKS = ("embedded:efficientnet_lite1", "embedded:efficientnet_lite2")
 
