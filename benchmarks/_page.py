@@ -66,10 +66,10 @@ def write_measured(path: Path, text: str, command: str, marks: Marks | None = No
     """
     write_whole(path, text.encode())
     if path.resolve().parent == DOCS:
-        own = list(marks or ())
-        written = Written(page=path.name, command=command, marks=own, digest=digest(text, own))
+        lines = list(marks or ())
+        written = Written(page=path.name, command=command, marks=lines, digest=digest(text, lines))
         others = [
-            entry for entry in record() if (entry["page"], entry["marks"]) != (path.name, own)
+            entry for entry in record() if (entry["page"], entry["marks"]) != (path.name, lines)
         ]
         entries = sorted([*others, written], key=lambda entry: (entry["page"], entry["marks"]))
         write_whole(RECORD, json.dumps(entries, indent=1).encode() + b"\n")

@@ -86,11 +86,13 @@ def run_rate(few: int, many: int, repeats: int) -> None:
 
         audit_of(few)
         for _ in range(repeats):
-            taken = {name: seconds(partial(bare, forward)) for name, forward in works.items()}
+            cpu_seconds = {name: seconds(partial(bare, forward)) for name, forward in works.items()}
             short, long = (seconds(partial(audit_of, count)) for count in (few, many))
-            taken["audit"] = long - short
-            ratios.append(taken["prepared"] / taken["audit"])
-            rates.append({name: round((many - few) / time, 1) for name, time in taken.items()})
+            cpu_seconds["audit"] = long - short
+            ratios.append(cpu_seconds["prepared"] / cpu_seconds["audit"])
+            rates.append(
+                {name: round((many - few) / time, 1) for name, time in cpu_seconds.items()}
+            )
             print(rates[-1], f"{ratios[-1]:.2f}", flush=True)
     middle = int(np.argsort(ratios)[len(ratios) // 2])
     keep(

@@ -165,7 +165,7 @@ def test_what_others_put_into_a_site_stays(built, tmp_path, has_list):
     site = tmp_path / "site"
     atlas.export(str(built), str(site))
     mark = site / "convscope-site.json"
-    own = state(site)
+    written = state(site)
     if not has_list:  # written by an earlier version
         facts = json.loads(mark.read_text())
         del facts["files"]
@@ -173,7 +173,8 @@ def test_what_others_put_into_a_site_stays(built, tmp_path, has_list):
     put_others(site)
     if not has_list:
         (site / "assets" / "logo.svg").unlink()
-    expected = own | {name: data for name, data in state(site).items() if name not in own}
+    others = {name: data for name, data in state(site).items() if name not in written}
+    expected = written | others
     for _ in range(2):
         atlas.export(str(built), str(site))
         assert state(site) == expected

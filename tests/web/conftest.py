@@ -4,10 +4,12 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra `live` is not installed")
 
+import httpx
 import numpy as np
 from PIL import Image
 from starlette.testclient import TestClient
 
+import convscope
 from convscope import atlas
 from convscope.web.application import create_app
 from convscope.web.guard import Access
@@ -31,6 +33,21 @@ def client(microscope):
     """The application, called in-process as the page on its own address would."""
     app = create_app(microscope, Access("127.0.0.1", 8000))
     return TestClient(app, base_url=ADDRESS, raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def server(embedded):
+    """A server of its own address, with the embedded network."""
+    with convscope.live(embedded, browser=False) as running:
+        yield running
+
+
+@pytest.fixture
+def http_client(server):
+    """Calls that server through a socket, as its own page would."""
+    headers = {"origin": server.address.rstrip("/")}
+    with httpx.Client(base_url=server.address, timeout=60, headers=headers) as client:
+        yield client
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.usefixtures("still_answers")
 
 def next_address(response):
     """Where a page goes on to by itself."""
-    found = re.search(r'<meta http-equiv="refresh" content="0; url=([^"]*)">', response.text)
-    return found and html.unescape(found[1])
+    refresh = re.search(r'<meta http-equiv="refresh" content="0; url=([^"]*)">', response.text)
+    return refresh and html.unescape(refresh[1])
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,8 @@ def test_two_that_begin_at_the_same_time_do_not_share_a_port(embedded):
 def test_a_server_that_does_not_start_is_an_error(embedded, capfd):
     """And not the address of nobody, or of another program, below a traceback."""
     with socket.socket() as first, socket.socket() as second:
-        for one in (first, second):
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for listener in (first, second):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         first.bind(("127.0.0.1", 0))
         port = first.getsockname()[1]
         second.bind(("127.0.0.1", port))

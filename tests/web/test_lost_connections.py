@@ -10,23 +10,14 @@ import time
 import httpx
 import pytest
 
-import convscope
 from convscope.web import answers, long
 
 ASKED = "verb=visualize&steps=1000&size=32"
 
 
-@pytest.fixture(scope="module")
-def server(embedded):
-    with convscope.live(embedded, browser=False) as running:
-        yield running
-
-
 @pytest.fixture
-def client(server):
-    headers = {"origin": server.address.rstrip("/")}
-    with httpx.Client(base_url=server.address, timeout=60, headers=headers) as client:
-        yield client
+def client(http_client):
+    return http_client
 
 
 @pytest.fixture

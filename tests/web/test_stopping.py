@@ -8,26 +8,16 @@ import threading
 import time
 from contextlib import contextmanager
 
-import httpx
 import pytest
 
-import convscope
 from convscope.core import duration
 
 CAT = "photo=sample-chelsea"
 
 
-@pytest.fixture(scope="module")
-def server(embedded):
-    with convscope.live(embedded, browser=False) as running:
-        yield running
-
-
 @pytest.fixture
-def client(server):
-    headers = {"origin": server.address.rstrip("/")}
-    with httpx.Client(base_url=server.address, timeout=60, headers=headers) as client:
-        yield client
+def client(http_client):
+    return http_client
 
 
 def wait_until(condition, seconds=60.0):
@@ -67,11 +57,11 @@ def test_a_slow_method_that_is_stopped_says_how_far_it_was(client):
         assert client.post(f"/api/job/stop?{query}").json() == {"stopped": True}
     assert seen[-1]["event"] == "stopped"
     steps = max(event.get("step", 0) for event in seen)
-    found = re.fullmatch(
+    sentence = re.fullmatch(
         r"Stopped after ([\d,]+) of 4,000 steps: there is no result to show\.", seen[-1]["ended"]
     )
-    assert found
-    assert int(found[1].replace(",", "")) >= steps > 0
+    assert sentence
+    assert int(sentence[1].replace(",", "")) >= steps > 0
     assert client.get(f"/api/job/png?{query}").status_code == 404
 
 
